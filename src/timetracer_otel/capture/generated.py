@@ -1,0 +1,71 @@
+"""uuid4: made by the app, seen by servers, and another one in every run. Recorded by a cheap append, given back in
+replay.
+
+Values are logged per call site, since one flat sequence would shift when a library caches an id per process.
+`os.urandom` and `secrets` are never recorded: they are keys and session tokens.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from timetracer_otel.capture.guard import guarded
+
+DEPTH: Final = 4
+ENTRIES: Final = frozenset({"asyncio.events", "celery.app.trace", "threading", "concurrent.futures.thread"})
+"""Above these modules stand a server in production and the replay's runner on the laptop."""
+
+original: Final = uuid.uuid4
+
+log: Callable[[str, uuid.UUID], None] | None = None
+"""Called with call site and value while recording."""
+
+source: Callable[[str], uuid.UUID | None] | None = None
+"""Asked for the value in replay; None means that a new one is made."""
+
+
+def install() -> None:
+    """Replaces `uuid.uuid4` (idempotent). Runs before the app does `from uuid import uuid4`."""
+    uuid.uuid4 = uuid4
+
+
+def uninstall() -> None:
+    uuid.uuid4 = original
+
+
+def uuid4() -> uuid.UUID:
+    """Generate a random UUID."""
+    value = _serve() if source is not None else None
+    if value is None:
+        value = original()
+    if log is not None:
+        _log(value)
+    return value
+
+
+@guarded("uuid4")
+def _serve() -> uuid.UUID | None:
+    return source(call_site()) if source is not None else None
+
+
+@guarded("uuid4")
+def _log(value: uuid.UUID) -> None:
+    if log is not None:
+        log(call_site(), value)
+
+
+def call_site() -> str:
+    """Who asks: up to four `module:function` from the inside out; without line numbers, which change with every
+    edit."""
+    frame, names = sys._getframe(1), list[str]()
+    while frame is not None and len(names) < DEPTH:
+        module = str(frame.f_globals.get("__name__"))
+        if module in ENTRIES:
+            break
+        if not module.startswith("timetracer_otel."):
+            names.append(f"{module}:{frame.f_code.co_name}")
+        frame = frame.f_back  # type: ignore[assignment]  # typeshed: FrameType | None; the loop's condition reads it
+    return "<".join(names)

@@ -1,0 +1,74 @@
+"""The one place where our failures end: a tap that raises is counted, logged once, and the application goes on.
+
+`guarded` is the only broad `except` of the package. In our own tests `strict` makes it raise again.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("timetracer_otel")
+
+strict = False
+"""Set by our tests: a failure inside the guard is raised after it was counted."""
+
+failures: Counter[str] = Counter()
+"""Failures per tap since the process began; they travel with the next part (`dropped`) and are shown by `doctor`."""
+
+_lock = threading.Lock()
+
+
+def guarded(tap: str) -> Callable[[Callable[P, T]], Callable[P, T | None]]:
+    """A decorator: the function's result, or None after a failure of any kind short of BaseException."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T | None]:
+        @functools.wraps(function)
+        def safe(*args: P.args, **kwargs: P.kwargs) -> T | None:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                failed(tap, error)
+                if strict:
+                    raise
+                return None
+
+        return safe
+
+    return decorate
+
+
+def failed(tap: str, error: BaseException) -> None:
+    """Counts a failure of `tap` and logs the first one with its cause."""
+    with _lock:
+        failures[tap] += 1
+        is_first = failures[tap] == 1
+    if is_first:
+        log.warning(
+            "timetracer: %s failed (%s: %s); what it would have recorded is lost, the application is not affected",
+            tap,
+            type(error).__name__,
+            _text(error),
+            exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+        )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  an exception of the app whose __str__ raises
+        return "no message"
+
+
+def after_fork() -> None:
+    """The child starts with nothing counted and a lock that nobody holds."""
+    global _lock
+    _lock = threading.Lock()
+    failures.clear()

@@ -1,0 +1,89 @@
+"""Who is recording: 128 random bits at start, new ones after a fork."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import site
+import socket
+import sys
+import sysconfig
+import time
+from importlib import metadata
+
+from timetracer_otel.cassette.model import Process
+
+PACKAGES = (
+    "psycopg",
+    "psycopg-pool",
+    "starlette",
+    "fastapi",
+    "uvicorn",
+    "gunicorn",
+    "opentelemetry-sdk",
+    "timetracer-otel",
+)
+
+_id: str = ""
+_parent: str | None = None
+_started_ns = 0
+
+
+def identity() -> Process:
+    """This process now: `argv` and `sys_path` are read at the call, since servers change them while they start."""
+    _ensure()
+    return Process(
+        id=_id,
+        parent=_parent,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_ns=_started_ns,
+        argv=tuple(sys.argv),
+        cwd=_cwd(),
+        sys_path=_additions(),
+        hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+        python=sys.version.split()[0],
+        packages=_versions(),
+    )
+
+
+def process_id() -> str:
+    """32 hex digits."""
+    _ensure()
+    return _id
+
+
+def after_fork() -> None:
+    """The child is a new process with the old one as its parent."""
+    global _id, _parent, _started_ns
+    _parent = _id or None
+    _id, _started_ns = secrets.token_hex(16), time.time_ns()
+
+
+def _ensure() -> None:
+    global _id, _started_ns
+    if not _id:
+        _id, _started_ns = secrets.token_hex(16), time.time_ns()
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # the folder was removed under the app
+        return ""
+
+
+def _additions() -> tuple[str, ...]:
+    own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    own |= {*site.getsitepackages(), os.path.join(sysconfig.get_path("stdlib"), "lib-dynload")}
+    return tuple(path for path in sys.path if path not in own and not path.endswith((".zip", "/auto_instrumentation")))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,92 @@
+"""What a tap writes to: an exchange in memory, holding references to raw payloads, and the tape that takes it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from timetracer_otel.cassette.model import Payload
+
+if TYPE_CHECKING:
+    from timetracer_otel.capture.segments import SegmentState
+
+
+class Captured:
+    """One exchange while it lives: opened when the request is sent, closed when its answer ended.
+
+    `request` and `result` are whatever the driver's codec understands: references to the driver's own immutable
+    objects, never decoded here. Not a dataclass: two are made per database call, on the hot path.
+    """
+
+    __slots__ = (
+        "closed_ns",
+        "complete",
+        "connection",
+        "driver",
+        "dropped",
+        "is_written",
+        "number",
+        "opened_ns",
+        "request",
+        "result",
+        "rev",
+        "segment",
+        "size",
+        "span_id",
+        "transaction",
+    )
+
+    def __init__(
+        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+    ) -> None:
+        self.driver = driver
+        self.request = request
+        self.result: object = None
+        self.connection = connection
+        self.transaction = transaction
+        self.opened_ns = time.time_ns()
+        self.closed_ns = 0
+        self.complete = False
+        self.dropped: str | None = None
+        """Why the payload is not here: `limit`, `trace`, `in_flight`."""
+        self.is_written = False
+        """Its part has gone to the writer; a later close makes a new revision."""
+        self.number = 0
+        self.rev = 0
+        self.size = 0
+        """Bytes, as the tap estimates them."""
+        self.span_id: int | None = None
+        self.segment: SegmentState | None = None
+
+
+class Tape(Protocol):
+    """Where taps put exchanges: the `Recorder`, or in replay a list in memory. May raise: callers are guarded."""
+
+    def open(
+        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+    ) -> Captured | None:
+        """An exchange owned by the current span; None when nothing is to be captured here (not recording,
+        suppressed)."""
+
+    def close(self, captured: Captured, result: object, size: int, complete: bool = True) -> None:
+        """The answer has ended; `size` in bytes of request and result together. A second close of one exchange (what
+        came after the end, such as a disconnect) makes a new revision of it."""
+
+    def entry_began(self) -> None:
+        """A request or task begins, sampled or not: what comes later is no longer the process's environment."""
+
+    def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
+        """What the process learnt when a connection was made. `parameters` is plain data (cassette.values)."""
+
+
+_tape: Tape | None = None
+
+
+def tape() -> Tape | None:
+    """The active tape; None while recording is off."""
+    return _tape
+
+
+def activate(new: Tape | None) -> None:
+    global _tape
+    _tape = new

@@ -1,0 +1,100 @@
+"""One frozen `Settings`, read from the environment. Reading is the only thing that happens here.
+
+Precedence: option or marker > environment > `[tool.timetracer-otel]` in pyproject.toml (never read while recording) >
+default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from timetracer_otel.errors import UsageError
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+Mode: TypeAlias = Literal["record", "replay", "off"]
+Write: TypeAlias = Literal["auto", "sync", "background"]
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
+_UNITS: Final = {"b": 1, "kib": KIB, "mib": MIB, "gib": GIB}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Which segments are kept; decided when the local root ends."""
+
+    everything: bool = True
+    errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sizes in bytes. The defaults are those of design §5."""
+
+    mode: Mode = "record"
+    store: str = "cassettes"
+    cassette: str | None = None
+    write: Write = "auto"
+    keep: Keep = Keep()
+    payload_max_bytes: int = 64 * MIB
+    trace_max_bytes: int = 256 * MIB
+    in_flight_max_bytes: int = 64 * MIB
+    environment_max_bytes: int = 16 * MIB
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Raises UsageError naming the variable, its value and what is allowed."""
+        env = os.environ if environ is None else environ
+        default = cls()
+        return cls(
+            mode=_choice(env, "TIMETRACER_MODE", get_args(Mode), "record"),
+            store=env.get("TIMETRACER_STORE") or default.store,
+            cassette=env.get("TIMETRACER_CASSETTE") or None,
+            write=_choice(env, "TIMETRACER_WRITE", get_args(Write), "auto"),
+            keep=_keep(env.get("TIMETRACER_KEEP", "all")),
+            payload_max_bytes=_size(env, "TIMETRACER_PAYLOAD_MAX", default.payload_max_bytes),
+            trace_max_bytes=_size(env, "TIMETRACER_TRACE_MAX", default.trace_max_bytes),
+            in_flight_max_bytes=_size(env, "TIMETRACER_IN_FLIGHT_MAX", default.in_flight_max_bytes),
+            environment_max_bytes=_size(env, "TIMETRACER_ENVIRONMENT_MAX", default.environment_max_bytes),
+        )
+
+
+def duration_s(text: str, source: str) -> float:
+    """Seconds in `60s`, `500ms`, `7d`. Raises UsageError: a duration without a unit means nothing."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(source, f"{text!r} is not a duration", "write a number with ms, s, m, h or d, such as 60s")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> Any:
+    value = env.get(name) or default
+    if value not in allowed:
+        raise UsageError(name, f"{value!r} is not one of {', '.join(allowed)}", "correct or unset it")
+    return value
+
+
+def _size(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name)
+    if not text:
+        return default
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(name, f"{text!r} is not a size", "write a number with B, KiB, MiB or GiB, such as 4GiB")
+    return int(float(match[1]) * _UNITS[(match[2] or "B").lower()])
+
+
+def _keep(text: str) -> Keep:
+    words = [word.strip() for word in text.split(",") if word.strip()] or ["all"]
+    for word in words:
+        if word not in ("all", "errors"):
+            raise UsageError("TIMETRACER_KEEP", f"{word!r} is not one of all, errors", "correct or unset it")
+    return Keep(everything="all" in words, errors="errors" in words)

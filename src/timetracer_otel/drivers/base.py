@@ -1,0 +1,221 @@
+"""What a driver gives and what it is given.
+
+A driver is one folder with three files: `record.py` (taps in the app), `codec.py` (captured references <-> an exchange,
+redaction, readable text) and `replay.py` (the real driver redirected to a stub). `registry.DRIVERS` names the folder;
+it is
+imported when its instrumentor is, never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.cassette.model import Connection, Exchange, Payload, Segment, Value
+from timetracer_otel.redaction import Redactor
+
+# ---- recording -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The driver's part of an exchange; `exporters` adds id, owner and times."""
+
+    type: str
+    lib: str
+    method: str
+    url: str
+    request: Payload
+    result: Payload
+    target: str | None = None
+
+
+class Codec(Protocol):
+    """Runs in the writer, off the hot path. Pure: no driver call, no I/O."""
+
+    def encode(self, captured: Captured) -> Encoded:
+        """The exchange's payload. Raises anything on failure: the exchange alone is then dropped (`encode`)."""
+
+    def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        """The same with secrets masked, lengths and checksums mended; and the paths that hold a marker now."""
+
+
+class Recording(Protocol):
+    """`record.py` of a driver."""
+
+    def install(self) -> None:
+        """Put the taps in; idempotent. Raises MissingNames when the driver lacks a private name that a tap needs."""
+
+    def uninstall(self) -> None:
+        """Undo `install` (tests)."""
+
+
+# ---- replay ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One value of a request that matching compares. `key` is equal exactly when the server would not tell the two
+    apart."""
+
+    path: str
+    """Such as `parameters[0]`; as the report names it."""
+    key: Hashable
+    shown: Value
+    """What the report prints."""
+    text: str | None = None
+    """The value as text, where it has one: uuids and redaction markers are found in it."""
+    instant_ns: int | None = None
+    """A point in time on the wall clock, where the value is one: `now()` of replay is not that of the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request in the driver's canonical form. Two are the same when `shape` and the keys of all slots are equal."""
+
+    lib: str
+    method: str
+    url: str
+    shape: Hashable
+    """The statement or operation without values, normalised."""
+    text: str
+    """`shape` for people: the statement."""
+    slots: tuple[Slot, ...] = ()
+    database: str | None = None
+    """Takes part only where the segment has more than one for this driver; never the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a question came from, taken in the app's context before the bytes left."""
+
+    frame: str = ""
+    """`shop/orders.py:31 load_order`: the innermost frame that is the app's own; empty when there is none."""
+    span: str = ""
+    """Name of the current span."""
+    span_path: tuple[str, ...] = ()
+    """Names from the local root down to the current span."""
+    connection: int | None = None
+    """The stub's connection number in this process."""
+    transaction: int | None = None
+
+
+class AnswerSource(Protocol):
+    """One session: answers from the recorded segment (or environment). Thread-safe; `replay.session` implements it."""
+
+    @property
+    def is_environment(self) -> bool:
+        """True for work before or outside the entry: housekeeping may be synthesised, answers repeat."""
+
+    def take(self, question: Question, asked: Asked) -> Exchange | None:
+        """The recorded exchange that answers, each one once; None if there is none (nothing is reported yet)."""
+
+    def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
+        """Every exchange of this shape, used or not, of the segment and its environment: for column and parameter
+        types."""
+
+    def miss(self, question: Question, asked: Asked, note: str = "", consequent: bool = False) -> str:
+        """Puts the miss into the report; gives the text for the driver's own exception (one line)."""
+
+    def connections(self, lib: str) -> Sequence[Connection]:
+        """What the recorded process learnt when it connected, for handshakes."""
+
+
+class ReplayHost(Protocol):
+    """What `replay/` lends to a driver's replay side."""
+
+    def current(self) -> tuple[AnswerSource, Asked]:
+        """The session of the calling context (by trace id; else the default session) and where the call comes from."""
+
+    def serve(self, name: str, backend: Callable[[int], ServerCore]) -> Callable[[], int]:
+        """Registers a protocol core, one per connection (called with the connection's number). The returned function
+        gives the loopback port; the listener starts at its first call and again after a fork."""
+
+    def first_start_ns(self) -> int:
+        """Wall-clock start of the recorded segment."""
+
+
+class ServerCore(Protocol):
+    """A sans-IO server side of one connection."""
+
+    @property
+    def is_closing(self) -> bool:
+        """True when the connection is to be closed after what `receive` returned was sent."""
+
+    def receive(self, data: bytes) -> bytes:
+        """What the server sends after `data`. Raises WireError on bytes that are not the protocol."""
+
+
+class Replaying(Protocol):
+    """`replay.py` of a driver."""
+
+    def install(self, host: ReplayHost) -> None:
+        """Redirect the real driver to the stub. Raises MissingNames."""
+
+    def uninstall(self) -> None: ...
+
+    def question(self, exchange: Exchange) -> Question:
+        """The canonical form of a recorded request: what `take` compares with."""
+
+
+class MissingNames(Exception):
+    """The installed driver lacks names a tap needs: the tap stays off, with one warning."""
+
+    def __init__(self, driver: str, version: str, names: tuple[str, ...], lost: str) -> None:
+        super().__init__(driver, version, names, lost)
+        self.driver, self.version, self.names, self.lost = driver, version, names, lost
+
+    def __str__(self) -> str:
+        return f"{self.driver} {self.version} has no {', '.join(self.names)}: {self.lost}; report it to timetracer-otel"
+
+
+# ---- entries ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    path: str
+    recorded: Value
+    replayed: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an entry, in the form that the report prints (`status`, `headers`, `body`, `exception` ...)."""
+
+    fields: Payload = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    differences: tuple[Difference, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+
+
+class EntryDriver(Protocol):
+    """A driver whose exchanges are entries (ASGI, Celery): how to run one again and compare what comes of it."""
+
+    def outcome(self, exchange: Exchange) -> Outcome:
+        """Of the recorded entry exchange or of the replayed one."""
+
+    def compare(self, recorded: Exchange, replayed: Exchange) -> Comparison: ...
+
+    def run(
+        self,
+        app: object,
+        segment: Segment,
+        exchange: Exchange,
+        headers: Sequence[tuple[bytes, bytes]],
+        entering: Callable[[], None],
+    ) -> None:
+        """Start the app (lifespan), call `entering`, send the recorded request with `headers` added, wait until the
+        app is done, shut the app down. What the app answers is captured by the driver's own tap, at the layer that
+        recorded it."""

@@ -1,0 +1,51 @@
+"""The drivers: one line each. Names, not imports: a driver's folder loads when its instrumentor does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, cast
+
+from timetracer_otel.drivers.base import Codec, EntryDriver, Recording, Replaying
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """`instrumentors` are class names of OpenTelemetry instrumentors; when one of them goes in, so does the driver."""
+
+    module: str
+    instrumentors: tuple[str, ...]
+    library: str
+    """The distribution whose version `doctor` and warnings name."""
+    is_entry: bool = False
+    """Its exchanges are entries (`EntryDriver` in place of a stub)."""
+
+
+DRIVERS: Final = {
+    "asgi": Driver(
+        module="timetracer_otel.drivers.asgi",
+        instrumentors=("StarletteInstrumentor", "FastAPIInstrumentor", "AsgiInstrumentor"),
+        library="opentelemetry-instrumentation-asgi",
+        is_entry=True,
+    ),
+    "psycopg": Driver(
+        module="timetracer_otel.drivers.psycopg", instrumentors=("PsycopgInstrumentor",), library="psycopg"
+    ),
+}
+"""By the name that exchanges carry as `signature.lib`. A test compares these names with the folders."""
+
+
+def codec(name: str) -> Codec:
+    return cast(Codec, import_module(f"{DRIVERS[name].module}.codec").CODEC)
+
+
+def recording(name: str) -> Recording:
+    return cast(Recording, import_module(f"{DRIVERS[name].module}.record").RECORDING)
+
+
+def replaying(name: str) -> Replaying:
+    return cast(Replaying, import_module(f"{DRIVERS[name].module}.replay").REPLAYING)
+
+
+def entry(name: str) -> EntryDriver:
+    return cast(EntryDriver, import_module(f"{DRIVERS[name].module}.replay").ENTRY)
