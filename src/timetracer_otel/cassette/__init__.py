@@ -1,0 +1,98 @@
+"""The cassette: model, schema, merging. Pure: bytes and values in, bytes and values out; no file is opened here.
+
+An application that records starts with the model alone; the rest loads when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from timetracer_otel.cassette.model import (
+    FORMAT,
+    Cassette,
+    Connection,
+    Entry,
+    Environment,
+    Exchange,
+    Generated,
+    Payload,
+    Process,
+    Segment,
+    Signature,
+    Span,
+    SpanEvent,
+    SpanLink,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from timetracer_otel.cassette.compression import compress, decompress
+    from timetracer_otel.cassette.dump import dump_environment, dump_exchange, dump_part
+    from timetracer_otel.cassette.forms import Readable, as_json, readable, service_of
+    from timetracer_otel.cassette.loading import Loaded, load, load_bundle, load_environment, load_part
+    from timetracer_otel.cassette.merging import merge, start_ns
+    from timetracer_otel.cassette.part import EnvironmentPart, Part
+
+__all__ = [
+    "FORMAT",
+    "Cassette",
+    "Connection",
+    "Entry",
+    "Environment",
+    "EnvironmentPart",
+    "Exchange",
+    "Generated",
+    "Loaded",
+    "Part",
+    "Payload",
+    "Process",
+    "Readable",
+    "Segment",
+    "Signature",
+    "Span",
+    "SpanEvent",
+    "SpanLink",
+    "Value",
+    "as_json",
+    "compress",
+    "decompress",
+    "dump_environment",
+    "dump_exchange",
+    "dump_part",
+    "load",
+    "load_bundle",
+    "load_environment",
+    "load_part",
+    "merge",
+    "readable",
+    "service_of",
+    "start_ns",
+]
+
+_HOMES: Final = {
+    "EnvironmentPart": "part",
+    "Loaded": "loading",
+    "Part": "part",
+    "Readable": "forms",
+    "as_json": "forms",
+    "compress": "compression",
+    "decompress": "compression",
+    "dump_environment": "dump",
+    "dump_exchange": "dump",
+    "dump_part": "dump",
+    "load": "loading",
+    "load_bundle": "loading",
+    "load_environment": "loading",
+    "load_part": "loading",
+    "merge": "merging",
+    "readable": "forms",
+    "service_of": "forms",
+    "start_ns": "merging",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,71 @@
+"""zstd, bounded. Readers also take what is not compressed: a bundle, or a part that somebody unpacked."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from timetracer_otel.config import MIB
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressor
+
+MAX_BYTES: Final = 512 * MIB
+"""Of one file, unpacked. A trace holds 256 MiB of payload by default."""
+
+_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_LEVEL: Final = 3
+# One byte of zstd can become 32 KiB: so little is fed at a time that one step past the limit is 32 MiB at most.
+_STEP: Final = 1024
+
+_local = threading.local()
+
+
+def compress(data: bytes) -> bytes:
+    """One zstd frame with a checksum."""
+    return _compressor().compress(data)
+
+
+def decompress(data: bytes, max_bytes: int = MAX_BYTES) -> bytes:
+    """What was compressed; `data` itself if it is not zstd. Raises ValueError: damaged, cut, or above `max_bytes`."""
+    if data.startswith(_MAGIC):
+        return _unpack(data, max_bytes)
+    _check_size(len(data), max_bytes)
+    return data
+
+
+def _unpack(data: bytes, max_bytes: int) -> bytes:
+    import zstandard
+
+    unpacked = bytearray()
+    stream = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        for start in range(0, len(data), _STEP):
+            unpacked += stream.decompress(data[start : start + _STEP])
+            _check_size(len(unpacked), max_bytes)
+            if stream.eof:
+                return _whole(unpacked, len(stream.unused_data) + len(data[start + _STEP :]))
+    except zstandard.ZstdError as error:
+        raise ValueError(f"damaged zstd ({error})") from None
+    raise ValueError("the end of the file is missing")
+
+
+def _check_size(found_bytes: int, max_bytes: int) -> None:
+    if found_bytes > max_bytes:
+        raise ValueError(f"it unpacks to more than {max_bytes // MIB} MiB")
+
+
+def _whole(unpacked: bytearray, bytes_left: int) -> bytes:
+    if bytes_left:
+        raise ValueError(f"{bytes_left} bytes after its end")
+    return bytes(unpacked)
+
+
+def _compressor() -> ZstdCompressor:
+    # One per thread: it may not be shared, and making one costs more than compressing a small part.
+    compressor: ZstdCompressor | None = getattr(_local, "compressor", None)
+    if compressor is None:
+        import zstandard
+
+        compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    return compressor

@@ -1,0 +1,46 @@
+"""Parts -> JSON text, in the writer of a recording process: orjson is imported by the first call, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from timetracer_otel.cassette import quick, values
+from timetracer_otel.cassette.document import (
+    Document,
+    environment_part_document,
+    exchange_document,
+    part_document,
+)
+from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.cassette.part import EnvironmentPart, Part
+
+DOCUMENT_DEPTH: Final = values.MAX_DEPTH + 10
+"""Levels of a whole file: a payload of the greatest depth, inside its exchange, segment and bundle."""
+
+
+def dump_part(part: Part, exchanges: Sequence[bytes] | None = None) -> bytes:
+    """A part's file as JSON text, not compressed. Raises Unconvertible.
+
+    `exchanges`, from `dump_exchange`, stand in for those of `part`: the caller has dropped what could not be encoded.
+    """
+    return _dump(part_document(part), _texts(part.exchanges) if exchanges is None else exchanges)
+
+
+def dump_environment(part: EnvironmentPart, exchanges: Sequence[bytes] | None = None) -> bytes:
+    """An environment's file as JSON text, not compressed; `exchanges` as in `dump_part`. Raises Unconvertible."""
+    return _dump(environment_part_document(part), _texts(part.exchanges) if exchanges is None else exchanges)
+
+
+def dump_exchange(exchange: Exchange) -> bytes:
+    """An exchange as JSON text. Raises Unconvertible if a payload is no Value or is nested too deep."""
+    return quick.dumps_nested(exchange_document(exchange), ("request", "result"))
+
+
+def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:
+    return [dump_exchange(exchange) for exchange in exchanges]
+
+
+def _dump(document: Document, exchanges: Sequence[bytes]) -> bytes:
+    head = quick.dumps(document, DOCUMENT_DEPTH)
+    return b'%b,"exchanges":[%b]}' % (head.removesuffix(b"}"), b",".join(exchanges))

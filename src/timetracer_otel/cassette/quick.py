@@ -1,0 +1,73 @@
+"""`values.dumps` for the writer of a recording process: the same text, much faster, since orjson walks the data.
+
+orjson alone would be wrong in four places. Each is known by the text or by an error; then `values.dumps` writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import NoneType
+from typing import Final
+
+from timetracer_otel.cassette import values
+from timetracer_otel.cassette.model import Value
+
+_NEVER: Final = frozenset[type]({NoneType, bool, int, str, bytes})
+
+
+def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
+    """The value as JSON text, byte for byte what `values.dumps` gives. Raises Unconvertible for what is not a Value."""
+    import orjson
+
+    markers = 0
+
+    def marked(leaf: object) -> object:
+        nonlocal markers
+        markers += 1
+        return values.encode(leaf)  # type: ignore[arg-type]  # raises Unconvertible for what it is not
+
+    try:
+        text = orjson.dumps(value, marked, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError:  # a lone surrogate, an integer beyond 64 bits, a key that is no text, nested too deep
+        return values.dumps(value, max_depth)
+    if _may_be_deep(text, max_depth) or _may_hold_marks(text, markers) or (b"null" in text and _not_finite(value)):
+        return values.dumps(value, max_depth)
+    return text
+
+
+def dumps_nested(document: Mapping[str, Value], payloads: Sequence[str]) -> bytes:
+    """`dumps` of a document whose fields named by `payloads` are payloads, and the others plain text and numbers."""
+    import orjson
+
+    parts = {name: orjson.Fragment(dumps(document[name], values.MAX_DEPTH - 1)) for name in payloads}
+    try:
+        return orjson.dumps({**document, **parts})
+    except TypeError:
+        return values.dumps(document)
+
+
+def _may_be_deep(text: bytes, max_depth: int) -> bool:
+    """It has as many brackets, be they side by side."""
+    return text.count(b"[") + text.count(b"{") > max_depth
+
+
+def _may_hold_marks(text: bytes, markers: int) -> bool:
+    """A key of the data begins with "$", as only ours do."""
+    return text.count(b'{"$') != markers or b',"$' in text
+
+
+def _not_finite(value: object) -> bool:
+    """orjson writes null for NaN and the infinities, without a word."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, (list, tuple)):
+        return not _NEVER.issuperset(map(type, value)) and _any_not_finite(value)
+    return isinstance(value, Mapping) and _any_not_finite(value.values())
+
+
+def _any_not_finite(items: Iterable[object]) -> bool:
+    for item in items:  # noqa: SIM110  any() costs twice as much, and this runs for every answer that holds a NULL
+        if type(item) not in _NEVER and _not_finite(item):
+            return True
+    return False

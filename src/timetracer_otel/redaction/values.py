@@ -1,0 +1,128 @@
+"""Masking of plain data: dicts and lists of any depth, without recursion, copied only where something is hit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+from timetracer_otel.cassette.model import Value
+from timetracer_otel.redaction.markers import Mark
+from timetracer_otel.redaction.names import rule_of
+from timetracer_otel.redaction.patterns import scrub, scrub_text, suspicious
+
+_LEAF_TYPES: Final = frozenset((str, bytes, int, float, bool, type(None)))
+"""Of nearly every leaf; the others are asked by isinstance, which costs ten times as much."""
+_OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
+_DIGITS_MAX_BITS: Final = 8192  # Python refuses to spell longer integers in decimal
+
+
+class _Place:
+    """One container of the data and where it is; its copy exists once something under it was masked."""
+
+    __slots__ = ("container", "copy", "key", "parent")
+
+    def __init__(self, container: Any, parent: _Place | None, key: Any) -> None:
+        self.container, self.parent, self.key = container, parent, key
+        self.copy: Any = None
+
+    def path(self, key: Any) -> str:
+        steps, place = [_step(self, key)], self
+        while place.parent is not None:
+            steps.append(_step(place.parent, place.key))
+            place = place.parent
+        return "".join(reversed(steps[:-1]))  # the outermost list is the walker's own
+
+    def put(self, key: Any, masked: Value) -> None:
+        uncopied, place = [], cast("_Place | None", self)
+        while place is not None and place.copy is None:
+            uncopied.append(place)
+            place = place.parent
+        for place in reversed(uncopied):
+            place.copy = dict(place.container) if isinstance(place.container, Mapping) else list(place.container)
+            if place.parent is not None:
+                place.parent.copy[place.key] = place.copy
+        self.copy[key] = masked
+
+
+def redact_value(value: Value, path: str, mark: Mark) -> tuple[Value, tuple[str, ...]]:
+    """`value` masked by names and patterns, and the paths that hold a marker; the same object when nothing hits."""
+    root = _Place([value], None, 0)
+    unnamed: list[tuple[_Place, Any, str | bytes]] = []
+    paths: list[str] = []
+    for place, key, leaf, rule in _leaves(root):
+        if rule is None:
+            if isinstance(leaf, str | bytes):
+                unnamed.append((place, key, leaf))
+        elif (masked := _whole(leaf, rule, mark)) is not leaf:
+            _put(place, key, leaf, masked, paths)
+    if suspicious(b"\0".join(_bytes(leaf) for _, _, leaf in unnamed)):  # one look at all: most data holds no secret
+        for place, key, leaf in unnamed:
+            _put(place, key, leaf, scrub(leaf, mark) if isinstance(leaf, bytes) else scrub_text(leaf, mark), paths)
+    return (value if root.copy is None else root.copy[0]), tuple(dict.fromkeys(path + step for step in paths))
+
+
+def _put(place: _Place, key: Any, leaf: Value, masked: Value, paths: list[str]) -> None:
+    if masked is not leaf:
+        place.put(key, masked)
+        paths.append(place.path(key))
+
+
+def _leaves(root: _Place) -> Iterator[tuple[_Place, Any, Value, str | None]]:
+    waiting: list[tuple[_Place, str | None]] = [(root, None)]
+    while waiting:
+        place, rule = waiting.pop()
+        for key, child, child_rule in _children(place.container, rule):
+            if (
+                child.__class__ in _LEAF_TYPES
+                or not isinstance(child, Mapping | Sequence)
+                or isinstance(child, str | bytes)
+            ):
+                yield place, key, child, child_rule
+            else:
+                waiting.append((_Place(child, place, key), child_rule))
+
+
+def _children(container: Any, rule: str | None) -> Iterator[tuple[Any, Value, str | None]]:
+    if isinstance(container, Mapping):
+        for key, child in container.items():
+            yield key, child, rule or (rule_of(key) if isinstance(key, str) else None)
+        return
+    option: str | None = None
+    for index, child in enumerate(container):
+        yield index, child, rule or option
+        option = _rule_of_option(child)
+
+
+def _rule_of_option(item: Value) -> str | None:
+    """`--password` in a command line: the argument after it is the secret."""
+    if not isinstance(item, str) or item[:1] != "-" or not _OPTION.fullmatch(item):
+        return None
+    return rule_of(item.lstrip("-"))
+
+
+def _whole(leaf: Value, rule: str, mark: Mark) -> Value:
+    if leaf is None or isinstance(leaf, bool):
+        return leaf
+    secret = _spelled(leaf)
+    masked = mark(rule, secret) if secret else secret
+    if masked == secret:
+        return leaf
+    return masked if isinstance(leaf, bytes) else masked.decode()
+
+
+def _spelled(leaf: Value) -> bytes:
+    """As it would be spelled in text, so that a number and its digits get the same marker."""
+    if isinstance(leaf, str | bytes):
+        return _bytes(leaf)
+    if isinstance(leaf, int) and leaf.bit_length() > _DIGITS_MAX_BITS:
+        return hex(leaf).encode()
+    return str(leaf).encode()
+
+
+def _bytes(leaf: str | bytes) -> bytes:
+    return leaf if isinstance(leaf, bytes) else leaf.encode("utf-8", "surrogatepass")
+
+
+def _step(place: _Place, key: Any) -> str:
+    return f".{key}" if isinstance(place.container, Mapping) else f"[{key}]"

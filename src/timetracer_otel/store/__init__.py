@@ -1,0 +1,43 @@
+"""Cassettes on disk: written whole, found by name, listed, bundled.
+
+An application that records needs the writing side alone; the rest loads when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from timetracer_otel.store.folder import Store
+
+if TYPE_CHECKING:
+    from timetracer_otel.store.atomic import write_atomically
+    from timetracer_otel.store.bundle import bundle_name, dump_bundle, save_bundle
+    from timetracer_otel.store.listing import Listing, SegmentSummary, TraceSummary
+
+__all__ = [
+    "Listing",
+    "SegmentSummary",
+    "Store",
+    "TraceSummary",
+    "bundle_name",
+    "dump_bundle",
+    "save_bundle",
+    "write_atomically",
+]
+
+_HOMES: Final = {
+    "Listing": "listing",
+    "SegmentSummary": "listing",
+    "TraceSummary": "listing",
+    "bundle_name": "bundle",
+    "dump_bundle": "bundle",
+    "save_bundle": "bundle",
+    "write_atomically": "atomic",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

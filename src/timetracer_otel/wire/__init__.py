@@ -1,0 +1,1 @@
+"""Protocol cores: bytes in, messages out. No socket, clock, thread, logger or global state."""

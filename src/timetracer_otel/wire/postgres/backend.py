@@ -1,0 +1,179 @@
+"""The server's side of one connection: client bytes in, server bytes out, answers from `Answers`.
+
+Statements are answered in the order in which they come, so a pipeline needs nothing of its own. After an error in the
+extended protocol everything up to Sync is passed over. Source: PostgreSQL protocol 3.0, "Message Flow".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from timetracer_otel.errors import Unconvertible
+from timetracer_otel.wire.postgres import messages
+from timetracer_otel.wire.postgres.answers import Answers, Statement
+from timetracer_otel.wire.postgres.extended import ExtendedProtocol, Step
+from timetracer_otel.wire.postgres.outcomes import Outcome, Outcomes
+from timetracer_otel.wire.postgres.reader import FrontendReader
+from timetracer_otel.wire.postgres.recorded import TEXT, Result
+from timetracer_otel.wire.postgres.rendering import rows
+from timetracer_otel.wire.postgres.requests import (
+    Bind,
+    CancelRequest,
+    Close,
+    Describe,
+    EncryptionRequest,
+    Execute,
+    FunctionCall,
+    Parse,
+    Query,
+    Request,
+    StartupMessage,
+    Sync,
+    Terminate,
+)
+from timetracer_otel.wire.postgres.settings import handshake
+from timetracer_otel.wire.postgres.state import ConnectionState
+from timetracer_otel.wire.postgres.statements import parts
+from timetracer_otel.wire.postgres.tokens import Token
+from timetracer_otel.wire.postgres.transaction import Transaction
+
+_FATAL: Final = ("FATAL", "PANIC")
+
+
+class Backend:
+    """Implements `drivers.base.ServerCore`. `number` is the connection's, and its BackendKeyData process id."""
+
+    def __init__(self, number: int, answers: Answers) -> None:
+        self._number, self._answers = number, answers
+        self._reader = FrontendReader()
+        self._is_closing = False
+        self._is_skipping = False
+        self._begin({})
+        self._handlers: Mapping[type, Callable[[Any], bytes]] = {
+            EncryptionRequest: lambda _: messages.REFUSE_ENCRYPTION,
+            StartupMessage: self._start,
+            CancelRequest: self._close,
+            Terminate: self._close,
+            Query: self._query,
+            Sync: self._sync,
+            FunctionCall: self._function_call,
+            Parse: lambda request: self._step(self._extended.parse(request)),
+            Bind: lambda request: self._step(self._extended.bind(request)),
+            Describe: lambda request: self._step(self._extended.describe(request)),
+            Execute: lambda request: self._step(self._extended.execute(request)),
+            Close: lambda request: self._step(self._extended.close(request)),
+        }
+
+    @property
+    def is_closing(self) -> bool:
+        """True when the connection is to be closed after what `receive` returned was sent."""
+        return self._is_closing
+
+    @property
+    def transaction(self) -> Transaction:
+        """The state between the last statement and the next."""
+        return self._state.transaction
+
+    def receive(self, data: bytes) -> bytes:
+        """What the server sends after `data`. Raises WireError on bytes that are not the protocol."""
+        sent: list[bytes] = []
+        for request in self._reader.receive(data):
+            if self._is_closing:
+                break
+            sent.append(self._handle(request))
+        return b"".join(sent)
+
+    def _handle(self, request: Request) -> bytes:
+        if self._is_skipping and not isinstance(request, (Sync, Terminate)):
+            return b""
+        handler = self._handlers.get(type(request))  # Flush: all is sent at once anyway; COPY data outside of COPY
+        return b"" if handler is None else handler(request)
+
+    # -- start and end
+
+    def _begin(self, settings: Mapping[str, str]) -> None:
+        self._state = ConnectionState(settings)
+        self._outcomes = Outcomes(self._answers, self._state)
+        self._extended = ExtendedProtocol(self._answers, self._state)
+
+    def _start(self, request: StartupMessage) -> bytes:
+        settings = handshake(self._answers.startup().parameters, request.parameters)
+        self._begin(settings)
+        unknown = [name for name in request.parameters if name.startswith("_pq_.")]
+        sent = [messages.negotiate_protocol_version(unknown)] if request.minor or unknown else []
+        sent.append(messages.AUTHENTICATION_OK)
+        sent += [messages.parameter_status(name, value) for name, value in settings.items()]
+        sent += [messages.backend_key_data(self._number, self._number), self._state.ready()]
+        return b"".join(sent)
+
+    def _close(self, _: CancelRequest | Terminate) -> bytes:
+        """What a CancelRequest is about has been answered already: an answer is never waited for."""
+        self._is_closing = True
+        return b""
+
+    # -- simple protocol
+
+    def _query(self, request: Query) -> bytes:
+        self._extended.forget_unnamed()
+        outcome = self._outcomes.of(Statement(request.sql, is_simple=True))
+        statements = parts(request.sql)
+        sent = [messages.notice_response(notice) for notice in outcome.answer.notices]
+        for at, result in enumerate(outcome.answer.results):
+            try:
+                sent.append(self._result(result))
+            except Unconvertible as error:
+                outcome = self._outcomes.refusal(outcome.statement, str(error))
+                return b"".join(sent) + self._failed(outcome, _nth(statements, at)) + self._ready()
+            if result.tag is not None:
+                self._state.completed(_nth(statements, at))
+                self._extended.forget(_nth(statements, at))
+        if outcome.error is not None:
+            sent.append(self._failed(outcome, _nth(statements, len(outcome.answer.results))))
+        return b"".join(sent) + self._ready()
+
+    def _result(self, result: Result) -> bytes:
+        sent = b""
+        if result.table is not None:
+            formats = [TEXT] * len(result.table.columns)
+            sent = messages.row_description(result.table.columns, formats)
+            sent += b"".join(rows(result.table, formats, self._state.settings.style))
+        if result.tag == "":
+            return sent + messages.EMPTY_QUERY
+        return sent if result.tag is None else sent + messages.command_complete(result.tag)
+
+    def _function_call(self, _: FunctionCall) -> bytes:
+        outcome = self._outcomes.refusal(Statement("", is_simple=True), "the function call protocol is not replayed")
+        return self._failed(outcome, ()) + self._ready()
+
+    # -- extended protocol
+
+    def _step(self, step: Step) -> bytes:
+        if step.failed is None:
+            return step.sent
+        self._is_skipping = True
+        return step.sent + self._failed(step.failed, _nth(parts(step.failed.statement.sql), 0))
+
+    def _sync(self, _: Sync) -> bytes:
+        self._is_skipping = False
+        return self._ready()
+
+    # -- both
+
+    def _failed(self, outcome: Outcome, statement: Sequence[Token]) -> bytes:
+        error = outcome.error or {}
+        self._state.failed(statement, by_miss=not outcome.is_recorded)
+        self._is_closing = error.get("V", error.get("S")) in _FATAL
+        return messages.error_response(error)
+
+    def _ready(self) -> bytes:
+        if self._is_closing:
+            return b""
+        if self._state.transaction.status == "I":
+            self._extended.forget_portals()
+        return self._state.ready()
+
+
+def _nth(statements: Sequence[Sequence[Token]], at: int) -> Sequence[Token]:
+    """No tokens where the server gave more results than the query has statements (a rule can make it so)."""
+    return statements[at] if at < len(statements) else ()

@@ -1,0 +1,217 @@
+"""Parse, Bind, Describe, Execute, Close: prepared statements and portals of one connection.
+
+The client's names mean nothing beyond the connection: a statement is known by its SQL. What a portal will give is taken
+at Bind, since Describe of a portal may come before Execute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from timetracer_otel.errors import DamagedCassette, Unconvertible
+from timetracer_otel.wire.postgres import messages
+from timetracer_otel.wire.postgres.answers import Answers, Parameter, Statement
+from timetracer_otel.wire.postgres.description import Description, describe, failed_to_parse
+from timetracer_otel.wire.postgres.messages import problem
+from timetracer_otel.wire.postgres.outcomes import Outcome, Outcomes
+from timetracer_otel.wire.postgres.recorded import BINARY, Recorded, Table, parameters
+from timetracer_otel.wire.postgres.rendering import rows
+from timetracer_otel.wire.postgres.requests import Bind, Close, Describe, Execute, Parse
+from timetracer_otel.wire.postgres.state import ConnectionState
+from timetracer_otel.wire.postgres.statements import parts
+from timetracer_otel.wire.postgres.tokens import Token
+
+
+@dataclass(slots=True)
+class _Prepared:
+    sql: str
+    declared: tuple[int, ...]
+    described: Description | None = None
+
+
+@dataclass(slots=True)
+class _Portal:
+    """`rows` are what is left to be fetched, None before the first Execute."""
+
+    outcome: Outcome
+    formats: tuple[int, ...]
+    rows: list[bytes] | None = field(default=None)
+    is_done: bool = False
+
+    @property
+    def table(self) -> Table | None:
+        results = self.outcome.answer.results
+        return results[0].table if results else None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one message gives: bytes to send, and the outcome whose error follows them and makes the rest be skipped."""
+
+    sent: bytes = b""
+    failed: Outcome | None = None
+
+
+class ExtendedProtocol:
+    def __init__(self, answers: Answers, state: ConnectionState) -> None:
+        self._answers, self._state = answers, state
+        self._outcomes = Outcomes(answers, state)
+        self._prepared: dict[str, _Prepared] = {}
+        self._portals: dict[str, _Portal] = {}
+
+    def parse(self, request: Parse) -> Step:
+        if request.name and request.name in self._prepared:
+            return _refused(request.sql, "42P05", f'prepared statement "{request.name}" already exists')
+        self._prepared[request.name] = _Prepared(request.sql, request.oids)
+        return Step(messages.PARSE_COMPLETE)
+
+    def bind(self, request: Bind) -> Step:
+        prepared = self._prepared.get(request.statement)
+        if prepared is None:
+            return _refused("", "26000", f'prepared statement "{request.statement}" does not exist')
+        try:
+            statement = Statement(prepared.sql, self._parameters(prepared, request))
+        except DamagedCassette as error:
+            return Step(failed=self._outcomes.refusal(Statement(prepared.sql), str(error)))
+        outcome = self._checked(self._outcomes.of(statement), request)
+        if not outcome.is_recorded:
+            return Step(failed=outcome)
+        portal = _Portal(outcome, ())
+        width = len(portal.table.columns) if portal.table else 0
+        asked = request.result_formats
+        portal.formats = asked if len(asked) == width else (asked or (0,))[:1] * width
+        self._portals[request.portal] = portal
+        return Step(messages.BIND_COMPLETE)
+
+    def describe(self, request: Describe) -> Step:
+        return self._describe_portal(request.name) if request.target == "P" else self._describe_statement(request.name)
+
+    def execute(self, request: Execute) -> Step:
+        portal = self._portals.get(request.portal)
+        if portal is None:
+            return _refused("", "34000", f'portal "{request.portal}" does not exist')
+        if portal.is_done:
+            return _refused("", "55000", f'portal "{request.portal}" cannot be run')
+        try:
+            return self._run(portal, request.max_rows)
+        except Unconvertible as error:
+            return Step(failed=self._outcomes.refusal(portal.outcome.statement, str(error)))
+
+    def close(self, request: Close) -> Step:
+        names: dict[str, _Prepared] | dict[str, _Portal] = self._prepared if request.target == "S" else self._portals
+        names.pop(request.name, None)
+        return Step(messages.CLOSE_COMPLETE)
+
+    def forget(self, statement: Sequence[Token]) -> None:
+        """What a completed DEALLOCATE or DISCARD ALL takes away."""
+        words = [token.upper for token in statement]
+        if words == ["DISCARD", "ALL"] or (words[:1] == ["DEALLOCATE"] and words[-1] == "ALL"):
+            self._prepared.clear()
+        elif words[:1] == ["DEALLOCATE"] and len(words) > 1:
+            self._prepared.pop(statement[-1].identifier or "", None)
+
+    def forget_unnamed(self) -> None:
+        """A simple query takes the unnamed statement and portal away."""
+        self._prepared.pop("", None)
+        self._portals.pop("", None)
+
+    def forget_portals(self) -> None:
+        """Portals end with their transaction."""
+        self._portals.clear()
+
+    def _parameters(self, prepared: _Prepared, request: Bind) -> tuple[Parameter, ...]:
+        declared = prepared.declared
+        if prepared.described is not None:  # the client sends binary values by what Describe told it
+            declared = prepared.described.parameter_oids
+        elif BINARY in request.formats and not all(declared[: len(request.values)]):
+            declared = self._description(prepared).parameter_oids
+        padded = declared + (0,) * len(request.values)
+        return tuple(Parameter(*each) for each in zip(padded, request.formats, request.values, strict=False))
+
+    def _checked(self, outcome: Outcome, request: Bind) -> Outcome:
+        """Refuses what the extended protocol cannot carry."""
+        results = outcome.answer.results
+        if len(results) > 1:
+            return self._outcomes.refusal(outcome.statement, "several results are recorded, a portal gives one")
+        table = results[0].table if results else None
+        if table is not None and len(request.result_formats) not in (0, 1, len(table.columns)):
+            reason = f"{len(table.columns)} columns are recorded, the client expects {len(request.result_formats)}"
+            return self._outcomes.refusal(outcome.statement, reason)
+        return outcome
+
+    def _description(self, prepared: _Prepared) -> Description:
+        return describe(prepared.sql, prepared.declared, self._answers.shapes(prepared.sql))
+
+    def _describe_statement(self, name: str) -> Step:
+        prepared = self._prepared.get(name)
+        if prepared is None:
+            return _refused("", "26000", f'prepared statement "{name}" does not exist')
+        try:
+            failed = self._unparsable(prepared)
+            prepared.described = self._description(prepared)
+        except DamagedCassette as error:
+            return Step(failed=self._outcomes.refusal(Statement(prepared.sql), str(error)))
+        if failed is not None:
+            return Step(failed=failed)
+        types = messages.parameter_description(prepared.described.parameter_oids)
+        columns = prepared.described.columns
+        if columns is None:
+            return Step(types + messages.NO_DATA)
+        return Step(types + messages.row_description(columns, [0] * len(columns)))
+
+    def _unparsable(self, prepared: _Prepared) -> Outcome | None:
+        """The error, if nothing is recorded of the statement, or nothing but that the server does not take it."""
+        shapes = self._answers.shapes(prepared.sql)
+        wrong = failed_to_parse(shapes)
+        if shapes and wrong is None:
+            return None
+        outcome = self._outcomes.of(Statement(prepared.sql, parameters(wrong.request) if wrong is not None else ()))
+        return outcome if outcome.error is not None else None
+
+    def _describe_portal(self, name: str) -> Step:
+        portal = self._portals.get(name)
+        if portal is None:
+            statement = Statement(f'DECLARE "{name}"')
+            return Step(failed=self._outcomes.refusal(statement, "cursors of SQL are not replayed by this release"))
+        if portal.table is None:
+            return Step(messages.NO_DATA)
+        return Step(messages.row_description(portal.table.columns, portal.formats))
+
+    def _run(self, portal: _Portal, max_rows: int) -> Step:
+        notices = b""
+        if portal.rows is None:
+            notices = b"".join(messages.notice_response(notice) for notice in portal.outcome.answer.notices)
+            portal.rows = rows(portal.table, portal.formats, self._state.settings.style) if portal.table else []
+        # As the server: a full page is "suspended" even if it was the last one.
+        is_page = portal.table is not None and 0 < max_rows <= len(portal.rows)
+        page, portal.rows = (portal.rows[:max_rows], portal.rows[max_rows:]) if is_page else (portal.rows, [])
+        sent = notices + b"".join(page)
+        if is_page:
+            return Step(sent + messages.PORTAL_SUSPENDED)
+        portal.is_done = True
+        return self._finish(portal, sent, len(page))
+
+    def _finish(self, portal: _Portal, sent: bytes, count: int) -> Step:
+        outcome = portal.outcome
+        if outcome.error is not None:
+            return Step(sent, failed=outcome)
+        (statement, *_) = parts(outcome.statement.sql) or ((),)
+        self._state.completed(statement)
+        self.forget(statement)
+        return Step(sent + _completion(portal, count))
+
+
+def _completion(portal: _Portal, count: int) -> bytes:
+    """CommandComplete; of a portal that was read in pages with the rows of the last page."""
+    tag = portal.outcome.answer.results[0].tag if portal.outcome.answer.results else ""
+    if tag == "":
+        return messages.EMPTY_QUERY
+    if portal.table is not None and count != portal.table.count:
+        tag = f"{(tag or 'SELECT').split(' ')[0]} {count}"
+    return messages.command_complete(tag or f"SELECT {count}")
+
+
+def _refused(sql: str, sqlstate: str, text: str) -> Step:
+    """An error that a real server would give to the same messages."""
+    return Step(failed=Outcome(Statement(sql), Recorded((), problem(sqlstate, text), ())))

@@ -1,0 +1,83 @@
+"""Asks for the answer to one statement; makes one form of what comes back: recorded, synthesised, missing, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from timetracer_otel.errors import DamagedCassette
+from timetracer_otel.wire.postgres.answers import Answer, Answers, Miss, Statement, Synthesise
+from timetracer_otel.wire.postgres.messages import problem
+from timetracer_otel.wire.postgres.recorded import Recorded, Result, recorded
+from timetracer_otel.wire.postgres.state import ConnectionState
+from timetracer_otel.wire.postgres.statements import parts
+from timetracer_otel.wire.postgres.synthesis import is_housekeeping, synthesise
+from timetracer_otel.wire.postgres.tokens import Token
+from timetracer_otel.wire.postgres.transaction import Move, command
+
+MISS_SQLSTATE = "XX000"
+"""Internal error: the driver's own exception type, of a class that applications do not retry."""
+REFUSED_SQLSTATE = "0A000"
+"""Feature not supported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one request comes to. `is_recorded` is False if its error is ours and not the recorded server's."""
+
+    statement: Statement
+    answer: Recorded
+    is_recorded: bool = True
+
+    @property
+    def error(self) -> Mapping[str, str] | None:
+        return self.answer.error
+
+
+class Outcomes:
+    def __init__(self, answers: Answers, state: ConnectionState) -> None:
+        self._answers, self._state = answers, state
+
+    def of(self, statement: Statement) -> Outcome:
+        """Takes the recorded exchange that answers, if there is one."""
+        reply = self._answers.answer(statement, self._state.transaction)
+        if isinstance(reply, Miss):
+            return _failure(statement, MISS_SQLSTATE, reply.text)
+        if isinstance(reply, Synthesise) or self._only_follows(statement):
+            return self._synthesised(statement)
+        return self._recorded(statement, reply)
+
+    def refusal(self, statement: Statement, reason: str) -> Outcome:
+        """An error that says why the recorded answer cannot be given; the report has it too."""
+        return _failure(statement, REFUSED_SQLSTATE, self._answers.refused(statement, reason))
+
+    def _recorded(self, statement: Statement, answer: Answer) -> Outcome:
+        if any(_is_copy_stream(part) for part in parts(statement.sql)):
+            return self.refusal(statement, "COPY FROM STDIN and COPY TO STDOUT are not replayed by this release")
+        try:
+            return Outcome(statement, recorded(answer.result))
+        except DamagedCassette as error:
+            return self.refusal(statement, str(error))
+
+    def _synthesised(self, statement: Statement) -> Outcome:
+        if not is_housekeeping(statement.sql):
+            return self.refusal(statement, "its answer does not follow from the protocol")
+        made = synthesise(statement.sql, self._state.transaction)
+        results = tuple(Result(table=None, tag=tag) for tag in made.tags)
+        return Outcome(statement, Recorded(results, made.error, tuple(made.notices)))
+
+    def _only_follows(self, statement: Statement) -> bool:
+        """A transaction that failed for want of an answer cannot be committed, whatever was recorded."""
+        if not self._state.transaction.failed_by_miss:
+            return False
+        moves = [command(part) for part in parts(statement.sql)]
+        return any(move is not None and move.move is Move.COMMIT for move in moves) and is_housekeeping(statement.sql)
+
+
+def _failure(statement: Statement, sqlstate: str, text: str) -> Outcome:
+    return Outcome(statement, Recorded((), problem(sqlstate, text), ()), is_recorded=False)
+
+
+def _is_copy_stream(statement: Sequence[Token]) -> bool:
+    words = [token.upper for token in statement]
+    return words[:1] == ["COPY"] and ("STDIN" in words or "STDOUT" in words)

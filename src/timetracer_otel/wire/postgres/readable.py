@@ -1,0 +1,71 @@
+"""A recorded result for people, and back: rows of PostgreSQL texts where a text gives back the recorded bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from timetracer_otel.cassette.model import Payload
+from timetracer_otel.errors import Unconvertible
+from timetracer_otel.wire.postgres.recorded import TEXT, recorded
+from timetracer_otel.wire.postgres.types import to_binary, to_text
+
+
+def to_readable(result: Payload) -> Payload:
+    """`rows` row by row in place of `values` column by column; idempotent. Raises DamagedCassette."""
+    return _each_table(result, "values", _readable_table)
+
+
+def to_wire(result: Payload) -> Payload:
+    """The inverse: `values` as production wrote them. Raises DamagedCassette, Unconvertible if a text was edited."""
+    return _each_table(result, "rows", _wire_table)
+
+
+def _each_table(result: Payload, key: str, change: Any) -> Payload:
+    recorded(result)  # of the right shape, or DamagedCassette
+    data: Mapping[str, Any] = result
+    if "results" not in data:
+        return result
+    return {
+        **result,
+        "results": [
+            change(one) if "columns" in one and isinstance(one.get(key), Sequence) else one for one in data["results"]
+        ],
+    }
+
+
+def _readable_table(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    columns = [
+        [readable(column["oid"], fmt, value) for value in values]
+        for column, fmt, values in zip(table["columns"], table["formats"], table["values"], strict=True)
+    ]
+    rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(table["rows"])]
+    return {key: rows if key == "rows" else value for key, value in table.items() if key != "values"}
+
+
+def _wire_table(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    rows = cast("Sequence[Sequence[Any]]", table["rows"])
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(table["columns"])
+    values = [
+        [_wire(column["oid"], fmt, value) for value in cells]
+        for column, fmt, cells in zip(table["columns"], table["formats"], columns, strict=True)
+    ]
+    changed: dict[str, Any] = {}
+    for key, value in table.items():
+        changed |= {"rows": len(rows), "values": values} if key == "rows" else {key: value}
+    return changed
+
+
+def readable(oid: int, fmt: int, value: str | bytes | None) -> str | bytes | None:
+    """The text of one recorded value where it gives back the same bytes; else the value as it is."""
+    if fmt == TEXT or not isinstance(value, bytes):
+        return value
+    try:
+        text = to_text(oid, value)
+        return text if to_binary(oid, text) == value else value
+    except Unconvertible:
+        return value
+
+
+def _wire(oid: int, fmt: int, value: str | bytes | None) -> str | bytes | None:
+    return value if fmt == TEXT or not isinstance(value, str) else to_binary(oid, value)

@@ -1,0 +1,142 @@
+"""A recorded exchange (`docs/cassette-format.md`, "db.query") as values that the backend and the comparison work with.
+
+Its result stands in wire form (columns of bytes, of str where the format is text) or in readable form (rows of text).
+A cassette may be a stranger's: what has not the shape that it should have raises DamagedCassette, nothing else.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from timetracer_otel.cassette.model import Payload
+from timetracer_otel.errors import DamagedCassette
+from timetracer_otel.wire.postgres.answers import Parameter
+from timetracer_otel.wire.postgres.messages import Column, command_complete, error_response, row_description
+
+TEXT, BINARY = 0, 1
+
+MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error)
+"""What reading a payload raises that has not the shape of an exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one statement, column by column as recorded. `is_readable`: a str in a binary column is its text form."""
+
+    columns: tuple[Column, ...]
+    formats: tuple[int, ...]
+    values: tuple[Sequence[Any], ...]
+    count: int
+    is_readable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one statement gave. `tag` is empty for an empty query; None where the server sent none."""
+
+    table: Table | None
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The server's whole answer: results in order, then perhaps an error."""
+
+    results: tuple[Result, ...]
+    error: Mapping[str, str] | None
+    notices: tuple[Mapping[str, str], ...]
+
+
+def recorded(payload: Payload) -> Recorded:
+    """Of the result of an exchange. Raises DamagedCassette."""
+    try:
+        data: Mapping[str, Any] = payload
+        error = data.get("error")
+        return Recorded(
+            results=tuple(_result(result) for result in data.get("results") or ()),
+            error=_fields(error) if error else None,
+            notices=tuple(_fields(notice) for notice in data.get("notices") or ()),
+        )
+    except MALFORMED_PAYLOAD as error:
+        raise DamagedCassette("result of a db.query", f"{type(error).__name__}: {error}") from None
+
+
+def parameters(payload: Payload) -> tuple[Parameter, ...]:
+    """Of the request of an exchange, as the driver sent them. Raises DamagedCassette."""
+    try:
+        data: Mapping[str, Any] = payload
+        values = data.get("parameters") or ()
+        types, formats = (
+            data.get("parameter_types") or [0] * len(values),
+            data.get("parameter_formats") or [0] * len(values),
+        )
+        return tuple(
+            Parameter(_oid(oid), int(fmt), None if value is None else octets(value))
+            for oid, fmt, value in zip(types, formats, values, strict=True)
+        )
+    except MALFORMED_PAYLOAD as error:
+        raise DamagedCassette("request of a db.query", f"{type(error).__name__}: {error}") from None
+
+
+def _oid(value: Any) -> int:
+    oid = int(value)
+    if not 0 <= oid < 1 << 32:
+        raise ValueError("a type number out of range")
+    return oid
+
+
+def octets(value: Any) -> bytes:
+    """The bytes of a recorded value: text-format values stand as str where they are UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    if isinstance(value, bytes):
+        return value
+    raise TypeError(f"{type(value).__name__} where a value belongs")
+
+
+def _result(data: Mapping[str, Any]) -> Result:
+    tag = data.get("tag")
+    if tag is not None:
+        command_complete(tag)  # raises for what cannot be sent
+    return Result(_table(data) if "columns" in data else None, tag)
+
+
+def _table(data: Mapping[str, Any]) -> Table:
+    columns = tuple(_column(column) for column in data["columns"])
+    formats = tuple(int(fmt) for fmt in data["formats"])
+    is_readable = "values" not in data
+    count = len(data["rows"]) if is_readable else int(data["rows"])
+    values = (
+        tuple(zip(*data["rows"], strict=True))
+        if is_readable and count
+        else tuple(data.get("values") or [()] * len(columns))
+    )
+    if len(formats) != len(columns) or len(values) != len(columns) or any(len(column) != count for column in values):
+        raise ValueError(f"{len(columns)} columns, {len(formats)} formats, {count} rows and values that do not fit")
+    if any(fmt not in (TEXT, BINARY) for fmt in formats):
+        raise ValueError("a format that is neither text nor binary")
+    return Table(columns, formats, values, count, is_readable)
+
+
+def _column(data: Mapping[str, Any]) -> Column:
+    column = Column(
+        name=str(data["name"]),
+        oid=int(data["oid"]),
+        size=int(data.get("size", -1)),
+        modifier=int(data.get("mod", -1)),
+        table=int(data.get("table", 0)),
+        attribute=int(data.get("attnum", 0)),
+    )
+    row_description((column,), (TEXT,))  # raises for what cannot be sent
+    return column
+
+
+def _fields(data: Mapping[str, Any]) -> dict[str, str]:
+    fields = {str(code): str(text) for code, text in data.items()}
+    if any(len(code) != 1 or not code.isascii() or code == "\0" for code in fields):
+        raise ValueError("an error field whose code is not one letter")
+    error_response(fields)  # raises for what cannot be sent
+    return fields

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timetracer_otel.redaction import Redactor, is_marker
+from timetracer_otel.redaction.codings import decode, encode
+
+SECRET = b'{"user":{"Token":"C4nary"},"n":1}'
+TYPES = (
+    *(
+        "application/json",
+        "application/problem+json; charset=utf-8",
+        "application/x-ndjson",
+        "application/x-amz-json-1.0",
+    ),
+    *("text/json", "text/plain", "", "application/csp-report"),
+)
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+def test_json_is_masked_as_json_also_where_the_type_does_not_say_so(content_type: str) -> None:
+    masked, paths = Redactor(b"key").body(SECRET, content_type, "", "body")
+    assert json.loads(masked) == {"user": {"Token": Redactor(b"key").marker("token", "C4nary")}, "n": 1}
+    assert paths == ("body.$..Token",)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "gzip, zstd", "GZIP"])
+def test_r47_a_coded_body_is_decoded_masked_and_coded_again(coding: str) -> None:
+    codings = tuple(coding.lower().split(", "))
+    masked, paths = Redactor().body(encode(SECRET, codings), "application/json", coding, "b")
+    decoded = decode(masked, codings)
+    assert decoded
+    assert b"C4nary" not in decoded
+    assert b"[redacted:token#" in decoded
+    assert paths == ("b.$..Token",)
+
+
+def test_a_coded_body_without_secrets_keeps_the_sender_s_bytes() -> None:
+    data = gzip.compress(b'{"a":1}', compresslevel=1, mtime=5)
+    assert Redactor().body(data, "application/json", "gzip", "b")[0] is data
+
+
+def test_a_body_whose_coding_header_lies_is_masked_as_it_is() -> None:
+    assert b"C4nary" not in Redactor().body(SECRET, "application/json", "gzip", "b")[0]
+
+
+def test_a_body_in_a_coding_that_nobody_here_can_undo_is_masked_whole() -> None:
+    masked, paths = Redactor().body(b"\x8b\x02\x80", "application/json", "br", "b")
+    assert is_marker(masked.decode())
+    assert paths == ("b",)
+    assert Redactor().body(masked, "application/json", "br", "b") == (masked, ())
+
+
+def test_r46_the_password_of_a_form_is_masked() -> None:
+    masked, paths = Redactor().body(
+        b"user=bob&password=C4nary", "application/x-www-form-urlencoded; charset=utf-8", "", "b"
+    )
+    assert masked.startswith(b"user=bob&password=%5Bredacted%3Apassword%23")
+    assert paths == ("b.password",)
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "UTF-32"])
+def test_wide_text_is_masked_and_stays_wide(charset: str) -> None:
+    data = "é password='C4nary' x".encode(charset)
+    masked, paths = Redactor().body(data, f"text/plain; charset={charset}", "", "b")
+    assert masked.decode(charset).startswith("é password='[redacted:password#")
+    assert paths == ("b",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-16"])
+def test_wide_json_is_masked_without_being_named(encoding: str) -> None:
+    masked, _ = Redactor().body(SECRET.decode().encode(encoding), "application/json", "", "b")
+    assert "[redacted:token#" in json.loads(masked)["user"]["Token"]
+
+
+CLEAN = {
+    "none": (b"", "application/json"),
+    "binary with =": (b"\x00=\xff=password\x00=\x89PNG&token", "application/octet-stream"),
+    "binary form": (b"\xff\xfe=\x00&=%", "application/x-www-form-urlencoded"),
+    "odd wide text": ("abc".encode("utf-16-le") + b"\x01", "text/plain; charset=utf-16-le"),
+    "invalid JSON": (b'{"a": tok', "application/json"),
+    "multipart without boundary": (b"--x\r\n", "multipart/form-data"),
+    "nonsense type": (b"abc", ";;=/"),
+}
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "gzip"])
+@pytest.mark.parametrize(("data", "content_type"), CLEAN.values(), ids=CLEAN.keys())
+def test_r47_a_body_without_secrets_is_the_same_object(data: bytes, content_type: str, coding: str) -> None:
+    masked, paths = Redactor().body(data, content_type, coding, "b")
+    assert masked is data
+    assert paths == ()
+
+
+def test_r47_a_body_of_thirty_megabytes_without_secrets_is_the_same_object() -> None:
+    data = b'[{"id": 1, "key": "some words and more of them"}]' * 600_000
+    assert Redactor().body(data, "application/json", "", "b")[0] is data
+
+
+KINDS = [
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=b",
+    "text/plain",
+    "text/plain; charset=utf-16",
+]
+
+
+@given(
+    st.binary()
+    | st.lists(st.sampled_from([b"--b", b"\r\n", b'"token"', b":", b'"', b"=", b"password", b"x", b"&", b"{"])).map(
+        b"".join
+    ),
+    st.sampled_from(KINDS) | st.text(),
+    st.sampled_from(["", "gzip", "deflate", "zstd", "br"]),
+)
+def test_any_body_of_any_type_survives_and_masking_again_changes_nothing(
+    data: bytes, content_type: str, coding: str
+) -> None:
+    once, _ = Redactor().body(data, content_type, coding, "b")
+    assert Redactor().body(once, content_type, coding, "b") == (once, ())

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timetracer_otel.redaction import Redactor
+
+KEY = b"key"
+
+
+def mark(rule: str, secret: str) -> bytes:
+    return Redactor(KEY).marker(rule, secret).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "masked"),
+    [
+        (b"authorization", b"Bearer tok", b"Bearer " + mark("authorization", "tok")),
+        (b"Proxy-Authorization", b"Basic dTpw", b"Basic " + mark("proxy_authorization", "dTpw")),
+        (b"Authorization", b"tok", mark("authorization", "tok")),
+        (b"Authorization", b"my tok", mark("authorization", "my tok")),
+        (
+            b"COOKIE",
+            b"sid=a; b=c=d;e=;  x",
+            b"sid=%b; b=%b;e=;  %b" % (*(mark("cookie", v) for v in ("a", "c=d", "x")),),
+        ),
+        (
+            b"Set-Cookie",
+            b"sid=a; Path=/; HttpOnly; odd=1",
+            b"sid=%b; Path=/; HttpOnly; odd=%b" % (mark("cookie", "a"), mark("cookie", "1")),
+        ),
+        (b"X-Api-Key", b"\xe9", Redactor(KEY).marker("x_api_key", b"\xe9").encode()),
+        (b"x-amz-security-token", b"Fwo", mark("x_amz_security_token", "Fwo")),
+        (b"Location", b"/cb#AKIAIOSFODNN7EXAMPLE", b"/cb#" + mark("aws_access_key_id", "AKIAIOSFODNN7EXAMPLE")),
+    ],
+)
+def test_r46_a_secret_header_is_masked_in_any_case(name: bytes, value: bytes, masked: bytes) -> None:
+    assert Redactor(KEY).headers([[name, value]], "h") == ([[name, masked]], (f"h.{name.decode().lower()}",))
+
+
+def test_order_case_and_duplicates_stay_and_paths_count_the_duplicates() -> None:
+    pairs = [(b"Set-Cookie", b"a=1"), (b"X", b"\xe9"), (b"set-cookie", b"b="), (b"SET-COOKIE", b"c=1"), (b"X", b"")]
+    masked, paths = Redactor(KEY).headers(pairs, "result.headers")
+    one = mark("cookie", "1")
+    assert masked == [
+        [b"Set-Cookie", b"a=" + one],
+        [b"X", b"\xe9"],
+        [b"set-cookie", b"b="],
+        [b"SET-COOKIE", b"c=" + one],
+        [b"X", b""],
+    ]
+    assert paths == ("result.headers.set-cookie[0]", "result.headers.set-cookie[2]")
+
+
+def test_a_cookie_that_comes_back_carries_the_marker_of_the_one_that_was_set() -> None:
+    redactor = Redactor()
+    (answer, asked), _ = redactor.headers([(b"set-cookie", b"sid=abc; Path=/"), (b"cookie", b"sid=abc")], "h")
+    assert answer[1] == asked[1] + b"; Path=/"
+
+
+@pytest.mark.parametrize("name", [b"sec-websocket-key", b"etag", b"x-next-token", b"authorization-type", b"\xe9"])
+def test_other_headers_stay(name: bytes) -> None:
+    assert Redactor().headers([[name, b"abc\xff"]], "h") == ([[name, b"abc\xff"]], ())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"Cookie", b"Set-Cookie", b"Authorization", b"token", b"x"]),
+            st.binary() | st.sampled_from([b"a=b; c", b"Bearer  x", b"a=; Path=/; =z", b"Bearer "]),
+        )
+    )
+)
+def test_redaction_of_headers_is_idempotent(pairs: list[tuple[bytes, bytes]]) -> None:
+    once, _ = Redactor().headers(pairs, "h")
+    assert [name for name, _ in once] == [name for name, _ in pairs]
+    assert Redactor().headers(once, "h") == (once, ())

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from timetracer_otel.redaction.names import ALTERNATION, LONGEST_NAME, NAMES, holds_name, rule_of
+
+SECRET = {
+    "authorization": "authorization",
+    "COOKIE": "cookie",
+    "Set-Cookie": "set_cookie",
+    "X-Api-Key": "x_api_key",
+    "proxy-authorization": "proxy_authorization",
+    "apiKey": "api_key",
+    "API_KEY": "api_key",
+    "api key": "api_key",
+    "SecretAccessKey": "secret_access_key",
+    "csrfmiddlewaretoken": "csrf_middleware_token",
+    "sslpassword": "ssl_password",
+    "http.request.header.x_api_key": "x_api_key",
+    "user[password]": "password",
+    "user.password[0]": "password",
+    "config/token": "token",
+}
+NOT_SECRET = (
+    *("NextToken", "nextToken", "next_token", "ContinuationToken", "page_token", "cursor", "resumeToken", "SyncToken"),
+    *("token_count", "password_changed_at", "secretary", "tokens", "cookies", "author", "input_tokens", "token.count"),
+    *("passwordless", "key", "keys", "Sec-WebSocket-Key", "primary_key", "X-Next-Token", "", ".", "[0]"),
+)
+
+
+@pytest.mark.parametrize(("name", "rule"), SECRET.items())
+def test_a_secret_name_is_known_in_any_case_and_spelling_style(name: str, rule: str) -> None:
+    assert rule_of(name) == rule
+
+
+@pytest.mark.parametrize("name", NOT_SECRET)
+def test_a_paging_token_or_a_name_that_merely_contains_a_secret_one_is_not_secret(name: str) -> None:
+    assert rule_of(name) is None
+
+
+def styles(name: str) -> list[str]:
+    words = name.split("_")
+    camel = words[0] + "".join(word.title() for word in words[1:])
+    return [name, name.upper(), name.replace("_", "-"), name.replace("_", "-").title(), camel, "".join(words)]
+
+
+@pytest.mark.parametrize("style", [style for name in NAMES for style in styles(name)])
+def test_every_name_in_every_style_passes_the_prefilter_and_has_a_rule(style: str) -> None:
+    assert rule_of(style) is not None
+    assert holds_name(style.encode())
+
+
+def test_no_name_hides_a_longer_one_in_the_alternation() -> None:
+    seen: list[str] = []
+    for name in NAMES:
+        assert not any(name.startswith(earlier) for earlier in seen), name
+        seen.append(name)
+    assert ALTERNATION.count(b"|") == len(NAMES) - 1
+
+
+def test_the_end_of_an_endless_name_counts() -> None:
+    assert rule_of("x" * 10_000_000 + ".password") == "password"
+    assert rule_of("password." + "x" * LONGEST_NAME) is None

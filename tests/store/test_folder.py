@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.cassette.samples import ENVIRONMENT_PART, PROCESS, ROOT_ID, ROOT_PART, TRACE_ID, part, query
+from timetracer_otel.cassette import dump_environment, dump_part, load_environment, load_part
+from timetracer_otel.store import Store
+
+PART_NAME = f"{ROOT_ID}-9f9f9f9f.0.json.zst"
+
+
+def hold(store: Store) -> Path:
+    return store.hold_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))
+
+
+def test_parts_and_environments_lie_where_the_design_says(tmp_path: Path) -> None:
+    store = Store(tmp_path / "new" / "store")
+    written = store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))
+    assert written == tmp_path / "new" / "store" / TRACE_ID / PART_NAME
+    assert load_part(written.read_bytes(), "p") == ROOT_PART
+    environment = store.write_environment(PROCESS.id, 3, dump_environment(ENVIRONMENT_PART), durable=True)
+    assert environment == tmp_path / "new" / "store" / "processes" / f"{PROCESS.id}.3.json.zst"
+    assert load_environment(environment.read_bytes(), "p") == ENVIRONMENT_PART
+
+
+def test_a_store_that_was_never_written_makes_no_folder(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.list_traces()
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_held_part_is_seen_by_nobody_until_it_is_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    held = hold(store)
+    assert held == tmp_path / "pending" / f"{TRACE_ID}.{PART_NAME}"
+    assert store.list_traces().traces == ()
+    assert store.keep(held) == tmp_path / TRACE_ID / PART_NAME
+    assert not held.exists()
+    assert [trace.trace_id for trace in store.list_traces().traces] == [TRACE_ID]
+
+
+def test_a_held_part_that_is_dropped_is_gone_and_dropping_it_again_is_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    held = hold(store)
+    store.drop(held)
+    store.drop(held)
+    assert not held.exists()
+    assert store.list_traces().traces == ()
+
+
+def test_only_held_parts_can_be_kept_or_dropped(tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("mine")
+    with pytest.raises(ValueError, match=r"'other\.txt' is no name of a file in a store"):
+        Store(tmp_path).drop(other)
+    with pytest.raises(ValueError, match=r"'other\.txt' is no name of a file in a store"):
+        Store(tmp_path).keep(other)
+    assert other.read_text() == "mine"
+
+
+@pytest.mark.parametrize("wrong", ["..", "../../etc", "", "7F" * 16, "7f3a/" * 8])
+def test_an_id_that_is_none_is_never_a_path(tmp_path: Path, wrong: str) -> None:
+    store = Store(tmp_path / "store")
+    with pytest.raises(ValueError, match="is no name of a file in a store"):
+        store.write_part(wrong, ROOT_ID, PROCESS.id, 0, b"{}")
+    with pytest.raises(ValueError, match="is no name of a file in a store"):
+        store.write_part(TRACE_ID, wrong, PROCESS.id, 0, b"{}")
+    with pytest.raises(ValueError, match="is no name of a file in a store"):
+        store.write_environment(wrong, 0, b"{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("blocked", ["store", f"store/{TRACE_ID}"])
+def test_a_file_where_a_folder_should_be_is_said_in_words(tmp_path: Path, blocked: str) -> None:
+    (tmp_path / blocked).parent.mkdir(exist_ok=True)
+    (tmp_path / blocked).write_text("mine")
+    with pytest.raises(OSError, match="a file stands where the store needs a folder: ") as caught:
+        Store(tmp_path / "store").write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, b"{}")
+    assert str(tmp_path) in str(caught.value)
+    assert (tmp_path / blocked).read_text() == "mine"
+
+
+def test_a_recorder_writes_on_where_it_began_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = Store("cassettes")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    store.keep(hold(store))
+    assert (tmp_path / "cassettes" / TRACE_ID / PART_NAME).exists()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_threads_write_side_by_side(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def write(number: int) -> None:
+        data = dump_part(part(number, exchanges=(query(number),)))
+        store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, number, data)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    cassette, _ = store.open_cassette(TRACE_ID)
+    assert cassette.segments[0].parts == tuple(range(16))
+    assert cassette.segments[0].exchanges == tuple(query(number) for number in range(16))
+
+
+def test_a_trace_folder_that_somebody_deleted_is_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART)).unlink()
+    (tmp_path / TRACE_ID).rmdir()
+    store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 1, dump_part(replace(ROOT_PART, part=1)))
+    assert store.open_cassette(TRACE_ID)[0].segments[0].parts == (1,)

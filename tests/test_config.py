@@ -1,0 +1,68 @@
+"""Settings: every value is checked, and a wrong one is named with its variable and what is allowed."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from timetracer_otel.config import GIB, KIB, MIB, Keep, Settings, duration_s
+from timetracer_otel.errors import UsageError
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = Settings.from_environment({})
+    assert settings == Settings()
+    assert (settings.mode, settings.store, settings.write, settings.keep) == ("record", "cassettes", "auto", Keep())
+    assert (settings.payload_max_bytes, settings.trace_max_bytes) == (64 * MIB, 256 * MIB)
+    assert (settings.in_flight_max_bytes, settings.environment_max_bytes) == (64 * MIB, 16 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("17", 17), ("17B", 17), ("1KiB", KIB), ("1.5 MiB", MIB * 3 // 2), ("4gib", 4 * GIB)]
+)
+def test_sizes_carry_a_unit_or_are_bytes(text: str, size: int) -> None:
+    assert Settings.from_environment({"TIMETRACER_PAYLOAD_MAX": text}).payload_max_bytes == size
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("TIMETRACER_MODE", "nevr", "record, replay, off"),
+        ("TIMETRACER_WRITE", "later", "auto, sync, background"),
+        ("TIMETRACER_KEEP", "all,some", "all, errors"),
+        ("TIMETRACER_PAYLOAD_MAX", "big", "KiB, MiB or GiB"),
+        ("TIMETRACER_TRACE_MAX", "-1", "KiB, MiB or GiB"),
+        ("TIMETRACER_IN_FLIGHT_MAX", "1 TB", "KiB, MiB or GiB"),
+    ],
+)
+def test_r49_a_wrong_value_is_named_with_its_variable_and_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.from_environment({name: value})
+    text = str(caught.value)
+    assert text.startswith(f"{name}: ")
+    assert "\n" not in text
+    assert value.rpartition(",")[2] in text
+    assert allowed in text
+
+
+def test_keep_words_combine_and_all_wins_by_being_there() -> None:
+    assert Settings.from_environment({"TIMETRACER_KEEP": "errors"}).keep == Keep(everything=False, errors=True)
+    assert Settings.from_environment({"TIMETRACER_KEEP": "all,errors"}).keep == Keep(everything=True, errors=True)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("500ms", 0.5), ("2h", 7200), ("7d", 604800), ("1.5m", 90)])
+def test_durations_carry_their_unit(text: str, seconds: float) -> None:
+    assert duration_s(text, "--timeout") == seconds
+
+
+@pytest.mark.parametrize("text", ["60", "", "s", "6 0s", "1y", "-1s"])
+def test_a_duration_without_a_unit_is_refused_by_name(text: str) -> None:
+    with pytest.raises(UsageError, match="--timeout: "):
+        duration_s(text, "--timeout")
+
+
+def test_errors_survive_the_trip_between_processes() -> None:
+    error = UsageError("--timeout", "'60' is not a duration", "write 60s")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    assert (type(again), str(again)) == (UsageError, str(error))
