@@ -57,7 +57,8 @@ class CassetteAmbiguous(CassetteError):
         self.wanted, self.kind, self.found = wanted, kind, found
 
     def __str__(self) -> str:
-        return f"{self.wanted}: fits {len(self.found)} {self.kind}s ({', '.join(self.found)}); name one of them"
+        shown = ", ".join(self.found[:5]) + (", ..." if len(self.found) > 5 else "")
+        return f"{self.wanted}: fits {len(self.found)} {self.kind}s ({shown}); name one of them"
 
 
 class DamagedCassette(CassetteError):

@@ -23,7 +23,8 @@ strict = False
 failures: Counter[str] = Counter()
 """Failures per tap since the process began; they travel with the next part (`dropped`) and are shown by `doctor`."""
 
-_lock = threading.Lock()
+# Re-entrant: the garbage collector may run a finalizer of the app, which ends a span, while this thread holds it.
+_lock = threading.RLock()
 
 
 def guarded(tap: str) -> Callable[[Callable[P, T]], Callable[P, T | None]]:
@@ -51,13 +52,25 @@ def failed(tap: str, error: BaseException) -> None:
         failures[tap] += 1
         is_first = failures[tap] == 1
     if is_first:
-        log.warning(
-            "timetracer: %s failed (%s: %s); what it would have recorded is lost, the application is not affected",
-            tap,
-            type(error).__name__,
-            _text(error),
-            exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+        warn(
+            f"{tap} failed ({type(error).__name__}: {_text(error)}); "
+            "what it would have recorded is lost, the application is not affected",
+            error,
         )
+
+
+def counts() -> Counter[str]:
+    """A copy of `failures`."""
+    with _lock:
+        return Counter(failures)
+
+
+def warn(message: str, error: BaseException | None = None) -> None:
+    """One line in the app's log, with the traceback of `error` when that log shows debugging."""
+    try:
+        log.warning("timetracer: %s", message, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+    except Exception:  # noqa: BLE001  a handler or filter of the app that raises
+        return
 
 
 def _text(error: BaseException) -> str:
@@ -70,5 +83,5 @@ def _text(error: BaseException) -> str:
 def after_fork() -> None:
     """The child starts with nothing counted and a lock that nobody holds."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     failures.clear()

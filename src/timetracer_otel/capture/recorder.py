@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from opentelemetry import context as otel_context
@@ -18,9 +19,11 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
-from timetracer_otel.capture import guard, process
+from timetracer_otel.capture import guard
+from timetracer_otel.capture.budget import Budget, size_of
 from timetracer_otel.capture.keep import is_kept
-from timetracer_otel.capture.segments import EnvironmentBatch, SegmentBatch, SegmentState, Sink
+from timetracer_otel.capture.orphans import Orphans
+from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch, SegmentState, Sink
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Connection, Generated, Payload
 from timetracer_otel.config import Settings
@@ -44,11 +47,14 @@ class Recorder:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: the garbage collector may run a finalizer of the app, which ends a span, while we hold it.
+        self._lock = threading.RLock()
         self._open: dict[int, SegmentState] = {}
         self._closed: dict[int, SegmentState] = {}
+        self._orphans = Orphans()
         self._environment: list[Captured] | None = []
-        self._environment_size = self._environment_part = self._numbers = self._in_flight = 0
+        self._environment_part = self._numbers = 0
+        self._budget = Budget(self._settings)
         self._reported: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         """Losses of this process by reason since its last part."""
@@ -60,16 +66,21 @@ class Recorder:
 
     # ---- spans -------------------------------------------------------------------------------------------------------
 
-    def span_started(self, trace_id: int, span_id: int, parent: SpanContext | None, kind: SpanKind) -> None:
+    def span_started(
+        self, trace_id: int, span_id: int, parent: SpanContext | None, kind: SpanKind, start_ns: int
+    ) -> None:
         """Finds or opens the segment of a span that begins."""
         batch = None
         with self._lock:
             segment = self._segment_of(trace_id, parent)
             if segment is None:
-                segment = self._new_segment(trace_id, span_id, parent, kind)
-                batch = self._end_environment() if segment.is_entry else None
+                segment = self._new_segment(trace_id, span_id, parent, kind, start_ns)
+                batch = self._end_environment(segment.is_server) if segment.is_entry else None
             segment.open_spans += 1
             self._open[span_id] = segment
+        self._put(batch)
+
+    def _put(self, batch: Batch | None) -> None:
         if batch is not None:
             self._sink.put(batch)
 
@@ -79,11 +90,12 @@ class Recorder:
         segment = self._open.get(parent.span_id) or self._closed.get(parent.span_id)
         return segment if segment is not None and segment.trace_id == trace_id else None
 
-    def _new_segment(self, trace_id: int, span_id: int, parent: SpanContext | None, kind: SpanKind) -> SegmentState:
+    def _new_segment(
+        self, trace_id: int, span_id: int, parent: SpanContext | None, kind: SpanKind, start_ns: int
+    ) -> SegmentState:
         parent_segment = self._inherited.get(parent.span_id) if parent is not None else None
-        is_local_root = parent is None or parent.is_remote
-        is_entry = parent_segment is not None or (is_local_root and kind not in (SpanKind.CLIENT, SpanKind.PRODUCER))
-        return SegmentState(trace_id, span_id, is_entry, parent_segment)
+        is_entry = parent_segment is not None or kind not in (SpanKind.CLIENT, SpanKind.PRODUCER)
+        return SegmentState(trace_id, span_id, is_entry, kind is SpanKind.SERVER, parent_segment, start_ns)
 
     def span_ended(self, span: ReadableSpan) -> None:
         """Adds a span to its segment; hands the segment over when that was the last one."""
@@ -91,26 +103,53 @@ class Recorder:
         if context is None:
             return
         with self._lock:
-            segment = self._open.pop(context.span_id, None)
-            if segment is None:
-                segment = self._unseen(span, context)
-            self._remember(context.span_id, segment)
-            segment.spans.append(span)
-            segment.open_spans -= 1
-            if context.span_id == segment.root_id:
-                segment.root_ended, segment.root_start_ns = True, span.start_time or 0
-                segment.is_kept = is_kept(self._settings.keep, segment.spans)
+            segment = self._add(span, context)
             batch = self._hand_over(segment)
-        if batch is not None:
-            self._sink.put(batch)
+        self._put(batch)
 
-    def _unseen(self, span: ReadableSpan, context: SpanContext) -> SegmentState:
-        """A span that began before we were there, or that comes by `export` from a provider without our processor."""
-        segment = self._segment_of(context.trace_id, span.parent) or self._new_segment(
-            context.trace_id, context.span_id, span.parent, span.kind
-        )
-        segment.open_spans += 1
+    def spans_exported(self, spans: Iterable[ReadableSpan]) -> None:
+        """Adds ended spans that were never announced, in any order; those whose parent is unknown wait for it."""
+        with self._lock:
+            grown = dict.fromkeys(self._adopt(span) for span in spans)
+            batches = [self._hand_over(segment) for segment in grown if segment is not None]
+        for batch in batches:
+            self._put(batch)
+
+    def _adopt(self, span: ReadableSpan) -> SegmentState | None:
+        """The segment that grew; None while the span waits for its parent."""
+        context, parent = span.get_span_context(), span.parent
+        if context is None:
+            return None
+        if parent is not None and not parent.is_remote and not self._is_known(context.trace_id, parent):
+            self.dropped["orphan"] += self._orphans.add(parent.span_id, span)
+            return None
+        segment = self._add(span, context)
+        for child in self._orphans.descendants(context.span_id):
+            if child.context is not None:
+                self._add(child, child.context, segment)
         return segment
+
+    def _is_known(self, trace_id: int, parent: SpanContext) -> bool:
+        return self._segment_of(trace_id, parent) is not None or parent.span_id in self._inherited
+
+    def _add(self, span: ReadableSpan, context: SpanContext, known: SegmentState | None = None) -> SegmentState:
+        segment = self._open.pop(context.span_id, None)
+        if segment is None:
+            segment = known or self._segment_of_unseen(span, context)
+            segment.open_spans += 1
+        self._remember(context.span_id, segment)
+        segment.spans.append(span)
+        segment.open_spans -= 1
+        if context.span_id == segment.root_id:
+            segment.root_ended = True
+            segment.is_kept = is_kept(self._settings.keep, segment.spans)
+        return segment
+
+    def _segment_of_unseen(self, span: ReadableSpan, context: SpanContext) -> SegmentState:
+        """A span that began before we were there, or that comes by `export` from a provider without our processor."""
+        return self._segment_of(context.trace_id, span.parent) or self._new_segment(
+            context.trace_id, context.span_id, span.parent, span.kind, span.start_time or 0
+        )
 
     def _remember(self, span_id: int, segment: SegmentState) -> None:
         self._closed[span_id] = segment
@@ -142,7 +181,8 @@ class Recorder:
             complete=is_done,
             spans=segment.spans,
             exchanges=segment.exchanges,
-            process_id=process.process_id(),
+            is_server=segment.is_server,
+            size=size_of(segment.exchanges),
             parent_segment=segment.parent_segment,
             connections=tuple(self._connections[n] for n in sorted(segment.connections) if n in self._connections),
             generated=segment.generated,
@@ -154,7 +194,7 @@ class Recorder:
 
     def _losses(self, own: Counter[str]) -> dict[str, int]:
         """What was lost since the last part: the segment's own, the process's, and failures inside the guard."""
-        failures = guard.failures - self._reported
+        failures = guard.counts() - self._reported
         self._reported += failures
         losses = own + self.dropped + Counter({f"guard.{tap}": count for tap, count in failures.items()})
         own.clear()
@@ -169,10 +209,11 @@ class Recorder:
             return
         for captured in segment.exchanges:
             self._to_environment(captured)
+            self._budget.to_environment(captured)
         segment.spans, segment.exchanges, segment.generated = [], [], []
 
     def _forget(self, segment: SegmentState) -> None:
-        self._in_flight -= sum(captured.size for captured in segment.exchanges if captured.dropped is None)
+        self._budget.in_flight -= size_of(segment.exchanges)
         segment.spans, segment.exchanges, segment.generated = [], [], []
 
     # ---- environment -------------------------------------------------------------------------------------------------
@@ -181,22 +222,22 @@ class Recorder:
         if self._environment is None:
             return
         with self._lock:
-            batch = self._end_environment()
-        if batch is not None:
-            self._sink.put(batch)
+            batch = self._end_environment(is_server=True)
+        self._put(batch)
 
-    def _end_environment(self) -> EnvironmentBatch | None:
+    def _end_environment(self, is_server: bool) -> EnvironmentBatch | None:
         if self._environment is None:
             return None
         exchanges, self._environment = self._environment, None
-        return self._environment_batch(exchanges)
+        return self._environment_batch(exchanges, is_server) if exchanges or self._connections else None
 
-    def _environment_batch(self, exchanges: list[Captured]) -> EnvironmentBatch:
+    def _environment_batch(self, exchanges: list[Captured], is_server: bool = False) -> EnvironmentBatch:
         for captured in exchanges:
             captured.is_written = True
         part, self._environment_part = self._environment_part, self._environment_part + 1
         connections = tuple(self._connections.values())
-        return EnvironmentBatch(process.identity(), part, exchanges, connections, self._losses(Counter()))
+        losses = self._losses(Counter())
+        return EnvironmentBatch(part, exchanges, is_server, size_of(exchanges), connections, losses)
 
     def _to_environment(self, captured: Captured) -> None:
         captured.segment, captured.span_id = None, None
@@ -230,12 +271,16 @@ class Recorder:
                 segment.connections.add(connection)
         return captured
 
-    def close(self, captured: Captured, result: object, size: int, complete: bool = True) -> None:
-        batch: SegmentBatch | EnvironmentBatch | None = None
+    def close(
+        self, captured: Captured, result: object, size: int, complete: bool = True, dropped: str | None = None
+    ) -> None:
+        batch: Batch | None = None
         with self._lock:
             captured.closed_ns = time.time_ns()
             captured.result, captured.complete = result, complete
-            self._account(captured, size)
+            reason = dropped or self._budget.charge(captured, size)
+            if reason is not None:
+                self._drop(captured, reason)
             segment = captured.segment
             if captured.is_written:
                 self._revise(captured)
@@ -243,40 +288,24 @@ class Recorder:
                 batch = self._hand_over(segment)
             elif segment is None and captured.is_written:
                 batch = self._environment_batch([captured])
-        if batch is not None:
-            self._sink.put(batch)
+        self._put(batch)
+
+    def discard(self, captured: Captured) -> None:
+        with self._lock:
+            exchanges = captured.segment.exchanges if captured.segment is not None else self._environment
+            if exchanges is not None and captured in exchanges:
+                exchanges.remove(captured)
+
+    def _drop(self, captured: Captured, reason: str) -> None:
+        # The payload goes, the exchange stays and says so: replay refuses the call with this reason.
+        captured.dropped, captured.result = reason, None
+        (captured.segment.dropped if captured.segment is not None else self.dropped)[reason] += 1
 
     def _revise(self, captured: Captured) -> None:
         captured.rev += 1
         if captured.segment is not None:
             captured.is_written = False
             captured.segment.exchanges.append(captured)
-
-    def _account(self, captured: Captured, size: int) -> None:
-        captured.size = size
-        reason = self._over_limit(captured)
-        if reason is None:
-            self._in_flight += size
-            if captured.segment is not None:
-                captured.segment.size += size
-            elif self._environment is not None:
-                self._environment_size += size
-            return
-        # The payload goes, the exchange stays and says so: replay refuses the call with this reason.
-        captured.dropped, captured.result = reason, None
-        (captured.segment.dropped if captured.segment is not None else self.dropped)[reason] += 1
-
-    def _over_limit(self, captured: Captured) -> str | None:
-        settings, segment, size = self._settings, captured.segment, captured.size
-        if size > settings.payload_max_bytes:
-            return "limit"
-        if self._in_flight + size > settings.in_flight_max_bytes:
-            return "in_flight"
-        if segment is not None and segment.size + size > settings.trace_max_bytes:
-            return "trace"
-        if segment is None and self._environment_size + size > settings.environment_max_bytes:
-            return "environment"
-        return None
 
     def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
         with self._lock:
@@ -300,28 +329,60 @@ class Recorder:
 
     # ---- the writer's side -------------------------------------------------------------------------------------------
 
-    def written(self, size: int) -> None:
-        """`size` bytes of payloads have left memory."""
+    def written(self, batch: Batch) -> None:
+        """Its payloads have left memory."""
         with self._lock:
-            self._in_flight -= size
+            self._budget.in_flight -= batch.size
 
-    def flush(self, timeout_s: float) -> bool:
-        """Hands over what is open, marked incomplete; True when all of it is on disk."""
+    def lost(self, batch: Batch, reason: str) -> None:
+        """It was not written: the next part says so, and repeats what this one had to say."""
         with self._lock:
+            self._budget.in_flight -= batch.size
+            self.dropped += Counter(batch.dropped)
+            self.dropped[reason] += 1
+
+    def flush(self, timeout_s: float, is_last: bool = False) -> bool:
+        """Hands over what is open, marked incomplete; True when all of it is on disk.
+
+        `is_last` at shutdown: spans that still wait for a parent are handed over too, and TIMETRACER_KEEP decides by
+        what it knows.
+        """
+        with self._lock:
+            if is_last:
+                self._settle()
             batches = self._unfinished()
         for batch in batches:
             self._sink.put(batch)
         return self._sink.flush(timeout_s)
 
-    def _unfinished(self) -> list[SegmentBatch | EnvironmentBatch]:
-        batches: list[SegmentBatch | EnvironmentBatch] = []
+    def _settle(self) -> None:
+        for parent_id, spans in self._orphans.families():
+            self._add_family(parent_id, spans)
+        for segment in self._states():
+            if segment.is_kept is None:
+                segment.is_kept = is_kept(self._settings.keep, segment.spans) or None
+
+    def _add_family(self, parent_id: int, spans: list[ReadableSpan]) -> None:
+        trace_id = spans[0].context.trace_id if spans[0].context is not None else 0
+        start_ns = min(span.start_time or 0 for span in spans)
+        segment = SegmentState(trace_id, parent_id, is_entry=True, root_start_ns=start_ns)
+        segment.spans = spans
+        self._remember(parent_id, segment)
+
+    def _states(self) -> Iterable[SegmentState]:
+        return {id(state): state for state in (*self._open.values(), *self._closed.values())}.values()
+
+    def _unfinished(self) -> list[Batch]:
+        batches: list[Batch] = []
         if self._environment:
             exchanges, self._environment = self._environment, []
             batches.append(self._environment_batch(exchanges))
-        states = {id(state): state for state in (*self._open.values(), *self._closed.values())}
-        for segment in states.values():
-            if segment.is_entry and (segment.spans or segment.exchanges):
+        for segment in self._states():
+            if segment.is_entry and self._is_decided(segment) and (segment.spans or segment.exchanges):
                 batch = self._hand_over(segment, is_last=True)
                 if batch is not None:
                     batches.append(batch)
         return batches
+
+    def _is_decided(self, segment: SegmentState) -> bool:
+        return segment.is_kept is not None or self._settings.keep.everything

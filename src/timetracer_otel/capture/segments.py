@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Connection, Generated, Process
+from timetracer_otel.cassette.model import Connection, Generated
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -24,6 +24,7 @@ class SegmentState:
         "generated",
         "is_entry",
         "is_kept",
+        "is_server",
         "open_spans",
         "parent_segment",
         "part",
@@ -36,14 +37,23 @@ class SegmentState:
         "trace_id",
     )
 
-    def __init__(self, trace_id: int, root_id: int, is_entry: bool, parent_segment: int | None) -> None:
+    def __init__(
+        self,
+        trace_id: int,
+        root_id: int,
+        is_entry: bool,
+        is_server: bool = False,
+        parent_segment: int | None = None,
+        root_start_ns: int = 0,
+    ) -> None:
         self.trace_id = trace_id
         self.root_id = root_id
         self.is_entry = is_entry
+        self.is_server = is_server
         self.parent_segment = parent_segment
         self.open_spans = 0
         self.root_ended = False
-        self.root_start_ns = 0
+        self.root_start_ns = root_start_ns
         self.is_kept: bool | None = None
         """None until the root has ended and TIMETRACER_KEEP has decided."""
         self.part = 0
@@ -67,7 +77,10 @@ class SegmentBatch:
     complete: bool
     spans: list[ReadableSpan]
     exchanges: list[Captured]
-    process_id: str
+    is_server: bool = False
+    """The root is of kind SERVER: its thread has a client waiting."""
+    size: int = 0
+    """Bytes of payloads, as the recorder counts them: what `Recorder.written` gives back."""
     parent_segment: int | None = None
     connections: tuple[Connection, ...] = ()
     generated: list[Generated] = field(default_factory=list)
@@ -76,13 +89,17 @@ class SegmentBatch:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentBatch:
-    """One part of the environment of this process."""
+    """One part of the environment of this process. Who that is, the writer looks up: it takes files to be read."""
 
-    process: Process
     part: int
     exchanges: list[Captured]
+    is_server: bool = False
+    size: int = 0
     connections: tuple[Connection, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+Batch: TypeAlias = "SegmentBatch | EnvironmentBatch"
 
 
 class Sink(Protocol):

@@ -24,6 +24,7 @@ class Captured:
         "connection",
         "driver",
         "dropped",
+        "held",
         "is_written",
         "number",
         "opened_ns",
@@ -55,6 +56,8 @@ class Captured:
         self.rev = 0
         self.size = 0
         """Bytes, as the tap estimates them."""
+        self.held = 0
+        """Those of them that are in memory and count against the limits."""
         self.span_id: int | None = None
         self.segment: SegmentState | None = None
 
@@ -68,9 +71,15 @@ class Tape(Protocol):
         """An exchange owned by the current span; None when nothing is to be captured here (not recording,
         suppressed)."""
 
-    def close(self, captured: Captured, result: object, size: int, complete: bool = True) -> None:
+    def close(
+        self, captured: Captured, result: object, size: int, complete: bool = True, dropped: str | None = None
+    ) -> None:
         """The answer has ended; `size` in bytes of request and result together. A second close of one exchange (what
-        came after the end, such as a disconnect) makes a new revision of it."""
+        came after the end, such as a disconnect) makes a new revision of it. `dropped`: why the tap does not record
+        this answer; the exchange stays and says so."""
+
+    def discard(self, captured: Captured) -> None:
+        """The request never reached the server, or was skipped by it: there is no exchange."""
 
     def entry_began(self) -> None:
         """A request or task begins, sampled or not: what comes later is no longer the process's environment."""

@@ -1,0 +1,1 @@
+"""A small shop: customers place orders over HTTP, PostgreSQL keeps them."""

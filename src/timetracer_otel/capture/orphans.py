@@ -1,0 +1,54 @@
+"""Spans that arrive by `export`, where children come before their parents: kept until the parent is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+ORPHANS_MAX: Final = 50_000
+"""Spans that wait for a parent; above that the longest waiting one is dropped and counted as `orphan`."""
+
+
+class Orphans:
+    """Spans by the id of the parent that they wait for. Guarded by the recorder's lock."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, list[ReadableSpan]] = {}
+        self._count = 0
+
+    def add(self, parent_id: int, span: ReadableSpan) -> int:
+        """How many spans had to go for this one."""
+        self._waiting.setdefault(parent_id, []).append(span)
+        self._count += 1
+        return self._shrink()
+
+    def descendants(self, parent_id: int) -> Iterator[ReadableSpan]:
+        """The children that waited for this span, and theirs: parents first. They wait no longer."""
+        generation = self._take(parent_id)
+        while generation:
+            yield from generation
+            generation = [child for span in generation if span.context for child in self._take(span.context.span_id)]
+
+    def families(self) -> Iterator[tuple[int, list[ReadableSpan]]]:
+        """What waits in vain: the missing span's id, with its descendants. Nothing waits afterwards."""
+        held = {span.context.span_id for spans in self._waiting.values() for span in spans if span.context}
+        for parent_id in [parent_id for parent_id in self._waiting if parent_id not in held]:
+            yield parent_id, list(self.descendants(parent_id))
+
+    def _take(self, parent_id: int) -> list[ReadableSpan]:
+        children = self._waiting.pop(parent_id, [])
+        self._count -= len(children)
+        return children
+
+    def _shrink(self) -> int:
+        if self._count <= ORPHANS_MAX:
+            return 0
+        oldest = next(iter(self._waiting))
+        self._waiting[oldest].pop(0)
+        if not self._waiting[oldest]:
+            del self._waiting[oldest]
+        self._count -= 1
+        return 1

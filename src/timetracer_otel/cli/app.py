@@ -1,0 +1,177 @@
+"""The command line as typer parses it. Each command returns the task that it asks for; `running` runs it.
+
+What a command needs is imported by its task: `--help` loads neither a cassette library nor OpenTelemetry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Final, Optional, TypeAlias
+
+import typer
+
+NAME: Final = "timetracer-otel"
+COMMANDS: Final = ("list", "show", "replay", "exec", "bundle", "doctor")
+Task: TypeAlias = Callable[[], int]
+"""Does what was asked for and returns the exit code."""
+
+# typer reads annotations at run time, on Python 3.10 too: hence Optional.
+CassetteArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="CASSETTE",
+        help="A trace id or its beginning, a segment (<trace>/<root span>), a trace's folder, or a file.",
+        show_default=False,
+    ),
+]
+StoreOption: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--store", metavar="FOLDER", help="The folder of cassettes. [TIMETRACER_STORE; ./cassettes]"),
+]
+AppOption: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--app", metavar="MODULE:ATTR", help="The application, or MODULE:FACTORY(). [as it was recorded]"),
+]
+TimeoutOption: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--timeout", metavar="DURATION", help="How long a replay may take. [60s]"),
+]
+ReportOption: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout, without the text then."),
+]
+
+app = typer.Typer(
+    name=NAME,
+    help="Record traces with their payloads under OpenTelemetry, replay them with the servers gone.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def without_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from timetracer_otel import __version__
+
+        print(f"{NAME} {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+@app.command("list")
+def list_command(
+    service: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--service", metavar="NAME", help="Only traces of this service (service.name)."),
+    ] = None,
+    entry: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--entry", metavar="TEXT", help="Only traces with an entry whose name contains this."),
+    ] = None,
+    errors: Annotated[bool, typer.Option("--errors", help="Only traces with an entry that failed.")] = False,
+    since: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--since", metavar="DURATION", help="Only traces that began in the last 500ms, 60s, 5m, 2h, 7d."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """List what was recorded, newest first."""
+    from timetracer_otel.cli import listing
+
+    wanted = listing.Wanted(service=service, entry=entry, errors=errors, since=since)
+    return partial(listing.print_list, store, wanted, as_json)
+
+
+@app.command("show")
+def show_command(
+    cassette: CassetteArgument,
+    exchange: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--exchange", metavar="N", help="Only this exchange, with all of its values."),
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Print JSON as it is stored: results in wire form.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in readable form.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """Show a recorded trace: segments, exchanges, exception."""
+    from timetracer_otel.cli import show
+
+    if raw:
+        return partial(show.print_raw, store, cassette, exchange)
+    return partial(show.print_json if as_json else show.print_text, store, cassette, exchange)
+
+
+@app.command("replay")
+def replay_command(
+    cassette: CassetteArgument,
+    app_name: AppOption = None,
+    timeout: TimeoutOption = None,
+    json_file: ReportOption = None,
+    store: StoreOption = None,
+) -> Task:
+    """Run a recorded request again, offline, and compare.
+
+    Exits with 0 same, 1 deviates, 2 bad input, 3 inconclusive.
+    """
+    from timetracer_otel.cli import replaying
+
+    return partial(replaying.print_replay, store, cassette, app_name, timeout, json_file)
+
+
+@app.command("exec")
+def exec_command(
+    cassette: CassetteArgument,
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="-- COMMAND...", help="The program and its arguments.", show_default=False),
+    ],
+    json_file: ReportOption = None,
+    store: StoreOption = None,
+) -> Task:
+    """Run a program, offline, with recorded answers.
+
+    Exits with 1 after a miss, else as the program does.
+    """
+    from timetracer_otel.cli import replaying
+
+    return partial(replaying.print_exec, store, cassette, command, json_file)
+
+
+@app.command("bundle")
+def bundle_command(
+    cassette: CassetteArgument,
+    output: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--output", "-o", metavar="FILE", help="Where to. [a name made of entry, outcome and trace]"),
+    ] = None,
+    store: StoreOption = None,
+) -> Task:
+    """Make one readable file of a recorded trace.
+
+    The file holds everything that a replay needs. Its path is printed.
+    """
+    from timetracer_otel.cli import bundling
+
+    return partial(bundling.print_bundle, store, cassette, output)
+
+
+@app.command("doctor")
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> Task:
+    """Say whether it would record here, and why not.
+
+    Shows what is set, which taps fit the installed libraries, and what is missing.
+    """
+    from timetracer_otel.cli import doctor
+
+    return partial(doctor.print_doctor, as_json)

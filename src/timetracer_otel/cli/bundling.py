@@ -1,0 +1,18 @@
+"""`timetracer-otel bundle`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from timetracer_otel.cli import settings
+from timetracer_otel.cli.forms import in_readable_form
+from timetracer_otel.cli.output import safe
+from timetracer_otel.store import save_bundle
+
+
+def print_bundle(store: str | None, wanted: str, output: str | None) -> int:
+    """Writes to `output`, or under a name of its own into the working directory. Raises OSError if that cannot be."""
+    cassette, segment_id = settings.store(store).open_cassette(settings.not_empty("CASSETTE", wanted))
+    target = Path() if output is None else Path(settings.not_empty("--output", output))
+    print(safe(str(save_bundle(in_readable_form(cassette), target, segment_id))))
+    return 0

@@ -1,0 +1,87 @@
+"""What is printed. A name, statement or value may come from a stranger's cassette: none of them drives the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+HIDDEN: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's controls, overrides of the writing direction, lone surrogates and line separators."""
+DELETE: Final = "\x7f"
+"""The one control that JSON writes as it is."""
+UNLIMITED_WIDTH: Final = 100_000
+
+
+def safe(text: str) -> str:
+    """The text on one line, every character that is not visible as a backslash escape."""
+    return text if text.isascii() and text.isprintable() else "".join(_escaped(text))
+
+
+def safe_lines(text: str) -> list[str]:
+    return [safe(line) for line in text.split("\n")]
+
+
+def one_line(text: str) -> str:
+    """A statement as it fits into a table: each run of blanks and line breaks is one blank."""
+    return safe(" ".join(text.split()))
+
+
+def json_text(document: Any) -> str:
+    """Indented JSON, which a terminal may be shown: what is not visible stands as an escape of JSON."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return text if text.isascii() and DELETE not in text else "".join(_escaped_in_json(text))
+
+
+def console() -> Console:
+    """For tables. Without a terminal nothing is cut: a file or a pipe has no width."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else UNLIMITED_WIDTH
+    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], elastic: Sequence[str] = ()) -> None:
+    """`elastic` columns give way where the terminal is too narrow. Every cell must be `safe`."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in headings:
+        # rich narrows the columns that may wrap and leaves the others alone; the cells themselves never wrap.
+        table.add_column(_cell(heading), no_wrap=heading not in elastic)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    terminal = console()
+    with terminal.capture() as captured:
+        terminal.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
+
+
+def _cell(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _escaped(text: str) -> Iterator[str]:
+    for character in text:
+        is_hidden = unicodedata.category(character) in HIDDEN
+        yield character.encode("unicode_escape").decode() if is_hidden else character
+
+
+def _escaped_in_json(text: str) -> Iterator[str]:
+    for character in text:
+        is_hidden = unicodedata.category(character) in HIDDEN and character != "\n"
+        yield _json_escape(character) if is_hidden else character
+
+
+def _json_escape(character: str) -> str:
+    return "\\u007f" if character == DELETE else json.dumps(character)[1:-1]

@@ -1,0 +1,89 @@
+"""`timetracer-otel replay` and `exec`"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from timetracer_otel.cassette import Cassette, Segment
+from timetracer_otel.cli import settings
+from timetracer_otel.cli.output import json_text
+from timetracer_otel.errors import CassetteAmbiguous, CassetteNotFound, UsageError
+from timetracer_otel.replay import runner
+from timetracer_otel.replay.report import Report
+from timetracer_otel.replay.runner import Options
+from timetracer_otel.replay.text import render
+
+STDOUT: Final = "-"
+
+
+def print_replay(store: str | None, wanted: str, app: str | None, timeout: str | None, json_file: str | None) -> int:
+    """The exit code of the verdict. Raises TimetracerError when there is nothing to replay."""
+    cassette, segment = _chosen(store, wanted)
+    options = Options(app=_app(app, segment), timeout_s=settings.timeout_s(timeout))
+    _check_file(json_file)
+    report = runner.replay(cassette, segment, options)
+    _save(report, json_file)
+    if json_file != STDOUT:
+        print(render(report), end="")
+    return report.exit_code
+
+
+def print_exec(store: str | None, wanted: str, command: Sequence[str], json_file: str | None) -> int:
+    """The program's exit code, 1 after a miss. The report goes to stderr: stdout is the program's.
+
+    A program need not make every recorded request, so a report that says nothing else is not printed.
+    """
+    cassette, segment = _chosen(store, wanted)
+    _check_file(json_file)
+    execution = runner.execute(cassette, segment, command)
+    _save(execution.report, json_file)
+    report = execution.report
+    if report.misses or report.uncontrolled or report.reasons:
+        print(render(report), end="", file=sys.stderr)
+    return execution.exit_code
+
+
+def _chosen(store: str | None, wanted: str) -> tuple[Cassette, Segment]:
+    """Raises CassetteAmbiguous when the trace has several segments and none is named."""
+    cassette, segment_id = settings.store(store).open_cassette(settings.not_empty("CASSETTE", wanted))
+    segments = [each for each in cassette.segments if segment_id in (None, each.id)]
+    if len(segments) > 1:
+        raise CassetteAmbiguous(wanted, "segment", tuple(_described(each) for each in segments))
+    if not segments:
+        raise CassetteNotFound(wanted, f"{cassette.path}, which has no segment")
+    return cassette, segments[0]
+
+
+def _described(segment: Segment) -> str:
+    return f"{segment.name} {segment.entry.name}" if segment.entry else segment.name
+
+
+def _app(option: str | None, segment: Segment) -> str | None:
+    """As the option says, else as it was recorded, else as the project says."""
+    if option is not None:
+        return settings.not_empty("--app", option)
+    recorded = segment.entry.app if segment.entry else None
+    return None if recorded else settings.project().app
+
+
+def _check_file(path: str | None) -> None:
+    """Before the replay: it may take a minute."""
+    if path is None or path == STDOUT:
+        return
+    file = Path(settings.not_empty("--json", path))
+    if file.is_dir() or not file.parent.is_dir():
+        problem = "is a folder" if file.is_dir() else f"has no folder {file.parent} to be in"
+        raise UsageError("--json", f"{path!r} {problem}", "name a file, or - for stdout")
+
+
+def _save(report: Report, json_file: str | None) -> None:
+    if json_file is None:
+        return
+    text = json_text(report.to_json()) + "\n"
+    if json_file == STDOUT:
+        sys.stdout.write(text)
+    else:
+        Path(json_file).write_text(text, "utf-8")

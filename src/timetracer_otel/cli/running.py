@@ -1,0 +1,75 @@
+"""From arguments to an exit code: every failure that is not a bug of ours is one line on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+import typer
+
+from timetracer_otel.cli.app import COMMANDS, NAME, Task, app
+from timetracer_otel.cli.output import safe
+from timetracer_otel.errors import TimetracerError
+
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+"""As a shell reports a program that SIGPIPE ended; not 1, which is the exit code of a replay that deviates."""
+
+ParseError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+"""ClickException, the base of what parsing raises: newer releases of typer have a click of their own inside."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code."""
+    _print_what_cannot_be_encoded(sys.stdout, sys.stderr)
+    try:
+        code = _task(arguments)()
+        sys.stdout.flush()
+    except ParseError as error:
+        return _refuse(_parse_message(error))
+    except BrokenPipeError:  # `timetracer-otel list | head`
+        _forget_stdout()
+        return BROKEN_PIPE
+    except TimetracerError as error:
+        return _refuse(str(error))
+    except OSError as error:
+        return _refuse(_os_message(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return code
+
+
+def _task(arguments: Sequence[str]) -> Task:
+    """What the arguments ask for. typer only parses: inside of it, interrupts and broken pipes get codes of its own."""
+    parsed = app(args=list(arguments), prog_name=NAME, standalone_mode=False)
+    return parsed if callable(parsed) else lambda: int(parsed or 0)  # --help and --version have printed already
+
+
+def _refuse(message: str) -> int:
+    print(f"{NAME}: {safe(message)}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _parse_message(error: Exception) -> str:
+    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]  # every ClickException has it
+    if message.startswith("No such command"):
+        return f"{message.rstrip('.')}; the commands are {', '.join(COMMANDS)}"
+    return message
+
+
+def _os_message(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{os.fspath(error.filename)}: {reason}" if isinstance(error.filename, (str, os.PathLike)) else reason
+
+
+def _print_what_cannot_be_encoded(*streams: TextIO) -> None:
+    for stream in streams:
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]  # a TextIOWrapper, of sys
+
+
+def _forget_stdout() -> None:
+    """Python flushes stdout when it ends, and would complain about the pipe then."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

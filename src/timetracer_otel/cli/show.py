@@ -1,0 +1,173 @@
+"""`timetracer-otel show`"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from timetracer_otel.cassette import Cassette, Exchange, Process, Segment, Value, as_json, service_of, start_ns
+from timetracer_otel.cassette.values import encode
+from timetracer_otel.cli import settings
+from timetracer_otel.cli.describe import describe, parameters, statement, traceback_of
+from timetracer_otel.cli.forms import in_readable_form
+from timetracer_otel.cli.output import json_text, print_table, safe, safe_lines
+from timetracer_otel.errors import UsageError
+
+HEADINGS: Final = ("exchange", "at ms", "ms", "call", "request", "values", "outcome")
+ROWS_MAX: Final = 1_000
+"""Rows of one result that are printed; `--json` has all."""
+
+
+def print_text(store: str | None, wanted: str, exchange: str | None) -> int:
+    cassette = in_readable_form(_open(store, wanted))
+    if exchange is not None:
+        _print_exchange(_chosen(cassette, exchange))
+        return 0
+    _print_head(cassette)
+    for segment in cassette.segments:
+        _print_segment(segment)
+    return 0
+
+
+def print_json(store: str | None, wanted: str, exchange: str | None) -> int:
+    print(json_text(_document(in_readable_form(_open(store, wanted)), exchange)))
+    return 0
+
+
+def print_raw(store: str | None, wanted: str, exchange: str | None) -> int:
+    print(json_text(_document(_open(store, wanted), exchange)))
+    return 0
+
+
+def _open(store: str | None, wanted: str) -> Cassette:
+    """The trace, or of it the one segment that was named."""
+    cassette, segment_id = settings.store(store).open_cassette(settings.not_empty("CASSETTE", wanted))
+    if segment_id is None:
+        return cassette
+    return replace(cassette, segments=tuple(each for each in cassette.segments if each.id == segment_id))
+
+
+def _chosen(cassette: Cassette, wanted: str) -> Exchange:
+    """The exchange of that id, or whose id ends in `-<wanted>`. Raises UsageError."""
+    exchanges = [each for segment in cassette.segments for each in segment.exchanges]
+    found = [each for each in exchanges if wanted in (each.id, each.id.rpartition("-")[2])]
+    if len(found) == 1:
+        return found[0]
+    ids = ", ".join(each.id for each in found or exchanges)
+    problem = f"{wanted!r} fits {len(found)} exchanges" if found else f"there is no exchange {wanted!r}"
+    raise UsageError("--exchange", problem, f"name one of {ids}" if ids else "this trace has none")
+
+
+def _document(cassette: Cassette, exchange: str | None) -> Any:
+    document = as_json(cassette)
+    if exchange is None:
+        return document
+    wanted = _chosen(cassette, exchange).id
+    documents = (each for segment in document["segments"] for each in segment["exchanges"])
+    return next(each for each in documents if each["id"] == wanted)
+
+
+# ---- text ------------------------------------------------------------------------------------------------------------
+
+
+def _print_head(cassette: Cassette) -> None:
+    _print_fields({"trace": cassette.trace_id, "path": cassette.path, "service": service_of(cassette) or ""})
+
+
+def _print_segment(segment: Segment) -> None:
+    print()
+    _print_fields(_segment_fields(segment))
+    print()
+    if segment.exchanges:
+        print_table(HEADINGS, [_row(each) for each in segment.exchanges], elastic=("request", "values", "outcome"))
+    for exchange in segment.exchanges:
+        _print_traceback(exchange)
+
+
+def _segment_fields(segment: Segment) -> Mapping[str, str]:
+    entry, root = segment.entry, segment.root
+    dropped = ", ".join(f"{reason}: {count}" for reason, count in segment.dropped.items())
+    return {
+        "segment": segment.name if segment.complete else f"{segment.name}   incomplete",
+        "entry": f"{entry.name}   {entry.outcome}" if entry else "",
+        "app": (entry.app or "") if entry else "",
+        "started": _started(segment),
+        "took": f"{(root.end_ns - root.start_ns) / 1e6:.1f} ms" if root else "",
+        "process": _process(segment.process),
+        "dropped": dropped,
+    }
+
+
+def _process(process: Process) -> str:
+    where = f"{process.pid} on {process.host}" if process.host else str(process.pid)
+    python = f", Python {process.python}" if process.python else ""
+    folder = f", in {process.cwd}" if process.cwd else ""
+    return f"{where}{python}{folder}: {' '.join(process.argv)}"
+
+
+def _row(exchange: Exchange) -> Sequence[str]:
+    about = describe(exchange)
+    times = (f"{exchange.at_ns / 1e6:.1f}", f"{exchange.duration_ns / 1e6:.1f}")
+    return (safe(exchange.id), *times, about.call, about.text, about.values, about.outcome)
+
+
+def _print_traceback(exchange: Exchange) -> None:
+    if (text := traceback_of(exchange)) is not None:
+        print("\nraised")
+        print("\n".join(f"  {line}" for line in safe_lines(text.rstrip("\n"))))
+
+
+def _print_exchange(exchange: Exchange) -> None:
+    about = describe(exchange)
+    _print_fields({"exchange": exchange.id, "target": exchange.target or ""})
+    _print_fields(
+        {"call": about.call, "at": f"{exchange.at_ns / 1e6:.1f} ms, took {exchange.duration_ns / 1e6:.1f} ms"}
+    )
+    _print_fields({"outcome": about.outcome, "redacted": ", ".join(exchange.redacted)})
+    sql = statement(exchange)
+    if sql is None:
+        print(f"\nrequest\n{json_text(encode(exchange.request))}\n\nresult\n{json_text(encode(exchange.result))}")
+        _print_traceback(exchange)
+        return
+    print("\n" + "\n".join(safe_lines(sql.strip("\n"))))
+    for number, value in enumerate(parameters(exchange), start=1):
+        print(f"  ${number} = {safe(repr(value))}")
+    for result in _results(exchange):
+        _print_result(result)
+
+
+def _results(exchange: Exchange) -> Iterator[Mapping[str, Value]]:
+    results = exchange.result.get("results")
+    yield from (each for each in (results if isinstance(results, (list, tuple)) else ()) if isinstance(each, Mapping))
+
+
+def _print_result(result: Mapping[str, Value]) -> None:
+    columns, rows = result.get("columns"), result.get("rows")
+    print()
+    if isinstance(columns, (list, tuple)) and isinstance(rows, (list, tuple)):
+        headings = [safe(str(column.get("name"))) if isinstance(column, Mapping) else "?" for column in columns]
+        shown = [[_cell(value) for value in row] for row in rows[:ROWS_MAX] if isinstance(row, (list, tuple))]
+        print_table(headings, shown, elastic=headings)
+        if len(rows) > ROWS_MAX:
+            print(f"... {len(rows) - ROWS_MAX} more rows; --json has all")
+    else:
+        print(safe(str(result.get("tag", ""))))
+
+
+def _cell(value: Value) -> str:
+    return "NULL" if value is None else safe(value) if isinstance(value, str) else safe(repr(value))
+
+
+def _started(segment: Segment) -> str:
+    from datetime import datetime, timezone
+
+    if not segment.spans:
+        return ""
+    return datetime.fromtimestamp(start_ns(segment) / 1e9, timezone.utc).isoformat(sep=" ", timespec="milliseconds")
+
+
+def _print_fields(fields: Mapping[str, str]) -> None:
+    for name, value in fields.items():
+        if value:
+            print(f"{name:<9} {safe(value)}")

@@ -1,0 +1,119 @@
+"""Two bodies compared: JSON path by path, text line by line, anything else at the first byte that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any, Final
+
+from timetracer_otel.cassette.model import Value
+from timetracer_otel.drivers.asgi.content import Content
+from timetracer_otel.drivers.asgi.noise import excuse
+
+LINES_MAX: Final = 2000
+"""Beyond it lines are compared by number: aligning them takes time that grows with the square."""
+SHOWN_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A value that differs; with `excuse` it does so for a reason that is no fault."""
+
+    path: str
+    recorded: Value
+    replayed: Value
+    excuse: str | None = None
+
+
+def compare_bodies(recorded: Content, replayed: Content, window_s: float) -> list[Deviation]:
+    """`window_s`: how long the request took, for values read from the clock."""
+    if recorded.data == replayed.data:
+        return []
+    if recorded.kind == replayed.kind == "json":
+        try:
+            return list(_json("body.$", recorded.value, replayed.value, window_s))
+        except RecursionError:
+            pass
+    if "binary" not in (recorded.kind, replayed.kind):
+        return list(_text(recorded.text, replayed.text, window_s))
+    return list(_binary(recorded.data, replayed.data))
+
+
+def plain(value: Any) -> Value:
+    """A value of parsed JSON (Any) for the report."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: plain(member) for key, member in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _json(path: str, recorded: Any, replayed: Any, window_s: float) -> Iterator[Deviation]:
+    """Objects by name in any order, lists by index; 1 and 1.0 are not the same."""
+    if isinstance(recorded, dict) and isinstance(replayed, dict):
+        for name in dict.fromkeys([*recorded, *replayed]):
+            yield from _member(
+                f"{path}{_step(name)}", recorded.get(name, _ABSENT), replayed.get(name, _ABSENT), window_s
+            )
+    elif isinstance(recorded, list) and isinstance(replayed, list):
+        for index, (was, now) in enumerate(zip_longest(recorded, replayed, fillvalue=_ABSENT)):
+            yield from _member(f"{path}[{index}]", was, now, window_s)
+    elif type(recorded) is not type(replayed) or recorded != replayed:
+        yield Deviation(path, plain(recorded), plain(replayed), excuse(recorded, replayed, window_s))
+
+
+_ABSENT: Final = object()
+
+
+def _member(path: str, recorded: Any, replayed: Any, window_s: float) -> Iterator[Deviation]:
+    if recorded is _ABSENT or replayed is _ABSENT:
+        yield Deviation(path, _shown(recorded), _shown(replayed))
+    else:
+        yield from _json(path, recorded, replayed, window_s)
+
+
+def _shown(member: Any) -> Value:
+    return "(absent)" if member is _ABSENT else plain(member)
+
+
+def _step(name: str) -> str:
+    return f".{name}" if name.replace("-", "_").isidentifier() else f"[{name!r}]"
+
+
+def _text(recorded: str, replayed: str, window_s: float) -> Iterator[Deviation]:
+    """Lines count from 1, as editors count."""
+    was, now = recorded.splitlines(), replayed.splitlines()
+    if was == now:
+        yield Deviation("body", recorded[-SHOWN_BYTES:], replayed[-SHOWN_BYTES:])  # only the ends of lines differ
+    for first, last, start, stop in _blocks(was, now):
+        if last - first == stop - start:
+            for index, (old, new) in enumerate(zip(was[first:last], now[start:stop], strict=True), start=first + 1):
+                if old != new:
+                    yield Deviation(f"body.line[{index}]", old, new, excuse(old, new, window_s))
+        else:
+            yield Deviation(f"body.line[{first + 1}]", "\n".join(was[first:last]), "\n".join(now[start:stop]))
+
+
+def _blocks(was: list[str], now: list[str]) -> Iterator[tuple[int, int, int, int]]:
+    """Where lines differ: first and last recorded one, first and last replayed one."""
+    if len(was) == len(now) or max(len(was), len(now)) > LINES_MAX:
+        shortest = min(len(was), len(now))
+        yield 0, shortest, 0, shortest
+        if len(was) != len(now):
+            yield shortest, len(was), shortest, len(now)
+        return
+    for kind, first, last, start, stop in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield first, last, start, stop
+
+
+def _binary(recorded: bytes, replayed: bytes) -> Iterator[Deviation]:
+    shortest = min(len(recorded), len(replayed))
+    first = next((index for index in range(shortest) if recorded[index] != replayed[index]), shortest)
+    shown = slice(first, first + SHOWN_BYTES)
+    yield Deviation(f"body[{first}]", recorded[shown], replayed[shown])
+    if len(recorded) != len(replayed):
+        yield Deviation("body.length", len(recorded), len(replayed))

@@ -1,0 +1,100 @@
+"""A heard request and response <-> the exchange `http.server` of the cassette."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.asgi import app_name, masking
+from timetracer_otel.drivers.asgi.exceptions import encode_exception
+from timetracer_otel.drivers.asgi.heard import Body, HeardRequest, HeardResponse
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.redaction import Redactor
+
+TYPE: Final = "http.server"
+LIB: Final = "asgi"
+
+
+class AsgiCodec:
+    """Implements `drivers.base.Codec`."""
+
+    def encode(self, captured: Captured) -> Encoded:
+        heard = cast(HeardRequest, captured.request)
+        result = cast("HeardResponse | None", captured.result)
+        request = encode_request(heard)
+        method = str(request["method"]) if request["type"] == "http" else "WEBSOCKET"
+        return Encoded(TYPE, LIB, method, str(request["path"]), request, encode_response(result) if result else {})
+
+    def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        return masking.redact(encoded, redactor)
+
+
+def encode_request(heard: HeardRequest) -> Payload:
+    scope = heard.scope
+    app, is_outermost = app_name.name_of(heard.apps)
+    return {
+        "type": str(scope["type"]),
+        "method": _text(scope.get("method")),
+        "scheme": _text(scope.get("scheme")) or "http",
+        "http_version": _text(scope.get("http_version")) or "1.1",
+        "spec_version": _text(scope.get("asgi", {}).get("spec_version")) or "2.0",
+        "path": str(scope["path"]),
+        "raw_path": _bytes(scope.get("raw_path")),
+        "query_string": _bytes(scope.get("query_string")) or b"",
+        "root_path": _root_path(scope, is_outermost),
+        "headers": _pairs(heard.headers),
+        "client": _address(scope.get("client")),
+        "server": _address(scope.get("server")),
+        **_body(heard.body),
+        "app": app,
+    }
+
+
+def encode_response(heard: HeardResponse) -> Payload:
+    encoded: dict[str, Value] = {"status": heard.status, "headers": _pairs(heard.headers), **_body(heard.body)}
+    if heard.disconnected_ns is not None:
+        encoded["disconnected_ns"] = heard.disconnected_ns
+    if heard.send_failed:
+        encoded["send_failed"] = True
+    if heard.exception is not None:
+        encoded["exception"] = encode_exception(heard.exception)
+    return encoded
+
+
+def _body(body: Body) -> dict[str, Value]:
+    chunks = list(body.chunks)
+    encoded: dict[str, Value] = {
+        "body": [[at, chunk] for at, chunk in chunks],
+        "body_size": body.size,
+        "ended": body.ended,
+    }
+    if body.dropped is not None:  # looked at last: `Body.drop` may be running in another thread
+        encoded |= {"body": [], "body_dropped": body.dropped}
+    return encoded
+
+
+def _root_path(scope: Mapping[str, Any], is_outermost: bool) -> str:
+    """If a router stands above the tap, the outermost app wants the root path that the router was given."""
+    outer = scope.get("app_root_path") if is_outermost else None
+    return str(scope.get("root_path") or "") if outer is None else str(outer)
+
+
+def _pairs(headers: Sequence[Any]) -> list[Value]:
+    return [[bytes(name), bytes(value)] for name, value in headers]
+
+
+def _address(address: Any) -> Value:
+    return None if address is None else [part if isinstance(part, int) else str(part or "") for part in address]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+CODEC: Final = AsgiCodec()

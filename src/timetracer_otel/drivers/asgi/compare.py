@@ -1,0 +1,148 @@
+"""The recorded answer against the replayed one, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, Final, cast
+
+from timetracer_otel.cassette.model import Exchange, Payload, Value
+from timetracer_otel.drivers.asgi.bodies import Deviation, compare_bodies
+from timetracer_otel.drivers.asgi.content import Content, content_of
+from timetracer_otel.drivers.asgi.masking import redact_result
+from timetracer_otel.drivers.asgi.noise import excuse, excuse_header
+from timetracer_otel.drivers.base import Comparison, Difference, Ignored
+from timetracer_otel.redaction import Redactor
+
+INTERNAL_ERROR: Final = 500
+CUT: Final = "the client had gone: compared as far as it was sent"
+NOT_KEPT: Final = "not kept, so it cannot be compared"
+FOLLOWS_BODY: Final = "follows from the body"
+
+
+def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
+    """What differs, and what differs but is ignored, by name and reason.
+
+    Both are redacted first, with one key: secrets compare by value where both have them, else by rule and place.
+    """
+    lost = _lost(recorded) or _lost(replayed)
+    if lost is not None:
+        return Comparison(ignored=(Ignored("result", f"{NOT_KEPT} ({lost})"),))
+    window_s = max(recorded.duration_ns, replayed.duration_ns) / 1e9
+    redactor = Redactor()
+    was, now = redact_result(recorded.result, redactor), redact_result(replayed.result, redactor)
+    deviations = [*_status(was, now), *_headers_and_body(was, now, window_s), *_exception(was, now, window_s)]
+    return Comparison(
+        tuple(Difference(each.path, each.recorded, each.replayed) for each in deviations if each.excuse is None),
+        tuple(Ignored(each.path, each.excuse) for each in deviations if each.excuse is not None),
+    )
+
+
+def _lost(exchange: Exchange) -> str | None:
+    """Why there is no answer to compare; None if there is one."""
+    if exchange.result:
+        return None
+    return str((exchange.dropped or {}).get("reason", "the recording ends before the answer"))
+
+
+def status_of(result: Payload) -> int | None:
+    """As the client saw it: above the tap an exception becomes a 500, if nothing had been sent."""
+    status = cast("int | None", result.get("status"))
+    if status is None and isinstance(result.get("exception"), dict) and not _is_cancelled(result):
+        return INTERNAL_ERROR
+    return status
+
+
+def body_of(result: Payload) -> bytes:
+    return b"".join(chunk for _, chunk in cast("Sequence[Sequence[Any]]", result.get("body", ())))
+
+
+def headers_of(result: Payload) -> Sequence[Sequence[bytes]]:
+    return cast("Sequence[Sequence[bytes]]", result.get("headers", ()))
+
+
+def _is_cancelled(result: Payload) -> bool:
+    exception = result.get("exception")
+    return isinstance(exception, dict) and bool(exception.get("cancelled"))
+
+
+def _is_cut(result: Payload) -> bool:
+    """The client, or the server in its place, ended the answer: how far the app came is a matter of timing."""
+    return not result.get("ended", False) and (_is_cancelled(result) or result.get("disconnected_ns") is not None)
+
+
+def _status(recorded: Payload, replayed: Payload) -> Iterator[Deviation]:
+    was, now = status_of(recorded), status_of(replayed)
+    if was != now:
+        yield Deviation("status", was, now, CUT if was is None and _is_cut(recorded) else None)
+
+
+# ---- headers ---------------------------------------------------------------------------------------------------------
+
+
+def _headers_and_body(recorded: Payload, replayed: Payload, window_s: float) -> Iterator[Deviation]:
+    if recorded.get("status") is None and _is_cut(recorded):
+        return
+    bodies = _body(recorded, replayed, window_s)
+    is_same_body = body_of(recorded) == body_of(replayed)
+    for deviation in _headers(headers_of(recorded), headers_of(replayed), window_s):
+        if deviation.path in ("headers.content-length", "headers.etag") and not is_same_body:
+            yield Deviation(deviation.path, deviation.recorded, deviation.replayed, FOLLOWS_BODY)
+        else:
+            yield deviation
+    yield from bodies
+
+
+def _headers(
+    recorded: Sequence[Sequence[bytes]], replayed: Sequence[Sequence[bytes]], window_s: float
+) -> Iterator[Deviation]:
+    """Values of one name in their order; names in any order and case, as HTTP has it."""
+    was, now = _by_name(recorded), _by_name(replayed)
+    for name in dict.fromkeys([*was, *now]):
+        pairs = list(zip_longest(was.get(name, ()), now.get(name, ())))
+        for index, (old, new) in enumerate(pairs):
+            if old != new:
+                reason = excuse_header(name, old, new, window_s) if old is not None and new is not None else None
+                yield Deviation(f"headers.{name}[{index}]" if len(pairs) > 1 else f"headers.{name}", old, new, reason)
+
+
+def _by_name(headers: Sequence[Sequence[bytes]]) -> dict[str, list[str]]:
+    named: dict[str, list[str]] = {}
+    for name, value in headers:
+        named.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return named
+
+
+# ---- body and exception ----------------------------------------------------------------------------------------------
+
+
+def _body(recorded: Payload, replayed: Payload, window_s: float) -> list[Deviation]:
+    lost = recorded.get("body_dropped") or replayed.get("body_dropped")
+    if lost:
+        return [Deviation("body", recorded.get("body_size"), replayed.get("body_size"), f"{NOT_KEPT} ({lost!s})")]
+    was, now = _content(recorded), _content(replayed)
+    if _is_cut(recorded) and (was.data.startswith(now.data) or now.data.startswith(was.data)):
+        return [Deviation("body", len(was.data), len(now.data), CUT)] if was.data != now.data else []
+    return compare_bodies(was, now, window_s)
+
+
+def _content(result: Payload) -> Content:
+    return content_of(headers_of(result), body_of(result))
+
+
+def _exception(recorded: Payload, replayed: Payload, window_s: float) -> Iterator[Deviation]:
+    was, now = recorded.get("exception"), replayed.get("exception")
+    if was == now:
+        return
+    if _is_cancelled(recorded):
+        yield Deviation("exception", _field(was, "type"), _field(now, "type"), CUT)
+        return
+    if _field(was, "type") != _field(now, "type"):
+        yield Deviation("exception.type", _field(was, "type"), _field(now, "type"))
+    old, new = _field(was, "message"), _field(now, "message")
+    if old != new:
+        yield Deviation("exception.message", old, new, excuse(old, new, window_s))
+
+
+def _field(exception: Value, name: str) -> Value:
+    return cast(Value, exception.get(name)) if isinstance(exception, dict) else None

@@ -1,0 +1,169 @@
+"""The recorded request, sent to the app again as ASGI messages: same scope, same chunks, gone when the client had gone.
+
+Not an HTTP client's ASGI transport: those buffer, rewrite headers and cannot go away in mid-stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, cast
+
+from timetracer_otel.cassette.model import Payload
+from timetracer_otel.drivers.asgi.content import header
+from timetracer_otel.drivers.asgi.heard import Message
+from timetracer_otel.drivers.asgi.tap import App
+
+SCOPE_KEYS: Final = ("http_version", "method", "scheme", "path", "root_path", "query_string")
+PROPAGATION: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
+"""Of the recorded trace; the replayed one brings its own."""
+UNREAD_MAX_S: Final = 10.0
+"""After which a client that never sent the rest of its body is taken for gone."""
+REFUSING: Final = (2, 4)
+"""The ASGI version since which a send after the client has gone raises OSError."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+def scope_of(request: Payload, headers: Headers, state: Mapping[str, Any]) -> Message:
+    """The recorded scope; `headers` replace recorded ones of the same name."""
+    scope: Message = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": request.get("spec_version", "2.3")},
+        "state": dict(state),
+        "headers": [*_kept(request, headers), *headers],
+        "client": _address(request.get("client")),
+        "server": _address(request.get("server")),
+    }
+    scope.update((key, request[key]) for key in SCOPE_KEYS)
+    if request.get("raw_path") is not None:  # optional in ASGI
+        scope["raw_path"] = request["raw_path"]
+    return scope
+
+
+def _kept(request: Payload, headers: Headers) -> list[tuple[bytes, bytes]]:
+    replaced = PROPAGATION | {name.lower() for name, _ in headers}
+    recorded = cast("Sequence[Sequence[bytes]]", request["headers"])
+    return [(name, value) for name, value in recorded if name.lower() not in replaced]
+
+
+def _address(address: Any) -> tuple[Any, ...] | None:
+    return None if address is None else tuple(address)
+
+
+def messages_of(request: Payload) -> tuple[list[Message], bool]:
+    """The body as it was received, chunk by chunk; and whether some of it was never read, hence never recorded."""
+    chunks = [chunk for _, chunk in cast("Sequence[Sequence[Any]]", request["body"])]
+    is_unread = not request["ended"] and _has_rest(request)
+    if not chunks and not is_unread:
+        chunks = [b""]
+    last = len(chunks) - 1
+    return [
+        {"type": "http.request", "body": chunk, "more_body": is_unread or index < last}
+        for index, chunk in enumerate(chunks)
+    ], is_unread
+
+
+def _has_rest(request: Payload) -> bool:
+    headers = cast("Sequence[Sequence[bytes]]", request["headers"])
+    length = header(headers, "content-length")
+    if length.isdigit():
+        return int(length) > cast(int, request["body_size"])
+    return bool(header(headers, "transfer-encoding"))
+
+
+class Departure:
+    """When the recorded client went away: after so many bytes of the answer, and then so much later."""
+
+    def __init__(self, result: Payload) -> None:
+        left_ns = cast("int | None", result.get("disconnected_ns"))
+        chunks = cast("Sequence[Sequence[Any]]", result.get("body", ()))
+        before = [(at, chunk) for at, chunk in chunks if left_ns is not None and at <= left_ns]
+        self.is_recorded = left_ns is not None
+        self.is_refusal = bool(result.get("send_failed"))
+        """The app learnt it from a send that failed."""
+        self.after_bytes = sum(len(chunk) for _, chunk in before)
+        self.after_start = result.get("status") is not None
+        self.pause_s = max(0, (left_ns or 0) - (before[-1][0] if before else 0)) / 1e9
+
+
+class Client:
+    """The client's side of one request: gives the chunks, counts the answer's bytes, leaves at the recorded point."""
+
+    def __init__(self, request: Payload, result: Payload) -> None:
+        self._messages, self._is_unread = messages_of(request)
+        self._departure = Departure(result)
+        self._refuses = self._departure.is_refusal or _version(request) >= REFUSING
+        self._sent = 0
+        self._is_started = self._has_left = False
+        self._answered, self._reached = asyncio.Event(), asyncio.Event()
+        self._check()
+
+    async def receive(self) -> Message:
+        if self._messages:
+            return self._messages.pop(0)
+        await self._end()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._is_started = True
+        elif message["type"] == "http.response.body":
+            self._sent += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self._answered.set()
+        self._check()
+        if self._departure.is_refusal and self._reached.is_set():
+            self._has_left = True
+        if self._has_left and self._refuses:
+            raise OSError("the client has gone, as it had when this was recorded")
+        await asyncio.sleep(
+            0
+        )  # a server's send lets others run: whoever waits for the client to leave must get his turn
+
+    def _check(self) -> None:
+        departure = self._departure
+        if departure.is_recorded and self._sent >= departure.after_bytes and self._is_started >= departure.after_start:
+            self._reached.set()
+
+    async def _end(self) -> None:
+        """Until the answer is complete, or the client has gone."""
+        ways = [asyncio.ensure_future(self._answered.wait())]
+        if self._departure.is_recorded:
+            ways.append(asyncio.ensure_future(self._leave()))
+        elif self._is_unread:
+            ways.append(asyncio.ensure_future(asyncio.sleep(UNREAD_MAX_S, True)))
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+
+    async def _leave(self) -> Literal[True]:
+        await self._reached.wait()
+        await asyncio.sleep(self._departure.pause_s)
+        self._has_left = True
+        return True
+
+
+def _version(request: Payload) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(request.get("spec_version", "2.3")).split(".") if part.isdigit())
+
+
+async def deliver(app: App, request: Payload, result: Payload, headers: Headers, state: Mapping[str, Any]) -> None:
+    """Returns when the app is done with the request; what it raises was heard by the tap."""
+    client = Client(request, result)
+    task = asyncio.ensure_future(app(scope_of(request, headers, state), client.receive, client.send))
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
+
+
+async def rest(before: set[asyncio.Task[Any]], most_s: float) -> None:
+    """Waits for the tasks that began since `before` and for those that they begin."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + most_s
+    while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
+        if loop.time() >= deadline:
+            return
+        await asyncio.wait(left, timeout=deadline - loop.time())

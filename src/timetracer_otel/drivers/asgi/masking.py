@@ -1,0 +1,133 @@
+"""Secrets out of an HTTP exchange, with everything mended that depends on what was masked: lengths, chunks, digests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.asgi.content import header
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.redaction import Redactor
+
+Paths = tuple[str, ...]
+
+_DIGESTS: Final = (b"content-md5", b"digest", b"content-digest", b"repr-digest")
+_ALGORITHMS: Final = {b"md5": "md5", b"sha": "sha1", b"sha-256": "sha256", b"sha-512": "sha512"}
+_DIGEST: Final = re.compile(
+    rb"(?P<name>md5|sha-256|sha-512|sha)=(?P<colon>:?)(?P<value>[A-Za-z0-9+/]+=*)", re.IGNORECASE
+)
+
+
+def redact(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
+    """The exchange with secrets masked, and the paths that hold a marker."""
+    request, request_paths = _message(encoded.request, "request", redactor)
+    request, line_paths = _request_line(request, redactor)
+    result, result_paths = _result(encoded.result, redactor)
+    paths = line_paths + request_paths + result_paths
+    if not paths:
+        return encoded, ()
+    return replace(encoded, url=str(request["path"]), request=request, result=result), paths
+
+
+def redact_result(result: Payload, redactor: Redactor) -> Payload:
+    """The answer alone, with secrets masked."""
+    return _result(result, redactor)[0]
+
+
+def _result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    result, paths = _message(result, "result", redactor)
+    result, exception_paths = _exception(result, redactor)
+    return result, paths + exception_paths
+
+
+def _request_line(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    query, paths = redactor.query(cast(bytes, request["query_string"]), "request.query_string")
+    path = redactor.text(str(request["path"]))
+    if path == request["path"]:
+        return ({**request, "query_string": query}, paths) if paths else (request, ())
+    # A marker ends a URL path unless it is encoded there; to the app it is one text, as the secret was.
+    masked = {**request, "query_string": query, "path": path, "raw_path": quote(path, errors="replace").encode()}
+    return masked, ("request.path", *paths)
+
+
+def _exception(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    exception = result.get("exception")
+    if not isinstance(exception, dict):
+        return result, ()
+    masked = {key: redactor.text(exception[key]) for key in ("message", "traceback") if key in exception}
+    paths = tuple(f"result.exception.{key}" for key, text in masked.items() if text != exception[key])
+    return ({**result, "exception": {**exception, **masked}}, paths) if paths else (result, ())
+
+
+def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload, Paths]:
+    """Headers and body of one direction."""
+    if not message:
+        return message, ()
+    old_headers = cast("Sequence[Sequence[bytes]]", message["headers"])
+    headers, paths = redactor.headers(old_headers, f"{where}.headers")
+    chunks = cast("Sequence[Sequence[Any]]", message["body"])
+    old = b"".join(chunk for _, chunk in chunks)
+    content_type, encoding = header(old_headers, "content-type"), header(old_headers, "content-encoding")
+    new, body_paths = redactor.body(old, content_type, encoding, f"{where}.body")
+    if new == old:
+        return ({**message, "headers": headers}, paths) if paths else (message, ())
+    masked: dict[str, Value] = {
+        **message,
+        "headers": [[name, _mended(name, value, old, new)] for name, value in headers],
+        "body": _cut_as(chunks, old, new),
+        "body_size": cast(int, message["body_size"]) + len(new) - len(old),
+    }
+    return masked, paths + body_paths
+
+
+def _cut_as(chunks: Sequence[Sequence[Any]], old: bytes, new: bytes) -> list[Value]:
+    """`new` in as many chunks as `old` was, cut at the same places outside of what was masked."""
+    head, tail = _common(old, new)
+    ends = [
+        _moved(end, head, len(old) - tail, len(new) - len(old)) for end in accumulate(len(chunk) for _, chunk in chunks)
+    ]
+    ends[-1] = len(new)
+    return [[at, new[start:end]] for (at, _), start, end in zip(chunks, [0, *ends], ends, strict=False)]
+
+
+def _moved(end: int, head: int, tail_start: int, shift: int) -> int:
+    return end if end <= head else end + shift if end >= tail_start else head
+
+
+def _common(old: bytes, new: bytes) -> tuple[int, int]:
+    """Lengths of what both begin and end with, not overlapping."""
+    shortest = min(len(old), len(new))
+    head = next((index for index in range(shortest) if old[index] != new[index]), shortest)
+    rest = shortest - head
+    tail = next((index for index in range(rest) if old[-1 - index] != new[-1 - index]), rest)
+    return head, tail
+
+
+def _mended(name: bytes, value: bytes, old: bytes, new: bytes) -> bytes:
+    lowered = name.lower()
+    if lowered == b"content-length" and value.strip().isdigit():
+        return str(max(0, int(value) + len(new) - len(old))).encode()
+    if lowered == b"content-md5":
+        return _encoded("md5", new) if value.strip() == _encoded("md5", old) else value
+    if lowered in _DIGESTS:
+        return _DIGEST.sub(lambda found: _digest(found, old, new), value)
+    return value
+
+
+def _digest(found: re.Match[bytes], old: bytes, new: bytes) -> bytes:
+    """The digest of the masked body; one that was wrong before stays wrong."""
+    algorithm = _ALGORITHMS[found["name"].lower()]
+    if found["value"] != _encoded(algorithm, old):
+        return found[0]
+    return found["name"] + b"=" + found["colon"] + _encoded(algorithm, new)
+
+
+def _encoded(algorithm: str, data: bytes) -> bytes:
+    return base64.b64encode(hashlib.new(algorithm, data, usedforsecurity=False).digest())

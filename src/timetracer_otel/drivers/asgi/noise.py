@@ -1,0 +1,98 @@
+"""What differs in every answer although nothing is wrong: minted per call, by name; or read from the clock, by value.
+
+Only the value is ignored, never that a field is there; each one that is ignored is listed with its reason. Ids and ISO
+times in text are not excused here: the session knows which of them were made in this very replay.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from timetracer_otel.redaction import MARKER
+
+MINTED: Final = frozenset({
+    "date", "server", "server-timing", "x-runtime", "x-response-time", "x-process-time",
+    "x-request-id", "request-id", "x-correlation-id", "correlation-id", "x-amzn-requestid", "x-amzn-trace-id",
+    "traceparent", "tracestate", "traceresponse", "x-trace-id", "trace-id", "x-b3-traceid", "x-b3-spanid", "b3",
+})  # fmt: skip
+"""Response headers, in lower case."""
+_CSRF: Final = re.compile(r"[\w-]*[cx]srf[\w-]*", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+\b", re.IGNORECASE)
+_EPOCH_S: Final = (Decimal(1_000_000_000), Decimal(10_000_000_000))
+"""Seconds since 1970 between 2001 and 2286."""
+_HTTP_DATE_SLACK_S: Final = 1.0
+
+REDACTED: Final = "redacted: the values cannot be compared"
+CLOCK: Final = "read from the clock while the request ran"
+MINTED_REASON: Final = "minted per call"
+ADDRESS_REASON: Final = "a memory address"
+
+
+def excuse(recorded: object, replayed: object, window_s: float) -> str | None:
+    """Why two different values are no difference; None if they are one. `window_s`: how long the request took."""
+    if isinstance(recorded, str) and isinstance(replayed, str):
+        return _excuse_text(recorded, replayed)
+    if isinstance(recorded, Decimal) and isinstance(replayed, Decimal):
+        is_time = all(_EPOCH_S[0] < value < _EPOCH_S[1] for value in (recorded, replayed))
+        return CLOCK if is_time and abs(recorded - replayed) <= Decimal(window_s) else None
+    return None
+
+
+def _excuse_text(recorded: str, replayed: str) -> str | None:
+    if MARKER.search(recorded) and _without_digest(recorded) == _without_digest(replayed):
+        return REDACTED
+    if _ADDRESS.sub("", recorded) == _ADDRESS.sub("", replayed):
+        return ADDRESS_REASON
+    return None
+
+
+def _without_digest(text: str) -> str:
+    return MARKER.sub(r"[redacted:\1]", text)
+
+
+def http_date(text: str) -> float | None:
+    """Seconds since 1970 of `Wed, 01 Jan 2025 10:00:00 GMT`."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def excuse_header(name: str, recorded: str, replayed: str, window_s: float) -> str | None:
+    """The same for a header that both answers have."""
+    if name in MINTED:
+        return MINTED_REASON
+    if name == "set-cookie":
+        return _excuse_cookie(recorded, replayed, window_s)
+    if name in ("expires", "last-modified"):
+        return CLOCK if _same_moment(recorded, replayed, window_s) else None
+    return excuse(recorded, replayed, window_s)
+
+
+def _excuse_cookie(recorded: str, replayed: str, window_s: float) -> str | None:
+    """Value and attributes on their own: a csrf token is minted, its Path is not; Expires is counted from now."""
+    was, now = recorded.split(";"), replayed.split(";")
+    if len(was) != len(now) or was[0].partition("=")[0] != now[0].partition("=")[0]:
+        return None
+    reasons = [_excuse_part(old, new, window_s) for old, new in zip(was, now, strict=True) if old != new]
+    return None if None in reasons else "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def _excuse_part(recorded: str, replayed: str, window_s: float) -> str | None:
+    name, _, was = recorded.partition("=")
+    other, _, now = replayed.partition("=")
+    if name != other:
+        return None
+    if _CSRF.fullmatch(name.strip()):
+        return MINTED_REASON
+    if name.strip().lower() == "expires":
+        return CLOCK if _same_moment(was, now, window_s) else None
+    return excuse(recorded, replayed, window_s)
+
+
+def _same_moment(recorded: str, replayed: str, window_s: float) -> bool:
+    was, now = http_date(recorded), http_date(replayed)
+    return was is not None and now is not None and abs(was - now) <= window_s + _HTTP_DATE_SLACK_S

@@ -1,0 +1,84 @@
+"""The tap's place: just inside contrib's `OpenTelemetryMiddleware` and inside Starlette's own.
+
+Seams: opentelemetry-instrumentation-asgi >= 0.51b0 (`OpenTelemetryMiddleware.app`), which Starlette's and FastAPI's
+instrumentors build; starlette >= 1.10 (`starlette.middleware.opentelemetry.OpenTelemetryMiddleware.app`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from timetracer_otel.capture.guard import guarded
+from timetracer_otel.config import Settings
+from timetracer_otel.drivers.asgi import heard, tap
+from timetracer_otel.drivers.base import MissingNames
+
+CONTRIB: Final = "opentelemetry.instrumentation.asgi"
+STARLETTE: Final = "starlette.middleware.opentelemetry"
+MIDDLEWARE: Final = "OpenTelemetryMiddleware"
+
+Init = Callable[..., None]
+
+
+class AsgiRecording:
+    """Implements `drivers.base.Recording`."""
+
+    def __init__(self) -> None:
+        self._originals: list[tuple[Any, Init]] = []
+
+    def install(self) -> None:
+        """Raises MissingNames if there is no OpenTelemetry middleware to listen in."""
+        if self._originals:
+            return
+        middlewares = [found for found in map(_middleware, (CONTRIB, STARLETTE)) if found is not None]
+        if not middlewares:
+            lost = "HTTP requests are not recorded"
+            raise MissingNames("asgi", _version(), (f"{CONTRIB}.{MIDDLEWARE}", f"{STARLETTE}.{MIDDLEWARE}"), lost)
+        settings = Settings.from_environment()
+        tap.payload_max_bytes, heard.budget.max_bytes = settings.payload_max_bytes, settings.in_flight_max_bytes
+        for middleware in middlewares:
+            self._originals.append((middleware, middleware.__init__))
+            middleware.__init__ = _listening(middleware.__init__)
+
+    def uninstall(self) -> None:
+        """Middlewares built meanwhile keep their ear, which hears nothing while no tape is active."""
+        for middleware, original in self._originals:
+            middleware.__init__ = original
+        self._originals.clear()
+
+
+def _middleware(module: str) -> Any:
+    """The class, None where the module or the class is absent. Any: its __init__ is about to be replaced."""
+    try:
+        return getattr(import_module(module), MIDDLEWARE, None)
+    except ImportError:
+        return None
+
+
+def _version() -> str:
+    try:
+        return version("opentelemetry-instrumentation-asgi")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _listening(original: Init) -> Init:
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        _put_ear_in(self)
+
+    return __init__
+
+
+@guarded(tap.TAP)
+def _put_ear_in(middleware: Any) -> None:
+    # After its own __init__, which decides from the app's shape how to call it (ASGI 2 or 3).
+    middleware.app = tap.CaptureMiddleware(middleware.app, middleware)
+
+
+RECORDING: Final = AsgiRecording()

@@ -1,0 +1,98 @@
+"""Runs a recorded HTTP request again and says what differs. Implements `drivers.base.EntryDriver`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+from timetracer_otel.cassette.model import Exchange, Payload, Segment, Value
+from timetracer_otel.drivers.asgi.bodies import plain
+from timetracer_otel.drivers.asgi.compare import body_of, compare, headers_of, status_of
+from timetracer_otel.drivers.asgi.content import content_of
+from timetracer_otel.drivers.asgi.delivery import deliver, rest
+from timetracer_otel.drivers.asgi.lifespan import Lifespan
+from timetracer_otel.drivers.asgi.tap import App
+from timetracer_otel.drivers.base import Comparison, Outcome
+from timetracer_otel.errors import ReplayError
+
+REST_MIN_S: Final = 2.0
+REST_MAX_S: Final = 30.0
+
+
+class AsgiEntry:
+    def outcome(self, exchange: Exchange) -> Outcome:
+        """`status`, `headers` (pairs), `body` as people read it; `exception` with type, message and frame."""
+        result = exchange.result
+        fields: dict[str, Value] = {
+            "status": status_of(result),
+            "headers": [[part.decode("latin-1") for part in pair] for pair in headers_of(result)],
+            "body": _readable(result),
+        }
+        exception = result.get("exception")
+        if isinstance(exception, dict):
+            fields["exception"] = {name: exception.get(name) for name in ("type", "message", "frame")}
+        return Outcome(fields)
+
+    def compare(self, recorded: Exchange, replayed: Exchange) -> Comparison:
+        return compare(recorded, replayed)
+
+    def run(
+        self,
+        app: object,
+        segment: Segment,
+        exchange: Exchange,
+        headers: Sequence[tuple[bytes, bytes]],
+        entering: Callable[[], None],
+    ) -> None:
+        """Blocks until the app is shut down.
+
+        Redacted values are sent as the markers that stand for them. Raises ReplayError if the request cannot be sent as
+        it was, or the app does not start.
+        """
+        _check(app, exchange)
+        asyncio.run(_run(cast(App, app), exchange, headers, entering, _rest_s(segment, exchange)))
+
+
+async def _run(
+    app: App, exchange: Exchange, headers: Sequence[tuple[bytes, bytes]], entering: Callable[[], None], rest_s: float
+) -> None:
+    async with Lifespan(app) as lifespan:
+        before = asyncio.all_tasks()
+        entering()
+        await deliver(app, exchange.request, exchange.result, headers, lifespan.state)
+        await rest(before, rest_s)
+
+
+def _check(app: object, exchange: Exchange) -> None:
+    request = exchange.request
+    if not callable(app):
+        raise ReplayError("--app", f"{type(app).__name__} is no ASGI application", "name one as module:attribute")
+    if request.get("type") == "websocket":
+        raise ReplayError(exchange.id, "a websocket session is not recorded", "replay a request of HTTP")
+    if not request:
+        reason = (exchange.dropped or {}).get("reason", "it is incomplete")
+        raise ReplayError(exchange.id, f"the request was not kept ({reason!s})", "record it again")
+    if request.get("body_dropped"):
+        problem = f"the request's body of {request['body_size']!r} bytes was not kept ({request['body_dropped']!s})"
+        raise ReplayError(exchange.id, problem, "raise TIMETRACER_PAYLOAD_MAX and record it again")
+
+
+def _rest_s(segment: Segment, exchange: Exchange) -> float:
+    """As long as work went on after the response when it was recorded, and a little more."""
+    start_ns = segment.root.start_ns if segment.root else 0
+    ends = [span.end_ns - start_ns for span in segment.spans if start_ns]
+    ends += [each.at_ns + each.duration_ns for each in segment.exchanges]
+    after_ns = max([0, *(end - exchange.at_ns - exchange.duration_ns for end in ends)])
+    return min(REST_MAX_S, REST_MIN_S + after_ns / 1e9)
+
+
+def _readable(result: Payload) -> Value:
+    """Parsed JSON, text, or the bytes; uncompressed."""
+    content = content_of(headers_of(result), body_of(result))
+    if content.kind == "json":
+        return plain(content.value)
+    return content.text if content.kind == "text" else content.data
+
+
+ENTRY: Final = AsgiEntry()

@@ -1,0 +1,159 @@
+"""The ear: an ASGI middleware that hears every message of a request and changes none.
+
+It never calls `receive` or `send` by itself, and hands on the very objects it was given. The exchange is closed before
+the last message of the response goes on, since the middleware above ends the server span there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, Token
+from typing import Any, Final, TypeAlias
+
+from opentelemetry import trace
+
+from timetracer_otel.capture.guard import guarded
+from timetracer_otel.capture.table import Captured, Tape, tape
+from timetracer_otel.config import Settings
+from timetracer_otel.drivers.asgi.heard import HeardException, HeardRequest, HeardResponse, Message
+
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[Any]]
+
+TAP: Final = "asgi"
+FILE_MESSAGES: Final = {"http.response.pathsend": "pathsend", "http.response.zerocopysend": "zerocopysend"}
+"""Messages by which the server sends a file itself: the bytes never pass here."""
+
+payload_max_bytes = Settings().payload_max_bytes
+"""Per direction of a request; `record.install` sets it."""
+
+_inside: ContextVar[bool] = ContextVar("timetracer_asgi", default=False)
+"""True within a heard request: an app mounted in it, or a second tracing middleware, is part of that request."""
+
+
+class CaptureMiddleware:
+    """The app, heard. `outer` is the tracing middleware around it."""
+
+    def __init__(self, app: App, outer: object) -> None:
+        self.app, self._outer = app, outer
+
+    def __getattr__(self, name: str) -> Any:
+        # `traced.app.state`: whoever reaches through the tracing middleware for his application still finds it.
+        return getattr(self.__dict__.get("app"), name)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> Any:
+        hearing = _begin(scope, self.app, self._outer)
+        if hearing is None:
+            return await self.app(scope, receive, send)
+
+        async def heard_receive() -> Message:
+            message = await receive()
+            hearing.received(message)
+            return message
+
+        async def heard_send(message: Message) -> None:
+            hearing.sent(message)
+            try:
+                return await send(message)
+            except OSError:
+                hearing.refused()
+                raise
+
+        try:
+            return await self.app(scope, heard_receive, heard_send)
+        except BaseException as error:
+            hearing.failed(error)
+            raise
+        finally:
+            hearing.ended()
+
+
+@guarded(TAP)
+def _begin(scope: Message, app: App, outer: object) -> Hearing | None:
+    """The hearing of this request; None if it is not to be heard."""
+    if scope["type"] not in ("http", "websocket") or (to := tape()) is None:
+        return None
+    to.entry_began()
+    if _inside.get() or not trace.get_current_span().get_span_context().is_valid:
+        return None  # part of a heard request, or a URL that the app keeps out of its traces
+    request = HeardRequest(scope, (scope.get("app"), outer, app), payload_max_bytes)
+    captured = to.open(TAP, request)
+    if captured is None:
+        return None
+    if scope["type"] == "websocket":  # stands in the cassette by name only: `show` and `replay` say so
+        to.close(captured, None, 0, dropped="websocket")
+        return None
+    return Hearing(to, captured, request)
+
+
+class Hearing:
+    """One request being heard."""
+
+    __slots__ = ("_captured", "_has_news", "_is_closed", "_request", "_response", "_tape", "_token")
+
+    def __init__(self, to: Tape, captured: Captured, request: HeardRequest) -> None:
+        self._tape, self._captured, self._request = to, captured, request
+        self._response = HeardResponse(request.started_ns, payload_max_bytes)
+        self._is_closed = self._has_news = False
+        self._token: Token[bool] = _inside.set(True)
+
+    @guarded(TAP)
+    def received(self, message: Message) -> None:
+        if message["type"] == "http.request":
+            self._request.body.hear(message.get("body"), message.get("more_body", False))
+            self._has_news = True
+        elif message["type"] == "http.disconnect":
+            # After the whole response this is what every server answers, whatever the client does: no news.
+            self._response.disconnect()
+
+    @guarded(TAP)
+    def sent(self, message: Message) -> None:
+        kind, response = message["type"], self._response
+        if kind == "http.response.body":
+            more = message.get("more_body", False)
+            response.body.hear(message.get("body"), more)
+            if not more and not response.expects_trailers:
+                self._close()
+        elif kind == "http.response.start":
+            response.start(message)
+        elif kind in FILE_MESSAGES:
+            response.body.drop(FILE_MESSAGES[kind])
+            response.body.ended = not message.get("more_body", False)
+            if response.body.ended:
+                self._close()
+        elif kind == "http.response.trailers" and not message.get("more_trailers", False):
+            self._close()
+
+    @guarded(TAP)
+    def refused(self) -> None:
+        self._response.disconnect()
+        self._response.send_failed = self._has_news = True
+
+    @guarded(TAP)
+    def failed(self, error: BaseException) -> None:
+        traceback = error.__traceback__
+        self._has_news = True
+        self._response.exception = HeardException(error, traceback and traceback.tb_next, _text(error))
+
+    @guarded(TAP)
+    def ended(self) -> None:
+        """The app is done. What came after the response makes a second revision of the exchange."""
+        try:
+            if not self._is_closed or self._has_news:
+                self._close()
+        finally:
+            _inside.reset(self._token)
+
+    def _close(self) -> None:
+        self._is_closed, self._has_news = True, False
+        bodies = self._request.body, self._response.body
+        for body in bodies:
+            body.release()
+        dropped = bodies[0].dropped or bodies[1].dropped
+        self._tape.close(self._captured, self._response, sum(body.held for body in bodies), dropped=dropped)
+
+
+@guarded(TAP)
+def _text(error: BaseException) -> str:
+    return str(error)

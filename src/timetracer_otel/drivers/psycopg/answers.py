@@ -1,0 +1,112 @@
+"""A replay session as what the backend of one connection asks: recorded answers first, then what may be made up.
+
+Inside an entry only what drivers and pools add by themselves is made up. A COMMIT or ROLLBACK that the recording does
+not have is a miss: it changes what the entry did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from timetracer_otel.cassette.model import Connection
+from timetracer_otel.drivers.base import AnswerSource, Asked
+from timetracer_otel.drivers.psycopg.questions import LIBRARY, question, shape
+from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
+from timetracer_otel.wire.postgres.statements import parts
+from timetracer_otel.wire.postgres.synthesis import is_housekeeping
+from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
+
+TRANSACTIONS_MAX: Final = 1 << 32
+"""Of one connection: numbers of transactions are unique in the process."""
+OF_DRIVERS: Final = frozenset({"DEALLOCATE", "CLOSE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """For whom a connection works now; taken in the app's context before the bytes leave."""
+
+    source: AnswerSource
+    asked: Asked
+    database: str | None = None
+
+
+class SessionAnswers:
+    """Implements `wire.postgres.answers.Answers` for one connection of the stub."""
+
+    def __init__(
+        self, number: int, unclaimed: Callable[[], Claim], connections: Callable[[], Sequence[Connection]]
+    ) -> None:
+        """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first."""
+        self._number, self._unclaimed, self._connections = number, unclaimed, connections
+        self.claim: Claim | None = None
+
+    def startup(self) -> Startup:
+        for connection in self._connections():
+            parameters = connection.parameters.get("parameters")
+            if isinstance(parameters, dict):
+                return Startup({name: str(value) for name, value in parameters.items()})
+        return Startup()
+
+    def answer(self, statement: Statement, transaction: Transaction) -> Reply:
+        claim = self._current()
+        asked = self._asked(claim.asked, statement, transaction)
+        wanted = question(statement.sql, statement.parameters, claim.database)
+        if transaction.failed_by_miss:
+            return self._after_miss(claim, statement, asked)
+        exchange = claim.source.take(wanted, asked)
+        if exchange is not None:
+            return Answer(exchange.request, exchange.result)
+        if not statement.parameters and _may_make_up(statement.sql, claim):
+            return Synthesise()
+        return Miss(claim.source.miss(wanted, asked))
+
+    def shapes(self, sql: str) -> Sequence[Answer]:
+        known = self._current().source.known(LIBRARY, shape(sql))
+        return [Answer(exchange.request, exchange.result) for exchange in known if exchange.dropped is None]
+
+    def refused(self, statement: Statement, problem: str) -> str:
+        claim = self._current()
+        wanted = question(statement.sql, statement.parameters, claim.database)
+        return claim.source.miss(wanted, replace(claim.asked, connection=self._number), note=problem)
+
+    def _current(self) -> Claim:
+        return self.claim or self._unclaimed()
+
+    def _asked(self, asked: Asked, statement: Statement, transaction: Transaction) -> Asked:
+        number = transaction.number if transaction.status != "I" else None
+        if number is None and Move.BEGIN in _moves(statement.sql):
+            number = transaction.number + 1
+        unique = None if number is None else self._number * TRANSACTIONS_MAX + number
+        return replace(asked, connection=self._number, transaction=unique)
+
+    def _after_miss(self, claim: Claim, statement: Statement, asked: Asked) -> Reply:
+        """The transaction has failed here, and not in the recording: nothing that was recorded fits any more."""
+        if is_housekeeping(statement.sql) and _moves(statement.sql):
+            return Synthesise()
+        wanted = question(statement.sql, statement.parameters, claim.database)
+        return Miss(claim.source.miss(wanted, asked, consequent=True))
+
+
+def _may_make_up(sql: str, claim: Claim) -> bool:
+    if not is_housekeeping(sql):
+        return False
+    return claim.source.is_environment or all(_is_added(verb, move, sql, claim) for verb, move in _statements(sql))
+
+
+def _is_added(verb: str, move: Move | None, sql: str, claim: Claim) -> bool:
+    """True for what a driver or a pool adds by itself, inside an entry."""
+    if move is Move.BEGIN or verb in OF_DRIVERS or not claim.asked.frame:
+        return True
+    # A pool configures each new connection alike, and replay may open more of them.
+    return move is None and bool(claim.source.known(LIBRARY, shape(sql)))
+
+
+def _statements(sql: str) -> list[tuple[str, Move | None]]:
+    found = ((statement[0].upper, command(statement)) for statement in parts(sql))
+    return [(verb, None if moved is None else moved.move) for verb, moved in found]
+
+
+def _moves(sql: str) -> list[Move]:
+    return [move for _, move in _statements(sql) if move is not None]

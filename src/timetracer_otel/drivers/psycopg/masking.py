@@ -1,0 +1,273 @@
+"""Secrets in an exchange of psycopg: by column and parameter names, inside JSON, and by pattern in text.
+
+What a statement's names decide is decided once per statement; values are looked at one by one only after one look at
+all of them together said that something may be there. A type that holds no marker gets a stand-in of its own type.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final, TypeAlias, cast
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.psycopg.error_fields import mask_fields
+from timetracer_otel.redaction import Redactor
+from timetracer_otel.wire.postgres.secrets import secrets
+from timetracer_otel.wire.postgres.tokens import code
+
+Cell: TypeAlias = "str | bytes | None"
+Paths: TypeAlias = tuple[str, ...]
+RuleOf: TypeAlias = Callable[[str], "str | None"]
+
+SHAPES_MAX: Final = 1024
+BOOL, BYTEA, JSON, JSONB, UUID = 16, 17, 114, 3802, 2950
+INTEGERS: Final = {21: "int2", 23: "int4", 20: "int8"}
+SIZES: Final = {21: 2, 23: 4, 20: 8}
+NUMBERS: Final = frozenset({1700, 700, 701, 26})  # numeric, float4, float8, oid
+TEXT_ARRAYS: Final = {1009: 25, 1015: 1043}
+MOMENTS: Final = frozenset({BOOL, 1082, 1083, 1114, 1184, 1186, 1266})
+"""Types that are no secret whatever the name: bool, dates, times, intervals."""
+PLAIN: Final = frozenset(INTEGERS) | NUMBERS | MOMENTS | {UUID}
+"""Types in which no pattern can be."""
+PASSWORD: Final = "password"
+
+
+def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
+    """The exchange without secrets, and the paths that hold a marker now; the same object when there is none."""
+    statement = str(encoded.request.get("statement", ""))
+    masked, found = _statement(statement, redactor)
+    request, request_paths, hidden = _parameters(encoded.request, statement, redactor)
+    result, result_paths = _result(encoded.result, {**found, **hidden}, redactor)
+    if masked != statement:
+        request = {**request, "statement": masked}
+        request_paths = ("request.statement", *request_paths)
+    paths = (*request_paths, *result_paths)
+    return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
+
+
+# ---- the statement ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the names of a statement decide."""
+
+    parameters: Mapping[int, str]
+    literals: tuple[tuple[int, int, str], ...]
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def _shape(sql: str, rule_of: RuleOf) -> _Shape:
+    parameters: dict[int, str] = {}
+    literals: dict[tuple[int, int], str] = {}
+    names = sorted(
+        {name for token in code(sql) if (name := token.identifier) is not None and rule_of(name) is not None}
+    )
+    for name in (None, *names):
+        found = secrets(sql, _never if name is None else name.__eq__)
+        rule = PASSWORD if name is None else rule_of(name) or PASSWORD
+        parameters.update({index: rule for index in found.parameters if index not in parameters})
+        literals.update({span: rule for span in found.literals if span not in literals})
+    return _Shape(parameters, tuple((start, end, rule) for (start, end), rule in sorted(literals.items())))
+
+
+def _never(name: str) -> bool:
+    return False
+
+
+def _statement(sql: str, redactor: Redactor) -> tuple[str, Mapping[str, str]]:
+    """`sql` masked, and what was masked in it by name: errors may repeat it."""
+    literals = _shape(sql, redactor.rule_of).literals
+    found: dict[str, str] = {}
+    masked = sql
+    for start, end, rule in reversed(literals):
+        secret = _unquoted(sql[start:end])
+        found[secret] = redactor.marker(rule, secret)
+        masked = f"{masked[:start]}'{found[secret]}'{masked[end:]}"
+    return redactor.text(masked), found
+
+
+def _unquoted(literal: str) -> str:
+    """What stands between the quotes of `'it''s'`, `E'…'` or `$tag$…$tag$`."""
+    if literal.startswith("$"):
+        opening = literal[: literal.index("$", 1) + 1]
+        return literal.removeprefix(opening).removesuffix(opening)
+    return literal[literal.find("'") + 1 :].removesuffix("'").replace("''", "'")
+
+
+# ---- parameters ------------------------------------------------------------------------------------------------------
+
+
+def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload, Paths, Mapping[str, str]]:
+    values = cast("Sequence[Cell]", request.get("parameters", ()))
+    if not values:
+        return request, (), {}
+    rules = _shape(sql, redactor.rule_of).parameters
+    oids, formats = (
+        cast("Sequence[int]", request["parameter_types"]),
+        cast("Sequence[int]", request["parameter_formats"]),
+    )
+    is_suspicious = _suspicious(values, redactor)
+    masked, hidden = list(values), {}
+    for index, value in enumerate(values):
+        if index in rules:
+            masked[index] = by_name(value, rules[index], oids[index], formats[index], redactor)
+            if isinstance(value, str) and isinstance(masked[index], str):
+                hidden[value] = str(masked[index])
+        elif is_suspicious:
+            masked[index] = by_pattern(value, oids[index], formats[index], redactor)
+    paths = tuple(f"request.parameters[{index}]" for index, value in enumerate(values) if masked[index] != value)
+    return ({**request, "parameters": masked} if paths else request), paths, hidden
+
+
+# ---- results ---------------------------------------------------------------------------------------------------------
+
+
+def _result(result: Payload, hidden: Mapping[str, str], redactor: Redactor) -> tuple[Payload, Paths]:
+    changed: dict[str, Value] = {}
+    paths: list[str] = []
+    answers = cast("Sequence[Payload]", result.get("results", ()))
+    masked = [_answer(answer, f"result.results[{at}]", redactor, paths) for at, answer in enumerate(answers)]
+    if paths:
+        changed["results"] = masked
+    for name, fields in _diagnostics(result):
+        cleaned = mask_fields(fields, hidden, redactor)
+        if cleaned != fields:
+            paths.append(f"result.{name}")
+            _put(changed, result, name, cleaned)
+    return ({**result, **changed} if changed else result), tuple(paths)
+
+
+def _diagnostics(result: Payload) -> Iterable[tuple[str, Mapping[str, str]]]:
+    if "error" in result:
+        yield "error", cast("Mapping[str, str]", result["error"])
+    for at, notice in enumerate(cast("Sequence[Mapping[str, str]]", result.get("notices", ()))):
+        yield f"notices[{at}]", notice
+
+
+def _put(changed: dict[str, Value], result: Payload, name: str, fields: Mapping[str, str]) -> None:
+    if name == "error":
+        changed["error"] = fields
+        return
+    notices = list(cast("Sequence[Value]", changed.get("notices", result["notices"])))
+    notices[int(name[len("notices[") : -1])] = fields
+    changed["notices"] = notices
+
+
+def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) -> Payload:
+    """One result in wire form (`values`, by column) or in readable form (`rows`, by row)."""
+    if "columns" not in answer:
+        return answer
+    is_readable = "values" not in answer
+    table: Any = list(zip(*cast(Any, answer["rows"]), strict=True)) if is_readable else answer["values"]
+    columns = cast("Sequence[Mapping[str, Any]]", answer["columns"])
+    rules = _column_rules(tuple(column["name"] for column in columns), redactor.rule_of)
+    masked = list(table)
+    for at, (cells, column, form) in enumerate(zip(table, columns, cast(Any, answer["formats"]), strict=False)):
+        masked[at] = _column(cells, rules[at], column["oid"], 0 if is_readable else form, redactor)
+        if masked[at] is not cells:
+            paths.append(f"{path}.values[{at}]")
+    if all(new is old for new, old in zip(masked, table, strict=True)):
+        return answer
+    return (
+        {**answer, "rows": [list(row) for row in zip(*masked, strict=True)]}
+        if is_readable
+        else {**answer, "values": masked}
+    )
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def _column_rules(names: tuple[str, ...], rule_of: RuleOf) -> tuple[str | None, ...]:
+    return tuple(rule_of(name) for name in names)
+
+
+def _column(cells: Sequence[Cell], rule: str | None, oid: int, form: int, redactor: Redactor) -> Sequence[Cell]:
+    if rule is not None:
+        masked = [by_name(cell, rule, oid, form, redactor) for cell in cells]
+    elif oid in PLAIN or not _suspicious(cells, redactor):
+        return cells
+    else:
+        masked = [by_pattern(cell, oid, form, redactor) for cell in cells]
+    return cells if masked == list(cells) else masked
+
+
+# ---- one value -------------------------------------------------------------------------------------------------------
+
+
+def by_name(value: Cell, rule: str, oid: int, form: int, redactor: Redactor) -> Cell:
+    """What stands for a value under a secret name, in the same type and format."""
+    if not value or oid in MOMENTS:
+        return value
+    if oid in INTEGERS or oid in NUMBERS:
+        return _integer(value, rule, oid, form, redactor)
+    if oid == UUID:
+        return _uuid(value, rule, redactor)
+    marker = redactor.marker(rule, value)
+    if oid in (JSON, JSONB):
+        return _same_kind(value, f'"{marker}"', b"\1" if oid == JSONB and form else b"")
+    if oid in TEXT_ARRAYS:
+        return _array_of_one(value, marker, TEXT_ARRAYS[oid], form)
+    if oid == BYTEA and isinstance(value, str):
+        return "\\x" + marker.encode().hex() if value.startswith("\\x") else marker
+    return _same_kind(value, marker)
+
+
+def by_pattern(value: Cell, oid: int, form: int, redactor: Redactor) -> Cell:
+    """A value with what looks like a secret masked: names count inside JSON."""
+    if not value or oid in PLAIN:
+        return value
+    if oid in (JSON, JSONB):
+        return _json(value, b"\1" if oid == JSONB and form else b"", redactor)
+    if isinstance(value, str):
+        return redactor.text(value)
+    # Binary arrays, ranges and composites hold the lengths of their parts.
+    return value if oid in TEXT_ARRAYS else redactor.data(value)
+
+
+def _suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:
+    return redactor.suspicious(b"\0".join([_bytes(value) for value in values if value]))
+
+
+def _json(value: str | bytes, prefix: bytes, redactor: Redactor) -> Cell:
+    data = _bytes(value).removeprefix(prefix)
+    masked, _ = redactor.body(data, "application/json", "", "")
+    return value if masked == data else _same_kind(value, masked.decode("utf-8", "surrogateescape"), prefix)
+
+
+def _integer(value: str | bytes, rule: str, oid: int, form: int, redactor: Redactor) -> Cell:
+    if form and oid not in SIZES:
+        return value
+    number = redactor.stand_in(rule, _bytes(value), cast(Any, INTEGERS.get(oid, "int4")))
+    if not isinstance(number, int):
+        return value
+    return number.to_bytes(SIZES[oid], "big", signed=True) if form else str(number)
+
+
+def _uuid(value: str | bytes, rule: str, redactor: Redactor) -> Cell:
+    if isinstance(value, bytes):
+        return redactor.stand_in(rule, value, "uuid")
+    try:
+        known = bytes.fromhex(value.strip("{}").replace("-", ""))
+    except ValueError:
+        return redactor.marker(rule, value)
+    digits = redactor.stand_in(rule, known, "uuid").hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _array_of_one(value: str | bytes, marker: str, element: int, form: int) -> Cell:
+    if not form:
+        return value if value == "{}" else f'{{"{marker}"}}'
+    data = marker.encode()
+    return struct.pack("!iiIiii", 1, 0, element, 1, 1, len(data)) + data
+
+
+def _same_kind(value: str | bytes, text: str, prefix: bytes = b"") -> Cell:
+    return text if isinstance(value, str) else prefix + text.encode("utf-8", "surrogateescape")
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")

@@ -1,0 +1,47 @@
+"""Where psycopg keeps the private names that the taps need: from 3.1 to 3.3 modules have moved, names have not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any, Final
+
+from timetracer_otel.drivers.base import MissingNames
+
+ABSENT: Final = object()
+
+
+class Patches:
+    """Attributes replaced in an owner (class or module), each put back by `undo`."""
+
+    def __init__(self) -> None:
+        self._done: list[tuple[Any, str, Any]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._done)
+
+    def put(self, owner: Any, name: str, new: Any) -> None:
+        self._done.append((owner, name, vars(owner)[name]))
+        setattr(owner, name, new)
+
+    def undo(self) -> None:
+        while self._done:
+            setattr(*self._done.pop())
+
+
+def base(cls: type, name: str) -> Any:
+    """The ancestor of that name; ABSENT if there is none."""
+    return next((ancestor for ancestor in cls.__mro__ if ancestor.__name__ == name), ABSENT)
+
+
+def module_of(cls: Any) -> Any:
+    return sys.modules.get(cls.__module__, ABSENT) if cls is not ABSENT else ABSENT
+
+
+def require(needed: Iterable[tuple[Any, str]], lost: str) -> None:
+    """Raises MissingNames unless every owner has its name."""
+    missing = tuple(name for owner, name in needed if owner is ABSENT or name not in vars(owner))
+    if missing:
+        import psycopg
+
+        raise MissingNames("psycopg", psycopg.__version__, missing, lost)

@@ -1,0 +1,152 @@
+"""The taps: each psycopg function that sends a request or brings an answer calls a hook of `hooks` first or last.
+
+PGconn is a C type that cannot be patched. But requests leave through methods of pure-Python classes, and answers come
+through generators that pure-Python modules look up as globals: for the C and the Python implementation alike.
+A wrapper calls the original exactly once, gives back what it gave and raises what it raised; hooks cannot raise.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from timetracer_otel.capture.guard import guarded
+from timetracer_otel.drivers.psycopg import hooks
+from timetracer_otel.drivers.psycopg.names import ABSENT, Patches, base, module_of, require
+
+LOST: Final = "statements are not recorded"
+
+Hook: TypeAlias = Callable[..., object]
+# psycopg's private functions have no types of their own that hold for all its versions.
+Function: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    owner: Any
+    """A class or a module of psycopg."""
+    name: str
+    wrapper: Function
+
+
+def _sending(before: Hook, not_sent: Hook) -> Function:
+    """Around a method that hands a request to libpq."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+            before(self, *args, **kwargs)
+            try:
+                return original(self, *args, **kwargs)
+            except BaseException:
+                not_sent(self)
+                raise
+
+        return tapped
+
+    return wrap
+
+
+def _commanding(before: Hook, not_sent: Hook) -> Function:
+    """Around the generator that sends a command and waits for its answer."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(self: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            before(self, *args, **kwargs)
+            try:
+                return (yield from original(self, *args, **kwargs))
+            except BaseException:
+                not_sent(self)
+                raise
+
+        return tapped
+
+    return wrap
+
+
+def _answering(after: Hook, broken: Hook) -> Function:
+    """Around the generator that waits for all results of a request."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
+            try:
+                results = yield from original(pgconn)
+            except BaseException as error:
+                broken(pgconn, error)
+                raise
+            after(pgconn, results)
+            return results
+
+        return tapped
+
+    return wrap
+
+
+def _before(hook: Hook) -> Function:
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(*args: Any, **kwargs: Any) -> Any:
+            hook(*args, **kwargs)
+            return original(*args, **kwargs)
+
+        return tapped
+
+    return wrap
+
+
+def _before_static(hook: Hook) -> Function:
+    def wrap(original: staticmethod[..., Any]) -> object:
+        return staticmethod(_before(hook)(original.__func__))
+
+    return wrap
+
+
+def _taps() -> Iterator[Tap]:
+    import psycopg
+    from psycopg import generators
+
+    guard = guarded(hooks.LIBRARY)
+    cursor, connection = base(psycopg.Cursor, "BaseCursor"), base(psycopg.Connection, "BaseConnection")
+    client, server = base(psycopg.ClientCursor, "ClientCursorMixin"), base(psycopg.ServerCursor, "ServerCursorMixin")
+    pipeline = base(psycopg.Pipeline, "BasePipeline")
+    not_sent = guard(hooks.not_sent)
+    answering = _answering(guard(hooks.answered), guard(hooks.broken))
+    yield Tap(cursor, "_execute_send", _sending(guard(hooks.executing), not_sent))
+    yield Tap(client, "_execute_send", _sending(guard(hooks.executing_merged), not_sent))
+    yield Tap(cursor, "_send_prepare", _sending(guard(hooks.preparing), not_sent))
+    yield Tap(cursor, "_send_query_prepared", _sending(guard(hooks.executing_prepared), not_sent))
+    yield Tap(connection, "_exec_command", _commanding(guard(hooks.commanding), not_sent))
+    yield Tap(connection, "_notice_handler", _before_static(guard(hooks.noticed)))
+    yield Tap(pipeline, "_process_results", _before(guard(hooks.answered_in_pipeline)))
+    yield Tap(pipeline, "_exit", _before(guard(hooks.left_pipeline)))
+    yield Tap(module_of(cursor), "execute", answering)
+    yield Tap(module_of(cursor), "send", _before(guard(hooks.streaming)))
+    yield Tap(module_of(server), "execute", answering)
+    # From 3.2 on connections find `execute` in its module, before they have imported it by name.
+    has_own = "execute" in vars(module_of(connection)) if connection is not ABSENT else False
+    yield Tap(module_of(connection) if has_own else generators, "execute", answering)
+
+
+class PsycopgRecording:
+    """Implements `drivers.base.Recording`."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+
+    def install(self) -> None:
+        if self._patches:
+            return
+        taps = list(_taps())
+        require(((tap.owner, tap.name) for tap in taps), LOST)
+        for tap in taps:
+            self._patches.put(tap.owner, tap.name, tap.wrapper(vars(tap.owner)[tap.name]))
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+
+
+RECORDING: Final = PsycopgRecording()

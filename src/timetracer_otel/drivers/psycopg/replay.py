@@ -1,0 +1,128 @@
+"""psycopg in replay: it dials a stub that speaks PostgreSQL, and says before each operation for whom it works."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from timetracer_otel.cassette.model import Connection, Exchange
+from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
+from timetracer_otel.drivers.psycopg.answers import Claim, SessionAnswers
+from timetracer_otel.drivers.psycopg.names import Patches, require
+from timetracer_otel.drivers.psycopg.questions import LIBRARY, question_of
+from timetracer_otel.drivers.psycopg.redirect import SERVICE_VARIABLES, redirected
+from timetracer_otel.wire.postgres.backend import Backend
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn
+
+LOST: Final = "replay cannot redirect it"
+
+
+class Stub:
+    """The stub's side of one replay: which connections there are, and for whom each works."""
+
+    def __init__(self, host: ReplayHost) -> None:
+        self._host = host
+        self._answers: WeakValueDictionary[int, SessionAnswers] = WeakValueDictionary()
+        self._dialled: Sequence[Connection] = ()
+        self._port = host.serve(LIBRARY, self._backend)
+
+    def _backend(self, number: int) -> ServerCore:
+        answers = SessionAnswers(number, self._unclaimed, lambda: self._dialled)
+        self._answers[number] = answers
+        return Backend(number, answers)
+
+    def _unclaimed(self) -> Claim:
+        return Claim(*self._host.current())
+
+    def attempt(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Connection parameters for the stub; called in the app's context."""
+        from psycopg import pq
+
+        source, _ = self._host.current()
+        self._dialled = _by_database(source.connections(LIBRARY), parameters.get("dbname"))
+        known = {default.keyword.decode() for default in pq.Conninfo.get_defaults()}
+        return redirected(parameters, self._port(), known, _recorded(self._dialled))
+
+    def claim(self, pgconn: PGconn) -> None:
+        """The connection works for the session of the calling context from now on."""
+        answers = self._answers.get(pgconn.backend_pid)
+        if answers is not None:
+            source, asked = self._host.current()
+            answers.claim = Claim(source, asked, pgconn.db.decode("utf-8", "surrogateescape"))
+
+
+class PsycopgReplaying:
+    """Implements `drivers.base.Replaying`."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._variables: dict[str, str] = {}
+
+    def install(self, host: ReplayHost) -> None:
+        if self._patches:
+            return
+        import psycopg
+        from psycopg import connection, connection_async
+
+        require(
+            [
+                (connection, "conninfo_attempts"),
+                (connection_async, "conninfo_attempts_async"),
+                (psycopg.Connection, "wait"),
+                (psycopg.AsyncConnection, "wait"),
+            ],
+            LOST,
+        )
+        stub = Stub(host)
+        self._patches.put(connection, "conninfo_attempts", lambda parameters: [stub.attempt(parameters)])
+        self._patches.put(connection_async, "conninfo_attempts_async", _attempts_async(stub))
+        for owner in (psycopg.Connection, psycopg.AsyncConnection):
+            self._patches.put(owner, "wait", _claiming(stub, vars(owner)["wait"]))
+        self._hide_services()
+
+    def _hide_services(self) -> None:
+        # libpq refuses to connect when a service is not defined, and nothing in the parameters can tell it not to look.
+        self._variables = {name: os.environ.pop(name) for name in SERVICE_VARIABLES if name in os.environ}
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+        os.environ.update(self._variables)
+        self._variables = {}
+
+    def question(self, exchange: Exchange) -> Question:
+        return question_of(exchange)
+
+
+REPLAYING: Final = PsycopgReplaying()
+
+
+def _attempts_async(stub: Stub) -> Callable[[Mapping[str, Any]], Any]:
+    async def attempts(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [stub.attempt(parameters)]
+
+    return attempts
+
+
+def _claiming(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Of `wait`, sync or async: every request of psycopg leaves inside it, in the app's context."""
+
+    def wait(self: Any, *args: Any, **kwargs: Any) -> Any:
+        stub.claim(self.pgconn)
+        return original(self, *args, **kwargs)
+
+    return wait
+
+
+def _by_database(connections: Sequence[Connection], database: object) -> list[Connection]:
+    return sorted(connections, key=lambda connection: connection.parameters.get("database") != database)
+
+
+def _recorded(connections: Sequence[Connection]) -> dict[str, str]:
+    """User and database, where all recorded connections agree on them."""
+    found = {"user": {each.parameters.get("user") for each in connections}}
+    found["dbname"] = {each.parameters.get("database") for each in connections}
+    return {name: str(value) for name, values in found.items() for value in values if len(values) == 1 and value}

@@ -1,0 +1,149 @@
+"""What is known of a psycopg connection while it lives, and the raw halves of an exchange: references only."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from psycopg._pipeline_base import BasePipeline
+    from psycopg.pq.abc import PGconn, PGresult
+
+    from timetracer_otel.capture.table import Captured, Tape
+
+IDLE: Final = 0
+ACTIVE: Final = 1
+"""PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR."""
+COMMAND_OK: Final = 1
+FATAL_ERROR: Final = 7
+COMPLETED: Final = frozenset({1, 2})  # COMMAND_OK, TUPLES_OK
+COPYING: Final = frozenset({3, 4, 8})  # COPY_OUT, COPY_IN, COPY_BOTH
+STREAMING: Final = frozenset({9, 12})  # SINGLE_TUPLE, TUPLES_CHUNK
+PIPELINE_ABORTED: Final = 11
+"""ExecStatusType of libpq."""
+DIAGNOSTIC_FIELDS: Final = b"SVCMDHPpqWstcdnFLR"
+"""What errors and notices may hold. Source: PostgreSQL protocol 3.0, "Error and Notice Message Fields"."""
+
+
+class Sent:
+    """A request as it was handed to libpq. Not a dataclass: one is made per statement, on the hot path."""
+
+    __slots__ = (
+        "database",
+        "formats",
+        "is_command",
+        "parameters",
+        "prepared",
+        "result_format",
+        "statement",
+        "target",
+        "types",
+    )
+
+    def __init__(
+        self,
+        tracked: Tracked,
+        statement: bytes,
+        parameters: Sequence[bytes | None] = (),
+        types: Sequence[int] = (),
+        formats: Sequence[int] = (),
+        result_format: int = 0,
+        is_command: bool = False,
+        prepared: bytes | None = None,
+    ) -> None:
+        self.target, self.database = tracked.target, tracked.database
+        self.statement = statement
+        self.parameters, self.types, self.formats = parameters, types, formats
+        self.result_format = result_format
+        self.is_command = is_command
+        """Sent by the driver itself, such as BEGIN."""
+        self.prepared = prepared
+        """Name of the prepared statement that it runs."""
+
+
+class Received:
+    """The answer: PGresults as libpq gave them, or the text of what the driver raised because none came."""
+
+    __slots__ = ("error", "notices", "results", "status")
+
+    def __init__(
+        self,
+        results: Sequence[PGresult],
+        status: int,
+        notices: Sequence[Mapping[str, bytes]] = (),
+        error: str | None = None,
+    ) -> None:
+        self.results, self.status, self.notices, self.error = results, status, notices, error
+
+
+class Tracked:
+    """One connection. Used by one thread or task at a time, as psycopg's own lock sees to."""
+
+    __slots__ = (
+        "__weakref__",
+        "begun",
+        "database",
+        "in_transaction",
+        "is_preparing",
+        "notices",
+        "number",
+        "pending",
+        "tape",
+        "target",
+        "transaction",
+    )
+
+    def __init__(self, number: int, target: str, database: str) -> None:
+        self.number, self.target, self.database = number, target, database
+        self.tape: Tape | None = None
+        """The tape that knows of this connection."""
+        self.pending: Captured | None = None
+        """The request that waits for its answer, outside pipelines."""
+        self.begun: Captured | None = None
+        """The request whose Parse went out, until it is executed."""
+        self.is_preparing = False
+        """The next answer is that of Parse, not of the request."""
+        self.notices: list[Mapping[str, bytes]] = []
+        self.transaction = 0
+        self.in_transaction = False
+
+    def transaction_of(self, status: int, statement: bytes) -> int | None:
+        """The number of the transaction that `statement` runs in, when it is sent in `status`; None outside of one.
+
+        In a pipeline the status is not known before Sync: a transaction that was begun goes on.
+        """
+        if status != ACTIVE:
+            self.in_transaction = self.in_transaction and status != IDLE
+            if not self.in_transaction and (status != IDLE or begins(statement)):
+                self.transaction, self.in_transaction = next(_transactions), True
+        return self.transaction if self.in_transaction else None
+
+
+class Pipelined:
+    """The requests of one pipeline that wait for their answers, by their position in psycopg's queue of results."""
+
+    __slots__ = ("processed", "waiting")
+
+    def __init__(self) -> None:
+        self.processed = 0
+        self.waiting: dict[int, Captured] = {}
+
+
+connections: WeakKeyDictionary[PGconn, Tracked] = WeakKeyDictionary()
+pipelines: WeakKeyDictionary[BasePipeline, Pipelined] = WeakKeyDictionary()
+numbers = itertools.count(1)
+"""Connections of this process."""
+_transactions = itertools.count(1)  # one count for all connections: replay finds a transaction by its number alone
+
+
+def begins(statement: bytes) -> bool:
+    """True for BEGIN and START TRANSACTION; one that hides behind a comment is known by the status that follows it."""
+    return statement.lstrip()[:5].upper() in (b"BEGIN", b"START")
+
+
+def diagnostics(result: PGresult) -> dict[str, bytes]:
+    """The fields of an error or a notice by their letters."""
+    found = ((chr(code), result.error_field(code)) for code in DIAGNOSTIC_FIELDS)
+    return {letter: value for letter, value in found if value is not None}

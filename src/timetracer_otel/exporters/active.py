@@ -1,0 +1,128 @@
+"""What records in this process: one recorder with its writer and processor, however many exporters are made."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from timetracer_otel.capture import generated, guard, process, table
+from timetracer_otel.capture.guard import guarded
+from timetracer_otel.capture.recorder import Recorder
+from timetracer_otel.config import Settings
+from timetracer_otel.errors import UsageError
+from timetracer_otel.exporters.processor import SegmentProcessor
+from timetracer_otel.exporters.writer import Writer
+
+EXIT_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    settings: Settings
+    recorder: Recorder
+    writer: Writer
+    processor: SegmentProcessor
+    providers: weakref.WeakSet[object] = field(default_factory=weakref.WeakSet)
+    """Those that the processor is attached to."""
+
+
+_active: Active | None = None
+_lock = threading.RLock()
+_are_hooks_in = False
+_refused: set[str] = set()
+
+
+def active() -> Active | None:
+    """What records now; None while nothing does."""
+    return _active
+
+
+def settings_of_app() -> Settings | None:
+    """From the environment; None after a bad value, which is one line in the log: the app goes on unrecorded."""
+    try:
+        return Settings.from_environment()
+    except UsageError as error:
+        if str(error) not in _refused:
+            _refused.add(str(error))
+            guard.warn(f"recording is off: {error}")
+        return None
+
+
+def start(settings: Settings) -> Active:
+    """Begins recording, or gives what records already: a second exporter writes into the store of the first."""
+    global _active
+    with _lock:
+        store = os.path.abspath(settings.store)  # the app may change its working directory
+        if _active is None:
+            _active = _new(replace(settings, store=store))
+        elif _active.settings.store != store:
+            guard.warn(f"recording into {_active.settings.store} already; {store} is not used")
+        return _active
+
+
+def _new(settings: Settings) -> Active:
+    writer = Writer(settings)
+    recorder = Recorder(settings, writer)
+    writer.ledger = recorder
+    table.activate(recorder)
+    generated.log = recorder.generated
+    generated.install()
+    _install_hooks()
+    return Active(settings, recorder, writer, SegmentProcessor(recorder))
+
+
+def attach(provider: object) -> bool:
+    """True if the provider's spans reach the recorder now. A proxy, or a foreign provider, takes no processor."""
+    with _lock:
+        add = getattr(provider, "add_span_processor", None)
+        if _active is None or add is None:
+            return False
+        if provider not in _active.providers:
+            _active.providers.add(provider)
+            add(_active.processor)
+        return True
+
+
+def stop() -> None:
+    """Ends recording: what is open is written, spans and exchanges that still come are ignored."""
+    global _active
+    with _lock:
+        if _active is None:
+            return
+        table.activate(None)
+        generated.log = None
+        generated.uninstall()
+        _active.processor.shutdown()
+        _active.processor.detach()
+        _active = None
+
+
+def _install_hooks() -> None:
+    global _are_hooks_in
+    if not _are_hooks_in:
+        _are_hooks_in = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+        # The SDK's providers flush at exit by themselves, unless they were told not to.
+        atexit.register(_at_exit)
+
+
+@guarded("fork")
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
+    guard.after_fork()
+    process.after_fork()
+    if _active is not None:
+        _active.writer.after_fork()
+        _active.recorder.after_fork()
+
+
+@guarded("exit")
+def _at_exit() -> None:
+    if _active is not None:
+        _active.recorder.flush(EXIT_TIMEOUT_S, is_last=True)

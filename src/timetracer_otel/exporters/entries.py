@@ -1,0 +1,67 @@
+"""What a segment's root is to people: `GET /orders/{id}`, `500 KeyError: 'total'`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from timetracer_otel.cassette import Entry, Exchange, Payload, Span
+
+HTTP: Final = "http.server"
+TASK: Final = "task.run"
+FUNCTION: Final = "function"
+
+_SERVER_ERROR: Final = 500
+_STATUS_ATTRIBUTES: Final = ("http.response.status_code", "http.status_code")
+
+
+def entry_of(root: Span, exchanges: Sequence[Exchange]) -> Entry:
+    """From the root span and what was captured of the request or task itself. All of it is redacted already."""
+    request = next((exchange for exchange in exchanges if exchange.type in (HTTP, TASK)), None)
+    if request is None:
+        return _without_capture(root)
+    app = request.request.get("app")
+    return Entry(request.type, root.name, _http_outcome(request.result, root), app if isinstance(app, str) else None)
+
+
+def _without_capture(root: Span) -> Entry:
+    status = _status_attribute(root)
+    if status is None:
+        return Entry(FUNCTION, root.name, _exception(root) or "ok")
+    return Entry(HTTP, root.name, _joined(status, _exception(root)))
+
+
+def _http_outcome(result: Payload, root: Span) -> str:
+    status, exception = result.get("status"), result.get("exception")
+    error = _named(exception) if isinstance(exception, Mapping) else ""
+    if isinstance(status, int):
+        return _joined(status, error)
+    return _joined(_SERVER_ERROR if error else _status_attribute(root), error)
+
+
+def _joined(status: int | None, error: str) -> str:
+    return f"{'' if status is None else status} {error}".strip()
+
+
+def _status_attribute(root: Span) -> int | None:
+    found = (root.attributes.get(name) for name in _STATUS_ATTRIBUTES)
+    return next((status for status in found if isinstance(status, int)), None)
+
+
+def _exception(root: Span) -> str:
+    """The last exception event; else the description of an ERROR status."""
+    for event in reversed(root.events):
+        if event.name == "exception":
+            attributes = event.attributes
+            return _error(attributes.get("exception.type"), attributes.get("exception.message"))
+    return (root.status_description or "ERROR") if root.status == "ERROR" else ""
+
+
+def _named(exception: Payload) -> str:
+    return _error(exception.get("type"), exception.get("message"))
+
+
+def _error(kind: object, message: object) -> str:
+    name = str(kind or "Exception").rpartition(".")[2]
+    first_line = str(message or "").partition("\n")[0]
+    return f"{name}: {first_line}" if first_line else name

@@ -1,0 +1,63 @@
+"""Spans on their way from the SDK to the recorder: at once, in the thread that starts or ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.sdk.trace import SpanProcessor
+
+from timetracer_otel.capture.guard import guarded
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from timetracer_otel.capture.recorder import Recorder
+
+_SEEN: Final = "_timetracer_seen"
+"""Set on a span object (no attribute of the span): the exporter gets the same object, and takes what has none."""
+
+
+class SegmentProcessor(SpanProcessor):
+    """Has no queue: a BatchSpanProcessor loses its own at SIGTERM, `os._exit` and in prefork children."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder: Recorder | None = recorder
+
+    def detach(self) -> None:
+        """Spans that still come are ignored: a provider gives no processor back."""
+        self._recorder = None
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        self._started(span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._ended(span)
+
+    def shutdown(self) -> None:
+        self._flush(30.0, is_last=True)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._flush(timeout_millis / 1000) is True
+
+    @guarded("span.start")
+    def _started(self, span: Span) -> None:
+        context, recorder = span.get_span_context(), self._recorder
+        if context is not None and recorder is not None:
+            recorder.span_started(context.trace_id, context.span_id, span.parent, span.kind, span.start_time or 0)
+
+    @guarded("span.end")
+    def _ended(self, span: ReadableSpan) -> None:
+        setattr(span, _SEEN, True)
+        if self._recorder is not None:
+            self._recorder.span_ended(span)
+
+    @guarded("flush")
+    def _flush(self, timeout_s: float, is_last: bool = False) -> bool:
+        return self._recorder is None or self._recorder.flush(timeout_s, is_last)
+
+
+def unseen(spans: Iterable[ReadableSpan]) -> list[ReadableSpan]:
+    """Those that no SegmentProcessor has seen: of another provider, or read from elsewhere."""
+    return [span for span in spans if not hasattr(span, _SEEN)]

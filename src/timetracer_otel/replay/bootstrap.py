@@ -1,0 +1,229 @@
+"""Starts a replay in this process, before any instrumentor and before the app: OpenTelemetry's pre-instrument entry
+point calls it when TIMETRACER_MODE=replay."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import traceback
+import uuid
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from timetracer_otel.capture import generated, table
+from timetracer_otel.cassette import Cassette, Segment, start_ns
+from timetracer_otel.config import Settings
+from timetracer_otel.errors import ReplayError, TimetracerError, UsageError
+from timetracer_otel.replay import clock as clocks
+from timetracer_otel.replay import isolation, journal, network, text
+from timetracer_otel.replay.frames import app_frame, library
+from timetracer_otel.replay.host import Host
+from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
+from timetracer_otel.replay.journal import Journal, MemoryJournal
+from timetracer_otel.replay.library import Library, Recorded, entry_of, question_of, requests_of
+from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
+from timetracer_otel.replay.report import build
+from timetracer_otel.replay.session import Session
+from timetracer_otel.replay.tape import EntryTape
+from timetracer_otel.store import Store
+
+SEGMENT: Final = "TIMETRACER_SEGMENT"
+ENTRY: Final = "TIMETRACER_ENTRY"
+"""Set by the runner when the child is to run the recorded entry: until it begins, the environment answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What is under way in this process."""
+
+    cassette: Cassette
+    segment: Segment
+    session: Session
+    host: Host
+    processor: ReplaySpanProcessor
+    tape: EntryTape
+    clock: clocks.Clock
+    ids: ReplayIdGenerator
+    journal: Journal
+
+    def start_entry(self) -> None:
+        """Start-up is over; what comes now is the recorded entry."""
+        self.clock.start_entry()
+        self.ids.is_entry = True
+        self.journal.write("entered")
+
+
+_active: Replay | None = None
+
+
+def active() -> Host | None:
+    """The host that drivers are installed with; None when this process does not replay."""
+    return _active.host if _active is not None else None
+
+
+def replay() -> Replay | None:
+    """All of what is under way in this process."""
+    return _active
+
+
+def start(settings: Settings) -> Host:
+    """The host that drivers are installed with; a second call gives the same.
+
+    Ends the process with 2 when the replay cannot start: without its guards the app would meet the real world.
+    """
+    if _active is not None:
+        return _active.host
+    log = journal.open_named(os.environ.get(journal.VARIABLE)) or MemoryJournal()
+    started: Replay | None = None
+    try:
+        started = begin(settings, log)
+    except TimetracerError as error:
+        _refuse(log, error)
+    finally:
+        if started is None:  # a fault of ours: our caller is guarded, and would let the app go on
+            traceback.print_exc()
+            os._exit(2)
+    return started.host
+
+
+def _refuse(log: Journal, error: TimetracerError) -> NoReturn:
+    if isinstance(log, MemoryJournal):
+        print(f"timetracer: {error}", file=sys.stderr, flush=True)  # noqa: T201  nobody else says it
+    log.write("error", **error_json(error))
+    # Not SystemExit: we are inside sitecustomize, where the interpreter would print a crash of its own.
+    os._exit(2)
+
+
+def error_json(error: TimetracerError) -> dict[str, str]:
+    """The fields of the journal's `error` event."""
+    if isinstance(error, ReplayError):
+        return {"where": error.where, "problem": error.problem, "advice": error.advice}
+    where, _, rest = str(error).partition(": ")
+    problem, _, advice = rest.rpartition("; ")
+    return {"where": where, "problem": problem or rest, "advice": advice or "correct it"}
+
+
+def begin(settings: Settings, log: Journal) -> Replay:
+    """Everything in place, and `active`. Raises TimetracerError."""
+    global _active
+    cassette, segment = _named(settings, os.environ.get(SEGMENT))
+    clock = _clock(segment, log)
+    session, default = _sessions(cassette, segment, clock, log)
+    bindings = Bindings(default)
+    processor = ReplaySpanProcessor(bindings, lambda wanted: (segment, session) if wanted == segment.id else None, log)
+    ids = ReplayIdGenerator(entry_drew_trace_id=not (segment.root is not None and segment.root.remote_parent))
+    _provide(processor, ids)
+    _serve_ids(segment, session, bindings)
+    tape = EntryTape(bindings)
+    table.activate(tape)
+    _guard(bindings, session, log)
+    host = Host(bindings, processor, log, start_ns(segment))
+    _active = Replay(cassette, segment, session, host, processor, tape, clock, ids, log)
+    atexit.register(_end, _active, os.getpid())
+    return _active
+
+
+def _named(settings: Settings, wanted: str | None) -> tuple[Cassette, Segment]:
+    if settings.cassette is None:
+        raise UsageError(
+            "TIMETRACER_CASSETTE", "TIMETRACER_MODE=replay needs a cassette", "set it to a path or a trace id"
+        )
+    cassette, named = Store(settings.store).open_cassette(settings.cassette)
+    return cassette, pick(cassette, wanted or named)
+
+
+def pick(cassette: Cassette, wanted: str | None) -> Segment:
+    """The segment of this id, or the only one. Raises ReplayError with the list when there are several."""
+    found = [segment for segment in cassette.segments if wanted in (None, segment.id)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(f"{each.name} {each.entry.name if each.entry else ''}".rstrip() for each in cassette.segments)
+    where = cassette.path or cassette.trace_id
+    raise ReplayError(where, f"{len(cassette.segments)} segments ({names})", "name one as <trace>/<segment>")
+
+
+def _clock(segment: Segment, log: Journal) -> clocks.Clock:
+    if not clocks.is_available():
+        log.write("uncontrolled", text="clock: time-machine is not installed (pip install 'timetracer-otel[replay]')")
+        return clocks.RealClock()
+    return clocks.RecordedClock(segment.process.started_ns, start_ns(segment), end_ns(segment))
+
+
+def end_ns(segment: Segment) -> int:
+    """When the last of the segment's spans and answers ended."""
+    began_ns = start_ns(segment)
+    ends = [span.end_ns for span in segment.spans]
+    return max(ends + [began_ns + each.at_ns + each.duration_ns for each in segment.exchanges], default=began_ns)
+
+
+def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal) -> tuple[Session, Session]:
+    """The segment's session, and the default one of this process."""
+    environments = cassette.environment_of(segment)
+    early = tuple(exchange for each in environments for exchange in requests_of(each.exchanges))
+    learnt = tuple(connection for each in environments for connection in each.connections)
+    asked = requests_of(segment.exchanges)
+    library_ = Library((*asked, *early), question_of)
+    began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
+    recorded = Recorded(segment.name, asked, (*segment.connections, *learnt), segment.spans, segment.id)
+    ids = [each.value for each in segment.generated if each.kind == "uuid4"]
+    session = Session(
+        recorded,
+        library_,
+        Origins(ids, limits, clock.window),
+        log,
+        answered=lambda exchange: clock.advance(began_ns + exchange.at_ns + exchange.duration_ns),
+    )
+    if not os.environ.get(ENTRY):
+        return session, session
+    environment = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
+    return session, Session(environment, library_, Origins((), limits, clock.window), log)
+
+
+def _provide(processor: ReplaySpanProcessor, ids: ReplayIdGenerator) -> None:
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    provider.id_generator = ids  # no tracer exists yet: each takes the generator when it is made
+    provider.add_span_processor(processor)
+
+
+def _serve_ids(segment: Segment, session: Session, bindings: Bindings) -> None:
+    recorded = RecordedIds(segment.generated, session.made)
+
+    def source(site: str) -> uuid.UUID | None:
+        trace_id = trace.get_current_span().get_span_context().trace_id
+        return recorded.next(site) if bindings.of(trace_id) is session else None
+
+    generated.source = source
+    generated.install()
+
+
+def _guard(bindings: Bindings, session: Session, log: Journal) -> None:
+    is_alone = os.environ.get(isolation.VARIABLE) == isolation.NAMESPACE
+    if not is_alone:
+        log.write("uncontrolled", text="native sockets")
+
+    def refused(what: str, target: str) -> None:
+        span = trace.get_current_span()
+        in_entry = bindings.of(span.get_span_context().trace_id) is session
+        named = {"frame": app_frame(), "library": library(), "span": getattr(span, "name", "")}
+        log.write("refused", what=what, target=target, in_entry=in_entry, **named)
+
+    network.Guards(network.Policy(any_loopback=is_alone, any_program=is_alone), refused).install()
+
+
+def _end(replay: Replay, process: int) -> None:
+    if os.getpid() != process:
+        return
+    replay.journal.write("done")
+    if isinstance(replay.journal, MemoryJournal) and not os.environ.get(journal.VARIABLE):
+        events = replay.journal.events
+        has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))
+        report = build(replay.cassette, replay.segment, events, has_entry=has_entry)
+        sys.stderr.write(text.render(report))

@@ -1,0 +1,126 @@
+"""Runs the recorded entry, under opentelemetry-instrument: `python -m timetracer_otel.replay.child`.
+
+Exit codes: 0 the entry ran to its end (whatever came of it), 2 it could not be run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from timetracer_otel.cassette import values
+from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.drivers import registry
+from timetracer_otel.drivers.base import Difference
+from timetracer_otel.errors import ReplayError, TimetracerError
+from timetracer_otel.replay import bootstrap
+from timetracer_otel.replay.bootstrap import Replay
+from timetracer_otel.replay.explain import reason_unfit
+from timetracer_otel.replay.library import entry_of
+from timetracer_otel.replay.processor import BAGGAGE
+from timetracer_otel.replay.tape import exchange_of
+
+APP: Final = "TIMETRACER_APP"
+QUIET_S: Final = 2.0
+POLL_S: Final = 0.01
+
+
+def main() -> int:
+    """The exit code. Exceptions of the app's start-up pass through: their traceback is what one needs to see."""
+    replay = bootstrap.replay()
+    if replay is None:
+        sys.stderr.write("timetracer: no replay in this process; start it with `timetracer-otel replay`\n")
+        return 2
+    try:
+        run(replay, os.environ.get(APP))
+    except TimetracerError as error:
+        replay.journal.write("error", **bootstrap.error_json(error))
+        return 2
+    return 0
+
+
+def run(replay: Replay, app_name: str | None) -> None:
+    """Imports the app, sends it the recorded request, puts the comparison into the journal. Raises TimetracerError."""
+    recorded = entry_of(replay.segment)
+    if recorded is None:
+        kind = replay.segment.entry.type if replay.segment.entry is not None else "trace"
+        advice = "use `timetracer-otel exec` with a program that does the same"
+        raise ReplayError(replay.segment.name, f"a {kind} without a recorded request cannot be run again", advice)
+    if (reason := reason_unfit(recorded)) is not None:
+        replay.journal.write("incomplete", exchange=recorded.id, reason=reason)
+        return
+    app = load_app(app_name, replay.segment.name)
+    headers = [(b"baggage", f"{BAGGAGE}={replay.segment.id}".encode())]
+    entry = registry.entry(recorded.signature.lib)
+    entry.run(app, replay.segment, recorded, headers, replay.start_entry)
+    settle(replay)
+    if replay.tape.entry is not None:
+        _compare(replay, recorded, exchange_of(replay.tape.entry))
+
+
+def load_app(name: str | None, segment: str) -> object:
+    """`module:attribute` or `module:factory()`. Raises ReplayError when there is no such thing."""
+    if not name:
+        raise ReplayError(segment, "the recording does not say which app answered", "name it: --app module:attribute")
+    module_name, _, attribute = name.partition(":")
+    factory = attribute.endswith("()")
+    found: Any = _module(module_name, name)
+    for part in attribute.removesuffix("()").split("."):
+        if not hasattr(found, part):
+            raise ReplayError(f"--app {name}", f"{module_name} has no {part or 'attribute'}", "write module:attribute")
+        found = getattr(found, part)
+    return found() if factory else found
+
+
+def _module(name: str, app: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if name != missing and not name.startswith(f"{missing}."):
+            raise  # the app's own import is what fails: its traceback says where
+        advice = "run from the folder of the app, or name it: --app module:attribute"
+        raise ReplayError(f"--app {app}", f"no module {missing!r} in {os.getcwd()} or on sys.path", advice) from error
+    except ValueError as error:  # an empty name
+        raise ReplayError(f"--app {app}", "not an importable name", "write module:attribute") from error
+
+
+def settle(replay: Replay) -> None:
+    """Waits for work that outlives the entry: until no span is open and every exchange is used, or nothing was asked
+    for a while."""
+    quiet_since, asked = time.monotonic(), replay.session.asked
+    while replay.processor.has_open_spans or not replay.session.is_used_up:
+        if replay.session.asked != asked:
+            quiet_since, asked = time.monotonic(), replay.session.asked
+        if time.monotonic() - quiet_since >= QUIET_S:
+            return
+        time.sleep(POLL_S)
+
+
+def _compare(replay: Replay, recorded: Exchange, replayed: Exchange) -> None:
+    driver = registry.entry(recorded.signature.lib)
+    was, now = driver.outcome(recorded), driver.outcome(replayed)
+    fields = {"recorded": values.encode(was.fields), "replayed": values.encode(now.fields)}
+    replay.journal.write("outcome", **fields, traceback=_traceback(replayed))
+    found = driver.compare(recorded, replayed)
+    left = [each for each in found.differences if not replay.session.explains(each.recorded, each.replayed)]
+    ignored = [{"path": each.path, "reason": each.reason} for each in found.ignored]
+    replay.journal.write("comparison", differences=[_difference_json(each) for each in left], ignored=ignored)
+
+
+def _traceback(replayed: Exchange) -> str:
+    exception = replayed.result.get("exception")
+    text = exception.get("traceback") if isinstance(exception, Mapping) else None
+    return text if isinstance(text, str) else ""
+
+
+def _difference_json(each: Difference) -> dict[str, Any]:
+    return {"path": each.path, "recorded": values.encode(each.recorded), "replayed": values.encode(each.replayed)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The recording's wall clock, ticking. Monotonic clocks, event loops and timeouts stay real."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import threading
+import time
+from typing import Any, Final, Protocol
+
+from timetracer_otel.replay.origin import SLACK_NS, Window, window
+
+SECOND_NS: Final = 1_000_000_000
+
+
+class Clock(Protocol):
+    def start_entry(self) -> None:
+        """The entry begins: it is the moment at which the recorded one began."""
+
+    def advance(self, until_ns: int) -> None:
+        """Not before this moment: the end of a recorded answer. Never back."""
+
+    def window(self) -> Window:
+        """In which an instant taken in replay must lie to be one of this clock's."""
+
+
+class RecordedClock:
+    """One per process: time-machine patches the clock of all threads."""
+
+    def __init__(self, process_ns: int, start_ns: int, end_ns: int) -> None:
+        """Wall-clock nanoseconds: when the recorded process began (0: unknown), when the segment began and ended."""
+        import time_machine
+
+        self._start_ns, self._window = start_ns, window(start_ns, end_ns)
+        self._lock = threading.Lock()
+        first_ns = min(process_ns, start_ns) if process_ns > 0 else start_ns
+        self._travel = time_machine.travel(first_ns / SECOND_NS, tick=True)
+        self._traveller: Any = self._travel.start()
+
+    def start_entry(self) -> None:
+        # The one step that may go back: start-up took longer here than then, but the entry has its own time.
+        with self._lock:
+            self._shift(self._start_ns - time.time_ns())
+
+    def advance(self, until_ns: int) -> None:
+        with self._lock:
+            if (lag_ns := until_ns - time.time_ns()) > 0:
+                self._shift(lag_ns)
+
+    def _shift(self, by_ns: int) -> None:
+        # One addition inside time-machine, where `move_to` is several steps that another thread could read between.
+        self._traveller.shift(datetime.timedelta(microseconds=-(-by_ns // 1000)))
+
+    def window(self) -> Window:
+        """That of the recording; it grows while the process is slower, as under a debugger."""
+        return self._window[0], max(self._window[1], time.time_ns() + SLACK_NS)
+
+    def stop(self) -> None:
+        self._travel.stop()
+
+
+class RealClock:
+    """Without time-machine: the app sees today, and instants of today are what it may ask with."""
+
+    def __init__(self) -> None:
+        self._start_ns = time.time_ns()
+
+    def start_entry(self) -> None:
+        """Nothing to set."""
+
+    def advance(self, until_ns: int) -> None:
+        """Nothing to move."""
+
+    def window(self) -> Window:
+        return window(self._start_ns, time.time_ns())
+
+
+def is_available() -> bool:
+    """True when time-machine is installed (extra `replay`)."""
+    return importlib.util.find_spec("time_machine") is not None

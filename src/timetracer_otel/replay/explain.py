@@ -1,0 +1,158 @@
+"""Why a request found no answer: the nearest recorded one and what differs, in the words of the report. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
+from typing import Any, Final
+
+from timetracer_otel.cassette import values
+from timetracer_otel.cassette.model import Exchange, Value
+from timetracer_otel.drivers.base import Question
+from timetracer_otel.replay.matching import Candidate, Index
+
+CANDIDATES_MAX: Final = 2_000
+SHAPES_MAX: Final = 300
+TEXT_MAX: Final = 2_000
+"""Characters of a statement that take part in looking for a similar one."""
+SHOWN_MAX: Final = 300
+"""Characters of a statement or a value in the driver's exception."""
+LIKENESS_MIN: Final = 0.5
+STATEMENT_DIFFERENCES_MAX: Final = 5
+ABSENT: Final = "(none)"
+WORD: Final = re.compile(r"[\w.]+|\s+|.", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    path: str
+    recorded: Value
+    asked: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    exchange: Exchange
+    question: Question
+    is_used: bool
+    differences: tuple[Differs, ...]
+
+
+def nearest(index: Index, question: Question) -> Nearest | None:
+    """The recorded request most like this one: of the same shape with the fewest differing values, unused before used;
+    else the most similar statement, if any is similar at all."""
+    same = list(islice(index.same_shape(question), CANDIDATES_MAX))
+    if same:
+        best = min(same, key=lambda each: (len(_values(each.question, question)), each.is_used, each.order))
+        return Nearest(best.exchange, best.question, best.is_used, _values(best.question, question))
+    similar = _similar(index, question)
+    if similar is None:
+        return None
+    return Nearest(similar.exchange, similar.question, similar.is_used, _statement(similar.question, question))
+
+
+def _values(recorded: Question, asked: Question) -> tuple[Differs, ...]:
+    differences = []
+    for was, now in zip_longest(recorded.slots, asked.slots):
+        if was is None or now is None or was.key != now.key or was.path != now.path:
+            path = (now or was).path
+            differences.append(Differs(path, was.shown if was else ABSENT, now.shown if now else ABSENT))
+    return tuple(differences)
+
+
+def _similar(index: Index, question: Question) -> Candidate | None:
+    matcher = difflib.SequenceMatcher(b=question.text[:TEXT_MAX], autojunk=False)
+    best, likeness = None, LIKENESS_MIN
+    for candidate in _one_per_shape(index):
+        matcher.set_seq1(candidate.question.text[:TEXT_MAX])
+        if matcher.quick_ratio() > likeness and (ratio := matcher.ratio()) > likeness:
+            best, likeness = candidate, ratio
+    return best
+
+
+def _one_per_shape(index: Index) -> Iterator[Candidate]:
+    for group in islice(index.shapes(), SHAPES_MAX):
+        yield next((each for each in group if not each.is_used), group[0])
+
+
+def _statement(recorded: Question, asked: Question) -> tuple[Differs, ...]:
+    if recorded.text == asked.text and recorded.database != asked.database:
+        return (Differs("database", recorded.database, asked.database),)
+    was, now = WORD.findall(recorded.text[:TEXT_MAX]), WORD.findall(asked.text[:TEXT_MAX])
+    matcher = difflib.SequenceMatcher(None, was, now, autojunk=False)
+    changes = [code for code in matcher.get_opcodes() if code[0] != "equal"][:STATEMENT_DIFFERENCES_MAX]
+    words = tuple(Differs("statement", _joined(was[a:b]), _joined(now[c:d])) for _, a, b, c, d in changes)
+    return words or (Differs("statement", recorded.text, asked.text),)
+
+
+def _joined(words: Sequence[str]) -> str:
+    return "".join(words).strip() or ABSENT
+
+
+def exhausted(near: Nearest | None, recorded: int, calls: int) -> Nearest | None:
+    """R32: an equal request that was made more often than recorded differs in nothing but the number of calls."""
+    return None if near is None else replace(near, differences=(Differs("calls", recorded, calls),))
+
+
+def used_up(recorded: int, calls: int) -> str:
+    times = "once" if recorded == 1 else f"{recorded} times"
+    return f"recorded {times}, all used up: this is call number {calls}"
+
+
+def reason_unfit(exchange: Exchange) -> str | None:
+    """Why a recorded exchange cannot answer; None when it can."""
+    if exchange.dropped:
+        size = exchange.dropped.get("size")
+        sized = f" ({size} bytes)" if size else ""
+        reason = exchange.dropped.get("reason", "dropped")
+        return f"exchange {exchange.id} was recorded without its payload{sized}: {reason}"
+    if not exchange.complete:
+        return f"exchange {exchange.id} was recorded without its end: the answer was still open"
+    return None
+
+
+def request_json(question: Question) -> dict[str, Any]:
+    """A request as the report has it."""
+    return {
+        "lib": question.lib,
+        "method": question.method,
+        "url": question.url,
+        "text": question.text,
+        "values": [values.encode(slot.shown) for slot in question.slots],
+    }
+
+
+def nearest_json(near: Nearest | None) -> dict[str, Any] | None:
+    if near is None:
+        return None
+    slots = near.question.slots
+    return {
+        "exchange": near.exchange.id,
+        "text": near.question.text,
+        "values": [values.encode(slot.shown) for slot in slots],
+        "used": near.is_used,
+    }
+
+
+def differences_json(near: Nearest | None) -> list[dict[str, Any]]:
+    return [_difference_json(each) for each in (near.differences if near is not None else ())]
+
+
+def _difference_json(each: Differs) -> dict[str, Any]:
+    return {"path": each.path, "recorded": values.encode(each.recorded), "asked": values.encode(each.asked)}
+
+
+def one_line(question: Question, near: Nearest | None, note: str) -> str:
+    parts = [f"timetracer: no recorded answer for {' '.join(question.text.split())[:SHOWN_MAX]}"]
+    if note:
+        parts.append(note)
+    elif near is not None and near.differences:
+        first = near.differences[0]
+        parts.append(
+            f"nearest exchange {near.exchange.id}, {first.path}: "
+            f"recorded {first.recorded!r:.{SHOWN_MAX}}, asked {first.asked!r:.{SHOWN_MAX}}"
+        )
+    return "; ".join(parts)

@@ -1,0 +1,85 @@
+"""Where in the application a call comes from."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Final
+
+DEPTH_MAX: Final = 500
+TYPED: Final = frozenset({"<string>", "<stdin>"})
+"""`python -c` and a prompt: the app's own code, though no file."""
+BETWEEN: Final = frozenset({"opentelemetry", "wrapt", "anyio", "httpcore"})
+"""Packages that are passed through on the way to the one that people know."""
+OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+SITE: Final = f"{os.sep}site-packages{os.sep}"
+DIST: Final = f"{os.sep}dist-packages{os.sep}"
+
+
+def app_frame() -> str:
+    """`shop/orders.py:31 load_order`: the innermost frame of the app's own; empty when there is none."""
+    for frame in _stack():
+        if _is_app(frame.f_code.co_filename):
+            return _shown(frame.f_code, frame.f_lineno)
+    return ""
+
+
+def library() -> str:
+    """Name of the installed package that makes the call, such as `httpx`; empty when the app makes it itself."""
+    for frame in _stack():
+        name = frame.f_code.co_filename
+        if _is_app(name):
+            return ""
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if _is_installed(name) and not name.startswith(OURS) and package not in BETWEEN:
+            return package
+    return ""
+
+
+def _stack() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(DEPTH_MAX):
+        if frame is None:
+            return
+        yield frame
+        frame = frame.f_back
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_app(filename: str) -> bool:
+    if filename in TYPED:
+        return True
+    if filename.startswith("<"):
+        return False
+    path = os.path.abspath(filename)
+    return not (path.startswith((OURS, *_standard())) or _is_installed(path))
+
+
+def _is_installed(path: str) -> bool:
+    return SITE in path or DIST in path
+
+
+@functools.cache
+def _standard() -> tuple[str, ...]:
+    paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
+    return tuple({os.path.join(path, "") for path in (*paths, *map(os.path.realpath, paths))})
+
+
+def _shown(code: CodeType, line: int) -> str:
+    return f"{_relative(code.co_filename)}:{line} {code.co_name}"
+
+
+def _relative(filename: str) -> str:
+    """Under the current folder, else under the longest folder of sys.path that holds it, else as it is."""
+    if filename in TYPED:
+        return filename
+    path = os.path.abspath(filename)
+    roots = [os.getcwd(), *sorted((os.path.abspath(each) for each in sys.path), key=len, reverse=True)]
+    for root in roots:
+        if path.startswith(os.path.join(root, "")):
+            return os.path.relpath(path, root)
+    return path

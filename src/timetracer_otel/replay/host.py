@@ -1,0 +1,41 @@
+"""What a driver's replay side is lent: the session of the calling context, and stub servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opentelemetry import trace
+
+from timetracer_otel.drivers.base import Asked, ServerCore
+from timetracer_otel.replay.frames import app_frame
+from timetracer_otel.replay.journal import Journal
+from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
+from timetracer_otel.replay.session import Session
+from timetracer_otel.replay.stubs import StubServer
+
+
+class Host:
+    """Implements `drivers.base.ReplayHost`."""
+
+    def __init__(self, bindings: Bindings, processor: ReplaySpanProcessor, journal: Journal, start_ns: int) -> None:
+        self._bindings, self._processor, self._journal = bindings, processor, journal
+        self._start_ns = start_ns
+        self._stubs: list[StubServer] = []
+
+    def current(self) -> tuple[Session, Asked]:
+        span = trace.get_current_span()
+        session = self._bindings.of(span.get_span_context().trace_id)
+        return session, Asked(frame=app_frame(), span=getattr(span, "name", ""), span_path=self._processor.path())
+
+    def serve(self, name: str, backend: Callable[[int], ServerCore]) -> Callable[[], int]:
+        stub = StubServer(name, backend, self._journal)
+        self._stubs.append(stub)
+        return stub.port
+
+    def first_start_ns(self) -> int:
+        return self._start_ns
+
+    def stop(self) -> None:
+        """Closes the listeners."""
+        for stub in self._stubs:
+            stub.stop()

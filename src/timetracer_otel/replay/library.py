@@ -1,0 +1,82 @@
+"""What a replay answers from: recorded exchanges, and the questions that their drivers make of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from timetracer_otel.cassette.model import Connection, Exchange, Segment, Span
+from timetracer_otel.drivers import registry
+from timetracer_otel.drivers.base import Question
+
+
+class Library:
+    """All recorded exchanges that a process replays from, with the questions that their drivers make of them."""
+
+    def __init__(self, exchanges: Iterable[Exchange], question: Callable[[Exchange], Question]) -> None:
+        """`question` may load a driver: it is asked for one only when that driver asks us."""
+        self._exchanges, self._ask = tuple(exchanges), question
+        self._questions: dict[str, Question] = {}
+        self._shapes: dict[str, dict[Hashable, list[Exchange]]] = {}
+        self._lock = threading.RLock()
+
+    def question(self, exchange: Exchange) -> Question:
+        with self._lock:
+            if exchange.id not in self._questions:
+                self._questions[exchange.id] = self._ask(exchange)
+            return self._questions[exchange.id]
+
+    def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
+        """Every exchange of this shape, in the order in which the library was filled."""
+        with self._lock:
+            if lib not in self._shapes:
+                self._shapes[lib] = {}
+                for exchange in self._exchanges:
+                    if exchange.signature.lib == lib:
+                        self._shapes[lib].setdefault(self.question(exchange).shape, []).append(exchange)
+            return self._shapes[lib].get(shape, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a session answers from."""
+
+    name: str
+    exchanges: tuple[Exchange, ...]
+    connections: tuple[Connection, ...] = ()
+    spans: tuple[Span, ...] = ()
+    root: str = ""
+    """Span id of the local root; empty for an environment."""
+    is_environment: bool = False
+
+
+def question_of(exchange: Exchange) -> Question:
+    """What its driver makes of a recorded request; what its signature says, where no driver of ours knows it."""
+    signature = exchange.signature
+    if signature.lib in registry.DRIVERS and not registry.DRIVERS[signature.lib].is_entry:
+        return registry.replaying(signature.lib).question(exchange)
+    text = f"{signature.method} {signature.url}"
+    return Question(signature.lib, signature.method, signature.url, shape=(exchange.type, text), text=text)
+
+
+def requests_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
+    """Those that the app made and that a driver of ours can answer: without the entry itself."""
+    return tuple(e for e in exchanges if not is_entry(e) and e.signature.lib in registry.DRIVERS)
+
+
+def unknown_libs(exchanges: Iterable[Exchange]) -> dict[str, int]:
+    """How many exchanges each library has that this release has no driver for."""
+    return dict(Counter(e.signature.lib for e in exchanges if e.signature.lib not in registry.DRIVERS))
+
+
+def entry_of(segment: Segment) -> Exchange | None:
+    """The exchange that the segment's entry is, where a driver can run it again; a function has none."""
+    found = [exchange for exchange in segment.exchanges if is_entry(exchange)]
+    return next((exchange for exchange in found if exchange.span_id == segment.id), found[0] if found else None)
+
+
+def is_entry(exchange: Exchange) -> bool:
+    driver = registry.DRIVERS.get(exchange.signature.lib)
+    return driver is not None and driver.is_entry

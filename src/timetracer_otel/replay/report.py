@@ -1,0 +1,280 @@
+"""The verdict, as a value: built outside the replaying process from the cassette and the events that came out of it.
+
+Misses come first: a different response is usually their symptom. `to_json` is stable and is `docs/report.md` in code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from timetracer_otel.cassette.model import Cassette, Exchange, Segment
+from timetracer_otel.drivers.base import Question
+from timetracer_otel.replay.explain import reason_unfit, request_json
+from timetracer_otel.replay.journal import Event
+from timetracer_otel.replay.library import entry_of, question_of, requests_of, unknown_libs
+
+Verdict: TypeAlias = Literal["same", "deviates", "inconclusive"]
+FORMAT: Final = 1
+EXIT: Final[Mapping[Verdict, int]] = {"same": 0, "deviates": 1, "inconclusive": 3}
+NOT_LOSSES: Final = frozenset({"keep", "not_entry", "no_span", "limit", "in_flight", "trace", "environment"})
+"""Counters of a segment that stand for no request of its own, or for one that is there and says that it was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    request: Mapping[str, Any]
+    frame: str
+    span: str
+    nearest: Mapping[str, Any] | None
+    differences: tuple[Mapping[str, Any], ...]
+    note: str = ""
+    consequent: bool = False
+    is_cut: bool = False
+    """The recorded answer is there, but not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """JSON data throughout: payload values are in `cassette.values` form."""
+
+    cassette: str
+    segment: str
+    verdict: Verdict
+    name: str = ""
+    """`<trace prefix>/<root span prefix>`, for people."""
+    entry: str = ""
+    """`GET /orders/{id}`, for people."""
+    misses: tuple[Miss, ...] = ()
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    replayed: Mapping[str, Any] = field(default_factory=dict)
+    differences: tuple[Mapping[str, Any], ...] = ()
+    unused: tuple[Mapping[str, Any], ...] = ()
+    ambiguous: tuple[Mapping[str, Any], ...] = ()
+    mappings: tuple[Mapping[str, Any], ...] = ()
+    redacted: tuple[Mapping[str, Any], ...] = ()
+    ignored: tuple[Mapping[str, Any], ...] = ()
+    uncontrolled: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Why it is inconclusive."""
+    traceback: str = ""
+    """Of the exception that the replayed app raised, for people."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 same, 1 deviates, 3 inconclusive."""
+        return EXIT[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema of `--json`: what is inconclusive says why among the uncontrolled."""
+        outcome = {"recorded": self.recorded, "replayed": self.replayed, "differences": list(self.differences)}
+        return {
+            "report": FORMAT,
+            "cassette": self.cassette,
+            "segment": self.segment,
+            "verdict": self.verdict,
+            "misses": [_miss_json(miss) for miss in self.misses],
+            "outcome": outcome,
+            "unused": list(self.unused),
+            "ambiguous": list(self.ambiguous),
+            "mappings": list(self.mappings),
+            "redacted": list(self.redacted),
+            "ignored": list(self.ignored),
+            "uncontrolled": [*self.uncontrolled, *(f"inconclusive: {reason}" for reason in self.reasons)],
+        }
+
+
+def _miss_json(miss: Miss) -> dict[str, Any]:
+    near = miss.nearest
+    return {
+        "request": miss.request,
+        "frame": miss.frame,
+        "span": miss.span,
+        "nearest": None if near is None else {name: near[name] for name in ("exchange", "text", "values")},
+        "differences": list(miss.differences),
+        "consequent": miss.consequent,
+    }
+
+
+class Events:
+    """The journal of one replay, by kind."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.all = list(events)
+
+    def of(self, kind: str) -> list[Event]:
+        return [event for event in self.all if event["event"] == kind]
+
+    def last(self, kind: str) -> Event | None:
+        return next((event for event in reversed(self.all) if event["event"] == kind), None)
+
+    def taken_before(self, limit: int) -> list[str]:
+        """Ids of the exchanges that had answered before event number `limit`."""
+        return [event["exchange"] for event in self.all[:limit] if event["event"] == "take"]
+
+
+def build(
+    cassette: Cassette,
+    segment: Segment,
+    events: Iterable[Event],
+    ending: str | None = None,
+    has_entry: bool = True,
+    question: Callable[[Exchange], Question] = question_of,
+) -> Report:
+    """`ending`: how the process ended before its time ("timed out after 60 s"); `has_entry`: False for `exec`, whose
+    program has no recorded outcome."""
+    journal = Events(events)
+    misses = tuple(_misses(journal))
+    comparison = journal.last("comparison") or {}
+    differences = tuple({**each, "consequent": bool(misses)} for each in comparison.get("differences", ()))
+    unused = tuple(_unused(segment, journal, question))
+    reasons = tuple(dict.fromkeys(_reasons(segment, journal, ending, has_entry, bool(misses or differences))))
+    outcome = journal.last("outcome") or {}
+    return Report(
+        cassette=cassette.path or cassette.trace_id,
+        segment=segment.id,
+        verdict=_verdict(segment, journal, bool(misses or differences or unused), reasons),
+        name=segment.name,
+        entry=segment.entry.name if segment.entry is not None else "",
+        misses=misses,
+        recorded=outcome.get("recorded", {}),
+        replayed=outcome.get("replayed", {}),
+        differences=differences,
+        unused=unused,
+        ambiguous=_unique(_named(each, question) for each in _answered_in_doubt(segment, journal)),
+        mappings=_unique(_picked(event, "kind", "recorded", "replayed") for event in journal.of("mapping")),
+        redacted=_unique(_picked(event, "exchange", "path") for event in journal.of("redacted")),
+        ignored=tuple(comparison.get("ignored", ())),
+        uncontrolled=tuple(dict.fromkeys(_uncontrolled(journal))),
+        reasons=reasons,
+        traceback=outcome.get("traceback", ""),
+    )
+
+
+# ---- misses ----------------------------------------------------------------------------------------------------------
+
+
+def _misses(journal: Events) -> Iterable[Miss]:
+    seen: set[tuple[str, str]] = set()
+    for event in journal.all:
+        if event["event"] == "miss":
+            yield _miss(event)
+        elif (
+            event["event"] == "refused" and event["in_entry"] and (call := (event["what"], event["target"])) not in seen
+        ):
+            seen.add(call)
+            yield _refusal(event)
+
+
+def _miss(event: Event) -> Miss:
+    return Miss(
+        request=event["request"],
+        frame=event["frame"],
+        span=event["span"],
+        nearest=event["nearest"],
+        differences=tuple(event["differences"]),
+        note=event["note"],
+        consequent=event["consequent"],
+        is_cut=event["unfit"],
+    )
+
+
+def _refusal(event: Event) -> Miss:
+    """A call that left the process by a library without a driver of ours (R51)."""
+    text = f"{event['what']} {event['target']}"
+    library = event["library"] or "socket"
+    request = {"lib": library, "method": event["what"], "url": event["target"], "text": text, "values": []}
+    note = f"{library} is not recorded, and nothing leaves this replay"
+    return Miss(request, event["frame"], event["span"], None, (), note)
+
+
+# ---- what was not asked ----------------------------------------------------------------------------------------------
+
+
+def _unused(segment: Segment, journal: Events, question: Callable[[Exchange], Question]) -> Iterable[Mapping[str, Any]]:
+    taken = set(journal.taken_before(len(journal.all))) | {event["exchange"] for event in journal.of("incomplete")}
+    follows = _follows_from_a_miss(segment, journal)
+    for exchange in sorted(requests_of(segment.exchanges), key=lambda each: (each.at_ns, each.id)):
+        if exchange.id not in taken:
+            yield {**_named(exchange, question), "consequent": follows(exchange)}
+
+
+def _follows_from_a_miss(segment: Segment, journal: Events) -> Callable[[Exchange], bool]:
+    """What was recorded after the last answer before the first miss was never reached; what a miss comes nearest to was
+    asked in another form."""
+    first = next((number for number, event in enumerate(journal.all) if event["event"] == "miss"), None)
+    if first is None:
+        return lambda exchange: False
+    before = set(journal.taken_before(first))
+    reached_ns = max((each.at_ns for each in segment.exchanges if each.id in before), default=-1)
+    nearest = {event["nearest"]["exchange"] for event in journal.of("miss") if event["nearest"]}
+    return lambda exchange: exchange.at_ns >= reached_ns or exchange.id in nearest
+
+
+def _answered_in_doubt(segment: Segment, journal: Events) -> Iterable[Exchange]:
+    doubtful = {event["exchange"] for event in journal.of("ambiguous")}
+    return (exchange for exchange in segment.exchanges if exchange.id in doubtful)
+
+
+def _named(exchange: Exchange, question: Callable[[Exchange], Question]) -> dict[str, Any]:
+    return {**request_json(question(exchange)), "exchange": exchange.id}
+
+
+# ---- verdict ---------------------------------------------------------------------------------------------------------
+
+
+def _verdict(segment: Segment, journal: Events, deviates: bool, reasons: Sequence[str]) -> Verdict:
+    if reasons and not _is_proven(segment, journal):
+        return "inconclusive"
+    return "deviates" if deviates else "same"
+
+
+def _is_proven(segment: Segment, journal: Events) -> bool:
+    """A miss in a whole recording that came before anything that cannot be decided: it does not follow from that."""
+    if segment.root is None or _lost(segment):
+        return False
+    decisive = (e for e in journal.all if e["event"] == "incomplete" or (e["event"] == "miss" and not e["unfit"]))
+    return next((event["event"] == "miss" for event in decisive), False)
+
+
+def _reasons(segment: Segment, journal: Events, ending: str | None, has_entry: bool, deviates: bool) -> Iterable[str]:
+    """What keeps this replay from being decided, by name."""
+    yield from (event["reason"] for event in journal.of("incomplete"))
+    if segment.root is None:
+        yield f"segment {segment.name} was recorded without its end: the process was killed or still running"
+    if (lost := _lost(segment)) and journal.of("miss"):
+        yield f"segment {segment.name} has gaps ({lost}): what missed may have been recorded there"
+    for lib, count in unknown_libs(segment.exchanges).items():
+        yield f"{count} recorded exchanges of {lib}: this release has no driver that could answer or compare them"
+    entry = entry_of(segment) if has_entry else None
+    if entry is not None and (reason := reason_unfit(entry)) is not None:
+        yield reason
+    if ending is not None and not deviates:
+        yield ending
+    elif has_entry and entry is not None and not deviates and journal.last("outcome") is None:
+        yield "the replaying process ended before the entry did"
+
+
+def _lost(segment: Segment) -> str:
+    losses = [f"{reason}: {count}" for reason, count in segment.dropped.items() if count and reason not in NOT_LOSSES]
+    return ", ".join(losses if segment.complete else ["not complete", *losses])
+
+
+def _uncontrolled(journal: Events) -> Iterable[str]:
+    yield from (event["text"] for event in journal.of("uncontrolled"))
+    for event in journal.of("refused"):
+        if not event["in_entry"]:
+            yield f"refused {event['what']} {event['target']}, outside the replayed trace"
+
+
+def _picked(event: Event, *names: str) -> dict[str, Any]:
+    return {name: event[name] for name in names}
+
+
+def _unique(found: Iterable[dict[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    unique: list[dict[str, Any]] = []
+    for each in found:
+        if each not in unique:
+            unique.append(each)
+    return tuple(unique)

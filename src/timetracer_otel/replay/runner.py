@@ -1,0 +1,156 @@
+"""Runs a replay from outside: starts the process, reads its journal, ends it in time, builds the report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from timetracer_otel.cassette.model import Cassette, Segment
+from timetracer_otel.errors import ReplayError, UsageError
+from timetracer_otel.replay import journal, launch, spans_out
+from timetracer_otel.replay.journal import Event
+from timetracer_otel.replay.launch import Launch
+from timetracer_otel.replay.report import Report, build
+
+TIMEOUT_S: Final = 60.0
+STDERR: Final = 2
+DRAIN_S: Final = 2.0
+"""How long the pipe may stay open after the process has ended: by children that it left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    app: str | None = None
+    """`module:attribute` or `module:factory()`; None: as recorded."""
+    timeout_s: float | None = TIMEOUT_S
+    """None: as long as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What came of `exec`."""
+
+    report: Report
+    status: int
+    """The program's own exit code; 128 + n when signal n ended it."""
+
+    @property
+    def exit_code(self) -> int:
+        """1 after a miss, whatever the program made of it; else the program's own."""
+        return 1 if self.report.misses else self.status
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    events: list[Event] = field(default_factory=list)
+    status: int = 0
+    why: str | None = None
+    """How it ended before its time; None when it reached its end."""
+
+
+def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -> Report:
+    """Runs the recorded entry again in a fresh process without a network. Raises ReplayError when it cannot start."""
+
+    def entry(pipe: str) -> Launch:
+        return launch.entry(cassette.path, segment, options.app, os.environ, pipe)
+
+    ended = _run(entry, options.timeout_s, is_interactive=False)
+    _raise_error(ended)
+    spans_out.export(event["span"] for event in ended.events if event["event"] == "span")
+    return build(cassette, segment, ended.events, ending=ended.why or _without_outcome(ended))
+
+
+def execute(
+    cassette: Cassette,
+    segment: Segment,
+    command: Sequence[str],
+    options: Options = Options(timeout_s=None),
+) -> Execution:
+    """Runs any program with answers from the segment. Raises ReplayError when it cannot start."""
+
+    if shutil.which(command[0]) is None:
+        raise UsageError("exec", f"no program {command[0]!r}", "give a path or a name on PATH, after --")
+
+    def program(pipe: str) -> Launch:
+        return launch.program(cassette.path, segment, command, os.environ, pipe)
+
+    ended = _run(program, options.timeout_s, is_interactive=True)
+    _raise_error(ended)
+    spans_out.export(event["span"] for event in ended.events if event["event"] == "span")
+    report = build(cassette, segment, ended.events, ending=ended.why, has_entry=False)
+    return Execution(report, ended.status if ended.status >= 0 else 128 - ended.status)
+
+
+def _without_outcome(ended: Ended) -> str | None:
+    if ended.status == 0 or any(event["event"] == "outcome" for event in ended.events):
+        return None
+    return f"the app did not come to its entry: exit code {ended.status}, its traceback is above"
+
+
+def _raise_error(ended: Ended) -> None:
+    """A replay that could not start has no verdict; unless a miss is why."""
+    error = next((event for event in ended.events if event["event"] == "error"), None)
+    if error is not None and not any(event["event"] in ("miss", "incomplete") for event in ended.events):
+        raise ReplayError(error["where"], error["problem"], error["advice"])
+
+
+def _run(launching: Callable[[str], Launch], timeout_s: float | None, is_interactive: bool) -> Ended:
+    reading, writing = os.pipe()
+    events: list[Event] = []
+    with open(reading, "rb") as stream:
+        try:
+            process = _start(launching(journal.name_of(writing)), writing, is_interactive)
+        finally:
+            os.close(writing)
+        reader = threading.Thread(target=lambda: events.extend(journal.read(stream)), daemon=True)
+        reader.start()
+        why = _wait(process, timeout_s, is_interactive)
+        reader.join(DRAIN_S)
+    return Ended(events, process.returncode, why or _unfinished(events, process.returncode))
+
+
+def _start(how: Launch, pipe: int, is_interactive: bool) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        how.command,
+        env=how.environment,
+        cwd=how.folder,
+        pass_fds=(pipe,),
+        stdin=None if is_interactive else subprocess.DEVNULL,
+        stdout=None if is_interactive else STDERR,  # stdout is the report's
+        start_new_session=not is_interactive,
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float | None, is_interactive: bool) -> str | None:
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return f"timed out after {timeout_s:g} s, before the end of the replay"
+    finally:
+        _kill(process, is_interactive)
+    return None
+
+
+def _kill(process: subprocess.Popen[bytes], is_interactive: bool) -> None:
+    """Also what the app has left behind, where it has a session of its own."""
+    try:
+        if is_interactive:
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def _unfinished(events: Sequence[Event], status: int) -> str | None:
+    if any(event["event"] == "done" for event in events):
+        return None
+    how = f"signal {-status}" if status < 0 else f"exit code {status}"
+    return f"the replaying process ended early, with {how}"

@@ -1,0 +1,184 @@
+"""One session: the answers of one recorded segment, or of the environments of its process.
+
+Every exchange answers once; the environment's last answer repeats: pools and pollers ask it anew in every process.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Final
+
+from timetracer_otel.cassette import values
+from timetracer_otel.cassette.model import Connection, Exchange, Value
+from timetracer_otel.drivers.base import Asked, Question
+from timetracer_otel.replay import explain
+from timetracer_otel.replay.journal import Journal
+from timetracer_otel.replay.library import Library, Recorded
+from timetracer_otel.replay.matching import Found, Index, Place, span_paths
+from timetracer_otel.replay.origin import Mapping, Origins
+
+TRANSACTION_ENDS: Final = frozenset({"COMMIT", "ROLLBACK", "ABORT", "END", "RELEASE"})
+
+
+class Session:
+    """Implements `drivers.base.AnswerSource`. Thread-safe; the lock covers memory, events are written after it."""
+
+    def __init__(
+        self,
+        recorded: Recorded,
+        library: Library,
+        origins: Origins,
+        journal: Journal,
+        answered: Callable[[Exchange], None] = lambda exchange: None,
+    ) -> None:
+        """`answered` hears of each answer before the app has it: the clock moves on."""
+        self.recorded, self._library, self._origins = recorded, library, origins
+        self._journal, self._answered = journal, answered
+        self._lock = threading.RLock()
+        self._indexes: dict[str, Index] = {}
+        self._transactions: dict[tuple[str, int], int | None] = {}
+        self._connections: dict[tuple[str, int], int | None] = {}
+        self._broken: set[tuple[str, int]] = set()
+        self._unfit: dict[Hashable, str] = {}
+        self._paths = span_paths(recorded.spans, recorded.root)
+        self.asked = 0
+        """Requests so far, answered or not: as long as it grows, the app is at work."""
+        self._unused = {exchange.id for exchange in recorded.exchanges}
+
+    @property
+    def is_environment(self) -> bool:
+        return self.recorded.is_environment
+
+    @property
+    def is_used_up(self) -> bool:
+        """True when every recorded exchange has answered."""
+        return not self._unused
+
+    def connections(self, lib: str) -> Sequence[Connection]:
+        return [connection for connection in self.recorded.connections if connection.driver == lib]
+
+    def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
+        return self._library.known(lib, shape)
+
+    def made(self, value: uuid.UUID) -> None:
+        """An id that this replay made and the recording did not."""
+        with self._lock:
+            self._origins.made(value)
+
+    def explains(self, recorded: Value, replayed: Value) -> bool:
+        """True when a difference of the outcome is an id of proven origin; it is then listed as a mapping."""
+        with self._lock:
+            mapping = self._origins.proves_text(recorded, replayed)
+            if mapping is None:
+                return False
+            self._origins.bind([mapping])
+        self._journal.write(
+            "mapping", kind=mapping.kind, recorded=values.encode(recorded), replayed=values.encode(replayed)
+        )
+        return True
+
+    # ---- answers -----------------------------------------------------------------------------------------------------
+
+    def take(self, question: Question, asked: Asked) -> Exchange | None:
+        with self._lock:
+            self.asked += 1
+            found = self._index(question.lib).find(
+                question, self._place(question, asked), self._origins, self.is_environment
+            )
+            if found is None:
+                return None
+            exchange = found.candidate.exchange
+            self._index(question.lib).use(found)
+            self._unused.discard(exchange.id)
+            self._origins.bind(found.mappings)
+            if (reason := explain.reason_unfit(exchange)) is not None:
+                self._unfit[_key(question)] = reason
+            else:
+                self._follow(question, asked, exchange)
+        self._tell(found, reason)
+        if reason is not None:
+            return None
+        self._answered(exchange)
+        return exchange
+
+    def _index(self, lib: str) -> Index:
+        if lib not in self._indexes:
+            own = sorted((e for e in self.recorded.exchanges if e.signature.lib == lib), key=lambda e: (e.at_ns, e.id))
+            self._indexes[lib] = Index((e, self._library.question(e), self._place_of(e)) for e in own)
+        return self._indexes[lib]
+
+    def _place_of(self, exchange: Exchange) -> Place:
+        return Place(exchange.transaction, exchange.connection, self._paths.get(exchange.span_id or "", ()))
+
+    def _place(self, question: Question, asked: Asked) -> Place:
+        """Where the call stands, in the numbers of the recording."""
+        return Place(
+            self._transactions.get((question.lib, asked.transaction)) if asked.transaction is not None else None,
+            self._connections.get((question.lib, asked.connection)) if asked.connection is not None else None,
+            asked.span_path[1:],
+        )
+
+    def _follow(self, question: Question, asked: Asked, exchange: Exchange) -> None:
+        """The last answer tells which recorded connection and transaction this one stands for."""
+        if asked.transaction is not None:
+            self._transactions[question.lib, asked.transaction] = exchange.transaction
+        if asked.connection is not None:
+            self._connections[question.lib, asked.connection] = exchange.connection
+
+    def _tell(self, found: Found, reason: str | None) -> None:
+        exchange = found.candidate.exchange
+        self._tell_mappings(found.mappings)
+        if reason is not None:
+            self._journal.write("incomplete", exchange=exchange.id, reason=reason)
+            return
+        self._journal.write("take", exchange=exchange.id, session=self.recorded.name)
+        if found.is_ambiguous:
+            self._journal.write("ambiguous", exchange=exchange.id)
+        for path in exchange.redacted:
+            if path.startswith("result"):
+                self._journal.write("redacted", exchange=exchange.id, path=path)
+
+    def _tell_mappings(self, mappings: Iterable[Mapping]) -> None:
+        for each in mappings:
+            recorded, replayed = values.encode(each.recorded), values.encode(each.replayed)
+            self._journal.write("mapping", kind=each.kind, recorded=recorded, replayed=replayed)
+
+    # ---- misses ------------------------------------------------------------------------------------------------------
+
+    def miss(self, question: Question, asked: Asked, note: str = "", consequent: bool = False) -> str:
+        with self._lock:
+            index = self._index(question.lib)
+            unfit = self._unfit.pop(_key(question), None)
+            near = explain.nearest(index, question)
+            group = index.group(question)
+            follows = consequent or self._ends_what_missed(question, asked)
+        if unfit is None and group is not None:
+            near = explain.exhausted(near, len(group.candidates), group.calls)
+            note = note or explain.used_up(len(group.candidates), group.calls)
+        self._journal.write(
+            "miss",
+            request=explain.request_json(question),
+            frame=asked.frame,
+            span=asked.span,
+            nearest=explain.nearest_json(near),
+            differences=explain.differences_json(near),
+            note=unfit or note,
+            consequent=follows,
+            unfit=unfit is not None,
+        )
+        return explain.one_line(question, near, unfit or note)
+
+    def _ends_what_missed(self, question: Question, asked: Asked) -> bool:
+        """The driver rolls back by itself what a miss has broken: no finding of its own."""
+        if asked.connection is None:
+            return False
+        connection = question.lib, asked.connection
+        follows = connection in self._broken and question.method.upper() in TRANSACTION_ENDS
+        self._broken.add(connection)
+        return follows
+
+
+def _key(question: Question) -> Hashable:
+    return question.lib, question.shape, tuple(slot.key for slot in question.slots)

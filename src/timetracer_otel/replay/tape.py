@@ -1,0 +1,59 @@
+"""What the taps of entries write to in replay: kept in memory, to be compared with the recording."""
+
+from __future__ import annotations
+
+import time
+
+from opentelemetry import trace
+
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.cassette.model import Exchange, Payload, Signature
+from timetracer_otel.drivers import registry
+from timetracer_otel.replay.processor import Bindings
+
+
+class EntryTape:
+    """Implements `capture.table.Tape` for the one entry that is replayed: everything else is not captured."""
+
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+        self.entry: Captured | None = None
+
+    def open(
+        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+    ) -> Captured | None:
+        trace_id = trace.get_current_span().get_span_context().trace_id
+        if self.entry is not None or not registry.DRIVERS[driver].is_entry or not self._bindings.is_bound(trace_id):
+            return None
+        self.entry = Captured(driver, request, connection, transaction)
+        return self.entry
+
+    def close(
+        self, captured: Captured, result: object, size: int, complete: bool = True, dropped: str | None = None
+    ) -> None:
+        captured.result, captured.size, captured.complete, captured.dropped = result, size, complete, dropped
+        captured.closed_ns = time.time_ns()
+
+    def discard(self, captured: Captured) -> None:
+        if captured is self.entry:
+            self.entry = None
+
+    def entry_began(self) -> None:
+        """There is no environment to end."""
+
+    def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
+        """Connections of a replay are our own."""
+
+
+def exchange_of(captured: Captured) -> Exchange:
+    """The replayed entry in the form of a recorded one."""
+    encoded = registry.codec(captured.driver).encode(captured)
+    return Exchange(
+        id="replayed",
+        type=encoded.type,
+        signature=Signature(encoded.lib, encoded.method, encoded.url),
+        request=encoded.request,
+        result=encoded.result,
+        complete=captured.complete,
+        target=encoded.target,
+    )

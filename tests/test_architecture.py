@@ -1,0 +1,52 @@
+"""The promises that the folders make: layers, the registry, and how little an import costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import timetracer_otel
+from timetracer_otel.drivers.registry import DRIVERS
+
+PACKAGE = Path(timetracer_otel.__file__).parent
+HEAVY = ("orjson", "zstandard", "psycopg", "starlette", "typer", "rich", "time_machine")
+
+
+def imported_by(module: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after importing `module`."""
+    code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    return set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+
+
+def test_every_driver_folder_has_its_registry_line_and_the_other_way_round() -> None:
+    folders = {path.name for path in (PACKAGE / "drivers").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(DRIVERS)
+
+
+def test_imports_point_up_the_list_of_the_design() -> None:
+    root = PACKAGE.parent.parent
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--config", root / "pyproject.toml", "--no-cache"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["timetracer_otel", "timetracer_otel.exporters", "timetracer_otel.wiring"])
+def test_what_an_app_imports_at_start_loads_nothing_heavy(module: str) -> None:
+    assert imported_by(module).isdisjoint(HEAVY)
+
+
+def test_importing_the_package_does_not_even_load_opentelemetry() -> None:
+    assert "opentelemetry" not in imported_by("timetracer_otel")
+
+
+def test_modules_stay_below_four_hundred_lines() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {str(path): length for path, length in lengths.items() if length > 400} == {}
