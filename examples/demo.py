@@ -34,8 +34,8 @@ REQUESTS: Sequence[tuple[str, str, object]] = (
     ("GET", "/orders/1003", None),
     ("GET", "/orders/9999", None),
     ("GET", "/customers/1", None),
-    ("GET", "/customers/2", None),
     ("POST", "/login", urlencode({"email": "ming@example.com", "password": "hunter2"})),
+    ("GET", "/me", None),
     ("POST", "/login", urlencode({"email": "ming@example.com", "password": "hunter3"})),
     ("POST", "/orders", TEA_FOR_TWO),
     ("POST", "/orders", TOO_MANY_POTS),
@@ -64,11 +64,10 @@ def main() -> None:
 
 def record(folder: Path) -> None:
     say("1. A shop on a real PostgreSQL, recorded")
-    with postgres() as url, service(folder, url) as port:
+    with postgres() as url, service(folder, url) as browser:
         say("A dozen requests")
         for method, path, body in REQUESTS:
-            status = send(port, method, path, body)
-            print(f"  {status}  {method} {path}")
+            print(f"  {browser.send(method, path, body)}  {method} {path}")
     say("The shop and PostgreSQL are stopped: only the cassettes are left")
 
 
@@ -113,8 +112,8 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def service(folder: Path, url: str) -> Iterator[int]:
-    """The port of the shop, which runs as long as the block does."""
+def service(folder: Path, url: str) -> Iterator[Browser]:
+    """A browser that knows the shop, which runs as long as the block does."""
     run(folder, "python -m shop.db", DATABASE_URL=url)
     port = free_port()
     command = f"opentelemetry-instrument uvicorn shop.web:app --port {port}"
@@ -123,18 +122,19 @@ def service(folder: Path, url: str) -> Iterator[int]:
     with (folder / "uvicorn.log").open("wb") as log:
         process = subprocess.Popen(shlex.split(command), cwd=folder, env=env, stdout=log, stderr=log)
     try:
-        wait_until_it_answers(process, port, folder / "uvicorn.log")
-        yield port
+        browser = Browser(port)
+        wait_until_it_answers(process, browser, folder / "uvicorn.log")
+        yield browser
     finally:
         process.terminate()
         process.wait(START_TIMEOUT_S)
 
 
-def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_it_answers(process: subprocess.Popen[bytes], browser: Browser, log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            send(port, "GET", "/health", None)
+            browser.send("GET", "/health", None)
         except ConnectionError:
             time.sleep(0.1)
         else:
@@ -148,16 +148,24 @@ def free_port() -> int:
     return port
 
 
-def send(port: int, method: str, path: str, body: object) -> int:
-    """The status of the response; a `body` that is text goes as a form, any other as JSON."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
-    kind = "application/x-www-form-urlencoded" if isinstance(body, str) else "application/json"
-    data = body if body is None or isinstance(body, str) else json.dumps(body)
-    connection.request(method, path, data, {"content-type": kind} if body else {})
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    return response.status
+class Browser:
+    """Sends requests, with the session's cookie once it has one."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._headers = port, dict[str, str]()
+
+    def send(self, method: str, path: str, body: object) -> int:
+        """The status of the response; a `body` that is text goes as a form, any other as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=START_TIMEOUT_S)
+        kind = "application/x-www-form-urlencoded" if isinstance(body, str) else "application/json"
+        data = body if body is None or isinstance(body, str) else json.dumps(body)
+        connection.request(method, path, data, self._headers | ({"content-type": kind} if body else {}))
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        if cookie := response.getheader("set-cookie"):
+            self._headers["cookie"] = cookie.partition(";")[0]
+        return response.status
 
 
 # ---- commands --------------------------------------------------------------------------------------------------------

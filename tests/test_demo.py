@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.demonstration import Demonstration
+from timetracer_otel.cassette import decompress
 
 pytestmark = pytest.mark.postgres
 
 REQUESTS = 13
+DIGEST = b"f60a248d4bdc945ca37e599fc31233499713e869b1765e6a125a7385d6e0008a"
+"""What schema.sql gives ming@example.com for a password."""
 
 
 def part(demo: Demonstration, number: int) -> str:
@@ -66,6 +70,15 @@ def test_every_request_of_the_shop_replays_the_same_from_a_bundle_elsewhere(
         assert written.stdout == f"{target}\n", written.stderr
         bundles.append(str(target))
     assert _replayed(demo, bundles, "--store", str(tmp_path)) == dict.fromkeys(bundles, "same")
+
+
+def test_no_password_of_the_demo_is_in_any_file(demo: Demonstration) -> None:
+    """R46, in a service: the form, the digest that the statement compares, and the token that the cookie carries."""
+    files = [path for path in (demo.folder / "cassettes").rglob("*") if path.is_file()]
+    texts = [decompress(path.read_bytes()) for path in files]
+    assert any(b"ming@example.com" in text for text in texts)
+    assert not any(secret in text for text in texts for secret in (b"hunter", DIGEST))
+    assert not any(re.search(rb"session=(?!\[redacted:)", text) for text in texts)
 
 
 def _replayed(demo: Demonstration, cassettes: list[str], *options: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from timetracer_otel.config import GIB, KIB, MIB, Settings
 from timetracer_otel.drivers import registry
-from timetracer_otel.drivers.base import MissingNames
+from timetracer_otel.drivers.missing import MissingNames
 from timetracer_otel.errors import CassetteError, TimetracerError, UsageError
 from timetracer_otel.startup import (
     DISABLED,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,13 +20,13 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers import registry
-from timetracer_otel.exporters import active
 from timetracer_otel.startup import DISABLED, EXPORTER, exporter_names, is_disabled, is_named
 
 if TYPE_CHECKING:
     from timetracer_otel.config import Keep, Settings
     from timetracer_otel.drivers.base import ReplayHost
 
+MODE: Final = "TIMETRACER_MODE"
 REFUSED: Final = 2
 """Exit code of a replay that cannot begin."""
 
@@ -62,9 +63,10 @@ def pre_instrument() -> None:
 
     Never raises: an exception here would leave the instrumentors off. A replay that cannot begin ends the process.
     """
-    settings = _settings_of_app()
-    if settings is not None and (active.active() is not None or is_named(os.environ)):
-        _record(settings)
+    if is_named(os.environ) or _is_recording() or os.environ.get(MODE) == "replay":
+        settings = _settings_of_app()
+        if settings is not None:
+            _record(settings)
 
 
 @guarded("install")
@@ -82,15 +84,25 @@ def install(store: str | None = None, keep: Keep | None = None, provider: object
         _record(replace(settings, store=store or settings.store, keep=keep or settings.keep), provider)
 
 
+def _is_recording() -> bool:
+    """True if an exporter of ours was made already, as OTEL_CONFIG_FILE does."""
+    module = sys.modules.get("timetracer_otel.exporters.active")  # an app that does not ask for us does not load it
+    return module is not None and module.active() is not None
+
+
 def _settings_of_app() -> Settings | None:
     """What to record by; None where nothing is to be recorded. In replay, the replay is under way afterwards."""
+    from timetracer_otel.exporters import active
+
     settings = active.settings_of_app()
-    if os.environ.get("TIMETRACER_MODE") == "replay":
+    if os.environ.get(MODE) == "replay":
         _replay(settings)
     return settings if settings is not None and settings.mode == "record" else None
 
 
 def _record(settings: Settings, provider: object = None) -> None:
+    from timetracer_otel.exporters import active
+
     if is_disabled(os.environ):
         guard.warn(f"{DISABLED}=true switches OpenTelemetry off: nothing is recorded; unset it to record")
         return
@@ -108,11 +120,12 @@ def _record(settings: Settings, provider: object = None) -> None:
 
 def _replay(settings: Settings | None) -> None:
     """Whatever goes wrong ends the process: without its guards the app would run against the real world."""
+    if settings is None:
+        os._exit(REFUSED)
     is_ready = False
     try:
-        if settings is not None:
-            _begin_replay(settings)
-            is_ready = True
+        _begin_replay(settings)
+        is_ready = True
     finally:
         if not is_ready:
             traceback.print_exc()
@@ -199,7 +212,7 @@ def _went_in(instrumentor: type[BaseInstrumentor]) -> None:
 
 def _put_in(driver: str) -> Tap:
     """In; or off, after one warning, because the installed library lacks names that the tap needs."""
-    from timetracer_otel.drivers.base import MissingNames
+    from timetracer_otel.drivers.missing import MissingNames
 
     try:
         # An entry is heard in replay by the tap that recorded it: what the app answers is compared at the same place.

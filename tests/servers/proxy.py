@@ -1,4 +1,4 @@
-"""A TCP proxy that keeps every byte of both directions, in front of a server."""
+"""A TCP proxy in front of a server, which keeps every byte that clients send."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ import socket
 import threading
 
 RECEIVE_MAX = 1 << 16
+JOIN_TIMEOUT_S = 10
 
 
 class RecordingProxy:
-    """Listens on a free port of loopback until `stop`; `sent` and `received` are the bytes of each connection in turn."""
+    """Listens on a free port of loopback until `stop`; `sent` holds the bytes of each connection in turn."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.sent: list[bytearray] = []
-        self.received: list[bytearray] = []
+        self._pumps: list[threading.Thread] = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def stop(self) -> None:
+        """Waits until what closed connections still said has arrived."""
+        for pump in self._pumps:
+            pump.join(JOIN_TIMEOUT_S)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -33,15 +37,16 @@ class RecordingProxy:
                 return
             server = socket.create_connection(("127.0.0.1", self._target))
             self.sent.append(bytearray())
-            self.received.append(bytearray())
-            for source, sink, kept in ((client, server, self.sent[-1]), (server, client, self.received[-1])):
-                threading.Thread(target=_pump, args=(source, sink, kept), daemon=True).start()
+            for source, sink, kept in ((client, server, self.sent[-1]), (server, client, None)):
+                self._pumps.append(threading.Thread(target=_pump, args=(source, sink, kept), daemon=True))
+                self._pumps[-1].start()
 
 
-def _pump(source: socket.socket, sink: socket.socket, kept: bytearray) -> None:
+def _pump(source: socket.socket, sink: socket.socket, kept: bytearray | None) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(RECEIVE_MAX):
-            kept += data
+            if kept is not None:
+                kept += data
             sink.sendall(data)
     for end in (source, sink):
         with contextlib.suppress(OSError):

@@ -67,6 +67,15 @@ def test_a_trace_has_the_environments_of_its_processes_and_of_their_parents_and_
     assert cassette.environment_of(cassette.segments[1]) == (inherited, Environment(WORKER))
 
 
+def test_a_grandchild_has_the_environments_of_all_its_ancestors(store: Store) -> None:
+    grandchild = Process(id="9d" * 16, parent=WORKER.id)
+    write(store, replace(ROOT_PART, trace_id="ee" * 16, process=grandchild))
+    store.write_environment(WORKER.id, 0, dump_environment(EnvironmentPart(WORKER, 0)))
+    cassette = opened(store, "ee")
+    chain = [environment.process for environment in cassette.environment_of(cassette.segments[0])]
+    assert chain == [PROCESS, WORKER, grandchild]
+
+
 def test_a_segment_is_named_after_its_cassette_in_every_form(store: Store, tmp_path: Path) -> None:
     bundled = save_bundle(opened(store, TRACE_ID), tmp_path)
     for cassette in (TRACE_ID, "7f3a", store.root / TRACE_ID, bundled):

@@ -33,3 +33,15 @@ async def log_in(connection: Connection, email: str, password: str) -> UUID | No
         (token, customer["id"]),
     )
     return token
+
+
+async def who_is(connection: Connection, token: str) -> Row | None:
+    """The customer of a session; None if there is no such session, or no longer."""
+    cursor = await connection.execute(
+        """
+        SELECT c.id, c.name, c.email FROM sessions s JOIN customers c ON c.id = s.customer_id
+        WHERE s.token::text = %s AND s.expires_at > now()
+        """,
+        (token,),
+    )
+    return await cursor.fetchone()

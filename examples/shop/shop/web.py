@@ -64,6 +64,12 @@ async def login(request: Request) -> Response:
     return response
 
 
+async def show_me(request: Request) -> Response:
+    async with pool.connection() as connection:
+        customer = await customers.who_is(connection, request.cookies.get("session", ""))
+    return Json(customer) if customer else Json({"error": "log in first"}, status_code=401)
+
+
 async def not_found(request: Request, error: Exception) -> Response:
     return Json({"error": f"there is no {error}"}, status_code=404)
 
@@ -86,6 +92,7 @@ app = Starlette(
         Route("/orders/{id:int}", show_order),
         Route("/customers/{id:int}", show_customer),
         Route("/login", login, methods=["POST"]),
+        Route("/me", show_me),
     ],
     exception_handlers={orders.NotFound: not_found, orders.OutOfStock: out_of_stock},
     lifespan=lifespan,

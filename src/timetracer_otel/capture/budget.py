@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from timetracer_otel.capture.table import Captured
-from timetracer_otel.config import Settings
+if TYPE_CHECKING:
+    from timetracer_otel.capture.table import Captured
+    from timetracer_otel.config import Settings
 
 
 class Budget:

@@ -10,8 +10,10 @@ import sys
 import sysconfig
 import time
 from importlib import metadata
+from typing import TYPE_CHECKING
 
-from timetracer_otel.cassette.model import Process
+if TYPE_CHECKING:
+    from timetracer_otel.cassette.model import Process
 
 PACKAGES = (
     "psycopg",
@@ -31,6 +33,8 @@ _started_ns = 0
 
 def identity() -> Process:
     """This process now: `argv` and `sys_path` are read at the call, since servers change them while they start."""
+    from timetracer_otel.cassette.model import Process
+
     _ensure()
     return Process(
         id=_id,

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -25,8 +25,10 @@ from timetracer_otel.capture.keep import is_kept
 from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch, SegmentState, Sink
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Connection, Generated, Payload
-from timetracer_otel.config import Settings
+
+if TYPE_CHECKING:
+    from timetracer_otel.cassette.model import Connection, Payload
+    from timetracer_otel.config import Settings
 
 PART_MAX_SPANS: Final = 2000
 CLOSED_MAX: Final = 10_000
@@ -308,6 +310,8 @@ class Recorder:
             captured.segment.exchanges.append(captured)
 
     def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
+        from timetracer_otel.cassette.model import Connection
+
         with self._lock:
             self._connections[number] = Connection(number, driver, target, parameters)
             if len(self._connections) > CONNECTIONS_MAX:
@@ -323,7 +327,7 @@ class Recorder:
             index = segment.sites[site]
             segment.sites[site] += 1
             if len(segment.generated) < GENERATED_MAX:
-                segment.generated.append(Generated("uuid4", site, index, value.hex))
+                segment.generated.append((site, index, value))
             else:
                 segment.dropped["generated"] += 1
 

@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Connection, Generated
-
 if TYPE_CHECKING:
+    import uuid
+
     from opentelemetry.sdk.trace import ReadableSpan
+
+    from timetracer_otel.capture.table import Captured
+    from timetracer_otel.cassette.model import Connection
+
+
+Made: TypeAlias = "tuple[str, int, uuid.UUID]"
+"""An id that the app made: the so many-th call of this call site gave this value."""
 
 
 class SegmentState:
@@ -60,7 +66,7 @@ class SegmentState:
         self.size = 0
         self.spans: list[ReadableSpan] = []
         self.exchanges: list[Captured] = []
-        self.generated: list[Generated] = []
+        self.generated: list[Made] = []
         self.sites: Counter[str] = Counter()
         self.connections: set[int] = set()
         self.dropped: Counter[str] = Counter()
@@ -83,7 +89,7 @@ class SegmentBatch:
     """Bytes of payloads, as the recorder counts them: what `Recorder.written` gives back."""
     parent_segment: int | None = None
     connections: tuple[Connection, ...] = ()
-    generated: list[Generated] = field(default_factory=list)
+    generated: list[Made] = field(default_factory=list)
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 

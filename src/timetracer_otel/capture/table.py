@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from timetracer_otel.cassette.model import Payload
-
 if TYPE_CHECKING:
     from timetracer_otel.capture.segments import SegmentState
+    from timetracer_otel.cassette.model import Payload
 
 
 class Captured:

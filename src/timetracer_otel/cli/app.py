@@ -21,7 +21,7 @@ CassetteArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="CASSETTE",
-        help="A trace id or its beginning, a segment (<trace>/<root span>), a trace's folder, or a file.",
+        help="A trace id or its beginning, a segment (TRACE/SPAN), a trace's folder, or a file.",
         show_default=False,
     ),
 ]
@@ -157,7 +157,7 @@ def bundle_command(
 ) -> Task:
     """Make one readable file of a recorded trace.
 
-    The file holds everything that a replay needs. Its path is printed.
+    The file holds everything that a replay needs; its path is printed.
     """
     from timetracer_otel.cli import bundling
 

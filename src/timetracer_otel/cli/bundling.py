@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.forms import in_readable_form
-from timetracer_otel.cli.output import safe
 from timetracer_otel.store import save_bundle
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from timetracer_otel.cassette import Exchange, Value
-from timetracer_otel.cli.output import one_line, safe
+from timetracer_otel.cassette.escaping import safe
+from timetracer_otel.cli.output import one_line
 from timetracer_otel.wire.postgres.readable import readable
 
 VALUE_MAX: Final = 40

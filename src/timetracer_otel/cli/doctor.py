@@ -6,7 +6,8 @@ import os
 from dataclasses import asdict
 from typing import Final
 
-from timetracer_otel.cli.output import json_text, safe
+from timetracer_otel.cassette.escaping import safe
+from timetracer_otel.cli.output import json_text
 from timetracer_otel.diagnosis import Finding, diagnose
 
 MARKS: Final = {"ok": "ok", "note": "note", "problem": "PROBLEM"}

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from timetracer_otel.cassette import Entry
+from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli import settings
-from timetracer_otel.cli.output import json_text, print_table, safe
+from timetracer_otel.cli.output import json_text, print_table
 from timetracer_otel.config import duration_s
 from timetracer_otel.errors import CassetteError, UsageError
 from timetracer_otel.store import Listing, SegmentSummary, Store, TraceSummary

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from timetracer_otel.cassette.escaping import is_hidden, safe
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-HIDDEN: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode's controls, overrides of the writing direction, lone surrogates and line separators."""
 DELETE: Final = "\x7f"
 """The one control that JSON writes as it is."""
 UNLIMITED_WIDTH: Final = 100_000
-
-
-def safe(text: str) -> str:
-    """The text on one line, every character that is not visible as a backslash escape."""
-    return text if text.isascii() and text.isprintable() else "".join(_escaped(text))
 
 
 def safe_lines(text: str) -> list[str]:
@@ -71,16 +65,9 @@ def _cell(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _escaped(text: str) -> Iterator[str]:
-    for character in text:
-        is_hidden = unicodedata.category(character) in HIDDEN
-        yield character.encode("unicode_escape").decode() if is_hidden else character
-
-
 def _escaped_in_json(text: str) -> Iterator[str]:
     for character in text:
-        is_hidden = unicodedata.category(character) in HIDDEN and character != "\n"
-        yield _json_escape(character) if is_hidden else character
+        yield _json_escape(character) if is_hidden(character) and character != "\n" else character
 
 
 def _json_escape(character: str) -> str:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from timetracer_otel.cassette import Cassette, Exchange, Process, Segment, Value, as_json, service_of, start_ns
+from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cassette.values import encode
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.describe import describe, parameters, statement, traceback_of
 from timetracer_otel.cli.forms import in_readable_form
-from timetracer_otel.cli.output import json_text, print_table, safe, safe_lines
+from timetracer_otel.cli.output import json_text, print_table, safe_lines
 from timetracer_otel.errors import UsageError
 
 HEADINGS: Final = ("exchange", "at ms", "ms", "call", "request", "values", "outcome")

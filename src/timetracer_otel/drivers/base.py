@@ -1,20 +1,21 @@
 """What a driver gives and what it is given.
 
 A driver is one folder with three files: `record.py` (taps in the app), `codec.py` (captured references <-> an exchange,
-redaction, readable text) and `replay.py` (the real driver redirected to a stub). `registry.DRIVERS` names the folder;
-it is
-imported when its instrumentor is, never before.
+redaction, readable text) and `replay.py` (the real driver redirected to a stub). `registry.DRIVERS` names the folder,
+which is imported when its instrumentor is, never before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Connection, Exchange, Payload, Segment, Value
-from timetracer_otel.redaction import Redactor
+
+if TYPE_CHECKING:
+    from timetracer_otel.redaction import Redactor
 
 # ---- recording -------------------------------------------------------------------------------------------------------
 
@@ -158,17 +159,6 @@ class Replaying(Protocol):
 
     def question(self, exchange: Exchange) -> Question:
         """The canonical form of a recorded request: what `take` compares with."""
-
-
-class MissingNames(Exception):
-    """The installed driver lacks names a tap needs: the tap stays off, with one warning."""
-
-    def __init__(self, driver: str, version: str, names: tuple[str, ...], lost: str) -> None:
-        super().__init__(driver, version, names, lost)
-        self.driver, self.version, self.names, self.lost = driver, version, names, lost
-
-    def __str__(self) -> str:
-        return f"{self.driver} {self.version} has no {', '.join(self.names)}: {self.lost}; report it to timetracer-otel"
 
 
 # ---- entries ---------------------------------------------------------------------------------------------------------

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from timetracer_otel.drivers.base import Codec, EntryDriver, Recording, Replaying
+if TYPE_CHECKING:
+    from timetracer_otel.drivers.base import Codec, EntryDriver, Recording, Replaying
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,16 @@ DRIVERS: Final = {
 
 
 def codec(name: str) -> Codec:
-    return cast(Codec, import_module(f"{DRIVERS[name].module}.codec").CODEC)
+    return cast("Codec", import_module(f"{DRIVERS[name].module}.codec").CODEC)
 
 
 def recording(name: str) -> Recording:
-    return cast(Recording, import_module(f"{DRIVERS[name].module}.record").RECORDING)
+    return cast("Recording", import_module(f"{DRIVERS[name].module}.record").RECORDING)
 
 
 def replaying(name: str) -> Replaying:
-    return cast(Replaying, import_module(f"{DRIVERS[name].module}.replay").REPLAYING)
+    return cast("Replaying", import_module(f"{DRIVERS[name].module}.replay").REPLAYING)
 
 
 def entry(name: str) -> EntryDriver:
-    return cast(EntryDriver, import_module(f"{DRIVERS[name].module}.replay").ENTRY)
+    return cast("EntryDriver", import_module(f"{DRIVERS[name].module}.replay").ENTRY)

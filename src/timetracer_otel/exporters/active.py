@@ -65,6 +65,7 @@ def start(settings: Settings) -> Active:
 
 
 def _new(settings: Settings) -> Active:
+    process.process_id()  # made now, before the app forks: the child names it as its parent
     writer = Writer(settings)
     recorder = Recorder(settings, writer)
     writer.ledger = recorder

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette import Generated
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from timetracer_otel.capture.segments import Made
 
 SEARCHED_MAX_BYTES: Final = 64 * 1024 * 1024
 """Ids times bytes: above it only ids in hexadecimal are found, in one pass over the text."""
@@ -15,24 +20,27 @@ SEARCHED_MAX_BYTES: Final = 64 * 1024 * 1024
 _HEX: Final = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
-def seen(generated: Sequence[Generated], texts: Iterable[bytes]) -> tuple[Generated, ...]:
+def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
     """Those whose value stands in one of the texts (JSON, redacted): hexadecimal, with dashes, or raw in base64."""
-    if not generated:
+    if not made:
         return ()
     text = b"\n".join(texts)
-    if len(generated) * len(text) > SEARCHED_MAX_BYTES:
+    if len(made) * len(text) > SEARCHED_MAX_BYTES:
         found = {match.replace(b"-", b"").lower() for match in _HEX.findall(text)}
-        return tuple(one for one in generated if one.value.encode() in found)
-    return tuple(one for one in generated if any(form in text for form in _forms(one.value)))
+        return tuple(_generated(one) for one in made if one[2].hex.encode() in found)
+    return tuple(_generated(one) for one in made if any(form in text for form in _forms(one[2])))
 
 
-def _forms(value: str) -> Iterable[bytes]:
-    """`value` is 32 hexadecimal digits."""
-    dashed = f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
-    for spelling in (value, dashed):
+def _generated(made: Made) -> Generated:
+    site, index, value = made
+    return Generated("uuid4", site, index, value.hex)
+
+
+def _forms(value: UUID) -> Iterable[bytes]:
+    for spelling in (value.hex, str(value)):
         yield spelling.encode()
         yield spelling.upper().encode()
-    yield from _base64_forms(bytes.fromhex(value))
+    yield from _base64_forms(value.bytes)
 
 
 def _base64_forms(raw: bytes) -> Iterable[bytes]:

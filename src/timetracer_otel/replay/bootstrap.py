@@ -15,17 +15,18 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from timetracer_otel.capture import generated, table
+from timetracer_otel.capture.frames import app_frame, library
 from timetracer_otel.cassette import Cassette, Segment, start_ns
 from timetracer_otel.config import Settings
 from timetracer_otel.errors import ReplayError, TimetracerError, UsageError
 from timetracer_otel.replay import clock as clocks
 from timetracer_otel.replay import isolation, journal, network, text
-from timetracer_otel.replay.frames import app_frame, library
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
 from timetracer_otel.replay.journal import Journal, MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded, entry_of, question_of, requests_of
 from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.report import build
 from timetracer_otel.replay.session import Session
@@ -78,7 +79,7 @@ def start(settings: Settings) -> Host:
     """
     if _active is not None:
         return _active.host
-    log = journal.open_named(os.environ.get(journal.VARIABLE)) or MemoryJournal()
+    log = journal.open_named(os.environ.get(journal.VARIABLE)) or MemoryJournal(keeps_spans=False)
     started: Replay | None = None
     try:
         started = begin(settings, log)
@@ -103,9 +104,10 @@ def error_json(error: TimetracerError) -> dict[str, str]:
     """The fields of the journal's `error` event."""
     if isinstance(error, ReplayError):
         return {"where": error.where, "problem": error.problem, "advice": error.advice}
-    where, _, rest = str(error).partition(": ")
+    message = str(error) if ": " in str(error) else f"replay: {error}"
+    where, _, rest = message.partition(": ")
     problem, _, advice = rest.rpartition("; ")
-    return {"where": where, "problem": problem or rest, "advice": advice or "correct it"}
+    return {"where": where, "problem": problem or rest, "advice": advice or "see the documentation"}
 
 
 def begin(settings: Settings, log: Journal) -> Replay:
@@ -124,6 +126,7 @@ def begin(settings: Settings, log: Journal) -> Replay:
     _guard(bindings, session, log)
     host = Host(bindings, processor, log, start_ns(segment))
     _active = Replay(cassette, segment, session, host, processor, tape, clock, ids, log)
+    log.write("started", process=os.getpid())
     atexit.register(_end, _active, os.getpid())
     return _active
 
@@ -151,7 +154,8 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
     if not clocks.is_available():
         log.write("uncontrolled", text="clock: time-machine is not installed (pip install 'timetracer-otel[replay]')")
         return clocks.RealClock()
-    return clocks.RecordedClock(segment.process.started_ns, start_ns(segment), end_ns(segment))
+    first_ns = segment.process.started_ns if os.environ.get(ENTRY) else 0
+    return clocks.RecordedClock(first_ns, start_ns(segment), end_ns(segment))
 
 
 def end_ns(segment: Segment) -> int:
@@ -171,12 +175,15 @@ def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Jo
     began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
     recorded = Recorded(segment.name, asked, (*segment.connections, *learnt), segment.spans, segment.id)
     ids = [each.value for each in segment.generated if each.kind == "uuid4"]
+    patience = Patience()
+    patience.install()
     session = Session(
         recorded,
         library_,
         Origins(ids, limits, clock.window),
         log,
         answered=lambda exchange: clock.advance(began_ns + exchange.at_ns + exchange.duration_ns),
+        missed=patience.end,
     )
     if not os.environ.get(ENTRY):
         return session, session
@@ -221,7 +228,7 @@ def _guard(bindings: Bindings, session: Session, log: Journal) -> None:
 def _end(replay: Replay, process: int) -> None:
     if os.getpid() != process:
         return
-    replay.journal.write("done")
+    replay.journal.write("done", process=process)
     if isinstance(replay.journal, MemoryJournal) and not os.environ.get(journal.VARIABLE):
         events = replay.journal.events
         has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))

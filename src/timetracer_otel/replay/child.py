@@ -25,6 +25,9 @@ from timetracer_otel.replay.processor import BAGGAGE
 from timetracer_otel.replay.tape import exchange_of
 
 APP: Final = "TIMETRACER_APP"
+UNHEARD: Final = (
+    "the app's answer was not heard: no instrumentor of its framework is installed, or it excludes the request"
+)
 QUIET_S: Final = 2.0
 POLL_S: Final = 0.01
 
@@ -58,7 +61,9 @@ def run(replay: Replay, app_name: str | None) -> None:
     entry = registry.entry(recorded.signature.lib)
     entry.run(app, replay.segment, recorded, headers, replay.start_entry)
     settle(replay)
-    if replay.tape.entry is not None:
+    if replay.tape.entry is None:
+        replay.journal.write("incomplete", exchange=None, reason=UNHEARD)
+    else:
         _compare(replay, recorded, exchange_of(replay.tape.entry))
 
 

@@ -28,7 +28,8 @@ class RecordedClock:
     """One per process: time-machine patches the clock of all threads."""
 
     def __init__(self, process_ns: int, start_ns: int, end_ns: int) -> None:
-        """Wall-clock nanoseconds: when the recorded process began (0: unknown), when the segment began and ended."""
+        """Wall-clock nanoseconds: when the recorded process began (0: there is no start-up to replay), when the segment
+        began and ended."""
         import time_machine
 
         self._start_ns, self._window = start_ns, window(start_ns, end_ns)

@@ -16,7 +16,7 @@ from timetracer_otel.replay.matching import Candidate, Index
 
 CANDIDATES_MAX: Final = 2_000
 SHAPES_MAX: Final = 300
-TEXT_MAX: Final = 2_000
+TEXT_MAX: Final = 8_000
 """Characters of a statement that take part in looking for a similar one."""
 SHOWN_MAX: Final = 300
 """Characters of a statement or a value in the driver's exception."""
@@ -64,13 +64,18 @@ def _values(recorded: Question, asked: Question) -> tuple[Differs, ...]:
 
 
 def _similar(index: Index, question: Question) -> Candidate | None:
-    matcher = difflib.SequenceMatcher(b=question.text[:TEXT_MAX], autojunk=False)
+    """By words: by characters it would take seconds among long statements."""
+    matcher = difflib.SequenceMatcher(b=_words(question.text), autojunk=False)
     best, likeness = None, LIKENESS_MIN
     for candidate in _one_per_shape(index):
-        matcher.set_seq1(candidate.question.text[:TEXT_MAX])
+        matcher.set_seq1(_words(candidate.question.text))
         if matcher.quick_ratio() > likeness and (ratio := matcher.ratio()) > likeness:
             best, likeness = candidate, ratio
     return best
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in WORD.findall(text[:TEXT_MAX]) if not word.isspace()]
 
 
 def _one_per_shape(index: Index) -> Iterator[Candidate]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from opentelemetry import trace
 
+from timetracer_otel.capture.frames import app_frame
 from timetracer_otel.drivers.base import Asked, ServerCore
-from timetracer_otel.replay.frames import app_frame
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.session import Session

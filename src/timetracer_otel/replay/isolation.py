@@ -35,8 +35,29 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def isolate() -> bool:
-    """True when this process now lives in a network of its own; False where the kernel has none or refuses."""
-    if sys.platform != "linux" or not _unshare():
+    """True when this process now lives in a network of its own; False where the kernel has none or refuses, or where
+    TIMETRACER_ISOLATION=guards asks for Python's guards alone (a remote debugger must get in)."""
+    if os.environ.get(VARIABLE) == GUARDS or sys.platform != "linux" or not _is_allowed():
+        return False
+    return _enter()
+
+
+def _is_allowed() -> bool:
+    """Tried by a child first: some kernels grant the namespace and refuse what makes it usable, and there is no way
+    back out of one."""
+    child = os.fork()
+    if child == 0:
+        is_entered = False
+        try:
+            is_entered = _enter()
+        finally:
+            os._exit(0 if is_entered else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _enter() -> bool:
+    """Raises OSError when the namespace is there but cannot be set up."""
+    if not _unshare():
         return False
     _raise_loopback()
     return True

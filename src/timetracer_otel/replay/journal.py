@@ -1,7 +1,7 @@
 """What happens in a replaying process, event by event, so that a process that crashes still leaves a report.
 
-Events cross a pipe in frames of at most PIPE_BUF bytes, which the kernel never mixes: a forked child may write to the
-same pipe. A frame is process id, length, whether it is the event's last, and a piece of its JSON.
+Events cross a named pipe, which children of the app find as well as the app, in frames of at most PIPE_BUF bytes, which
+the kernel never mixes. A frame is process id, length, whether it is the last of its event, and a piece of its JSON.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import stat
 import struct
 import threading
 from collections import defaultdict
@@ -19,7 +18,7 @@ from typing import Any, BinaryIO, Final, Literal, Protocol, TypeAlias, get_args
 Kind: TypeAlias = Literal[
     "ambiguous",  # recorded order decided: exchange
     "comparison",  # differences, ignored
-    "done",  # the process reached its end
+    "done",  # a process reached its end: process
     "entered",  # start-up is over, the entry begins
     "error",  # the replay cannot start: where, problem, advice
     "incomplete",  # a recording that was needed and is not whole: exchange, reason
@@ -28,6 +27,7 @@ Kind: TypeAlias = Literal[
     "outcome",  # recorded, replayed, traceback
     "redacted",  # an answer that holds markers: exchange, path
     "refused",  # the network guard said no: target, what, frame, span, library, in_entry
+    "started",  # a process replays from now on: process
     "span",  # a span that ended
     "take",  # an exchange answered
     "uncontrolled",  # what this replay does not control: text
@@ -50,11 +50,14 @@ class Journal(Protocol):
 class MemoryJournal:
     """Keeps the events: for the environment form without a runner, and for tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps_spans: bool = True) -> None:
+        """`keeps_spans`: False where nobody will export them, and a server would gather them for ever."""
         self.events: list[Event] = []
+        self._keeps_spans = keeps_spans
 
     def write(self, event: Kind, /, **fields: Any) -> None:
-        self.events.append({"event": event, **fields})
+        if event != "span" or self._keeps_spans:
+            self.events.append({"event": event, **fields})
 
     def of(self, kind: Kind) -> list[Event]:
         return [event for event in self.events if event["event"] == kind]
@@ -63,9 +66,16 @@ class MemoryJournal:
 class PipeJournal:
     """Writes to the runner. Once the runner is gone nobody listens: the app goes on all the same."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd, self._lock = fd, threading.Lock()
+    def __init__(self, path: str) -> None:
+        """Raises OSError when there is no such pipe, or nobody reads from it."""
+        self._path, self._lock = path, threading.Lock()
+        self._open()
         os.register_at_fork(after_in_child=self._after_fork)
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)  # without a reader it fails, instead of waiting
+        os.set_blocking(self._fd, True)
+        self._file = _identity(self._fd)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
@@ -73,11 +83,26 @@ class PipeJournal:
     def write(self, event: Kind, /, **fields: Any) -> None:
         data = json.dumps({"event": event, **fields}).encode()
         with self._lock:  # frames of one process must not interleave; the runner always reads, so this never waits long
-            for frame in frames(os.getpid(), data):
-                try:
+            try:
+                self._reopen_if_closed()
+                for frame in frames(os.getpid(), data):
                     os.write(self._fd, frame)
-                except OSError:
-                    return
+            except OSError:
+                return
+
+    def _reopen_if_closed(self) -> None:
+        """An app that makes itself a daemon closes what it does not know; the number may be another file by now."""
+        try:
+            is_ours = _identity(self._fd) == self._file
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            self._open()
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino
 
 
 def frames(process: int, data: bytes) -> Iterator[bytes]:
@@ -109,18 +134,38 @@ def _event(data: bytes) -> Event | None:
     return event if isinstance(event, dict) and event.get("event") in KINDS else None
 
 
-def name_of(fd: int) -> str:
-    """How a child finds the pipe: number and inode, since the number alone may be another file by then."""
-    return f"{fd}:{os.fstat(fd).st_ino}"
-
-
-def open_named(name: str | None) -> PipeJournal | None:
-    """The journal that the runner holds the other end of; None without a runner (the environment form)."""
-    if not name:
+def open_named(path: str | None) -> PipeJournal | None:
+    """The journal that a runner reads; None without one (the environment form, or the runner has gone)."""
+    if not path:
         return None
-    fd, _, inode = name.partition(":")
     try:
-        found = os.fstat(int(fd))
-    except (OSError, ValueError):
+        return PipeJournal(path)
+    except OSError:
         return None
-    return PipeJournal(int(fd)) if stat.S_ISFIFO(found.st_mode) and str(found.st_ino) == inode else None
+
+
+class Reader:
+    """The runner's end. Events come in by a thread of their own, so that no writer ever waits."""
+
+    def __init__(self, path: str) -> None:
+        """Makes the pipe. Raises OSError."""
+        os.mkfifo(path, 0o600)
+        self.path = path
+        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self._holding = os.open(path, os.O_WRONLY)  # the end of the stream comes when we let go, not before
+        os.set_blocking(reading, True)
+        self._events: list[Event] = []
+        # The thread owns the stream: closing it here while a read is under way would wait for that read.
+        self._thread = threading.Thread(target=self._read, args=(reading,), name="timetracer-journal", daemon=True)
+        self._thread.start()
+
+    def _read(self, descriptor: int) -> None:
+        with open(descriptor, "rb") as stream:
+            for event in read(stream):
+                self._events.append(event)
+
+    def finish(self, timeout_s: float) -> list[Event]:
+        """All events; those of processes that outlive the timeout only as far as they have come."""
+        os.close(self._holding)
+        self._thread.join(timeout_s)
+        return list(self._events)

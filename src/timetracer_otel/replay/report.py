@@ -1,25 +1,22 @@
 """The verdict, as a value: built outside the replaying process from the cassette and the events that came out of it.
 
-Misses come first: a different response is usually their symptom. `to_json` is stable and is `docs/report.md` in code.
+Misses come first: a different response is usually their symptom. `to_json` is stable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from timetracer_otel.cassette.model import Cassette, Exchange, Segment
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.replay.explain import reason_unfit, request_json
+from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
-from timetracer_otel.replay.library import entry_of, question_of, requests_of, unknown_libs
+from timetracer_otel.replay.library import question_of, requests_of
+from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
 
-Verdict: TypeAlias = Literal["same", "deviates", "inconclusive"]
 FORMAT: Final = 1
-EXIT: Final[Mapping[Verdict, int]] = {"same": 0, "deviates": 1, "inconclusive": 3}
-NOT_LOSSES: Final = frozenset({"keep", "not_entry", "no_span", "limit", "in_flight", "trace", "environment"})
-"""Counters of a segment that stand for no request of its own, or for one that is there and says that it was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +94,6 @@ def _miss_json(miss: Miss) -> dict[str, Any]:
     }
 
 
-class Events:
-    """The journal of one replay, by kind."""
-
-    def __init__(self, events: Iterable[Event]) -> None:
-        self.all = list(events)
-
-    def of(self, kind: str) -> list[Event]:
-        return [event for event in self.all if event["event"] == kind]
-
-    def last(self, kind: str) -> Event | None:
-        return next((event for event in reversed(self.all) if event["event"] == kind), None)
-
-    def taken_before(self, limit: int) -> list[str]:
-        """Ids of the exchanges that had answered before event number `limit`."""
-        return [event["exchange"] for event in self.all[:limit] if event["event"] == "take"]
-
-
 def build(
     cassette: Cassette,
     segment: Segment,
@@ -129,12 +109,12 @@ def build(
     comparison = journal.last("comparison") or {}
     differences = tuple({**each, "consequent": bool(misses)} for each in comparison.get("differences", ()))
     unused = tuple(_unused(segment, journal, question))
-    reasons = tuple(dict.fromkeys(_reasons(segment, journal, ending, has_entry, bool(misses or differences))))
+    doubts = tuple(dict.fromkeys(reasons(segment, journal, ending, has_entry, bool(misses or differences))))
     outcome = journal.last("outcome") or {}
     return Report(
         cassette=cassette.path or cassette.trace_id,
         segment=segment.id,
-        verdict=_verdict(segment, journal, bool(misses or differences or unused), reasons),
+        verdict=verdict(segment, journal, bool(misses or differences or unused), doubts),
         name=segment.name,
         entry=segment.entry.name if segment.entry is not None else "",
         misses=misses,
@@ -147,7 +127,7 @@ def build(
         redacted=_unique(_picked(event, "exchange", "path") for event in journal.of("redacted")),
         ignored=tuple(comparison.get("ignored", ())),
         uncontrolled=tuple(dict.fromkeys(_uncontrolled(journal))),
-        reasons=reasons,
+        reasons=doubts,
         traceback=outcome.get("traceback", ""),
     )
 
@@ -219,46 +199,6 @@ def _answered_in_doubt(segment: Segment, journal: Events) -> Iterable[Exchange]:
 
 def _named(exchange: Exchange, question: Callable[[Exchange], Question]) -> dict[str, Any]:
     return {**request_json(question(exchange)), "exchange": exchange.id}
-
-
-# ---- verdict ---------------------------------------------------------------------------------------------------------
-
-
-def _verdict(segment: Segment, journal: Events, deviates: bool, reasons: Sequence[str]) -> Verdict:
-    if reasons and not _is_proven(segment, journal):
-        return "inconclusive"
-    return "deviates" if deviates else "same"
-
-
-def _is_proven(segment: Segment, journal: Events) -> bool:
-    """A miss in a whole recording that came before anything that cannot be decided: it does not follow from that."""
-    if segment.root is None or _lost(segment):
-        return False
-    decisive = (e for e in journal.all if e["event"] == "incomplete" or (e["event"] == "miss" and not e["unfit"]))
-    return next((event["event"] == "miss" for event in decisive), False)
-
-
-def _reasons(segment: Segment, journal: Events, ending: str | None, has_entry: bool, deviates: bool) -> Iterable[str]:
-    """What keeps this replay from being decided, by name."""
-    yield from (event["reason"] for event in journal.of("incomplete"))
-    if segment.root is None:
-        yield f"segment {segment.name} was recorded without its end: the process was killed or still running"
-    if (lost := _lost(segment)) and journal.of("miss"):
-        yield f"segment {segment.name} has gaps ({lost}): what missed may have been recorded there"
-    for lib, count in unknown_libs(segment.exchanges).items():
-        yield f"{count} recorded exchanges of {lib}: this release has no driver that could answer or compare them"
-    entry = entry_of(segment) if has_entry else None
-    if entry is not None and (reason := reason_unfit(entry)) is not None:
-        yield reason
-    if ending is not None and not deviates:
-        yield ending
-    elif has_entry and entry is not None and not deviates and journal.last("outcome") is None:
-        yield "the replaying process ended before the entry did"
-
-
-def _lost(segment: Segment) -> str:
-    losses = [f"{reason}: {count}" for reason, count in segment.dropped.items() if count and reason not in NOT_LOSSES]
-    return ", ".join(losses if segment.complete else ["not complete", *losses])
 
 
 def _uncontrolled(journal: Events) -> Iterable[str]:

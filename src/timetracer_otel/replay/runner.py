@@ -6,15 +6,15 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import ReplayError, UsageError
-from timetracer_otel.replay import journal, launch, spans_out
-from timetracer_otel.replay.journal import Event
+from timetracer_otel.replay import launch, spans_out
+from timetracer_otel.replay.journal import Event, Reader
 from timetracer_otel.replay.launch import Launch
 from timetracer_otel.replay.report import Report, build
 
@@ -62,6 +62,7 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
 
     ended = _run(entry, options.timeout_s, is_interactive=False)
     _raise_error(ended)
+    _raise_without_start(ended)
     spans_out.export(event["span"] for event in ended.events if event["event"] == "span")
     return build(cassette, segment, ended.events, ending=ended.why or _without_outcome(ended))
 
@@ -90,7 +91,7 @@ def execute(
 def _without_outcome(ended: Ended) -> str | None:
     if ended.status == 0 or any(event["event"] == "outcome" for event in ended.events):
         return None
-    return f"the app did not come to its entry: exit code {ended.status}, its traceback is above"
+    return f"the replay ended with exit code {ended.status} before its outcome was known; the traceback is above"
 
 
 def _raise_error(ended: Ended) -> None:
@@ -100,27 +101,27 @@ def _raise_error(ended: Ended) -> None:
         raise ReplayError(error["where"], error["problem"], error["advice"])
 
 
+def _raise_without_start(ended: Ended) -> None:
+    if ended.why is None or any(event["event"] in ("started", "error") for event in ended.events):
+        return
+    advice = "see the lines above; OpenTelemetry's launcher and timetracer-otel must be installed side by side"
+    raise ReplayError("replay", f"nothing began to replay ({ended.why})", advice)
+
+
 def _run(launching: Callable[[str], Launch], timeout_s: float | None, is_interactive: bool) -> Ended:
-    reading, writing = os.pipe()
-    events: list[Event] = []
-    with open(reading, "rb") as stream:
-        try:
-            process = _start(launching(journal.name_of(writing)), writing, is_interactive)
-        finally:
-            os.close(writing)
-        reader = threading.Thread(target=lambda: events.extend(journal.read(stream)), daemon=True)
-        reader.start()
+    with tempfile.TemporaryDirectory(prefix="timetracer-") as folder:
+        reader = Reader(os.path.join(folder, "journal"))
+        process = _start(launching(reader.path), is_interactive)
         why = _wait(process, timeout_s, is_interactive)
-        reader.join(DRAIN_S)
-    return Ended(events, process.returncode, why or _unfinished(events, process.returncode))
+        events = reader.finish(DRAIN_S)
+    return Ended(events, process.returncode, why or _unfinished(events, process, is_interactive))
 
 
-def _start(how: Launch, pipe: int, is_interactive: bool) -> subprocess.Popen[bytes]:
+def _start(how: Launch, is_interactive: bool) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         how.command,
         env=how.environment,
         cwd=how.folder,
-        pass_fds=(pipe,),
         stdin=None if is_interactive else subprocess.DEVNULL,
         stdout=None if is_interactive else STDERR,  # stdout is the report's
         start_new_session=not is_interactive,
@@ -149,8 +150,13 @@ def _kill(process: subprocess.Popen[bytes], is_interactive: bool) -> None:
     process.wait()
 
 
-def _unfinished(events: Sequence[Event], status: int) -> str | None:
-    if any(event["event"] == "done" for event in events):
+def _unfinished(events: Sequence[Event], process: subprocess.Popen[bytes], is_interactive: bool) -> str | None:
+    """None when the process came to its end. That of `exec` may be a shell, whose end nobody tells us."""
+    ends = [event["process"] for event in events if event["event"] == "done"]
+    if process.pid in ends or (is_interactive and ends):
         return None
+    if is_interactive and not any(event["event"] == "started" for event in events):
+        return "nothing of the program was replayed: it started no Python"
+    status = process.returncode
     how = f"signal {-status}" if status < 0 else f"exit code {status}"
     return f"the replaying process ended early, with {how}"

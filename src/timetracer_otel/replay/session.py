@@ -32,15 +32,17 @@ class Session:
         origins: Origins,
         journal: Journal,
         answered: Callable[[Exchange], None] = lambda exchange: None,
+        missed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`answered` hears of each answer before the app has it: the clock moves on."""
+        """`answered` hears of each answer before the app has it: the clock moves on. `missed` hears of each miss."""
         self.recorded, self._library, self._origins = recorded, library, origins
-        self._journal, self._answered = journal, answered
+        self._journal, self._answered, self._missed = journal, answered, missed
         self._lock = threading.RLock()
         self._indexes: dict[str, Index] = {}
         self._transactions: dict[tuple[str, int], int | None] = {}
         self._connections: dict[tuple[str, int], int | None] = {}
         self._broken: set[tuple[str, int]] = set()
+        self._missing: set[Hashable] = set()
         self._unfit: dict[Hashable, str] = {}
         self._paths = span_paths(recorded.spans, recorded.root)
         self.asked = 0
@@ -153,7 +155,8 @@ class Session:
             unfit = self._unfit.pop(_key(question), None)
             near = explain.nearest(index, question)
             group = index.group(question)
-            follows = consequent or self._ends_what_missed(question, asked)
+            follows = self._ends_what_missed(question, asked) or self._is_retried(question) or consequent
+        self._missed()
         if unfit is None and group is not None:
             near = explain.exhausted(near, len(group.candidates), group.calls)
             note = note or explain.used_up(len(group.candidates), group.calls)
@@ -178,6 +181,13 @@ class Session:
         follows = connection in self._broken and question.method.upper() in TRANSACTION_ENDS
         self._broken.add(connection)
         return follows
+
+    def _is_retried(self, question: Question) -> bool:
+        """The app asks again for what it did not get: one finding, however often."""
+        key = _key(question)
+        is_again = key in self._missing
+        self._missing.add(key)
+        return is_again
 
 
 def _key(question: Question) -> Hashable:

@@ -9,6 +9,7 @@ from opentelemetry import trace
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Exchange, Payload, Signature
 from timetracer_otel.drivers import registry
+from timetracer_otel.redaction import Redactor
 from timetracer_otel.replay.processor import Bindings
 
 
@@ -46,8 +47,9 @@ class EntryTape:
 
 
 def exchange_of(captured: Captured) -> Exchange:
-    """The replayed entry in the form of a recorded one."""
-    encoded = registry.codec(captured.driver).encode(captured)
+    """The replayed entry in the form of a recorded one: redacted, since it goes into the report."""
+    codec = registry.codec(captured.driver)
+    encoded, redacted = codec.redact(codec.encode(captured), Redactor())
     return Exchange(
         id="replayed",
         type=encoded.type,
@@ -56,4 +58,6 @@ def exchange_of(captured: Captured) -> Exchange:
         result=encoded.result,
         complete=captured.complete,
         target=encoded.target,
+        duration_ns=max(0, captured.closed_ns - captured.opened_ns),
+        redacted=redacted,
     )

@@ -6,11 +6,11 @@ the terminal.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from timetracer_otel.cassette import values
+from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.replay.report import Miss, Report
 
 TEXT_MAX: Final = 1_000
@@ -24,16 +24,17 @@ TO_DO_CUT: Final = "raise the limit that cut it (`timetracer-otel doctor` shows 
 def render(report: Report) -> str:
     """The whole report, one block for each thing to look at, the verdict at the end. Ends with a newline."""
     blocks = [
-        [f"uncontrolled: {_safe(line)}" for line in report.uncontrolled],
-        *map(_miss, report.misses),
+        [f"uncontrolled: {safe(line)}" for line in report.uncontrolled],
+        *map(_miss, report.misses[:LISTED_MAX]),
+        [f"and {len(report.misses) - LISTED_MAX} more misses"] if len(report.misses) > LISTED_MAX else [],
         _differences(report),
         _listed("recorded but not made", [_unused(each) for each in report.unused]),
         _listed("ambiguous, answered in recorded order", [_request(each) for each in report.ambiguous]),
         _listed("stands for another value", [_mapping(each) for each in report.mappings]),
         _listed("answers that hold redacted values", [_redacted(each) for each in report.redacted]),
-        _listed("not compared", [f"{_safe(each['path'])}: {_safe(each['reason'])}" for each in report.ignored]),
+        _listed("not compared", [f"{safe(each['path'])}: {safe(each['reason'])}" for each in report.ignored]),
         _traceback(report),
-        [*(f"inconclusive: {_safe(reason)}" for reason in report.reasons)],
+        [*(f"inconclusive: {safe(reason)}" for reason in report.reasons)],
         [_verdict(report)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -43,11 +44,11 @@ def _miss(miss: Miss) -> list[str]:
     shown = _request(miss.request)
     lines = [f"no recorded answer for  {shown}{'   (follows from an earlier miss)' if miss.consequent else ''}"]
     lines.append(
-        f"  asked by  {_safe(miss.frame) or 'no frame of the application'}      span {_safe(miss.span) or '(none)'}"
+        f"  asked by  {safe(miss.frame) or 'no frame of the application'}      span {safe(miss.span) or '(none)'}"
     )
     lines.append(f"  nearest   {_nearest(miss)}")
     if miss.note:
-        lines.append(f"  note      {_safe(miss.note)}")
+        lines.append(f"  note      {safe(miss.note)}")
     lines.append(f"  to do     {_to_do(miss)}")
     return lines
 
@@ -55,11 +56,9 @@ def _miss(miss: Miss) -> list[str]:
 def _nearest(miss: Miss) -> str:
     if miss.nearest is None:
         return "nothing like it was recorded"
-    parts = [
-        f"exchange {_safe(miss.nearest['exchange'])}, {'already used' if miss.nearest['used'] else 'not used yet'}"
-    ]
+    parts = [f"exchange {safe(miss.nearest['exchange'])}, {'already used' if miss.nearest['used'] else 'not used yet'}"]
     if any(each["path"] == "statement" for each in miss.differences):
-        parts.append(_safe(miss.nearest["text"]))
+        parts.append(safe(miss.nearest["text"]))
     return "; ".join([*parts, *(_difference(each, "asked") for each in miss.differences)])
 
 
@@ -77,33 +76,33 @@ def _differences(report: Report) -> list[str]:
 
 
 def _difference(each: Mapping[str, Any], now: str) -> str:
-    return f"{_safe(each['path'])}: recorded {_value(each['recorded'])}, {now} {_value(each[now])}"
+    return f"{safe(each['path'])}: recorded {_value(each['recorded'])}, {now} {_value(each[now])}"
 
 
 def _traceback(report: Report) -> list[str]:
     """What the replayed app raised: what one came to see."""
     if not report.traceback:
         return []
-    return ["raised in replay", *(f"  {_safe(line)}" for line in report.traceback.splitlines())]
+    return ["raised in replay", *(f"  {safe(line)}" for line in report.traceback.splitlines())]
 
 
 def _unused(each: Mapping[str, Any]) -> str:
     follows = " (follows from the miss)" if each["consequent"] else ""
-    return f"{_request(each)}   exchange {_safe(each['exchange'])}{follows}"
+    return f"{_request(each)}   exchange {safe(each['exchange'])}{follows}"
 
 
 def _mapping(each: Mapping[str, Any]) -> str:
-    return f"{_safe(each['kind'])}: recorded {_value(each['recorded'])}, replayed {_value(each['replayed'])}"
+    return f"{safe(each['kind'])}: recorded {_value(each['recorded'])}, replayed {_value(each['replayed'])}"
 
 
 def _redacted(each: Mapping[str, Any]) -> str:
-    return f"exchange {_safe(each['exchange'])}: {_safe(each['path'])}"
+    return f"exchange {safe(each['exchange'])}: {safe(each['path'])}"
 
 
 def _request(request: Mapping[str, Any]) -> str:
     shown = ", ".join(_value(each) for each in request["values"][:LISTED_MAX])
     comma = "," if len(request["values"]) == 1 else ""
-    return f"{_safe(' '.join(request['text'].split()))[:TEXT_MAX]}{f'   ({shown}{comma})' if shown else ''}"
+    return f"{safe(' '.join(request['text'].split()))[:TEXT_MAX]}{f'   ({shown}{comma})' if shown else ''}"
 
 
 def _listed(title: str, lines: Sequence[str]) -> list[str]:
@@ -120,7 +119,7 @@ def _verdict(report: Report) -> str:
         _count(len(report.unused), "recorded request not made", "recorded requests not made"),
     ]
     found = ", ".join(filter(None, counts))
-    return f"{report.verdict}  {_safe(report.name)}  {_safe(report.entry)}{f': {found}' if found else ''}".rstrip()
+    return f"{report.verdict}  {safe(report.name)}  {safe(report.entry)}{f': {found}' if found else ''}".rstrip()
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -129,15 +128,4 @@ def _count(number: int, one: str, many: str) -> str:
 
 def _value(encoded: Any) -> str:
     text = repr(values.decode(encoded))
-    return _safe(text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)")
-
-
-def _safe(text: str) -> str:
-    return "".join(_escaped(text)) if not text.isascii() or not text.isprintable() else text
-
-
-def _escaped(text: str) -> Iterator[str]:
-    """Controls, line breaks, overrides of the writing direction and lone surrogates become visible; spaces stay."""
-    for character in text:
-        is_hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-        yield character.encode("unicode_escape").decode() if is_hidden else character
+    return safe(text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)")

@@ -135,6 +135,15 @@ def test_a_recorded_commit_does_not_commit_what_failed_by_a_miss() -> None:
     assert answers.used == {0}
 
 
+def test_a_recorded_success_is_not_given_in_a_failed_transaction() -> None:
+    error = {"S": "ERROR", "C": "22012", "M": "division by zero"}
+    answers = Canned([exchange("select 1/0", error=error), ONE])
+    backend = started(answers)
+    lines = say(backend, query("BEGIN"), query("select 1/0"), query("select 1"))
+    assert lines[-2:] == ["E 25P02 select 1: the transaction has failed, a server would not run this", "Z E"]
+    assert answers.refusals == ["the transaction has failed, a server would not run this"]
+
+
 def test_a_savepoint_brings_a_transaction_back_that_failed_by_a_miss() -> None:
     backend = started(Canned([ONE]))
     lines = say(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.asgi.content import Content
-from timetracer_otel.drivers.asgi.noise import excuse
+from timetracer_otel.drivers.asgi.noise import Allowance, excuse
 
 LINES_MAX: Final = 2000
 """Beyond it lines are compared by number: aligning them takes time that grows with the square."""
@@ -28,17 +28,17 @@ class Deviation:
     excuse: str | None = None
 
 
-def compare_bodies(recorded: Content, replayed: Content, window_s: float) -> list[Deviation]:
-    """`window_s`: how long the request took, for values read from the clock."""
+def compare_bodies(recorded: Content, replayed: Content, allowance: Allowance) -> list[Deviation]:
+    """Nothing if they say the same."""
     if recorded.data == replayed.data:
         return []
     if recorded.kind == replayed.kind == "json":
         try:
-            return list(_json("body.$", recorded.value, replayed.value, window_s))
+            return list(_json("body.$", recorded.value, replayed.value, allowance))
         except RecursionError:
             pass
     if "binary" not in (recorded.kind, replayed.kind):
-        return list(_text(recorded.text, replayed.text, window_s))
+        return list(_text(recorded.text, replayed.text, allowance))
     return list(_binary(recorded.data, replayed.data))
 
 
@@ -51,28 +51,28 @@ def plain(value: Any) -> Value:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _json(path: str, recorded: Any, replayed: Any, window_s: float) -> Iterator[Deviation]:
+def _json(path: str, recorded: Any, replayed: Any, allowance: Allowance) -> Iterator[Deviation]:
     """Objects by name in any order, lists by index; 1 and 1.0 are not the same."""
     if isinstance(recorded, dict) and isinstance(replayed, dict):
         for name in dict.fromkeys([*recorded, *replayed]):
             yield from _member(
-                f"{path}{_step(name)}", recorded.get(name, _ABSENT), replayed.get(name, _ABSENT), window_s
+                f"{path}{_step(name)}", recorded.get(name, _ABSENT), replayed.get(name, _ABSENT), allowance
             )
     elif isinstance(recorded, list) and isinstance(replayed, list):
         for index, (was, now) in enumerate(zip_longest(recorded, replayed, fillvalue=_ABSENT)):
-            yield from _member(f"{path}[{index}]", was, now, window_s)
+            yield from _member(f"{path}[{index}]", was, now, allowance)
     elif type(recorded) is not type(replayed) or recorded != replayed:
-        yield Deviation(path, plain(recorded), plain(replayed), excuse(recorded, replayed, window_s))
+        yield Deviation(path, plain(recorded), plain(replayed), excuse(recorded, replayed, allowance))
 
 
 _ABSENT: Final = object()
 
 
-def _member(path: str, recorded: Any, replayed: Any, window_s: float) -> Iterator[Deviation]:
+def _member(path: str, recorded: Any, replayed: Any, allowance: Allowance) -> Iterator[Deviation]:
     if recorded is _ABSENT or replayed is _ABSENT:
         yield Deviation(path, _shown(recorded), _shown(replayed))
     else:
-        yield from _json(path, recorded, replayed, window_s)
+        yield from _json(path, recorded, replayed, allowance)
 
 
 def _shown(member: Any) -> Value:
@@ -83,7 +83,7 @@ def _step(name: str) -> str:
     return f".{name}" if name.replace("-", "_").isidentifier() else f"[{name!r}]"
 
 
-def _text(recorded: str, replayed: str, window_s: float) -> Iterator[Deviation]:
+def _text(recorded: str, replayed: str, allowance: Allowance) -> Iterator[Deviation]:
     """Lines count from 1, as editors count."""
     was, now = recorded.splitlines(), replayed.splitlines()
     if was == now:
@@ -92,7 +92,7 @@ def _text(recorded: str, replayed: str, window_s: float) -> Iterator[Deviation]:
         if last - first == stop - start:
             for index, (old, new) in enumerate(zip(was[first:last], now[start:stop], strict=True), start=first + 1):
                 if old != new:
-                    yield Deviation(f"body.line[{index}]", old, new, excuse(old, new, window_s))
+                    yield Deviation(f"body.line[{index}]", old, new, excuse(old, new, allowance))
         else:
             yield Deviation(f"body.line[{first + 1}]", "\n".join(was[first:last]), "\n".join(now[start:stop]))
 

@@ -10,9 +10,9 @@ from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.asgi.bodies import Deviation, compare_bodies
 from timetracer_otel.drivers.asgi.content import Content, content_of
 from timetracer_otel.drivers.asgi.masking import redact_result
-from timetracer_otel.drivers.asgi.noise import excuse, excuse_header
+from timetracer_otel.drivers.asgi.noise import Allowance, excuse, excuse_header
 from timetracer_otel.drivers.base import Comparison, Difference, Ignored
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import Redactor, find_markers
 
 INTERNAL_ERROR: Final = 500
 CUT: Final = "the client had gone: compared as far as it was sent"
@@ -29,9 +29,10 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
     if lost is not None:
         return Comparison(ignored=(Ignored("result", f"{NOT_KEPT} ({lost})"),))
     window_s = max(recorded.duration_ns, replayed.duration_ns) / 1e9
+    allowance = Allowance(window_s, frozenset(_markers(recorded.request)))
     redactor = Redactor()
     was, now = redact_result(recorded.result, redactor), redact_result(replayed.result, redactor)
-    deviations = [*_status(was, now), *_headers_and_body(was, now, window_s), *_exception(was, now, window_s)]
+    deviations = [*_status(was, now), *_headers_and_body(was, now, allowance), *_exception(was, now, allowance)]
     return Comparison(
         tuple(Difference(each.path, each.recorded, each.replayed) for each in deviations if each.excuse is None),
         tuple(Ignored(each.path, each.excuse) for each in deviations if each.excuse is not None),
@@ -43,6 +44,17 @@ def _lost(exchange: Exchange) -> str | None:
     if exchange.result:
         return None
     return str((exchange.dropped or {}).get("reason", "the recording ends before the answer"))
+
+
+def _markers(request: Payload) -> Iterator[str]:
+    parts = [part for pair in headers_of(request) for part in pair]
+    parts += [
+        body_of(request),
+        cast(bytes, request.get("query_string", b"")),
+        cast(bytes, request.get("raw_path") or b""),
+    ]
+    for part in parts:
+        yield from find_markers(part.decode("latin-1"))
 
 
 def status_of(result: Payload) -> int | None:
@@ -80,12 +92,12 @@ def _status(recorded: Payload, replayed: Payload) -> Iterator[Deviation]:
 # ---- headers ---------------------------------------------------------------------------------------------------------
 
 
-def _headers_and_body(recorded: Payload, replayed: Payload, window_s: float) -> Iterator[Deviation]:
+def _headers_and_body(recorded: Payload, replayed: Payload, allowance: Allowance) -> Iterator[Deviation]:
     if recorded.get("status") is None and _is_cut(recorded):
         return
-    bodies = _body(recorded, replayed, window_s)
+    bodies = _body(recorded, replayed, allowance)
     is_same_body = body_of(recorded) == body_of(replayed)
-    for deviation in _headers(headers_of(recorded), headers_of(replayed), window_s):
+    for deviation in _headers(headers_of(recorded), headers_of(replayed), allowance):
         if deviation.path in ("headers.content-length", "headers.etag") and not is_same_body:
             yield Deviation(deviation.path, deviation.recorded, deviation.replayed, FOLLOWS_BODY)
         else:
@@ -94,7 +106,7 @@ def _headers_and_body(recorded: Payload, replayed: Payload, window_s: float) -> 
 
 
 def _headers(
-    recorded: Sequence[Sequence[bytes]], replayed: Sequence[Sequence[bytes]], window_s: float
+    recorded: Sequence[Sequence[bytes]], replayed: Sequence[Sequence[bytes]], allowance: Allowance
 ) -> Iterator[Deviation]:
     """Values of one name in their order; names in any order and case, as HTTP has it."""
     was, now = _by_name(recorded), _by_name(replayed)
@@ -102,7 +114,7 @@ def _headers(
         pairs = list(zip_longest(was.get(name, ()), now.get(name, ())))
         for index, (old, new) in enumerate(pairs):
             if old != new:
-                reason = excuse_header(name, old, new, window_s) if old is not None and new is not None else None
+                reason = excuse_header(name, old, new, allowance) if old is not None and new is not None else None
                 yield Deviation(f"headers.{name}[{index}]" if len(pairs) > 1 else f"headers.{name}", old, new, reason)
 
 
@@ -116,21 +128,21 @@ def _by_name(headers: Sequence[Sequence[bytes]]) -> dict[str, list[str]]:
 # ---- body and exception ----------------------------------------------------------------------------------------------
 
 
-def _body(recorded: Payload, replayed: Payload, window_s: float) -> list[Deviation]:
+def _body(recorded: Payload, replayed: Payload, allowance: Allowance) -> list[Deviation]:
     lost = recorded.get("body_dropped") or replayed.get("body_dropped")
     if lost:
         return [Deviation("body", recorded.get("body_size"), replayed.get("body_size"), f"{NOT_KEPT} ({lost!s})")]
     was, now = _content(recorded), _content(replayed)
     if _is_cut(recorded) and (was.data.startswith(now.data) or now.data.startswith(was.data)):
         return [Deviation("body", len(was.data), len(now.data), CUT)] if was.data != now.data else []
-    return compare_bodies(was, now, window_s)
+    return compare_bodies(was, now, allowance)
 
 
 def _content(result: Payload) -> Content:
     return content_of(headers_of(result), body_of(result))
 
 
-def _exception(recorded: Payload, replayed: Payload, window_s: float) -> Iterator[Deviation]:
+def _exception(recorded: Payload, replayed: Payload, allowance: Allowance) -> Iterator[Deviation]:
     was, now = recorded.get("exception"), replayed.get("exception")
     if was == now:
         return
@@ -141,7 +153,7 @@ def _exception(recorded: Payload, replayed: Payload, window_s: float) -> Iterato
         yield Deviation("exception.type", _field(was, "type"), _field(now, "type"))
     old, new = _field(was, "message"), _field(now, "message")
     if old != new:
-        yield Deviation("exception.message", old, new, excuse(old, new, window_s))
+        yield Deviation("exception.message", old, new, excuse(old, new, allowance))
 
 
 def _field(exception: Value, name: str) -> Value:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
+from timetracer_otel.capture.frames import is_app
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.drivers.asgi.content import header
 from timetracer_otel.drivers.asgi.heard import Message
@@ -117,9 +118,8 @@ class Client:
             self._has_left = True
         if self._has_left and self._refuses:
             raise OSError("the client has gone, as it had when this was recorded")
-        await asyncio.sleep(
-            0
-        )  # a server's send lets others run: whoever waits for the client to leave must get his turn
+        # A server's send lets others run: whoever waits for the client to leave must get his turn.
+        await asyncio.sleep(0)
 
     def _check(self) -> None:
         departure = self._departure
@@ -160,10 +160,18 @@ async def deliver(app: App, request: Payload, result: Payload, headers: Headers,
 
 
 async def rest(before: set[asyncio.Task[Any]], most_s: float) -> None:
-    """Waits for the tasks that began since `before` and for those that they begin."""
+    """Waits for the app's own tasks that began since `before`, and for those that they begin.
+
+    A library's tasks (a pool's scheduler, a client's reader) run for as long as the process does.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + most_s
-    while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
+    while left := [task for task in asyncio.all_tasks() - before - {asyncio.current_task()} if _is_apps(task)]:
         if loop.time() >= deadline:
             return
         await asyncio.wait(left, timeout=deadline - loop.time())
+
+
+def _is_apps(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is None or is_app(code.co_filename)

@@ -97,7 +97,8 @@ class Body:
     def release(self) -> None:
         """From here on the recorder counts these bytes, or nobody holds them."""
         lent, self._lent = self._lent, 0
-        budget.give(lent)
+        if lent:
+            budget.give(lent)
 
 
 class HeardRequest:

@@ -7,6 +7,7 @@ times in text are not excused here: the session knows which of them were made in
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -25,28 +26,57 @@ _EPOCH_S: Final = (Decimal(1_000_000_000), Decimal(10_000_000_000))
 """Seconds since 1970 between 2001 and 2286."""
 _HTTP_DATE_SLACK_S: Final = 1.0
 
+_WILDCARDS_MAX: Final = 8
+"""Matching takes time that grows with the power of their number."""
+
+SENT_REDACTED: Final = "made from a redacted value of the request"
 REDACTED: Final = "redacted: the values cannot be compared"
 CLOCK: Final = "read from the clock while the request ran"
 MINTED_REASON: Final = "minted per call"
 ADDRESS_REASON: Final = "a memory address"
 
 
-def excuse(recorded: object, replayed: object, window_s: float) -> str | None:
-    """Why two different values are no difference; None if they are one. `window_s`: how long the request took."""
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What this very request may do to values of its answer."""
+
+    window_s: float = 0.0
+    """How long it took: readings of the clock may differ by so much."""
+    markers: frozenset[str] = frozenset()
+    """Markers that were sent in place of secrets: the answer may hold them where it held the secrets."""
+
+
+def excuse(recorded: object, replayed: object, allowance: Allowance) -> str | None:
+    """Why two different values are no difference; None if they are one."""
     if isinstance(recorded, str) and isinstance(replayed, str):
-        return _excuse_text(recorded, replayed)
+        return _excuse_text(recorded, replayed, allowance)
     if isinstance(recorded, Decimal) and isinstance(replayed, Decimal):
         is_time = all(_EPOCH_S[0] < value < _EPOCH_S[1] for value in (recorded, replayed))
-        return CLOCK if is_time and abs(recorded - replayed) <= Decimal(window_s) else None
+        return CLOCK if is_time and abs(recorded - replayed) <= Decimal(allowance.window_s) else None
     return None
 
 
-def _excuse_text(recorded: str, replayed: str) -> str | None:
+def _excuse_text(recorded: str, replayed: str, allowance: Allowance) -> str | None:
+    if allowance.markers and _holds_secrets_of(recorded, replayed, allowance.markers):
+        return SENT_REDACTED
     if MARKER.search(recorded) and _without_digest(recorded) == _without_digest(replayed):
         return REDACTED
     if _ADDRESS.sub("", recorded) == _ADDRESS.sub("", replayed):
         return ADDRESS_REASON
     return None
+
+
+def _holds_secrets_of(recorded: str, replayed: str, markers: frozenset[str]) -> bool:
+    """True if something of the recorded text stands where the replayed one holds a marker that was sent."""
+    pieces, end = list[str](), 0
+    for found in MARKER.finditer(replayed):
+        if f"[redacted:{found[1]}#{found[2]}]" in markers:
+            pieces.append(re.escape(replayed[end : found.start()]))
+            end = found.end()
+    if not 1 <= len(pieces) <= _WILDCARDS_MAX:
+        return False
+    pattern = "".join(f"{piece}.*?" for piece in pieces) + re.escape(replayed[end:])
+    return re.fullmatch(pattern, recorded, re.DOTALL) is not None
 
 
 def _without_digest(text: str) -> str:
@@ -61,27 +91,27 @@ def http_date(text: str) -> float | None:
         return None
 
 
-def excuse_header(name: str, recorded: str, replayed: str, window_s: float) -> str | None:
+def excuse_header(name: str, recorded: str, replayed: str, allowance: Allowance) -> str | None:
     """The same for a header that both answers have."""
     if name in MINTED:
         return MINTED_REASON
     if name == "set-cookie":
-        return _excuse_cookie(recorded, replayed, window_s)
+        return _excuse_cookie(recorded, replayed, allowance)
     if name in ("expires", "last-modified"):
-        return CLOCK if _same_moment(recorded, replayed, window_s) else None
-    return excuse(recorded, replayed, window_s)
+        return CLOCK if _same_moment(recorded, replayed, allowance) else None
+    return excuse(recorded, replayed, allowance)
 
 
-def _excuse_cookie(recorded: str, replayed: str, window_s: float) -> str | None:
+def _excuse_cookie(recorded: str, replayed: str, allowance: Allowance) -> str | None:
     """Value and attributes on their own: a csrf token is minted, its Path is not; Expires is counted from now."""
     was, now = recorded.split(";"), replayed.split(";")
     if len(was) != len(now) or was[0].partition("=")[0] != now[0].partition("=")[0]:
         return None
-    reasons = [_excuse_part(old, new, window_s) for old, new in zip(was, now, strict=True) if old != new]
+    reasons = [_excuse_part(old, new, allowance) for old, new in zip(was, now, strict=True) if old != new]
     return None if None in reasons else "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
-def _excuse_part(recorded: str, replayed: str, window_s: float) -> str | None:
+def _excuse_part(recorded: str, replayed: str, allowance: Allowance) -> str | None:
     name, _, was = recorded.partition("=")
     other, _, now = replayed.partition("=")
     if name != other:
@@ -89,10 +119,10 @@ def _excuse_part(recorded: str, replayed: str, window_s: float) -> str | None:
     if _CSRF.fullmatch(name.strip()):
         return MINTED_REASON
     if name.strip().lower() == "expires":
-        return CLOCK if _same_moment(was, now, window_s) else None
-    return excuse(recorded, replayed, window_s)
+        return CLOCK if _same_moment(was, now, allowance) else None
+    return excuse(recorded, replayed, allowance)
 
 
-def _same_moment(recorded: str, replayed: str, window_s: float) -> bool:
+def _same_moment(recorded: str, replayed: str, allowance: Allowance) -> bool:
     was, now = http_date(recorded), http_date(replayed)
-    return was is not None and now is not None and abs(was - now) <= window_s + _HTTP_DATE_SLACK_S
+    return was is not None and now is not None and abs(was - now) <= allowance.window_s + _HTTP_DATE_SLACK_S

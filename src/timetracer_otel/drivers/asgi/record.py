@@ -15,7 +15,7 @@ from typing import Any, Final
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.config import Settings
 from timetracer_otel.drivers.asgi import heard, tap
-from timetracer_otel.drivers.base import MissingNames
+from timetracer_otel.drivers.missing import MissingNames
 
 CONTRIB: Final = "opentelemetry.instrumentation.asgi"
 STARLETTE: Final = "starlette.middleware.opentelemetry"

@@ -7,7 +7,7 @@ the last message of the response goes on, since the middleware above ends the se
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 from opentelemetry import trace
@@ -28,8 +28,8 @@ FILE_MESSAGES: Final = {"http.response.pathsend": "pathsend", "http.response.zer
 payload_max_bytes = Settings().payload_max_bytes
 """Per direction of a request; `record.install` sets it."""
 
-_inside: ContextVar[bool] = ContextVar("timetracer_asgi", default=False)
-"""True within a heard request: an app mounted in it, or a second tracing middleware, is part of that request."""
+_inside: ContextVar[Hearing | None] = ContextVar("timetracer_asgi", default=None)
+"""The request around this code: an app mounted in it, or a second tracing middleware, is part of that request."""
 
 
 class CaptureMiddleware:
@@ -75,8 +75,11 @@ def _begin(scope: Message, app: App, outer: object) -> Hearing | None:
     if scope["type"] not in ("http", "websocket") or (to := tape()) is None:
         return None
     to.entry_began()
-    if _inside.get() or not trace.get_current_span().get_span_context().is_valid:
-        return None  # part of a heard request, or a URL that the app keeps out of its traces
+    around = _inside.get()
+    if around is not None and around.is_open:
+        return None
+    if not trace.get_current_span().get_span_context().is_valid:
+        return None  # a URL that the app keeps out of its traces
     request = HeardRequest(scope, (scope.get("app"), outer, app), payload_max_bytes)
     captured = to.open(TAP, request)
     if captured is None:
@@ -96,7 +99,12 @@ class Hearing:
         self._tape, self._captured, self._request = to, captured, request
         self._response = HeardResponse(request.started_ns, payload_max_bytes)
         self._is_closed = self._has_news = False
-        self._token: Token[bool] = _inside.set(True)
+        self._token = _inside.set(self)
+
+    @property
+    def is_open(self) -> bool:
+        """False once the response is complete: a pipelined request begins in the context of the one before it."""
+        return not self._is_closed
 
     @guarded(TAP)
     def received(self, message: Message) -> None:

@@ -55,7 +55,9 @@ class SessionAnswers:
         wanted = question(statement.sql, statement.parameters, claim.database)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
-        exchange = claim.source.take(wanted, asked)
+        # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
+        # answered out of the order in which they were recorded. A transaction does bind.
+        exchange = claim.source.take(wanted, replace(asked, connection=None))
         if exchange is not None:
             return Answer(exchange.request, exchange.result)
         if not statement.parameters and _may_make_up(statement.sql, claim):

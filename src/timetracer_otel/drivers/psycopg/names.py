@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-from timetracer_otel.drivers.base import MissingNames
+from timetracer_otel.drivers.missing import MissingNames
 
 ABSENT: Final = object()
 

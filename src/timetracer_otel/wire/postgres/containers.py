@@ -234,12 +234,22 @@ def multirange_conversion(ranges: Conversion) -> Conversion:
         return "{" + ",".join(texts) + "}"
 
     def to_binary(text: str) -> bytes:
-        found = _IN_MULTIRANGE.findall(text)
-        if "{" + ",".join(found) + "}" != text:
-            raise Unconvertible("not a multirange in the server's own spelling")
+        found = _ranges_in(text)
         return _INT32.pack(len(found)) + b"".join(_with_size(ranges.to_binary(one)) for one in found)
 
     return Conversion(to_text, to_binary)
+
+
+def _ranges_in(text: str) -> list[str]:
+    """The ranges of a multirange, each as its own text."""
+    found: list[str] = []
+    at = 1
+    while (one := _IN_MULTIRANGE.match(text, at)) is not None:
+        found.append(one.group())
+        at = one.end() + 1
+    if "{" + ",".join(found) + "}" != text:
+        raise Unconvertible("not a multirange in the server's own spelling")
+    return found
 
 
 def _quoted_bound(text: str) -> str:

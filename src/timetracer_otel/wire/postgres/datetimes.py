@@ -10,6 +10,7 @@ import datetime as dt
 import re
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from timetracer_otel.errors import Unconvertible
 from timetracer_otel.wire.postgres import oids
 from timetracer_otel.wire.postgres.conversion import Conversion, Style, checked
 
+CACHED_DAYS: Final = 1024
 SECOND_US: Final = 1_000_000
 DAY_US: Final = 86_400 * SECOND_US
 EPOCH_NS: Final = 946_684_800 * 1_000_000_000
@@ -64,6 +66,15 @@ def _date_of(day: int) -> tuple[int, int, int]:
     return era * 400 + year_of_era + (month <= 2), month, of_year - (153 * shifted_month + 2) // 5 + 1
 
 
+@lru_cache(maxsize=CACHED_DAYS)
+def _existing_day(year: int, month: int, day: int) -> int:
+    number = _day_of(year, month, day)
+    if _date_of(number) != (year, month, day):
+        raise Unconvertible("no such day")
+    return number
+
+
+@lru_cache(maxsize=CACHED_DAYS)
 def _date_text(day: int) -> tuple[str, str]:
     """The date and its era, which stands at the very end."""
     year, month, of_month = _date_of(day)
@@ -106,10 +117,9 @@ def moment(text: str) -> tuple[int, int | None]:
     if match is None:
         raise Unconvertible("not an ISO date")
     year, month, day, hours, minutes, seconds, fraction, sign, *offset, zulu, era = match.groups()
-    date = _day_of(1 - int(year) if era else int(year), int(month), int(day))
-    if _date_of(date)[1:] != (int(month), int(day)):
-        raise Unconvertible("no such day")
-    us = date * DAY_US + (_clock_us(hours, minutes, seconds, fraction) if hours else 0)
+    us = _existing_day(1 - int(year) if era else int(year), int(month), int(day)) * DAY_US + (
+        _clock_us(hours, minutes, seconds, fraction) if hours else 0
+    )
     return us, 0 if zulu else _offset_s(sign, *offset) if sign else None
 
 
@@ -134,6 +144,7 @@ def local_us(text: str) -> int:
     return _FOREVER_US[text] if text in _FOREVER_US else moment(text)[0]
 
 
+@lru_cache(maxsize=64)
 def _zone(name: str) -> Callable[[int], int]:
     """The offset in seconds, from UTC microseconds since 2000-01-01."""
     if name.upper() in ("UTC", "GMT", "ETC/UTC", "ETC/GMT", "UCT", "ZULU"):

@@ -13,7 +13,7 @@ from timetracer_otel.wire.postgres.state import ConnectionState
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping, synthesise
 from timetracer_otel.wire.postgres.tokens import Token
-from timetracer_otel.wire.postgres.transaction import Move, command
+from timetracer_otel.wire.postgres.transaction import END_A_FAILED_ONE, Move, command
 
 MISS_SQLSTATE = "XX000"
 """Internal error: the driver's own exception type, of a class that applications do not retry."""
@@ -55,9 +55,22 @@ class Outcomes:
         if any(_is_copy_stream(part) for part in parts(statement.sql)):
             return self.refusal(statement, "COPY FROM STDIN and COPY TO STDOUT are not replayed by this release")
         try:
-            return Outcome(statement, recorded(answer.result))
+            outcome = Outcome(statement, recorded(answer.result))
         except DamagedCassette as error:
             return self.refusal(statement, str(error))
+        return self._aborted(outcome) if self._cannot_have_run(outcome) else outcome
+
+    def _cannot_have_run(self, outcome: Outcome) -> bool:
+        """True for a recorded success in a transaction that has failed here: no server gives it."""
+        statements = parts(outcome.statement.sql)
+        if self._state.transaction.status != "E" or outcome.error is not None or not statements:
+            return False
+        move = command(statements[0])
+        return move is None or move.move not in END_A_FAILED_ONE
+
+    def _aborted(self, outcome: Outcome) -> Outcome:
+        text = self._answers.refused(outcome.statement, "the transaction has failed, a server would not run this")
+        return _failure(outcome.statement, "25P02", text)
 
     def _synthesised(self, statement: Statement) -> Outcome:
         if not is_housekeeping(statement.sql):

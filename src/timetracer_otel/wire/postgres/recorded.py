@@ -18,6 +18,8 @@ from timetracer_otel.wire.postgres.messages import Column, command_complete, err
 
 TEXT, BINARY = 0, 1
 
+EMPTY_ROWS_MAX: Final = 1 << 20
+"""Rows without columns are a mere number in the cassette, and memory here."""
 MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error)
 """What reading a payload raises that has not the shape of an exchange."""
 
@@ -114,6 +116,8 @@ def _table(data: Mapping[str, Any]) -> Table:
         if is_readable and count
         else tuple(data.get("values") or [()] * len(columns))
     )
+    if not columns and not 0 <= count <= EMPTY_ROWS_MAX:
+        raise ValueError(f"{count} rows without columns")
     if len(formats) != len(columns) or len(values) != len(columns) or any(len(column) != count for column in values):
         raise ValueError(f"{len(columns)} columns, {len(formats)} formats, {count} rows and values that do not fit")
     if any(fmt not in (TEXT, BINARY) for fmt in formats):
@@ -138,5 +142,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, str]:
     fields = {str(code): str(text) for code, text in data.items()}
     if any(len(code) != 1 or not code.isascii() or code == "\0" for code in fields):
         raise ValueError("an error field whose code is not one letter")
+    if not {"C", "M"} <= fields.keys():
+        raise ValueError("an error without its code or message")
     error_response(fields)  # raises for what cannot be sent
     return fields

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
-from timetracer_otel.wire.postgres.statements import parts, remembered
+from timetracer_otel.wire.postgres.statements import CACHED_SQL_MAX, CACHED_STATEMENTS, parts
 from timetracer_otel.wire.postgres.tokens import Kind, Token
 
 IsSecret: TypeAlias = Callable[[str], bool]
@@ -87,9 +88,12 @@ def secret_literals(sql: str, is_secret: IsSecret) -> list[Span]:
     return list(secrets(sql, is_secret).literals)
 
 
-@remembered
 def secrets(sql: str, is_secret: IsSecret) -> Secrets:
     """Both at once; `is_secret` says it of one column name, as PostgreSQL folds it."""
+    return _remembered(sql, is_secret) if len(sql) <= CACHED_SQL_MAX else _found(sql, is_secret)
+
+
+def _found(sql: str, is_secret: IsSecret) -> Secrets:
     values = [token for statement in parts(sql) for token in _secret_tokens(statement, is_secret)]
     return Secrets(
         frozenset(int(token.text[1:]) - 1 for token in values if token.kind is Kind.PARAMETER and token.text != "$0"),
@@ -97,14 +101,18 @@ def secrets(sql: str, is_secret: IsSecret) -> Secrets:
     )
 
 
+_remembered: Final = lru_cache(maxsize=CACHED_STATEMENTS)(_found)
+
+
 def _secret_tokens(statement: Tokens, is_secret: IsSecret) -> Iterator[Token]:
-    yield from _inserted(statement, is_secret)
     for index, token in enumerate(statement):
         if _is_secret(token, is_secret):
             yield from _after(statement, index)
             yield from _before(statement, index)
         if token.text == "(":
             yield from _row(statement, index, is_secret)
+        if token.upper == "INSERT":
+            yield from _inserted(statement, index, is_secret)
         if token.upper == "PASSWORD":
             yield from statement[index + 1 : index + 2]
 
@@ -117,10 +125,9 @@ def _is_secret(token: Token, is_secret: IsSecret) -> bool:
 def _after(statement: Tokens, index: int) -> Tokens:
     """The expression that the name at `index` is assigned or compared with: `token = $1`, `token NOT IN ($1, $2)`."""
     at = _past_cast(statement, index + 1)
-    while (
-        _upper(statement, at) == ")" and _upper(statement, _qualified_start(statement, index) - 1) == "("
-    ):  # lower(token) = $1
-        at = _past_cast(statement, at + 1)
+    if _upper(statement, _qualified_start(statement, index) - 1) == "(":  # lower(token) = $1
+        while _upper(statement, at) == ")":
+            at = _past_cast(statement, at + 1)
     if _upper(statement, at) == "NOT":
         at += 1
     if _upper(statement, at) not in _COMPARE:
@@ -184,23 +191,26 @@ def _upper(statement: Tokens, at: int) -> str:
 # ---- by position: INSERT, and rows such as (name, token) = ($1, $2) --------------------------------------------------
 
 
-def _inserted(statement: Tokens, is_secret: IsSecret) -> Iterator[Token]:
-    """What VALUES or SELECT puts into the secret columns of an INSERT."""
-    into = next((at for at, token in enumerate(statement) if token.upper == "INTO"), None)
-    if into is None:
-        return
-    opening = next((at for at in range(into, len(statement)) if statement[at].text == "("), len(statement))
-    names, at = _list(statement, opening)
+def _inserted(statement: Tokens, insert: int, is_secret: IsSecret) -> Iterator[Token]:
+    """What VALUES or SELECT puts into the secret columns of the INSERT at `insert` (of MERGE, or of a WITH, too)."""
+    names, at = _list(statement, _past_table(statement, insert + 1))
     hidden = _positions(names, is_secret)
-    while at < len(statement) and hidden:
+    while hidden and _upper(statement, at) not in ("", "ON", "RETURNING", ")"):
         word = statement[at].upper
-        if word in ("ON", "RETURNING"):
-            return
         items, at = (
             _list(statement, at) if word == "(" else _selected(statement, at) if word == "SELECT" else ([], at + 1)
         )
         for position in hidden:
             yield from items[position] if position < len(items) else ()
+
+
+def _past_table(statement: Tokens, at: int) -> int:
+    """Where the columns of an INSERT begin: after INTO, the table's name and its alias."""
+    while (
+        at < len(statement) and statement[at].text != "(" and statement[at].upper not in ("VALUES", "SELECT", "DEFAULT")
+    ):
+        at += 1
+    return at
 
 
 def _row(statement: Tokens, index: int, is_secret: IsSecret) -> Iterator[Token]:

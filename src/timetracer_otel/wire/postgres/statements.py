@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, wraps
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from functools import lru_cache, update_wrapper
+from typing import Final, TypeVar
 
 from timetracer_otel.config import KIB
 from timetracer_otel.wire.postgres.tokens import Kind, Token, code, tokens
@@ -13,7 +13,6 @@ from timetracer_otel.wire.postgres.tokens import Kind, Token, code, tokens
 CACHED_STATEMENTS: Final = 512
 CACHED_SQL_MAX: Final = 16 * KIB
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 # What OpenTelemetry's sqlcommenter writes: url-quoted keys in the order of the alphabet, values as Python's repr.
@@ -34,15 +33,14 @@ _PROPAGATION_KEYS: Final = frozenset(
 )
 
 
-def remembered(function: Callable[Concatenate[str, P], R]) -> Callable[Concatenate[str, P], R]:
+def remembered(function: Callable[[str], R]) -> Callable[[str], R]:
     """`function` with its last results kept, but for SQL so long that keeping it would cost more than it saves."""
     cached = lru_cache(maxsize=CACHED_STATEMENTS)(function)
 
-    @wraps(function)
-    def call(sql: str, *args: P.args, **kwargs: P.kwargs) -> R:
-        return cached(sql, *args, **kwargs) if len(sql) <= CACHED_SQL_MAX else function(sql, *args, **kwargs)
+    def call(sql: str) -> R:
+        return cached(sql) if len(sql) <= CACHED_SQL_MAX else function(sql)
 
-    return call
+    return update_wrapper(call, function)
 
 
 @remembered
@@ -57,7 +55,7 @@ def normalise(sql: str) -> str:
 @remembered
 def verb(sql: str) -> str:
     """The first word in upper case, such as `SELECT`; empty when there is none."""
-    return next((token.upper for token in code(sql) if token.kind is Kind.WORD), "")
+    return next((token.upper for token in tokens(sql) if token.kind is Kind.WORD), "")
 
 
 @remembered

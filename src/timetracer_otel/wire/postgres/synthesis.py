@@ -12,10 +12,9 @@ from typing import Final
 from timetracer_otel.wire.postgres.messages import problem
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.tokens import Token
-from timetracer_otel.wire.postgres.transaction import Command, Move, Transaction, command
+from timetracer_otel.wire.postgres.transaction import END_A_FAILED_ONE, Command, Move, Transaction, command
 
 _PLAIN: Final = frozenset({"SET", "RESET", "LISTEN", "UNLISTEN"})
-_END_A_FAILED_ONE: Final = (Move.COMMIT, Move.ROLLBACK, Move.ROLLBACK_TO)
 _ABORTED: Final = "current transaction is aborted, commands ignored until end of transaction block"
 
 
@@ -73,7 +72,7 @@ def _transaction_tag(move: Command, verb: str, second: str) -> str:
 def _error(move: Command | None, transaction: Transaction) -> dict[str, str] | None:
     if move is not None and transaction.status == "I" and (where := _only_in_transaction(move)):
         return problem("25P01", f"{where} can only be used in transaction blocks")
-    if transaction.status == "E" and (move is None or move.move not in _END_A_FAILED_ONE):
+    if transaction.status == "E" and (move is None or move.move not in END_A_FAILED_ONE):
         return problem("25P02", _ABORTED)
     if move is None or move.move not in (Move.RELEASE, Move.ROLLBACK_TO) or move.savepoint in transaction.savepoints:
         return None

@@ -26,6 +26,10 @@ class Move(Enum):
     ROLLBACK_TO = "ROLLBACK TO"
 
 
+END_A_FAILED_ONE: Final = (Move.COMMIT, Move.ROLLBACK, Move.ROLLBACK_TO)
+"""All that a server runs in a failed transaction."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One statement that moves the transaction."""

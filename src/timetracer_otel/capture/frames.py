@@ -1,4 +1,4 @@
-"""Where in the application a call comes from."""
+"""Which frames are the application's own, and how they are named: `shop/orders.py:31 load_order`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterator
-from types import CodeType, FrameType
+from traceback import FrameSummary, TracebackException
+from types import FrameType
 from typing import Final
 
 DEPTH_MAX: Final = 500
@@ -23,16 +24,30 @@ DIST: Final = f"{os.sep}dist-packages{os.sep}"
 def app_frame() -> str:
     """`shop/orders.py:31 load_order`: the innermost frame of the app's own; empty when there is none."""
     for frame in _stack():
-        if _is_app(frame.f_code.co_filename):
-            return _shown(frame.f_code, frame.f_lineno)
+        code = frame.f_code
+        if is_app(code.co_filename):
+            return f"{_relative(code.co_filename)}:{frame.f_lineno} {code.co_name}"
     return ""
+
+
+def raised_in(traceback: TracebackException) -> str:
+    """The innermost frame of the app's own that an exception passed; empty when there is none."""
+    own = [frame for frame in _passed(traceback) if is_app(frame.filename)]
+    return f"{_relative(own[-1].filename)}:{own[-1].lineno} {own[-1].name}" if own else ""
+
+
+def _passed(traceback: TracebackException) -> Iterator[FrameSummary]:
+    """From the outside in; into an exception group through its first member, where a task's error stands."""
+    yield from traceback.stack
+    for member in (getattr(traceback, "exceptions", None) or [])[:1]:
+        yield from _passed(member)
 
 
 def library() -> str:
     """Name of the installed package that makes the call, such as `httpx`; empty when the app makes it itself."""
     for frame in _stack():
         name = frame.f_code.co_filename
-        if _is_app(name):
+        if is_app(name):
             return ""
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if _is_installed(name) and not name.startswith(OURS) and package not in BETWEEN:
@@ -50,7 +65,8 @@ def _stack() -> Iterator[FrameType]:
 
 
 @functools.lru_cache(maxsize=10_000)
-def _is_app(filename: str) -> bool:
+def is_app(filename: str) -> bool:
+    """False for Python's own modules, installed packages and ours."""
     if filename in TYPED:
         return True
     if filename.startswith("<"):
@@ -67,10 +83,6 @@ def _is_installed(path: str) -> bool:
 def _standard() -> tuple[str, ...]:
     paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
     return tuple({os.path.join(path, "") for path in (*paths, *map(os.path.realpath, paths))})
-
-
-def _shown(code: CodeType, line: int) -> str:
-    return f"{_relative(code.co_filename)}:{line} {code.co_name}"
 
 
 def _relative(filename: str) -> str:

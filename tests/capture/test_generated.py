@@ -1,0 +1,62 @@
+"""uuid4, recorded per call site and given back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from timetracer_otel.capture import generated, guard
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(generated, "log", None)
+    monkeypatch.setattr(generated, "source", None)
+    monkeypatch.setattr(guard, "strict", False)
+    yield
+    generated.uninstall()
+    guard.failures.clear()
+
+
+def make() -> uuid.UUID:
+    return uuid.uuid4()
+
+
+def test_each_value_is_logged_with_its_call_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[str, uuid.UUID]] = []
+    monkeypatch.setattr(generated, "log", lambda site, value: logged.append((site, value)))
+    generated.install()
+    first, second = make(), make()
+    assert [value for _, value in logged] == [first, second]
+    assert first != second
+    assert first.version == 4
+    assert logged[0][0] == logged[1][0]
+    assert logged[0][0].startswith(f"{__name__}:make<{__name__}:test_each_value")
+    assert len(logged[0][0].split("<")) == generated.DEPTH
+
+
+def test_recorded_values_come_back_and_new_ones_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = [uuid.UUID(int=1, version=4)]
+    monkeypatch.setattr(generated, "source", lambda _: recorded.pop() if recorded else None)
+    generated.install()
+    assert make() == uuid.UUID(int=1, version=4)
+    assert make() != make()
+
+
+def test_a_log_that_fails_gives_the_app_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: str, __: uuid.UUID) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(generated, "log", failing)
+    generated.install()
+    assert make().version == 4
+    assert guard.counts() == {"uuid4": 1}
+
+
+def test_uninstall_gives_the_original_back() -> None:
+    generated.install()
+    assert uuid.uuid4 is not generated.original
+    generated.uninstall()
+    assert uuid.uuid4 is generated.original

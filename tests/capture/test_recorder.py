@@ -1,0 +1,270 @@
+"""The recorder by itself: whose segment a span and an exchange belong to. How parts look is tested in exporters/."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Span, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context, use_span
+
+from timetracer_otel.capture import guard, process
+from timetracer_otel.capture.recorder import CLOSED_MAX, GENERATED_MAX, Recorder
+from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch
+from timetracer_otel.config import Keep, Settings
+
+
+class Shelf:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def put(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+    def flush(self, timeout_s: float) -> bool:
+        return True
+
+    @property
+    def segments(self) -> list[SegmentBatch]:
+        return [batch for batch in self.batches if isinstance(batch, SegmentBatch)]
+
+    @property
+    def environments(self) -> list[EnvironmentBatch]:
+        return [batch for batch in self.batches if isinstance(batch, EnvironmentBatch)]
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def recorder(shelf: Shelf) -> Recorder:
+    return Recorder(Settings(), shelf)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted() -> Iterator[None]:
+    guard.failures.clear()
+    yield
+    guard.failures.clear()
+
+
+TRACER = TracerProvider(shutdown_on_exit=False).get_tracer("tests")
+
+
+def start(recorder: Recorder, parent: Span | None = None, kind: SpanKind = SpanKind.INTERNAL) -> Span:
+    span = TRACER.start_span("span", context=set_span_in_context(parent) if parent else Context(), kind=kind)
+    assert isinstance(span, Span)
+    context = span.get_span_context()
+    recorder.span_started(context.trace_id, context.span_id, span.parent, kind, span.start_time or 0)
+    return span
+
+
+def end(recorder: Recorder, span: Span) -> None:
+    span.end()
+    recorder.span_ended(span)
+
+
+def test_a_segment_is_handed_over_when_its_root_has_ended_and_nothing_is_open(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder)
+    child = start(recorder, root)
+    end(recorder, root)
+    assert shelf.batches == []
+    end(recorder, child)
+    (batch,) = shelf.segments
+    assert batch.complete
+    assert batch.spans == [root, child]
+    assert batch.root_start_ns == root.start_time
+
+
+@pytest.mark.parametrize("kind", [SpanKind.CLIENT, SpanKind.PRODUCER])
+def test_a_root_that_calls_others_is_no_entry(recorder: Recorder, shelf: Shelf, kind: SpanKind) -> None:
+    end(recorder, start(recorder, kind=kind))
+    assert shelf.batches == []
+
+
+def test_a_span_in_another_thread_finds_its_segment(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder)
+    thread = threading.Thread(target=lambda: end(recorder, start(recorder, root)))
+    thread.start()
+    thread.join()
+    end(recorder, root)
+    assert len(shelf.segments[0].spans) == 2
+
+
+def test_exchanges_of_work_after_the_response_belong_to_the_segment(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder, kind=SpanKind.SERVER)
+    end(recorder, root)
+    with use_span(root):
+        captured = recorder.open("fake", "late")
+    assert captured is not None
+    recorder.close(captured, "answer", 1)
+    first, late = shelf.segments
+    assert (first.root_id, first.part) == (late.root_id, 0)
+    assert late.part == 1
+    assert late.exchanges == [captured]
+
+
+def test_spans_of_an_unsampled_trace_have_no_exchanges(recorder: Recorder) -> None:
+    end(recorder, start(recorder))
+    tracer = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False).get_tracer("tests")
+    with tracer.start_as_current_span("root"):
+        assert recorder.open("fake", "query") is None
+    assert recorder.open("fake", "query") is None
+    assert recorder.dropped == {"no_span": 1}  # outside of any span: nobody chose that
+
+
+def test_an_upstream_that_does_not_sample_is_respected(recorder: Recorder) -> None:
+    end(recorder, start(recorder))
+    upstream = NonRecordingSpan(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(0)))
+    with use_span(upstream), TRACER.start_as_current_span("root") as span:
+        assert not span.is_recording()
+        assert recorder.open("fake", "query") is None
+
+
+def test_only_errors_are_kept_when_only_errors_are_asked_for(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(keep=Keep(everything=False, errors=True)), shelf)
+    end(recorder, start(recorder))
+    failed = start(recorder)
+    failed.set_attribute("http.response.status_code", 503)
+    end(recorder, failed)
+    assert [batch.spans for batch in shelf.segments] == [[failed]]
+
+
+def test_what_is_not_kept_gives_its_bytes_back(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(keep=Keep(everything=False, errors=True)), shelf)
+    root = start(recorder)
+    with use_span(root):
+        captured = recorder.open("fake", "query")
+    assert captured is not None
+    recorder.close(captured, "answer", 1000)
+    assert recorder._budget.in_flight == 1000
+    end(recorder, root)
+    assert recorder._budget.in_flight == 0
+
+
+def test_a_lost_batch_gives_its_bytes_back_too(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder)
+    with use_span(root):
+        captured = recorder.open("fake", "query")
+    assert captured is not None
+    recorder.close(captured, "answer", 1000)
+    end(recorder, root)
+    (batch,) = shelf.segments
+    assert batch.size == 1000
+    recorder.lost(batch, "part")
+    assert recorder._budget.in_flight == 0
+    assert recorder.dropped == {"part": 1}
+
+
+def test_late_answers_are_counted_once(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder)
+    with use_span(root):
+        captured = recorder.open("fake", "query")
+    end(recorder, root)
+    assert captured is not None
+    recorder.close(captured, "answer", 1000)
+    recorder.close(captured, "answer and more", 1500)
+    assert [batch.size for batch in shelf.segments] == [0, 1000, 1500]
+    for batch in shelf.segments:
+        recorder.written(batch)
+    assert recorder._budget.in_flight == 0
+
+
+def test_a_forked_child_goes_on_with_a_segment_of_its_own(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder)
+    with use_span(root):
+        recorder.open("fake", "the parent's")
+    recorder.after_fork()
+    child = start(recorder, root, SpanKind.CLIENT)
+    end(recorder, child)
+    (batch,) = shelf.segments
+    assert batch.parent_segment == root.get_span_context().span_id
+    assert (batch.spans, batch.exchanges) == ([child], [])
+
+
+def test_memory_for_ended_spans_is_bounded(recorder: Recorder) -> None:
+    root = start(recorder)
+    for _ in range(CLOSED_MAX + 10):
+        end(recorder, start(recorder, root))
+    assert len(recorder._closed) == CLOSED_MAX
+
+
+def test_ids_of_one_segment_are_bounded_and_counted_by_call_site(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder)
+    with use_span(root):
+        for number in range(GENERATED_MAX + 5):
+            recorder.generated("odd" if number % 2 else "even", uuid.UUID(int=number))
+    end(recorder, root)
+    (batch,) = shelf.segments
+    assert len(batch.generated) == GENERATED_MAX
+    assert [made[:2] for made in batch.generated[:4]] == [("even", 0), ("odd", 0), ("even", 1), ("odd", 1)]
+    assert batch.dropped == {"generated": 5}
+
+
+def test_the_environment_ends_with_the_first_entry_sampled_or_not(recorder: Recorder, shelf: Shelf) -> None:
+    early = recorder.open("fake", "start-up")
+    assert early is not None
+    recorder.entry_began()
+    assert shelf.environments[0].exchanges == [early]
+    assert recorder.open("fake", "after") is None
+    recorder.close(early, "answer", 1)
+    assert [(batch.part, batch.exchanges[0].rev) for batch in shelf.environments] == [(0, 1), (1, 1)]
+
+
+def test_a_script_without_entry_leaves_its_environment_at_the_end(recorder: Recorder, shelf: Shelf) -> None:
+    recorder.open("fake", "query")
+    recorder.flush(1)
+    assert len(shelf.environments) == 1
+    recorder.flush(1)
+    assert len(shelf.environments) == 1
+
+
+def test_the_environment_has_a_limit_of_its_own(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(environment_max_bytes=100), shelf)
+    for _ in range(3):
+        captured = recorder.open("fake", "query")
+        assert captured is not None
+        recorder.close(captured, "answer", 60)
+    recorder.entry_began()
+    assert [captured.dropped for captured in shelf.environments[0].exchanges] == [None, "environment", "environment"]
+
+
+def test_many_threads_lose_no_span_and_no_exchange(recorder: Recorder, shelf: Shelf) -> None:
+    root = start(recorder)
+
+    def work() -> None:
+        for _ in range(200):
+            span = start(recorder, root)
+            with use_span(span):
+                captured = recorder.open("fake", "query")
+            assert captured is not None
+            recorder.close(captured, "answer", 1)
+            end(recorder, span)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    end(recorder, root)
+    (batch,) = shelf.segments
+    assert len(batch.spans) == 1601
+    assert len({captured.number for captured in batch.exchanges}) == 1600
+    assert batch.size == 1600
+
+
+def test_a_process_has_an_id_of_its_own_after_a_fork() -> None:
+    before = process.identity()
+    process.after_fork()
+    after = process.identity()
+    assert after.id != before.id
+    assert after.parent == before.id
+    assert len(after.id) == 32

@@ -1,0 +1,61 @@
+"""The quick writer gives byte for byte what the plain one gives."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timetracer_otel.cassette import quick, values
+from timetracer_otel.cassette.model import Value
+from timetracer_otel.errors import Unconvertible
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(codec=None, categories=None)),
+    st.binary(),
+    st.sampled_from(["$", "$text", '{"$', 'a,"$b', "null", b"\xff", b"$", "\ud800"]),
+)
+KEYS = st.one_of(st.text(max_size=4), st.sampled_from(["$text", "$b64", "$", "a"]))
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.tuples(inner), st.dictionaries(KEYS, inner, max_size=4)),
+)
+
+
+@given(VALUES)
+def test_it_writes_what_the_plain_writer_writes(value: Value) -> None:
+    assert quick.dumps(value) == values.dumps(value)
+
+
+@pytest.mark.parametrize("depth", [1, 199, 200, 201, 253, 254, 300])
+def test_it_goes_as_deep_and_no_deeper(depth: int) -> None:
+    value: Value = 1
+    for _ in range(depth):
+        value = [value]
+    if depth <= values.MAX_DEPTH:
+        assert quick.dumps(value) == values.dumps(value)
+    else:
+        with pytest.raises(Unconvertible):
+            quick.dumps(value)
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, {1, 2}, [object]])
+def test_what_is_no_value_is_refused(value: Value) -> None:
+    with pytest.raises(Unconvertible):
+        quick.dumps(value)
+
+
+@given(VALUES, VALUES)
+def test_a_document_with_payloads_is_the_same_text(first: Value, second: Value) -> None:
+    document: dict[str, Value] = {"id": "1", "none": None, "request": first, "result": {"a": second}}
+    assert quick.dumps_nested(document, ("request", "result")) == values.dumps(document)
+
+
+def test_nan_beside_null_is_not_null() -> None:
+    assert quick.dumps([None, math.nan]) == values.dumps([None, math.nan]) != b"[null,null]"

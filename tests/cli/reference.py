@@ -1,0 +1,63 @@
+"""`docs/cli.md`, made of what `--help` says. `python -m tests.cli.reference` writes it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from timetracer_otel.cli.app import COMMANDS, NAME, app
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+HEAD = """# Command line
+
+This page is made of what `timetracer-otel COMMAND --help` says; a test keeps it so.
+
+`CASSETTE` is one of
+
+- a trace id, or its beginning
+- a segment: `TRACE/SPAN`, prefixes of both ids, as `list` prints it where a trace has several
+- the folder of a trace
+- a file: a bundle, or a single part
+
+A duration carries a unit: `500ms`, `60s`, `5m`, `2h`, `7d`.
+Every error is one line on stderr.
+
+| exit code | |
+|---|---|
+| 0 | done; of `replay`: same; of `doctor`: it would record |
+| 1 | `replay`: deviates; `exec`: a request had no recorded answer; `doctor`: it would not record |
+| 2 | bad input or usage |
+| 3 | `replay`: inconclusive, the recording is not whole where it was needed |
+| other | of `exec`: the program's own |
+
+Where a choice comes from is said in [Configuration](configuration.md).
+"""
+
+
+def page() -> str:
+    group: Any = typer.main.get_command(app)
+    return "\n".join([HEAD, *(line for name in COMMANDS for line in _command(name, group.commands[name]))])
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    """Any: typer gives classes of its own, or those of click, depending on its release."""
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    yield f"## {name}\n"
+    yield f"`{' '.join([NAME, name, *('[options]' for _ in options[:1]), *(each.metavar for each in arguments)])}`\n"
+    yield from (f"{' '.join(paragraph.split())}\n" for paragraph in command.help.strip().split("\n\n"))
+    yield "| | |\n|---|---|"
+    yield from (f"| `{each.metavar}` | {each.help} |" for each in arguments)
+    yield from (f"| `{_spelled(each)}` | {each.help} |" for each in options)
+    yield ""
+
+
+def _spelled(option: Any) -> str:
+    return f"{', '.join(option.opts)} {option.metavar or ''}".strip()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

@@ -1,0 +1,66 @@
+"""Precedence: option > environment > pyproject.toml > default; nothing unknown is ignored (R49)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from timetracer_otel.cli import settings
+from timetracer_otel.errors import UsageError
+
+
+def write_table(folder: Path, text: str) -> None:
+    (folder / "pyproject.toml").write_text(f"[project]\nname = 'x'\n[tool.timetracer-otel]\n{text}\n")
+
+
+def test_a_store_comes_from_the_option_then_the_environment_then_the_project(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.store(None).root == Path("cassettes")
+    write_table(folder, 'store = "of-the-project"')
+    assert settings.store(None).root == Path("of-the-project")
+    monkeypatch.setenv("TIMETRACER_STORE", "of-the-environment")
+    assert settings.store(None).root == Path("of-the-environment")
+    assert settings.store("of-the-option").root == Path("of-the-option")
+
+
+def test_a_timeout_comes_from_the_option_then_the_project(folder: Path) -> None:
+    assert settings.timeout_s(None) == 60
+    write_table(folder, 'timeout = "5m"')
+    assert settings.timeout_s(None) == 300
+    assert settings.timeout_s("500ms") == 0.5
+
+
+def test_a_project_without_a_table_says_nothing(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text("# timetracer-otel is a dependency\n[tool.other]\nstore = 1\n")
+    assert settings.project() == settings.Project()
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ('stroe = "x"', ("'stroe'", "app, store, timeout")),
+        ("store = 1", ("store = 1", "not a text")),
+        ('app = " "', ("app", "not a text")),
+        ("store = [", ("no TOML",)),
+    ],
+)
+def test_what_the_table_must_not_hold_is_refused_by_name(folder: Path, table: str, named: tuple[str, ...]) -> None:
+    """R49, for what comes from pyproject.toml."""
+    write_table(folder, table)
+    with pytest.raises(UsageError) as refusal:
+        settings.store(None)
+    assert [word for word in (*named, "pyproject.toml") if word not in str(refusal.value)] == []
+
+
+def test_a_table_that_is_no_table_is_refused(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text('[tool]\ntimetracer-otel = "x"\n')
+    with pytest.raises(UsageError, match="not a table"):
+        settings.project()
+
+
+def test_a_timeout_of_the_project_names_the_project(folder: Path) -> None:
+    write_table(folder, 'timeout = "60"')
+    with pytest.raises(UsageError, match=r"pyproject\.toml"):
+        settings.timeout_s(None)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.replay.recordings import END_NS, START_NS
+from timetracer_otel.replay.clock import RealClock, RecordedClock, is_available
+from timetracer_otel.replay.origin import window
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def clock() -> Iterator[RecordedClock]:
+    clock = RecordedClock(START_NS - 60_000 * MS, START_NS, END_NS)
+    yield clock
+    clock.stop()
+
+
+def test_start_up_sees_the_time_at_which_the_recorded_process_began(clock: RecordedClock) -> None:
+    assert 0 <= time.time_ns() - (START_NS - 60_000 * MS) < 5_000 * MS
+
+
+def test_the_entry_begins_at_its_recorded_time_and_the_clock_ticks(clock: RecordedClock) -> None:
+    clock.start_entry()
+    first = time.time_ns()
+    assert 0 <= first - START_NS < 1_000 * MS
+    time.sleep(0.01)
+    assert time.time_ns() - first >= 9 * MS
+    assert datetime.datetime.now(datetime.timezone.utc).year == 2026
+
+
+def test_an_answer_moves_the_clock_on_to_its_recorded_end_and_never_back(clock: RecordedClock) -> None:
+    clock.start_entry()
+    clock.advance(START_NS + 300 * MS)
+    assert 300 * MS <= time.time_ns() - START_NS < 1_300 * MS
+    before = time.time_ns()
+    clock.advance(START_NS + 10 * MS)
+    assert time.time_ns() >= before
+
+
+def test_the_local_time_zone_stays_the_machines_own() -> None:
+    zone = time.tzname
+    clock = RecordedClock(0, START_NS, END_NS)
+    try:
+        assert time.tzname == zone
+    finally:
+        clock.stop()
+
+
+def test_timeouts_and_monotonic_clocks_stay_real(clock: RecordedClock) -> None:
+    async def jump() -> str:
+        async def work() -> str:
+            clock.advance(START_NS + 3_600_000 * MS)
+            await asyncio.sleep(0.01)
+            return "done"
+
+        return await asyncio.wait_for(work(), 5)
+
+    began = time.monotonic()
+    assert asyncio.run(jump()) == "done"
+    assert time.monotonic() - began < 5
+
+
+def test_the_window_is_that_of_the_recording_and_grows_while_replay_is_slower(clock: RecordedClock) -> None:
+    clock.start_entry()
+    assert clock.window() == window(START_NS, END_NS)
+    clock.advance(END_NS + 60_000 * MS)
+    assert clock.window()[1] > END_NS + 60_000 * MS
+
+
+def test_uuid1_has_the_recorded_time(clock: RecordedClock) -> None:
+    clock.start_entry()
+    gregorian_ns = (uuid.uuid1().time - 0x01B21DD213814000) * 100
+    assert abs(gregorian_ns - START_NS) < 1_000 * MS
+
+
+def test_without_time_machine_instants_of_today_are_those_of_this_replay() -> None:
+    clock = RealClock()
+    clock.start_entry()
+    clock.advance(START_NS)
+    first, last = clock.window()
+    assert first <= time.time_ns() <= last
+
+
+def test_time_machine_is_there_in_the_tests() -> None:
+    assert is_available()

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.replay.recordings import END_NS, ROOT, START_NS, asked, by, exchange, session, span
+from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.drivers.base import AnswerSource
+from timetracer_otel.replay.session import Session
+
+SELECT = "SELECT state FROM jobs WHERE id = $1"
+ID = "11111111-2222-4333-8444-555555555555"
+OTHER_ID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+
+
+def answer(of: Exchange | None) -> object:
+    return None if of is None else of.result["answer"]
+
+
+def test_a_session_is_what_a_driver_asks_for_answers() -> None:
+    source: AnswerSource = session()[0]
+    assert not source.is_environment
+
+
+def test_r32_equal_calls_are_answered_in_recorded_order_and_one_too_many_is_explained() -> None:
+    source, journal = session(*(exchange(n, SELECT, ["7"], a) for n, a in enumerate(["pending", "pending", "done"])))
+    question = asked(SELECT, ["7"])
+    assert [answer(source.take(question, by())) for _ in range(3)] == ["pending", "pending", "done"]
+    assert source.take(question, by()) is None
+    text = source.miss(question, by())
+    assert "recorded 3 times, all used up: this is call number 4" in text
+    [miss] = journal.of("miss")
+    assert miss["differences"] == [{"path": "calls", "recorded": 3, "asked": 4}]
+
+
+def test_a_value_that_differs_is_a_miss_that_names_it() -> None:
+    source, journal = session(exchange(1))
+    question = asked(parameters=["43"])
+    assert source.take(question, by()) is None
+    text = source.miss(question, by())
+    assert text == (
+        "timetracer: no recorded answer for SELECT total FROM orders WHERE id = $1; "
+        "nearest exchange p-1, parameters[0]: recorded '42', asked '43'"
+    )
+    [miss] = journal.of("miss")
+    assert miss["nearest"] == {
+        "exchange": "p-1",
+        "text": "SELECT total FROM orders WHERE id = $1",
+        "values": ["42"],
+        "used": False,
+    }
+    assert miss["frame"] == "shop/orders.py:31 load_order"
+
+
+def test_types_count() -> None:
+    source, _ = session(exchange(1, parameters=["42"]))
+    assert source.take(asked(parameters=[42]), by()) is None
+
+
+def test_a_changed_statement_is_explained_by_its_words() -> None:
+    source, journal = session(exchange(1), exchange(2, "INSERT INTO audit VALUES ($1)", ["x"]))
+    question = asked("SELECT totals FROM orders WHERE id = $1")
+    assert source.take(question, by()) is None
+    source.miss(question, by())
+    [miss] = journal.of("miss")
+    assert miss["nearest"]["exchange"] == "p-1"
+    assert miss["differences"] == [{"path": "statement", "recorded": "total", "asked": "totals"}]
+
+
+def test_nothing_is_near_to_something_quite_different() -> None:
+    source, journal = session(exchange(1))
+    question = asked("VACUUM", [])
+    source.miss(question, by())
+    assert journal.of("miss")[0]["nearest"] is None
+
+
+def test_r34_calls_in_another_order_each_get_their_own_answer() -> None:
+    source, journal = session(*(exchange(n, SELECT, [str(n)], n) for n in range(20)))
+    for n in [*range(19, 9, -1), *range(10)]:
+        assert answer(source.take(asked(SELECT, [str(n)]), by())) == n
+    assert source.is_used_up
+    assert not journal.of("ambiguous")
+
+
+@given(st.permutations(range(12)), st.lists(st.sampled_from("abc"), min_size=12, max_size=12))
+def test_no_answer_comes_from_a_request_that_differs(order: list[int], values: list[str]) -> None:
+    source, _ = session(*(exchange(n, SELECT, [value]) for n, value in enumerate(values)))
+    for n in order:
+        found = source.take(asked(SELECT, [values[n]]), by())
+        assert found is not None
+        assert found.request["parameters"] == [values[n]]
+    assert source.take(asked(SELECT, ["d"]), by()) is None
+
+
+def test_every_exchange_answers_once_whatever_the_threads_do() -> None:
+    source, journal = session(*(exchange(n, SELECT, ["7"], n) for n in range(400)))
+    taken: list[object] = []
+
+    def work() -> None:
+        for _ in range(50):
+            taken.append(answer(source.take(asked(SELECT, ["7"]), by())))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, taken)) == sorted(map(str, range(400)))
+    assert len(journal.of("take")) == 400
+
+
+def test_ten_thousand_equal_calls_take_no_longer_each_than_the_first() -> None:
+    source, _ = session(*(exchange(n, SELECT, ["7"], n, connection=n % 5) for n in range(10_000)))
+    question = asked(SELECT, ["7"])
+    began = time.perf_counter()
+    for _ in range(10_000):
+        assert source.take(question, by(connection=1)) is not None
+    assert time.perf_counter() - began < 5
+
+
+# ---- among equals ----------------------------------------------------------------------------------------------------
+
+
+def test_the_transaction_that_the_connection_follows_decides_first() -> None:
+    source, _ = session(
+        exchange(1, "BEGIN", [], "a", transaction=1, connection=1),
+        exchange(2, "BEGIN", [], "b", transaction=2, connection=2),
+        exchange(3, "INSERT $1", ["x"], transaction=1, connection=1),
+        exchange(4, "INSERT $1", ["y"], transaction=2, connection=2),
+        exchange(5, "COMMIT", [], "first", transaction=1, connection=1),
+        exchange(6, "COMMIT", [], "second", transaction=2, connection=2),
+    )
+    assert source.take(asked("BEGIN", []), by(8, 80)) is not None
+    assert source.take(asked("INSERT $1", ["y"]), by(8, 80)) is not None
+    assert answer(source.take(asked("COMMIT", []), by(8, 80))) == "second"
+
+
+def test_the_recorded_connection_decides_next() -> None:
+    source, _ = session(
+        exchange(1, "SET a", [], connection=1),
+        exchange(2, "SET b", [], connection=2),
+        exchange(3, SELECT, ["7"], "first", connection=1),
+        exchange(4, SELECT, ["7"], "second", connection=2),
+    )
+    assert source.take(asked("SET b", []), by(9)) is not None
+    assert answer(source.take(asked(SELECT, ["7"]), by(9))) == "second"
+
+
+def test_the_place_in_the_span_tree_decides_next_and_the_name_of_the_root_does_not_count() -> None:
+    spans = [span(ROOT, "GET /orders/{id}"), span("b" * 16, "price", ROOT), span("c" * 16, "stock", ROOT)]
+    source, _ = session(
+        exchange(1, SELECT, ["7"], "price", span_id="b" * 16),
+        exchange(2, SELECT, ["7"], "stock", span_id="c" * 16),
+        spans=spans,
+    )
+    assert answer(source.take(asked(SELECT, ["7"]), by(path=("GET", "stock")))) == "stock"
+
+
+def test_equal_calls_under_way_together_with_different_answers_are_ambiguous() -> None:
+    source, journal = session(
+        exchange(1, SELECT, ["7"], "a", at_ns=0, duration_ns=500, connection=1),
+        exchange(2, SELECT, ["7"], "b", at_ns=100, duration_ns=500, connection=2),
+    )
+    assert answer(source.take(asked(SELECT, ["7"]), by())) == "a"
+    assert [event["exchange"] for event in journal.of("ambiguous")] == ["p-1"]
+
+
+@pytest.mark.parametrize(("second_at_ns", "second_answer"), [(600, "b"), (100, "a")])
+def test_one_after_the_other_or_equal_answers_are_not_ambiguous(second_at_ns: int, second_answer: str) -> None:
+    source, journal = session(
+        exchange(1, SELECT, ["7"], "a", at_ns=0, duration_ns=500),
+        exchange(2, SELECT, ["7"], second_answer, at_ns=second_at_ns),
+    )
+    source.take(asked(SELECT, ["7"]), by())
+    assert not journal.of("ambiguous")
+
+
+def test_the_database_counts_only_where_there_is_more_than_one() -> None:
+    one, _ = session(exchange(1, database="shop"))
+    assert one.take(asked(database="shop_local"), by()) is not None
+    two, _ = session(exchange(1, database="shop"), exchange(2, database="stock", answer=2))
+    assert answer(two.take(asked(database="stock"), by())) == 2
+    assert two.take(asked(database="other"), by()) is None
+
+
+# ---- environment -----------------------------------------------------------------------------------------------------
+
+
+def test_answers_of_the_environment_repeat() -> None:
+    source, _ = session(exchange(1, answer="a"), exchange(2, answer="b"), is_environment=True)
+    assert [answer(source.take(asked(), by())) for _ in range(4)] == ["a", "b", "b", "b"]
+
+
+def test_known_exchanges_are_there_used_or_not() -> None:
+    source, _ = session(exchange(1), exchange(2, parameters=["43"]), exchange(3, "COMMIT", []))
+    source.take(asked(), by())
+    shape = asked().shape
+    assert [each.id for each in source.known("psycopg", shape)] == ["p-1", "p-2"]
+    assert source.known("psycopg", "no such shape") == ()
+
+
+# ---- recordings that are not whole -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reason"),
+    [
+        (exchange(1, dropped={"reason": "limit", "size": 99}), "recorded without its payload (99 bytes): limit"),
+        (exchange(1, complete=False), "recorded without its end"),
+    ],
+)
+def test_an_exchange_that_is_not_whole_is_refused_with_the_reason(recorded: Exchange, reason: str) -> None:
+    source, journal = session(recorded)
+    assert source.take(asked(), by()) is None
+    assert reason in source.miss(asked(), by())
+    assert [event["exchange"] for event in journal.of("incomplete")] == ["p-1"]
+    assert journal.of("miss")[0]["unfit"]
+    assert not journal.of("take")
+
+
+def test_the_rollback_after_a_miss_on_the_same_connection_follows_from_it() -> None:
+    source, journal = session(exchange(1), exchange(2, "COMMIT", []))
+    source.miss(asked(parameters=["43"]), by(3))
+    source.miss(asked("ROLLBACK", []), by(3))
+    source.miss(asked("ROLLBACK", []), by(4))
+    assert [event["consequent"] for event in journal.of("miss")] == [False, True, False]
+
+
+# ---- values of proven origin -----------------------------------------------------------------------------------------
+
+
+def made(source: Session, *ids: str) -> None:
+    for each in ids:
+        source.made(uuid.UUID(each))
+
+
+def test_r35_a_new_uuid_stands_for_the_recorded_one_everywhere() -> None:
+    source, journal = session(
+        exchange(1, "INSERT $1", [ID]), exchange(2, "SELECT $1", [f"key/{ID.replace('-', '')}"]), ids=[ID]
+    )
+    made(source, OTHER_ID)
+    assert source.take(asked("INSERT $1", [OTHER_ID]), by()) is not None
+    assert source.take(asked("SELECT $1", [f"key/{OTHER_ID.replace('-', '')}"]), by()) is not None
+    assert [(each["kind"], each["replayed"][-4:]) for each in journal.of("mapping")] == [("uuid4", "eeee")] * 2
+    assert source.explains(f"order {ID}", f"order {OTHER_ID}")
+    assert not source.explains(f"order {ID}", f"Order {OTHER_ID}")
+
+
+def test_a_uuid_from_elsewhere_is_a_miss() -> None:
+    source, _ = session(exchange(1, "INSERT $1", [ID]), ids=[ID])
+    assert source.take(asked("INSERT $1", [OTHER_ID]), by()) is None
+    recorded_elsewhere, _ = session(exchange(1, "INSERT $1", [ID]))
+    made(recorded_elsewhere, OTHER_ID)
+    assert recorded_elsewhere.take(asked("INSERT $1", [OTHER_ID]), by()) is None
+
+
+def test_one_uuid_cannot_stand_for_two() -> None:
+    second = ID.replace("1", "9")
+    source, _ = session(exchange(1, "INSERT $1", [ID]), exchange(2, "DELETE $1", [second]), ids=[ID, second])
+    made(source, OTHER_ID)
+    assert source.take(asked("INSERT $1", [OTHER_ID]), by()) is not None
+    assert source.take(asked("DELETE $1", [OTHER_ID]), by()) is None
+
+
+def test_another_value_beside_a_mapped_one_is_a_miss() -> None:
+    source, _ = session(exchange(1, "INSERT $1, $2", [ID, "5 EUR"]), ids=[ID])
+    made(source, OTHER_ID)
+    assert source.take(asked("INSERT $1, $2", [OTHER_ID, "6 EUR"]), by()) is None
+
+
+@pytest.mark.parametrize(
+    ("recorded_ns", "asked_ns", "is_same"),
+    [
+        (START_NS + 5, START_NS + 9, True),
+        (START_NS - 3_600_000_000_000, START_NS + 9, False),
+        (START_NS + 5, END_NS + 3_600_000_000_000, False),
+    ],
+)
+def test_an_instant_is_mapped_only_inside_the_window_of_both_clocks(
+    recorded_ns: int, asked_ns: int, is_same: bool
+) -> None:
+    source, journal = session(
+        exchange(1, "INSERT $1", ["then"]),
+        question=lambda recorded: asked("INSERT $1", ["then"], instants=[recorded_ns]),
+    )
+    found = source.take(asked("INSERT $1", ["now"], instants=[asked_ns]), by())
+    assert (found is not None) is is_same
+    assert len(journal.of("mapping")) == is_same
+
+
+MARKER, OTHER_MARKER = "[redacted:secrets#0a1b2c]", "[redacted:secrets#ffffff]"
+
+
+def test_a_secret_fits_a_redacted_slot_if_only_one_is_left() -> None:
+    redacted = ("request.parameters[0]", "result.answer")
+    source, journal = session(exchange(1, parameters=[f"Bearer {MARKER}"], redacted=redacted))
+    assert source.take(asked(parameters=["Basic s3cret"]), by()) is None
+    assert source.take(asked(parameters=["Bearer s3cret"]), by()) is not None
+    assert [event["kind"] for event in journal.of("mapping")] == ["redacted"]
+    assert [event["path"] for event in journal.of("redacted")] == ["result.answer"]
+
+
+def test_a_secret_that_fits_two_redacted_requests_is_a_miss() -> None:
+    source, _ = session(exchange(1, parameters=[MARKER]), exchange(2, parameters=[OTHER_MARKER]))
+    assert source.take(asked(parameters=["s3cret"]), by()) is None
+
+
+def test_equal_markers_stand_for_one_secret() -> None:
+    source, _ = session(exchange(1, parameters=[MARKER]), exchange(2, parameters=[MARKER]))
+    assert source.take(asked(parameters=["s3cret"]), by()) is not None
+    assert source.take(asked(parameters=["another"]), by()) is None
+    assert source.take(asked(parameters=["s3cret"]), by()) is not None
+
+
+def test_a_stand_in_for_a_secret_without_room_for_a_marker_fits_by_its_path() -> None:
+    source, _ = session(exchange(1, "SELECT $1, $2", [815, 1], redacted=("request.parameters[0]",)))
+    assert source.take(asked("SELECT $1, $2", [4711, 2]), by()) is None
+    assert source.take(asked("SELECT $1, $2", [4711, 1]), by()) is not None
+
+
+def test_an_iso_instant_of_the_outcome_is_explained_only_inside_the_window() -> None:
+    source, _ = session()
+    recorded, replayed = "2026-09-21T14:13:20.100000+00:00", "2026-09-21T14:13:20.300000Z"
+    assert source.explains(recorded, replayed)
+    assert not source.explains(recorded, "2026-09-21T15:13:20Z")
+    assert not source.explains(recorded, "2026-02-31T14:13:20Z")
+    assert not source.explains(recorded, "2026-09-30T14:13:20Z")
+    assert not source.explains(1, 2)
+
+
+def test_a_miss_among_hundreds_of_long_statements_is_explained_at_once() -> None:
+    columns = ", ".join(f"column_{n}" for n in range(200))
+    source, journal = session(*(exchange(n, f"SELECT {columns} FROM t{n} WHERE id = $1", ["7"]) for n in range(300)))
+    question = asked(f"SELECT {columns} FROM t150 WHERE ids = $1", ["7"])
+    began = time.perf_counter()
+    source.miss(question, by())
+    assert time.perf_counter() - began < 3
+    assert journal.of("miss")[0]["nearest"]["exchange"] == "p-150"

@@ -1,0 +1,104 @@
+"""The documentation is true: its commands run, its reference is that of `--help`, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.reference import page
+from tests.demonstration import ROOT, Demonstration, environment
+from timetracer_otel.cli.app import COMMANDS, app
+from timetracer_otel.cli.settings import KEYS
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+VARIABLE = re.compile(r"TIMETRACER_[A-Z_]+")
+NEXT_SENTENCE = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?] +[A-Z`]")
+TRACE = "7f3a"
+
+RUN_ELSEWHERE = ("scripts/demo", "scripts/test", "scripts/dev", "scripts/check")
+"""`.ci/run` runs these, and tests/test_demo.py what the demo does: a test run within a test run says nothing more."""
+
+
+def commands(block: str) -> list[str]:
+    return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+
+
+BLOCKS = [
+    pytest.param(block, id=f"{path.relative_to(ROOT)}-{number}")
+    for path in PAGES
+    for number, block in enumerate(BLOCK.findall(path.read_text()))
+]
+
+
+def test_there_are_console_blocks() -> None:
+    assert len(BLOCKS) > 5
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_command_of_a_console_block_runs(block: str, demo: Demonstration) -> None:
+    for command in commands(block):
+        if command.split()[0] in RUN_ELSEWHERE:
+            assert os.access(ROOT / command.split()[0], os.X_OK)
+            continue
+        done = subprocess.run(
+            ["bash", "-c", command.replace(TRACE, demo.failing[:8])],
+            cwd=demo.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_the_reference_is_that_of_the_command_line() -> None:
+    written = (ROOT / "docs" / "cli.md").read_text()
+    assert written == page(), "run: python -m tests.cli.reference"
+
+
+def test_the_commands_that_errors_name_are_those_that_there_are() -> None:
+    assert tuple(command.name for command in app.registered_commands) == COMMANDS
+
+
+def test_each_variable_is_documented_and_each_documented_one_is_read() -> None:
+    read = set(VARIABLE.findall((ROOT / "src" / "timetracer_otel" / "config.py").read_text()))
+    documented = set(VARIABLE.findall((ROOT / "docs" / "configuration.md").read_text()))
+    assert documented == read
+
+
+def test_each_key_of_the_project_table_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    table = text.partition("[tool.timetracer-otel]\n")[2].partition("```")[0]
+    assert sorted(line.split()[0] for line in table.splitlines()) == sorted(KEYS)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(path: Path) -> None:
+    broken = [link for link in LINK.findall(path.read_text()) if not (path.parent / link).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PAGES if "decisions" not in path.parts],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_line_holds_one_sentence(path: Path) -> None:
+    prose = FENCED.sub("", path.read_text())
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "-", "**"))]
+    assert [line for line in lines if NEXT_SENTENCE.search(line)] == []
+
+
+def test_scripts_can_be_run() -> None:
+    scripts = [path for path in (ROOT / "scripts").iterdir() if not path.name.startswith("_")]
+    assert {"dev", "demo", "test", "check"} <= {path.name for path in scripts}
+    assert [path.name for path in [*scripts, ROOT / ".ci" / "run"] if not os.access(path, os.X_OK)] == []
