@@ -66,6 +66,7 @@ def pre_instrument() -> None:
     if is_named(os.environ) or _is_recording() or os.environ.get(MODE) == "replay":
         settings = _settings_of_app()
         if settings is not None:
+            _warn_of_plain_provider()
             _record(settings)
 
 
@@ -106,8 +107,6 @@ def _record(settings: Settings, provider: object = None) -> None:
     if is_disabled(os.environ):
         guard.warn(f"{DISABLED}=true switches OpenTelemetry off: nothing is recorded; unset it to record")
         return
-    if active.active() is None and provider is None and is_named(os.environ):
-        _warn_of_plain_provider()
     target = provider if provider is not None else _global_provider()
     active.start(settings)
     if not active.attach(target):
@@ -139,7 +138,9 @@ def _begin_replay(settings: Settings) -> None:
 
 
 def _warn_of_plain_provider() -> None:
-    """The exporter is named, but nobody has made it: there is no configurator."""
+    """If the exporter is named, but nobody has made it: there is no configurator."""
+    if _is_recording() or is_disabled(os.environ):
+        return
     others = ", ".join(name for name in exporter_names(os.environ) if name != EXPORTER)
     guard.warn(
         "no OpenTelemetry configurator is installed, which would read the OTEL_ variables: recording with a plain "

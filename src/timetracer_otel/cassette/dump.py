@@ -34,7 +34,7 @@ def dump_environment(part: EnvironmentPart, exchanges: Sequence[bytes] | None = 
 
 def dump_exchange(exchange: Exchange) -> bytes:
     """An exchange as JSON text. Raises Unconvertible if a payload is no Value or is nested too deep."""
-    return quick.dumps_nested(exchange_document(exchange), ("request", "result"))
+    return quick.dumps_nested(exchange_document(exchange), ("request", "result", "dropped"))
 
 
 def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:

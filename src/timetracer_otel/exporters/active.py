@@ -33,6 +33,8 @@ class Active:
 _active: Active | None = None
 _lock = threading.RLock()
 _are_hooks_in = False
+_forking: Active | None = None
+"""What recorded when a fork began: the one whose writer is to be let go afterwards."""
 _refused: set[str] = set()
 
 
@@ -107,9 +109,23 @@ def _install_hooks() -> None:
     if not _are_hooks_in:
         _are_hooks_in = True
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork)
+            os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
         # The SDK's providers flush at exit by themselves, unless they were told not to.
         atexit.register(_at_exit)
+
+
+@guarded("fork")
+def _before_fork() -> None:
+    global _forking
+    _forking = _active
+    if _forking is not None:
+        _forking.writer.before_fork()
+
+
+@guarded("fork")
+def _after_fork_in_parent() -> None:
+    if _forking is not None:
+        _forking.writer.after_fork_in_parent()
 
 
 @guarded("fork")

@@ -21,10 +21,12 @@ from timetracer_otel.cassette import (
     Payload,
     Process,
     Signature,
+    compress,
     dump_environment,
     dump_exchange,
     dump_part,
 )
+from timetracer_otel.cassette.values import dumps
 from timetracer_otel.drivers import registry
 from timetracer_otel.exporters.entries import HTTP, entry_of
 from timetracer_otel.exporters.ids import seen
@@ -53,7 +55,7 @@ class Encoder:
         self._redactor = Redactor()
         self._spans = SpanEncoder(self._redactor)
         self._process: tuple[object, Process] = (None, Process(""))
-        self._codecs: dict[str, Codec] = {}
+        self._codecs = _codecs_in_use()
         self._connections: dict[int, tuple[Connection, Connection]] = {}
         self._resources: dict[int, tuple[Resource, Payload]] = {}
 
@@ -178,6 +180,16 @@ class Encoder:
                 self._connections = {}
             self._connections[connection.number] = known
         return known[1]
+
+
+def _codecs_in_use() -> dict[str, Codec]:
+    """Those of the drivers that are in; with them all that is imported late, while a fork waits for it (`Writer`)."""
+    compress(dumps(None))
+    return {
+        name: registry.codec(name)
+        for name, driver in registry.DRIVERS.items()
+        if f"{driver.module}.record" in sys.modules
+    }
 
 
 def _start_ns(batch: SegmentBatch) -> int:

@@ -41,8 +41,16 @@ class Writer:
         self._encoder: Encoder | None = None
         self.after_fork()
 
+    def before_fork(self) -> None:
+        """A module whose import another thread has begun could never be imported in the child: wait for its end."""
+        self._importing.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        self._importing.release()
+
     def after_fork(self) -> None:
         """The child has no thread, and writes nothing of what the parent had queued."""
+        self._importing = threading.RLock()
         self._queue: queue.SimpleQueue[Batch | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
@@ -117,9 +125,10 @@ class Writer:
 
     def _encoder_of_process(self) -> Encoder:
         if self._encoder is None:
-            from timetracer_otel.exporters.encode import Encoder
+            with self._importing:
+                from timetracer_otel.exporters.encode import Encoder
 
-            self._encoder = Encoder(self._settings)
+                self._encoder = Encoder(self._settings)
         return self._encoder
 
 

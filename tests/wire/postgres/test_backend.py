@@ -245,8 +245,16 @@ def test_a_statement_that_never_parsed_fails_when_it_is_described() -> None:
     error = {"S": "ERROR", "C": "42P01", "M": 'relation "x" does not exist'}
     answers = Canned([exchange("select * from x where a = $1", error=error, types=[23], values=["1"])])
     backend = started(answers)
-    sent = [parse("s", "select * from x where a = $1"), describe("S", "s"), SYNC]
+    sent = [parse("", "select * from x where a = $1"), describe("S", ""), SYNC]
     assert say(backend, *sent) == ["1", 'E 42P01 relation "x" does not exist', "Z I"]
+    assert answers.used == {0}
+
+
+def test_a_statement_that_never_parsed_fails_when_it_is_prepared() -> None:
+    error = {"S": "ERROR", "C": "42P01", "M": 'relation "x" does not exist'}
+    answers = Canned([exchange("select * from x where a = $1", error=error, types=[23], values=["1"])])
+    sent = [parse("s", "select * from x where a = $1"), SYNC]
+    assert say(started(answers), *sent) == ['E 42P01 relation "x" does not exist', "Z I"]
     assert answers.used == {0}
 
 

@@ -63,7 +63,10 @@ class ExtendedProtocol:
     def parse(self, request: Parse) -> Step:
         if request.name and request.name in self._prepared:
             return _refused(request.sql, "42P05", f'prepared statement "{request.name}" already exists')
-        self._prepared[request.name] = _Prepared(request.sql, request.oids)
+        prepared = _Prepared(request.sql, request.oids)
+        if request.name and (failed := self._refused_by_server(prepared)) is not None:
+            return Step(failed=failed)
+        self._prepared[request.name] = prepared
         return Step(messages.PARSE_COMPLETE)
 
     def bind(self, request: Bind) -> Step:
@@ -159,6 +162,13 @@ class ExtendedProtocol:
         if columns is None:
             return Step(types + messages.NO_DATA)
         return Step(types + messages.row_description(columns, [0] * len(columns)))
+
+    def _refused_by_server(self, prepared: _Prepared) -> Outcome | None:
+        """What the recorded server said to Parse itself: clients show the statement with an error that comes there."""
+        try:
+            return self._unparsable(prepared) if self._answers.shapes(prepared.sql) else None
+        except DamagedCassette:  # said at Bind, where the values are known too
+            return None
 
     def _unparsable(self, prepared: _Prepared) -> Outcome | None:
         """The error, if nothing is recorded of the statement, or nothing but that the server does not take it."""

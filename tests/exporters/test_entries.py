@@ -1,0 +1,56 @@
+"""What a root is called, and what came of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from timetracer_otel.cassette import Entry, Exchange, Payload, Signature, Span, SpanEvent
+from timetracer_otel.exporters.entries import entry_of
+
+
+def span(status: str = "UNSET", description: str = "", attributes: Payload | None = None, *events: SpanEvent) -> Span:
+    return Span(
+        "1" * 16, "GET /", "SERVER", 1, 2, None, False, "", "", "", status, description, attributes or {}, events
+    )
+
+
+def http(result: Payload) -> Exchange:
+    return Exchange("a-1", "http.server", Signature("asgi", "GET", "/"), {"app": "shop.web:app"}, result)
+
+
+ERROR: Payload = {"type": "builtins.KeyError", "message": "'total'\nmore"}
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [
+        ({"status": 200}, "200"),
+        ({"status": 500, "exception": ERROR}, "500 KeyError: 'total'"),
+        ({"exception": ERROR}, "500 KeyError: 'total'"),
+        ({"exception": {"type": "asyncio.CancelledError", "message": ""}}, "500 CancelledError"),
+        ({}, "204"),
+    ],
+)
+def test_a_request_is_named_by_its_status_and_exception(result: Payload, outcome: str) -> None:
+    root = span(attributes={"http.response.status_code": 204})
+    assert entry_of(root, [http(result)]) == Entry("http.server", "GET /", outcome, "shop.web:app")
+
+
+def test_a_request_that_no_driver_heard_is_named_by_its_span() -> None:
+    assert entry_of(span(attributes={"http.status_code": 404}), []) == Entry("http.server", "GET /", "404")
+
+
+@pytest.mark.parametrize(
+    ("root", "outcome"),
+    [
+        (span(), "ok"),
+        (span("ERROR", "no luck"), "no luck"),
+        (span("ERROR"), "ERROR"),
+        (
+            span("ERROR", "", {}, SpanEvent("exception", 1, {"exception.type": "shop.Bad", "exception.message": "x"})),
+            "Bad: x",
+        ),
+    ],
+)
+def test_a_function_is_named_by_its_exception(root: Span, outcome: str) -> None:
+    assert entry_of(root, []) == Entry("function", "GET /", outcome)

@@ -1,0 +1,41 @@
+"""Which generated ids are seen."""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timetracer_otel.cassette import Generated
+from timetracer_otel.exporters import ids
+
+VALUE = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
+
+
+def seen(text: bytes, value: uuid.UUID = VALUE) -> bool:
+    expected = Generated("uuid4", "shop:f", 3, value.hex)
+    return ids.seen([("shop:f", 3, value)], [b"other", text]) == (expected,)
+
+
+@pytest.mark.parametrize("form", [VALUE.hex, str(VALUE), str(VALUE).upper(), f"order-{VALUE}-1"])
+def test_an_id_is_seen_as_text(form: str) -> None:
+    assert seen(form.encode())
+
+
+@given(st.uuids(version=4), st.binary(max_size=7), st.binary(max_size=7))
+def test_an_id_is_seen_inside_bytes_at_any_place(value: uuid.UUID, before: bytes, after: bytes) -> None:
+    assert seen(b64encode(before + value.bytes + after), value)
+
+
+@given(st.uuids(version=4), st.binary(max_size=60))
+def test_another_id_is_not_seen(value: uuid.UUID, data: bytes) -> None:
+    assert value.bytes in data or not seen(b64encode(data), value)
+
+
+def test_too_many_ids_in_too_much_text_are_looked_for_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "SEARCHED_MAX_BYTES", 10)
+    assert seen(str(VALUE).upper().encode())
+    assert not seen(str(uuid.UUID(int=1)).encode())
