@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,12 @@ LEAVES = st.one_of(
 KEYS = st.one_of(st.text(max_size=4), st.sampled_from(["$text", "$b64", "$", "a"]))
 VALUES = st.recursive(
     LEAVES,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.tuples(inner), st.dictionaries(KEYS, inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner),
+        st.dictionaries(KEYS, inner, max_size=4),
+        st.dictionaries(KEYS, inner, max_size=4).map(MappingProxyType),
+    ),
 )
 
 
@@ -55,6 +61,11 @@ def test_what_is_no_value_is_refused(value: Value) -> None:
 def test_a_document_with_payloads_is_the_same_text(first: Value, second: Value) -> None:
     document: dict[str, Value] = {"id": "1", "none": None, "request": first, "result": {"a": second}}
     assert quick.dumps_nested(document, ("request", "result", "absent")) == values.dumps(document)
+
+
+def test_a_mapping_of_another_type_does_not_hide_a_key_that_looks_like_ours() -> None:
+    value: Value = {"a": MappingProxyType({"x": 1}), "b": {"$set": 1}}
+    assert quick.dumps(value) == values.dumps(value)
 
 
 def test_nan_beside_null_is_not_null() -> None:

@@ -54,3 +54,10 @@ def test_a_request_that_no_driver_heard_is_named_by_its_span() -> None:
 )
 def test_a_function_is_named_by_its_exception(root: Span, outcome: str) -> None:
     assert entry_of(root, []) == Entry("function", "GET /", outcome)
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(500, "500 KeyError: 'total'"), (200, "200")])
+def test_an_answer_of_500_is_named_by_the_exception_that_its_span_heard_of(status: int, outcome: str) -> None:
+    event = SpanEvent("exception", 1, {"exception.type": "KeyError", "exception.message": "'total'"})
+    root = span("ERROR", "", {}, event)
+    assert entry_of(root, [http({"status": status})]) == Entry("http.server", "GET /", outcome, "shop.web:app")

@@ -24,8 +24,10 @@ def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
 
     def marked(leaf: object) -> object:
         nonlocal markers
+        if not isinstance(leaf, (bytes, bytearray, memoryview)):
+            raise TypeError  # a mapping of another type; or no Value, which `values.dumps` then names
         markers += 1
-        return values.encode(leaf)  # type: ignore[arg-type]  # raises Unconvertible for what it is not
+        return values.encode(bytes(leaf))
 
     try:
         text = orjson.dumps(value, marked, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)

@@ -35,7 +35,8 @@ def _http_outcome(result: Payload, root: Span) -> str:
     status, exception = result.get("status"), result.get("exception")
     error = _named(exception) if isinstance(exception, Mapping) else ""
     if isinstance(status, int):
-        return _joined(status, error)
+        # FastAPI answers 500 first and raises after it, when this part is being written: the span has heard of it.
+        return _joined(status, error or (_event(root) if status >= _SERVER_ERROR else ""))
     return _joined(_SERVER_ERROR if error else _status_attribute(root), error)
 
 
@@ -50,11 +51,15 @@ def _status_attribute(root: Span) -> int | None:
 
 def _exception(root: Span) -> str:
     """The last exception event; else the description of an ERROR status."""
+    return _event(root) or ((root.status_description or "ERROR") if root.status == "ERROR" else "")
+
+
+def _event(root: Span) -> str:
+    """The last exception event, if there is one."""
     for event in reversed(root.events):
         if event.name == "exception":
-            attributes = event.attributes
-            return _error(attributes.get("exception.type"), attributes.get("exception.message"))
-    return (root.status_description or "ERROR") if root.status == "ERROR" else ""
+            return _error(event.attributes.get("exception.type"), event.attributes.get("exception.message"))
+    return ""
 
 
 def _named(exception: Payload) -> str:
