@@ -39,3 +39,10 @@ def test_too_many_ids_in_too_much_text_are_looked_for_in_one_pass(monkeypatch: p
     monkeypatch.setattr(ids, "SEARCHED_MAX_BYTES", 10)
     assert seen(str(VALUE).upper().encode())
     assert not seen(str(uuid.UUID(int=1)).encode())
+
+
+def test_beside_a_compressed_body_all_ids_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b'{"headers":[["content-encoding","gzip"]],"body":[[0,{"$b64":"H4sI"}]]}'
+    assert seen(text)
+    monkeypatch.setattr(ids, "KEPT_MAX", 2)
+    assert len(ids.seen([("shop:f", index, VALUE) for index in range(3)], [text])) == 2

@@ -35,6 +35,8 @@ CLOSED_MAX: Final = 10_000
 """Ended spans by which late children and late answers still find their segment."""
 CONNECTIONS_MAX: Final = 10_000
 GENERATED_MAX: Final = 1_000
+LATE_IDS_MAX: Final = 16
+"""Of a written part, for work that outlives it: the newest, since each segment of `_closed` keeps its own."""
 SUPPRESSED: Final = "suppress_instrumentation"
 """The plain key that `opentelemetry.instrumentation.utils.suppress_instrumentation` sets beside its unique one."""
 
@@ -191,7 +193,7 @@ class Recorder:
             dropped=self._losses(segment.dropped),
         )
         segment.part += 1
-        segment.spans, segment.exchanges, segment.generated = [], [], []
+        segment.spans, segment.exchanges, segment.generated = [], [], segment.generated[-LATE_IDS_MAX:]
         return batch
 
     def _losses(self, own: Counter[str]) -> dict[str, int]:
@@ -321,7 +323,7 @@ class Recorder:
         """A uuid4 made under the current span; the writer keeps those that an exchange or the outcome shows."""
         context = trace.get_current_span().get_span_context()
         with self._lock:
-            segment = self._open.get(context.span_id)
+            segment = self._open.get(context.span_id) or self._closed.get(context.span_id)
             if segment is None:
                 return
             index = segment.sites[site]

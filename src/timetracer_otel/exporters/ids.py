@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SEARCHED_MAX_BYTES: Final = 64 * 1024 * 1024
 """Ids times bytes: above it only ids in hexadecimal are found, in one pass over the text."""
 
+KEPT_MAX: Final = 10_000
+"""Ids of one part that are kept unseen."""
+
+_CODED: Final = b'"content-encoding"'
 _HEX: Final = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -25,6 +29,8 @@ def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
     if not made:
         return ()
     text = b"\n".join(texts)
+    if _CODED in text:  # a compressed body hides its ids; keeping them all is cheaper than looking into it
+        return tuple(_generated(one) for one in made[:KEPT_MAX])
     if len(made) * len(text) > SEARCHED_MAX_BYTES:
         found = {match.replace(b"-", b"").lower() for match in _HEX.findall(text)}
         return tuple(_generated(one) for one in made if one[2].hex.encode() in found)

@@ -5,8 +5,9 @@ Misses come first: a different response is usually their symptom. `to_json` is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Cassette, Exchange, Segment
@@ -174,22 +175,38 @@ def _refusal(event: Event) -> Miss:
 
 def _unused(segment: Segment, journal: Events, question: Callable[[Exchange], Question]) -> Iterable[Mapping[str, Any]]:
     taken = set(journal.taken_before(len(journal.all))) | {event["exchange"] for event in journal.of("incomplete")}
-    follows = _follows_from_a_miss(segment, journal)
-    for exchange in sorted(requests_of(segment.exchanges), key=lambda each: (each.at_ns, each.id)):
-        if exchange.id not in taken:
-            yield {**_named(exchange, question), "consequent": follows(exchange)}
+    recorded = sorted(requests_of(segment.exchanges), key=lambda each: (each.at_ns, each.id))
+    unused = [(exchange, _named(exchange, question)) for exchange in recorded if exchange.id not in taken]
+    follows = _follows_from_a_miss(segment, journal, {exchange.id: named for exchange, named in unused})
+    for exchange, named in unused:
+        yield {**named, "consequent": follows(exchange)}
 
 
-def _follows_from_a_miss(segment: Segment, journal: Events) -> Callable[[Exchange], bool]:
-    """What was recorded after the last answer before the first miss was never reached; what a miss comes nearest to was
-    asked in another form."""
+def _follows_from_a_miss(
+    segment: Segment, journal: Events, unused: Mapping[str, Mapping[str, Any]]
+) -> Callable[[Exchange], bool]:
+    """What was recorded after the last answer before the first miss was never reached; and each miss stands for one
+    exchange that was asked in another form."""
     first = next((number for number, event in enumerate(journal.all) if event["event"] == "miss"), None)
     if first is None:
         return lambda exchange: False
     before = set(journal.taken_before(first))
     reached_ns = max((each.at_ns for each in segment.exchanges if each.id in before), default=-1)
-    nearest = {event["nearest"]["exchange"] for event in journal.of("miss") if event["nearest"]}
-    return lambda exchange: exchange.at_ns >= reached_ns or exchange.id in nearest
+    meant: set[str] = set()
+    for event in journal.of("miss"):
+        meant.update(_meant(event, unused, meant))
+    return lambda exchange: exchange.at_ns >= reached_ns or exchange.id in meant
+
+
+def _meant(miss: Event, unused: Mapping[str, Mapping[str, Any]], others: Collection[str]) -> Sequence[str]:
+    """The nearest one; where that had answered an equal request already, the first other one of its statement."""
+    if miss["nearest"] and miss["nearest"]["exchange"] in unused:
+        return [miss["nearest"]["exchange"]]
+    if miss["consequent"]:
+        return []
+    text, lib = miss["request"]["text"], miss["request"]["lib"]
+    alike = (name for name, each in unused.items() if name not in others and (each["text"], each["lib"]) == (text, lib))
+    return list(islice(alike, 1))
 
 
 def _answered_in_doubt(segment: Segment, journal: Events) -> Iterable[Exchange]:

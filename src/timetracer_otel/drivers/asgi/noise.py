@@ -20,6 +20,10 @@ MINTED: Final = frozenset({
     "traceparent", "tracestate", "traceresponse", "x-trace-id", "trace-id", "x-b3-traceid", "x-b3-spanid", "b3",
 })  # fmt: skip
 """Response headers, in lower case."""
+SETS: Final = frozenset({
+    "allow", "vary", "access-control-allow-headers", "access-control-allow-methods", "access-control-expose-headers",
+})  # fmt: skip
+"""Response headers whose names come in any order: frameworks join a set, which each process orders in its own way."""
 _CSRF: Final = re.compile(r"[\w-]*[cx]srf[\w-]*", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+\b", re.IGNORECASE)
 _EPOCH_S: Final = (Decimal(1_000_000_000), Decimal(10_000_000_000))
@@ -34,6 +38,7 @@ REDACTED: Final = "redacted: the values cannot be compared"
 CLOCK: Final = "read from the clock while the request ran"
 MINTED_REASON: Final = "minted per call"
 ADDRESS_REASON: Final = "a memory address"
+ORDER: Final = "the same names in another order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +100,17 @@ def excuse_header(name: str, recorded: str, replayed: str, allowance: Allowance)
     """The same for a header that both answers have."""
     if name in MINTED:
         return MINTED_REASON
+    if name in SETS:
+        return ORDER if _names_in(recorded) == _names_in(replayed) else None
     if name == "set-cookie":
         return _excuse_cookie(recorded, replayed, allowance)
     if name in ("expires", "last-modified"):
         return CLOCK if _same_moment(recorded, replayed, allowance) else None
     return excuse(recorded, replayed, allowance)
+
+
+def _names_in(value: str) -> list[str]:
+    return sorted(name.strip() for name in value.split(","))
 
 
 def _excuse_cookie(recorded: str, replayed: str, allowance: Allowance) -> str | None:

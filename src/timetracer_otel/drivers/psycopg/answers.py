@@ -12,7 +12,8 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Connection
 from timetracer_otel.drivers.base import AnswerSource, Asked
-from timetracer_otel.drivers.psycopg.questions import LIBRARY, question, shape
+from timetracer_otel.drivers.psycopg.questions import question, shape
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.psycopg.masking import mask
-from timetracer_otel.drivers.psycopg.tracking import COMMAND_OK, FATAL_ERROR, Received, Sent, diagnostics
+from timetracer_otel.drivers.psycopg.tracking import (
+    COMMAND_OK,
+    FATAL_ERROR,
+    LIBRARY,
+    Received,
+    Sent,
+    diagnostics,
+    text,
+)
 from timetracer_otel.wire.postgres.statements import verb
 
 if TYPE_CHECKING:
@@ -22,7 +30,6 @@ Cell: TypeAlias = "str | bytes | None"
 Rows: TypeAlias = "Sequence[tuple[Cell, ...]]"
 
 TYPE: Final = "db.query"
-LIBRARY: Final = "psycopg"
 BINARY: Final = 1
 TRANSACTION_STATUS: Final = {0: "I", 2: "T", 3: "E"}
 """Of libpq to that of ReadyForQuery; in a pipeline it is not known yet."""
@@ -35,7 +42,7 @@ class PsycopgCodec:
         sent, received = captured.request, captured.result
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of psycopg: {sent!r}")
-        statement = _text(sent.statement)
+        statement = text(sent.statement)
         return Encoded(
             type=TYPE,
             lib=LIBRARY,
@@ -94,11 +101,11 @@ def _result(received: Received) -> Payload:
 
 
 def _fields(diagnostic: Mapping[str, bytes]) -> Payload:
-    return {letter: _text(value) for letter, value in diagnostic.items()}
+    return {letter: text(value) for letter, value in diagnostic.items()}
 
 
 def _answer(result: PGresult) -> Payload:
-    tag = _text(result.command_status or b"")
+    tag = text(result.command_status or b"")
     if result.status == COMMAND_OK or (not result.nfields and not tag):
         return {"tag": tag}
     fields = range(result.nfields)
@@ -113,7 +120,7 @@ def _answer(result: PGresult) -> Payload:
 
 def _column(result: PGresult, field: int) -> Payload:
     return {
-        "name": _text(result.fname(field) or b""),
+        "name": text(result.fname(field) or b""),
         "oid": result.ftype(field),
         "size": result.fsize(field),
         "mod": result.fmod(field),
@@ -171,7 +178,3 @@ class _Context:
 
     def __init__(self, adapters: object) -> None:
         self.adapters = adapters
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")

@@ -6,16 +6,14 @@ How a statement travelled does not count: by simple or extended query, prepared 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Final
 
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.wire.postgres import recorded
 from timetracer_otel.wire.postgres.answers import Parameter
 from timetracer_otel.wire.postgres.statements import normalise, verb
 from timetracer_otel.wire.postgres.values import canonical, instant_ns, shown
-
-LIBRARY: Final = "psycopg"
 
 
 def question(sql: str, parameters: Sequence[Parameter], database: str | None) -> Question:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.psycopg import hooks
 from timetracer_otel.drivers.psycopg.names import ABSENT, Patches, base, module_of, require
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
 LOST: Final = "statements are not recorded"
 
@@ -109,7 +110,7 @@ def _taps() -> Iterator[Tap]:
     import psycopg
     from psycopg import generators
 
-    guard = guarded(hooks.LIBRARY)
+    guard = guarded(LIBRARY)
     cursor, connection = base(psycopg.Cursor, "BaseCursor"), base(psycopg.Connection, "BaseConnection")
     client, server = base(psycopg.ClientCursor, "ClientCursorMixin"), base(psycopg.ServerCursor, "ServerCursorMixin")
     pipeline = base(psycopg.Pipeline, "BasePipeline")

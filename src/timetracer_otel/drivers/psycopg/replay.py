@@ -11,8 +11,9 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.psycopg.answers import Claim, SessionAnswers
 from timetracer_otel.drivers.psycopg.names import Patches, require
-from timetracer_otel.drivers.psycopg.questions import LIBRARY, question_of
+from timetracer_otel.drivers.psycopg.questions import question_of
 from timetracer_otel.drivers.psycopg.redirect import SERVICE_VARIABLES, redirected
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.wire.postgres.backend import Backend
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from timetracer_otel.capture.table import Captured, Tape
 
+LIBRARY: Final = "psycopg"
 IDLE: Final = 0
 ACTIVE: Final = 1
 """PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR."""
@@ -147,3 +148,8 @@ def diagnostics(result: PGresult) -> dict[str, bytes]:
     """The fields of an error or a notice by their letters."""
     found = ((chr(code), result.error_field(code)) for code in DIAGNOSTIC_FIELDS)
     return {letter: value for letter, value in found if value is not None}
+
+
+def text(value: bytes | None) -> str:
+    """What libpq says; bytes that are not UTF-8 become surrogates, so that they encode back."""
+    return (value or b"").decode("utf-8", "surrogateescape")

@@ -1,0 +1,93 @@
+"""How an exchange ends: answered, broken off, of a kind that is not recorded, or as none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from timetracer_otel.capture.table import Captured, tape
+from timetracer_otel.drivers.psycopg.tracking import (
+    ACTIVE,
+    COMPLETED,
+    COPYING,
+    FATAL_ERROR,
+    STREAMING,
+    Received,
+    Tracked,
+    text,
+)
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+SQLSTATE: Final = ord("C")
+SAMPLED_COLUMNS: Final = 16
+LOST: Final = "no answer was read"
+
+
+def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], status: int) -> None:
+    active = tape()
+    notices, tracked.notices = tracked.notices, []
+    if active is None:
+        return
+    reason = None if len(results) == 1 and results[0].status in COMPLETED else _reason_unreadable(results)
+    if reason is not None:
+        drop(captured, reason)
+    elif (error := _own_words(results)) is not None:
+        lose(captured, error)
+    else:
+        active.close(captured, Received(results, status, notices), _size(captured.request, results))
+
+
+def _reason_unreadable(results: Sequence[PGresult]) -> str | None:
+    """COPY, and what `stream()` left over, are not recorded."""
+    statuses = {result.status for result in results}
+    return "copy" if statuses & COPYING else "stream" if statuses & STREAMING else None
+
+
+def _own_words(results: Sequence[PGresult]) -> str | None:
+    """What libpq says when the connection broke; None when the server has answered."""
+    if not results:
+        return LOST
+    last = results[-1]
+    is_own = last.status == FATAL_ERROR and last.error_field(SQLSTATE) is None
+    return text(last.error_message).strip() if is_own else None
+
+
+def lose(captured: Captured, error: str) -> None:
+    if (active := tape()) is not None:
+        active.close(captured, Received((), ACTIVE, (), error), 0, complete=False)
+
+
+def drop(captured: Captured, reason: str) -> None:
+    if (active := tape()) is not None:
+        active.close(captured, None, 0, dropped=reason)
+
+
+def discard(captured: Captured) -> None:
+    if (active := tape()) is not None:
+        active.discard(captured)
+
+
+def _size(sent: Any, results: Sequence[PGresult]) -> int:
+    """Bytes, as far as the first and the last row tell: libpq has no cheap way to say it."""
+    size = len(sent.statement)
+    for value in sent.parameters:
+        size += len(value) if value is not None else 0
+    for result in results:
+        rows = result.ntuples
+        if rows == 1:
+            size += _row_size(result, 0)
+        elif rows:
+            size += (_row_size(result, 0) + _row_size(result, rows - 1)) * rows // 2
+    return size
+
+
+def _row_size(result: PGresult, row: int) -> int:
+    columns = result.nfields
+    sampled = min(columns, SAMPLED_COLUMNS)
+    size = 0
+    for column in range(sampled):
+        value = result.get_value(row, column)
+        size += len(value) if value is not None else 0
+    return size * columns // sampled if sampled else 0

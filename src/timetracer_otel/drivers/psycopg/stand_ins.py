@@ -1,0 +1,91 @@
+"""What stands for one secret value, in the type and the format that it has: the driver must be able to read it."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final, TypeAlias, cast
+
+from timetracer_otel.redaction import Redactor
+
+Cell: TypeAlias = "str | bytes | None"
+
+BOOL, BYTEA, JSON, JSONB, UUID = 16, 17, 114, 3802, 2950
+INTEGERS: Final = {21: "int2", 23: "int4", 20: "int8"}
+SIZES: Final = {21: 2, 23: 4, 20: 8}
+NUMBERS: Final = frozenset({1700, 700, 701, 26})  # numeric, float4, float8, oid
+TEXT_ARRAYS: Final = {1009: 25, 1015: 1043}
+MOMENTS: Final = frozenset({BOOL, 1082, 1083, 1114, 1184, 1186, 1266})
+"""Types that are no secret whatever the name: bool, dates, times, intervals."""
+PLAIN: Final = frozenset(INTEGERS) | NUMBERS | MOMENTS | {UUID}
+"""Types in which no pattern can be."""
+
+
+def by_name(value: Cell, rule: str, oid: int, form: int, redactor: Redactor) -> Cell:
+    """What stands for a value under a secret name, in the same type and format."""
+    if not value or oid in MOMENTS:
+        return value
+    if oid in INTEGERS or oid in NUMBERS:
+        return _integer(value, rule, oid, form, redactor)
+    if oid == UUID:
+        return _uuid(value, rule, redactor)
+    marker = redactor.marker(rule, value)
+    if oid in (JSON, JSONB):
+        return _same_kind(value, f'"{marker}"', b"\1" if oid == JSONB and form else b"")
+    if oid in TEXT_ARRAYS:
+        return _array_of_one(value, marker, TEXT_ARRAYS[oid], form)
+    if oid == BYTEA and isinstance(value, str):
+        return "\\x" + marker.encode().hex() if value.startswith("\\x") else marker
+    return _same_kind(value, marker)
+
+
+def by_pattern(value: Cell, oid: int, form: int, redactor: Redactor) -> Cell:
+    """A value with what looks like a secret masked: names count inside JSON."""
+    if not value or oid in PLAIN:
+        return value
+    if oid in (JSON, JSONB):
+        return _json(value, b"\1" if oid == JSONB and form else b"", redactor)
+    if isinstance(value, str):
+        return redactor.text(value)
+    # Binary arrays, ranges and composites hold the lengths of their parts.
+    return value if oid in TEXT_ARRAYS else redactor.data(value)
+
+
+def _json(value: str | bytes, prefix: bytes, redactor: Redactor) -> Cell:
+    data = octets(value).removeprefix(prefix)
+    masked, _ = redactor.body(data, "application/json", "", "")
+    return value if masked == data else _same_kind(value, masked.decode("utf-8", "surrogateescape"), prefix)
+
+
+def _integer(value: str | bytes, rule: str, oid: int, form: int, redactor: Redactor) -> Cell:
+    if form and oid not in SIZES:
+        return value
+    number = redactor.stand_in(rule, octets(value), cast(Any, INTEGERS.get(oid, "int4")))
+    if not isinstance(number, int):
+        return value
+    return number.to_bytes(SIZES[oid], "big", signed=True) if form else str(number)
+
+
+def _uuid(value: str | bytes, rule: str, redactor: Redactor) -> Cell:
+    if isinstance(value, bytes):
+        return redactor.stand_in(rule, value, "uuid")
+    try:
+        known = bytes.fromhex(value.strip("{}").replace("-", ""))
+    except ValueError:
+        return redactor.marker(rule, value)
+    digits = redactor.stand_in(rule, known, "uuid").hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _array_of_one(value: str | bytes, marker: str, element: int, form: int) -> Cell:
+    if not form:
+        return value if value == "{}" else f'{{"{marker}"}}'
+    data = marker.encode()
+    return struct.pack("!iiIiii", 1, 0, element, 1, 1, len(data)) + data
+
+
+def _same_kind(value: str | bytes, text: str, prefix: bytes = b"") -> Cell:
+    return text if isinstance(value, str) else prefix + text.encode("utf-8", "surrogateescape")
+
+
+def octets(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")

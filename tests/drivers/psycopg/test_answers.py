@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.drivers.psycopg.replaying import session
+from timetracer_otel.cassette.model import Connection, Exchange, Signature
+from timetracer_otel.drivers.base import Asked
+from timetracer_otel.drivers.psycopg.answers import Claim, SessionAnswers
+from timetracer_otel.replay.journal import MemoryJournal
+from timetracer_otel.wire.postgres.answers import Answer, Miss, Parameter, Reply, Statement, Synthesise
+from timetracer_otel.wire.postgres.transaction import Status, Transaction
+
+IN_APP = Asked(frame="shop/orders.py:31 load_order", span="GET /orders/{id}")
+IN_POOL = Asked()
+
+
+class Stage:
+    """One connection, with exchanges recorded in an entry or in the environment."""
+
+    def __init__(self, *statements: str, is_environment: bool = False, asked: Asked = IN_APP) -> None:
+        self.journal = MemoryJournal()
+        exchanges = [_exchange(number, statement) for number, statement in enumerate(statements)]
+        self._session = session("test", exchanges, self.journal, is_environment=is_environment)
+        self.answers = SessionAnswers(5, lambda: Claim(self._session, IN_POOL), lambda: ())
+        self.answers.claim = Claim(self._session, asked, "shop")
+
+    def ask(self, sql: str, status: Status = "I", failed_by_miss: bool = False, values: Sequence[bytes] = ()) -> Reply:
+        statement = Statement(sql, tuple(Parameter(0, 0, value) for value in values))
+        return self.answers.answer(statement, Transaction(status, 1, failed_by_miss=failed_by_miss))
+
+
+def _exchange(number: int, statement: str) -> Exchange:
+    return Exchange(
+        id=f"test-{number}",
+        type="db.query",
+        signature=Signature("psycopg", statement.split(maxsplit=1)[0].upper(), "shop"),
+        request={"statement": statement},
+        result={"results": [{"tag": "SELECT 1"}]},
+        at_ns=number,
+    )
+
+
+def test_a_recorded_answer_is_given_once() -> None:
+    stage = Stage("select 1")
+    reply = stage.ask("select 1")
+    assert isinstance(reply, Answer)
+    assert reply.result == {"results": [{"tag": "SELECT 1"}]}
+    assert isinstance(stage.ask("select 1"), Miss)
+    assert isinstance(stage.ask("select 1", values=(b"1",)), Miss)
+
+
+@pytest.mark.parametrize(
+    "sql", ["BEGIN", "begin isolation level serializable", "DEALLOCATE ALL", "DEALLOCATE _pg3_0", ""]
+)
+def test_what_the_driver_adds_by_itself_is_made_up(sql: str) -> None:
+    stage = Stage()
+    assert stage.ask(sql) == Synthesise()
+    assert stage.journal.of("miss") == []
+
+
+@pytest.mark.parametrize(
+    "sql", ["COMMIT", "ROLLBACK", "SAVEPOINT a", "RELEASE a", "ROLLBACK TO a", "SET x = 1", "LISTEN a"]
+)
+def test_what_the_app_decides_is_not_made_up_inside_an_entry(sql: str) -> None:
+    stage = Stage()
+    assert isinstance(stage.ask(sql, "T"), Miss)
+    (miss,) = stage.journal.of("miss")
+    assert not miss["consequent"]
+
+
+@pytest.mark.parametrize("sql", ["ROLLBACK", "SET x = 1", "DISCARD ALL", "UNLISTEN *"])
+def test_what_a_pool_does_by_itself_is_made_up(sql: str) -> None:
+    assert Stage(asked=IN_POOL).ask(sql, "T") == Synthesise()
+
+
+def test_a_setting_that_was_recorded_may_be_made_more_often() -> None:
+    stage = Stage("set time zone 'UTC'")
+    assert isinstance(stage.ask("set time zone 'UTC'"), Answer)
+    assert stage.ask("set time zone 'UTC'") == Synthesise()
+    assert isinstance(stage.ask("set time zone 'Asia/Tokyo'"), Miss)
+
+
+@pytest.mark.parametrize("sql", ["BEGIN", "COMMIT", "ROLLBACK", "SET x = 1", "LISTEN a", ""])
+def test_outside_an_entry_housekeeping_is_made_up(sql: str) -> None:
+    assert Stage(is_environment=True).ask(sql, "T") == Synthesise()
+
+
+def test_a_statement_is_never_made_up() -> None:
+    assert isinstance(Stage(is_environment=True).ask("select 1"), Miss)
+    assert isinstance(Stage(asked=IN_POOL).ask("begin; select 1"), Miss)
+
+
+def test_after_a_miss_the_transaction_can_only_be_ended() -> None:
+    stage = Stage("select 1", "COMMIT")
+    assert isinstance(stage.ask("select 1", "E", failed_by_miss=True), Miss)
+    assert stage.ask("ROLLBACK", "E", failed_by_miss=True) == Synthesise()
+    (miss,) = stage.journal.of("miss")
+    assert miss["consequent"]
+
+
+def test_in_a_transaction_that_failed_when_recorded_too_the_recorded_answers_go_on() -> None:
+    stage = Stage("select 1", "ROLLBACK")
+    assert isinstance(stage.ask("select 1", "E"), Answer)
+    assert isinstance(stage.ask("ROLLBACK", "E"), Answer)
+
+
+def test_a_refusal_is_in_the_report_with_its_reason() -> None:
+    stage = Stage("select 1")
+    assert "no binary form of money" in stage.answers.refused(Statement("select 1"), "no binary form of money")
+    (miss,) = stage.journal.of("miss")
+    assert miss["note"] == "no binary form of money"
+
+
+def test_shapes_are_all_that_was_recorded_of_a_statement_used_or_not() -> None:
+    stage = Stage("select  1", "select 1", "select 2")
+    stage.ask("select 1")
+    assert len(stage.answers.shapes("select 1")) == 2
+
+
+def test_bytes_that_nobody_claimed_are_answered_outside_of_any_entry() -> None:
+    stage = Stage("select 1")
+    stage.answers.claim = None
+    assert isinstance(stage.ask("select 1"), Answer)
+    assert stage.ask("COMMIT", "T") == Synthesise()
+
+
+def test_the_server_introduces_itself_as_the_recorded_one() -> None:
+    known = Connection(1, "psycopg", "postgresql://app@db:5432/shop", {"parameters": {"TimeZone": "Asia/Tokyo"}})
+    answers = SessionAnswers(5, lambda: Claim(session("test", (), MemoryJournal()), IN_POOL), lambda: (known,))
+    assert answers.startup().parameters == {"TimeZone": "Asia/Tokyo"}
+    nothing = SessionAnswers(5, lambda: Claim(session("test", (), MemoryJournal()), IN_POOL), lambda: ())
+    assert nothing.startup().parameters == {}

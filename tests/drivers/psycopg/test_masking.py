@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Json, Jsonb
+
+from tests.drivers.psycopg.taping import ListTape
+from tests.servers.postgres import PostgresServer
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.psycopg.codec import CODEC
+from timetracer_otel.drivers.psycopg.error_fields import mask_fields
+from timetracer_otel.redaction import Redactor
+
+REDACTOR = Redactor(b"key")
+SECRET = "s3cr3t-value"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
+
+
+def masked(captured: Captured) -> tuple[Encoded, tuple[str, ...]]:
+    return CODEC.redact(CODEC.encode(captured), REDACTOR)
+
+
+def run(server: PostgresServer, tape: ListTape, statement: str, *values: Any, binary: bool = False) -> tuple[Any, Any]:
+    """The masked exchange of one statement, and its paths."""
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("create temp table users (id serial, name text, token text unique, password text)")
+        try:
+            connection.execute(statement, values or None, binary=binary)
+        except psycopg.Error:
+            pass
+    return masked(tape.captured[-1])
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_values_under_secret_names_are_masked_alike_where_they_go_in_and_where_they_come_out(
+    postgres: PostgresServer, tape: ListTape, binary: bool
+) -> None:
+    statement = "insert into users (name, token) values (%s, %s) returning name, token"
+    encoded, paths = run(postgres, tape, statement, "bob", SECRET, binary=binary)
+    marker = REDACTOR.marker("token", SECRET)
+    assert encoded.request["parameters"] == ["bob", marker]
+    shown = [["bob"], [marker]]
+    values = encoded.result["results"][0]["values"]
+    assert values == ([[cell.encode() for cell in column] for column in shown] if binary else shown)
+    assert paths == ("request.parameters[1]", "result.results[0].values[1]")
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_type_without_room_for_a_marker_gets_a_stand_in_of_its_own(
+    postgres: PostgresServer, tape: ListTape, binary: bool
+) -> None:
+    names = ("token", "password", "secret", "api_key", "pwd", "passwd", "client_secret")
+    values = (uuid.UUID(int=7), 70000, b"\1\2", 5, ["a", "b"], Jsonb({"a": 1}), True)
+    casts = ("uuid", "int8", "bytea", "int2", "text[]", "jsonb", "bool")
+    columns = ", ".join(f"%s::{cast} as {name}" for name, cast in zip(names, casts, strict=True))
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute(f"select {columns}", values, binary=binary)
+        result: Any = masked(tape.captured[-1])[0].result["results"]
+        cells = [column[0] for column in result[0]["values"]]
+        # The server, as a judge of what is a value of each type, reads the stand-ins back.
+        checked = ", ".join(f"%{'b' if binary else 's'}::{cast}" for cast in casts)
+        loaded = psycopg.Cursor(connection).execute(f"select {checked}", [Raw(cell) for cell in cells]).fetchone()
+    assert loaded is not None
+    assert isinstance(loaded[0], uuid.UUID)
+    assert loaded[0] != values[0]
+    assert isinstance(loaded[1], int)
+    assert loaded[1] != 70000
+    assert loaded[2] == REDACTOR.marker("secret", b"\1\2" if binary else "\\x0102").encode()
+    assert isinstance(loaded[3], int)
+    assert [each.partition("#")[0] for each in loaded[4]] == ["[redacted:pwd"]
+    assert loaded[5].startswith("[redacted:passwd#")
+    assert loaded[6] is True
+
+
+class Raw:
+    """A value as it stands in a cassette, sent as it is."""
+
+    def __init__(self, value: str | bytes) -> None:
+        self.data = value.encode() if isinstance(value, str) else value
+
+
+class _Dumper(psycopg.adapt.Dumper):
+    def dump(self, obj: Raw) -> bytes:
+        return obj.data
+
+
+class _BinaryDumper(_Dumper):
+    format = psycopg.pq.Format.BINARY
+
+
+@pytest.fixture(autouse=True)
+def raw_values() -> None:
+    psycopg.adapters.register_dumper(Raw, _BinaryDumper)
+    psycopg.adapters.register_dumper(Raw, _Dumper)
+
+
+@pytest.mark.parametrize("wrap", [Json, Jsonb])
+@pytest.mark.parametrize("binary", [False, True])
+def test_names_count_inside_json(postgres: PostgresServer, tape: ListTape, wrap: Any, binary: bool) -> None:
+    kind = "jsonb" if wrap is Jsonb else "json"
+    document = {"user": {"name": "bob", "password": SECRET}}
+    form = "b" if binary else "s"
+    encoded, _ = run(postgres, tape, f"select %{form}::{kind} as document", wrap(document), binary=binary)
+    for value in (encoded.request["parameters"][0], encoded.result["results"][0]["values"][0][0]):
+        text = value if isinstance(value, str) else value.decode()
+        assert SECRET not in text
+        assert REDACTOR.marker("password", SECRET) in text
+        assert '"bob"' in text
+
+
+def test_what_looks_like_a_secret_is_masked_anywhere_in_text(postgres: PostgresServer, tape: ListTape) -> None:
+    statement = f"select %s::text as note, 'header {JWT}' as other, 'plain'"
+    encoded, paths = run(postgres, tape, statement, f"Authorization: Bearer {JWT}")
+    assert JWT not in repr(encoded)
+    assert encoded.result["results"][0]["values"][2] == ["plain"]
+    assert set(paths) == {
+        "request.statement",
+        "request.parameters[0]",
+        "result.results[0].values[0]",
+        "result.results[0].values[1]",
+    }
+
+
+def test_literals_of_a_statement_are_masked_by_the_names_beside_them(postgres: PostgresServer, tape: ListTape) -> None:
+    encoded, paths = run(
+        postgres, tape, f"update users set token = '{SECRET}', name = 'it''s' where password = E'a\\'b'"
+    )
+    statement = encoded.request["statement"]
+    assert SECRET not in statement
+    assert "a\\'b" not in statement
+    assert "name = 'it''s'" in statement
+    assert paths == ("request.statement",)
+
+
+def test_an_error_that_repeats_a_secret_has_it_masked(postgres: PostgresServer, tape: ListTape) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("create temp table users (name text check (name <> ''), token text unique)")
+        for name in ("bob", "bob", ""):
+            try:
+                connection.execute("insert into users values (%s, %s)", (name, SECRET))
+            except psycopg.Error:
+                pass
+            connection.execute("select 1")
+    error: Any = [masked(captured)[0].result.get("error") for captured in tape.captured]
+    details = [fields["D"] for fields in error if fields]
+    marker = REDACTOR.marker("token", SECRET)
+    assert details[0] == f"Key (token)=({marker}) already exists."
+    assert len(details) == 2
+
+
+def test_a_key_of_several_columns_has_the_secret_one_masked() -> None:
+    fields = {"D": "Key (tenant, token)=(7, abc) already exists.", "n": "token"}
+    marker = REDACTOR.marker("token", "abc")
+    assert mask_fields(fields, {}, REDACTOR) == {
+        "D": f"Key (tenant, token)=(7, {marker}) already exists.",
+        "n": "token",
+    }
+
+
+def test_a_key_whose_values_cannot_be_told_apart_is_masked_whole() -> None:
+    found = mask_fields({"D": "Key (tenant, token)=(7, a, b) already exists."}, {}, REDACTOR)
+    assert "a, b" not in found["D"]
+    assert found["D"].endswith(" already exists.")
+
+
+def test_a_failing_row_does_not_show_what_the_statement_had_masked() -> None:
+    found = mask_fields(
+        {"D": f"Failing row contains (1, {SECRET}, null)."}, {SECRET: "[redacted:token#000000]"}, REDACTOR
+    )
+    assert found == {"D": "Failing row contains (1, [redacted:token#000000], null)."}
+
+
+def test_an_exchange_without_secrets_is_given_back_as_it_is(postgres: PostgresServer, tape: ListTape) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("select %s::text as name, page_token from (select 'x' as page_token) t", ("bob",))
+    encoded = CODEC.encode(tape.captured[0])
+    assert CODEC.redact(encoded, REDACTOR) == (encoded, ())
+    assert CODEC.redact(encoded, REDACTOR)[0] is encoded
+
+
+def test_masking_what_is_masked_changes_nothing(postgres: PostgresServer, tape: ListTape) -> None:
+    encoded, _ = run(postgres, tape, "insert into users (token) values (%s) returning token", SECRET)
+    again, paths = CODEC.redact(encoded, REDACTOR)
+    assert (again, paths) == (encoded, ())
+
+
+def test_the_readable_form_is_masked_like_the_wire_form() -> None:
+    columns = [{"name": "id", "oid": 23}, {"name": "token", "oid": 25}]
+    result = {
+        "results": [{"columns": columns, "formats": [0, 0], "rows": [["1", SECRET], ["2", None]], "tag": "SELECT 2"}]
+    }
+    encoded = Encoded("db.query", "psycopg", "SELECT", "shop", {"statement": "select 1"}, result)  # type: ignore[arg-type]
+    found: Any = CODEC.redact(encoded, REDACTOR)[0].result
+    assert found["results"][0]["rows"] == [["1", REDACTOR.marker("token", SECRET)], ["2", None]]

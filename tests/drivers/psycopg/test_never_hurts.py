@@ -1,0 +1,167 @@
+"""The same program with the taps in and without them: results, exceptions, bytes sent, spans at another exporter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tests.drivers.psycopg import scenarios
+from tests.drivers.psycopg.taping import taps
+from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import RecordingProxy
+from timetracer_otel.capture import guard
+from timetracer_otel.drivers.psycopg import hooks
+
+HOOKS = (
+    "executing",
+    "executing_merged",
+    "preparing",
+    "executing_prepared",
+    "commanding",
+    "answered",
+    "answered_in_pipeline",
+    "left_pipeline",
+    "broken",
+    "not_sent",
+    "streaming",
+    "noticed",
+)
+
+
+@dataclass
+class Seen:
+    given: str
+    sent: list[list[bytes]]
+    spans: list[Any]
+
+
+def program(dsn: str) -> Any:
+    """A bit of everything, whatever comes of it."""
+    return [
+        scenarios.values(dsn),
+        scenarios.errors(dsn),
+        scenarios.many(dsn),
+        scenarios.cursors(dsn),
+        scenarios.unrecorded(dsn),
+        scenarios.broken(dsn),
+    ]
+
+
+@pytest.fixture
+def instrumented() -> Iterator[InMemorySpanExporter]:
+    """OpenTelemetry's instrumentor with an exporter that is not ours."""
+    exporter, provider, instrumentor = InMemorySpanExporter(), TracerProvider(), PsycopgInstrumentor()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
+    yield exporter
+    instrumentor.uninstrument()
+
+
+def watch(server: PostgresServer, exporter: InMemorySpanExporter) -> Seen:
+    proxy = RecordingProxy(server.port)
+    exporter.clear()
+    try:
+        given = repr(program(server.dsn.replace(str(server.port), str(proxy.port))))
+    finally:
+        proxy.stop()
+    spans = [_span(span, proxy.port) for span in exporter.get_finished_spans()]
+    return Seen(_normal(given), [messages(bytes(each)) for each in proxy.sent], spans)
+
+
+def messages(sent: bytes) -> list[bytes]:
+    """What the client said, without Flush: in a pipeline psycopg asks for answers only if they are not there yet."""
+    found, at = [], int.from_bytes(sent[:4], "big")
+    while at < len(sent):
+        end = at + 1 + int.from_bytes(sent[at + 1 : at + 5], "big")
+        found.append(sent[at:end])
+        at = end
+    return [sent[: int.from_bytes(sent[:4], "big")], *(message for message in found if message[:1] != b"H")]
+
+
+def _normal(given: str) -> str:
+    return re.sub(r"port \d+", "port N", given)
+
+
+def _span(span: Any, port: int) -> Any:
+    attributes = {name: value for name, value in span.attributes.items() if value != port}
+    return span.name, span.kind, span.status.status_code, attributes, [event.name for event in span.events]
+
+
+def test_the_app_sees_the_same_errors_of_executemany_with_the_taps_in(postgres: PostgresServer) -> None:
+    without = scenarios.many_failing(postgres.dsn)
+    with taps():
+        assert scenarios.many_failing(postgres.dsn) == without
+
+
+def test_the_app_and_the_server_see_the_same_with_the_taps_in(
+    postgres: PostgresServer, instrumented: InMemorySpanExporter
+) -> None:
+    without = watch(postgres, instrumented)
+    with taps() as tape:
+        within = watch(postgres, instrumented)
+    assert within == without
+    assert len(tape.captured) > 100
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_an_app_does_not_notice_a_hook_that_raises(
+    postgres: PostgresServer, instrumented: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    without = watch(postgres, instrumented)
+    monkeypatch.setattr(hooks, name, failing)
+    before = guard.failures["psycopg"]
+    with taps(strict=False) as tape:
+        within = watch(postgres, instrumented)
+    assert within == without
+    assert guard.failures["psycopg"] > before
+    for exchange in tape.exchanges:  # whatever was recorded nevertheless is right
+        if exchange.request["statement"] == "select 1" and "results" in exchange.result:
+            assert exchange.result["results"][0]["values"] == [["1"]]  # type: ignore[index, call-overload]
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_without_the_guard_a_hook_that_raises_is_seen(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The control of the test above: each hook is reached, and only the guard keeps its failure from the app."""
+    monkeypatch.setattr(hooks, name, failing)
+    monkeypatch.setattr("timetracer_otel.drivers.psycopg.record.guarded", lambda tap: lambda hook: hook)
+    with taps(), pytest.raises(BaseException) as raised:
+        reach(name)(postgres.dsn)
+    assert "a hook failed" in [str(error) for error in chain(raised.value)]
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all those that it was raised over."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def failing(*args: Any, **kwargs: Any) -> None:
+    raise RuntimeError("a hook failed")
+
+
+def reach(name: str) -> Callable[[str], Any]:
+    """A program in which the hook's failure is not caught by psycopg itself."""
+    if name == "noticed":
+        return _raise_from_notices
+    if name == "broken":
+        return scenarios.broken_plainly
+    return program
+
+
+def _raise_from_notices(dsn: str) -> None:
+    # libpq calls back from C, where psycopg can only log what is raised: the handler is called as libpq would.
+    with psycopg.connect(dsn) as connection:
+        handler: Any = connection.pgconn.notice_handler
+        handler(None)

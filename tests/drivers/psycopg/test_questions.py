@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timetracer_otel.cassette.model import Exchange, Signature, Value
+from timetracer_otel.drivers.base import Question
+from timetracer_otel.drivers.psycopg.questions import question, question_of
+from timetracer_otel.wire.postgres.answers import Parameter
+
+
+def exchange(statement: str, values: list[Value], oids: list[int], formats: list[int], **more: Any) -> Exchange:
+    request = {"op": "query", "statement": statement, "parameters": values, "parameter_types": oids}
+    signature = Signature("psycopg", "SELECT", "shop")
+    return Exchange("test-1", "db.query", signature, {**request, "parameter_formats": formats, **more}, {})
+
+
+def test_how_a_statement_travelled_does_not_count() -> None:
+    prepared = exchange("select $1,  $2", [b"\0\0\0\7", b"x"], [23, 25], [1, 1], prepared=True, result_format=1)
+    plain = exchange("select $1, $2 ;", ["7", "x"], [21, 0], [0, 0], result_format=0)
+    command = exchange("select $1, $2", ["7", "x"], [20, 25], [0, 0], op="command")
+    assert same(question_of(prepared), question_of(plain))
+    assert same(question_of(plain), question_of(command))
+
+
+def test_what_is_asked_in_replay_is_what_was_recorded() -> None:
+    recorded = exchange("select $1, $2", ["7", None], [20, 0], [0, 0])
+    asked = question("select $1, $2", (Parameter(20, 0, b"7"), Parameter(0, 0, None)), "shop")
+    assert question_of(recorded) == asked
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1))
+def test_two_integers_are_the_same_only_if_they_are_equal_in_whatever_form(one: int, two: int) -> None:
+    binary = question("select $1", (Parameter(23, 1, struct.pack("!i", one)),), "shop")
+    text = question("select $1", (Parameter(20, 0, str(two).encode()),), "shop")
+    assert same(binary, text) == (one == two)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    st.text(st.characters(exclude_categories=["Cs"])),
+)
+def test_texts_are_the_same_only_if_every_letter_is(one: str, two: str) -> None:
+    first = question("select $1", (Parameter(0, 0, one.encode()),), "shop")
+    second = question("select $1", (Parameter(25, 1, two.encode()),), "shop")
+    assert same(first, second) == (one == two)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("select 1", "select 2"),
+        ("select 'a  b'", "select 'a b'"),
+        ('select "A"', 'select "a"'),
+        ("select 1 /*+ hint */", "select 1"),
+        ("commit", "rollback"),
+    ],
+)
+def test_statements_that_a_server_would_tell_apart_differ(one: str, two: str) -> None:
+    assert not same(question(one, (), "shop"), question(two, (), "shop"))
+
+
+def test_a_slot_says_what_people_and_proofs_need() -> None:
+    (slot,) = question("select $1", (Parameter(1184, 0, b"2024-01-01 00:00:00+00"),), "shop").slots
+    assert slot.path == "parameters[0]"
+    assert slot.shown == slot.text == "2024-01-01 00:00:00+00"
+    assert slot.instant_ns == 1_704_067_200_000_000_000
+
+
+def same(one: Question, two: Question) -> bool:
+    return (one.shape, [slot.key for slot in one.slots]) == (two.shape, [slot.key for slot in two.slots])
