@@ -28,7 +28,7 @@ from timetracer_otel.cassette.model import (
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.compression import compress, decompress
-    from timetracer_otel.cassette.dump import dump_environment, dump_exchange, dump_part
+    from timetracer_otel.cassette.dump import dump_environment, dump_exchange, dump_part, part_pieces
     from timetracer_otel.cassette.forms import Readable, as_json, readable, service_of
     from timetracer_otel.cassette.loading import Loaded, load, load_bundle, load_environment, load_part
     from timetracer_otel.cassette.merging import merge, start_ns
@@ -65,6 +65,7 @@ __all__ = [
     "load_environment",
     "load_part",
     "merge",
+    "part_pieces",
     "readable",
     "service_of",
     "start_ns",
@@ -86,6 +87,7 @@ _HOMES: Final = {
     "load_environment": "loading",
     "load_part": "loading",
     "merge": "merging",
+    "part_pieces": "dump",
     "readable": "forms",
     "service_of": "forms",
     "start_ns": "merging",

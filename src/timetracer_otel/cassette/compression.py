@@ -21,9 +21,13 @@ _STEP: Final = 1024
 _local = threading.local()
 
 
-def compress(data: bytes) -> bytes:
-    """One zstd frame with a checksum."""
-    return _compressor().compress(data)
+def compress(*pieces: bytes) -> bytes:
+    """One zstd frame with a checksum, of the pieces joined."""
+    if len(pieces) == 1:
+        return _compressor().compress(pieces[0])
+    stream = _compressor().compressobj(size=sum(map(len, pieces)))
+    packed = [stream.compress(piece) for piece in pieces]
+    return b"".join([*packed, stream.flush()])
 
 
 def decompress(data: bytes, max_bytes: int = MAX_BYTES) -> bytes:

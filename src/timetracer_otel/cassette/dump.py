@@ -24,16 +24,27 @@ def dump_part(part: Part, exchanges: Sequence[bytes] | None = None) -> bytes:
 
     `exchanges`, from `dump_exchange`, stand in for those of `part`: the caller has dropped what could not be encoded.
     """
-    return _dump(part_document(part), _texts(part.exchanges) if exchanges is None else exchanges)
+    return b"".join(part_pieces(part, _texts(part.exchanges) if exchanges is None else exchanges))
+
+
+def part_pieces(part: Part, exchanges: Sequence[bytes]) -> list[bytes]:
+    """`dump_part` in pieces, for who need not have it in one: a large trace is not copied once more."""
+    return _pieces(part_document(part), exchanges)
 
 
 def dump_environment(part: EnvironmentPart, exchanges: Sequence[bytes] | None = None) -> bytes:
     """An environment's file as JSON text, not compressed; `exchanges` as in `dump_part`. Raises Unconvertible."""
-    return _dump(environment_part_document(part), _texts(part.exchanges) if exchanges is None else exchanges)
+    texts = _texts(part.exchanges) if exchanges is None else exchanges
+    return b"".join(_pieces(environment_part_document(part), texts))
 
 
-def dump_exchange(exchange: Exchange) -> bytes:
-    """An exchange as JSON text. Raises Unconvertible if a payload is no Value or is nested too deep."""
+def dump_exchange(exchange: Exchange, is_plain: bool = False) -> bytes:
+    """An exchange as JSON text. Raises Unconvertible if a payload is no Value or is nested too deep.
+
+    `is_plain`, as in `drivers.base.Encoded`: nothing in it needs a look.
+    """
+    if is_plain:
+        return quick.dumps_plain(exchange_document(exchange))
     return quick.dumps_nested(exchange_document(exchange), ("request", "result", "dropped"))
 
 
@@ -41,6 +52,12 @@ def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:
     return [dump_exchange(exchange) for exchange in exchanges]
 
 
-def _dump(document: Document, exchanges: Sequence[bytes]) -> bytes:
-    head = quick.dumps(document, DOCUMENT_DEPTH)
-    return b'%b,"exchanges":[%b]}' % (head.removesuffix(b"}"), b",".join(exchanges))
+def _pieces(document: Document, exchanges: Sequence[bytes]) -> list[bytes]:
+    head = quick.dumps(document, DOCUMENT_DEPTH).removesuffix(b"}")
+    pieces = [head, b',"exchanges":[']
+    for exchange in exchanges:
+        pieces += (exchange, b",")
+    if exchanges:
+        pieces.pop()
+    pieces.append(b"]}")
+    return pieces

@@ -24,10 +24,8 @@ def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
 
     def marked(leaf: object) -> object:
         nonlocal markers
-        if not isinstance(leaf, (bytes, bytearray, memoryview)):
-            raise TypeError  # a mapping of another type; or no Value, which `values.dumps` then names
         markers += 1
-        return values.encode(bytes(leaf))
+        return _marked(leaf)
 
     try:
         text = orjson.dumps(value, marked, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
@@ -36,6 +34,22 @@ def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
     if _may_be_deep(text, max_depth) or _may_hold_marks(text, markers) or (b"null" in text and _not_finite(value)):
         return values.dumps(value, max_depth)
     return text
+
+
+def dumps_plain(document: Mapping[str, Value]) -> bytes:
+    """`dumps` of data without floats and keys that begin with "$", a few levels deep. It is not checked."""
+    import orjson
+
+    try:
+        return orjson.dumps(document, _marked)
+    except TypeError:
+        return values.dumps(document)
+
+
+def _marked(leaf: object) -> Value:
+    if not isinstance(leaf, (bytes, bytearray, memoryview)):
+        raise TypeError  # a mapping of another type; or no Value, which `values.dumps` then names
+    return values.encode(bytes(leaf))  # type: ignore[no-any-return]  # JSON
 
 
 def dumps_nested(document: Mapping[str, Value], payloads: Sequence[str]) -> bytes:

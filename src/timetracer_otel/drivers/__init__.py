@@ -1,1 +1,1 @@
-"""What we know of each library: how to record it and how to replay it. One folder per driver, `base` and `registry` beside."""
+"""What we know of each library: how to record it and how to replay it. One folder per driver."""

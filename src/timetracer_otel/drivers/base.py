@@ -31,6 +31,8 @@ class Encoded:
     request: Payload
     result: Payload
     target: str | None = None
+    is_plain: bool = False
+    """The driver named every key itself, and no leaf is a float: such a payload is written without a look at it."""
 
 
 class Codec(Protocol):

@@ -24,11 +24,11 @@ from timetracer_otel.cassette import (
     compress,
     dump_environment,
     dump_exchange,
-    dump_part,
+    part_pieces,
 )
 from timetracer_otel.cassette.values import dumps
 from timetracer_otel.drivers import registry
-from timetracer_otel.exporters.entries import HTTP, entry_of
+from timetracer_otel.exporters.entries import ENTRIES, HTTP, entry_of
 from timetracer_otel.exporters.ids import seen
 from timetracer_otel.exporters.spans import SpanEncoder
 from timetracer_otel.redaction import Redactor
@@ -68,13 +68,11 @@ class Encoder:
 
     def _save_segment(self, batch: SegmentBatch) -> None:
         identity, losses = self._identity(), Counter(batch.dropped)
-        pairs = self._exchanges(batch.exchanges, _start_ns(batch), identity.id[:8], losses)
+        texts, entries = self._exchanges(batch.exchanges, _start_ns(batch), identity.id[:8], losses)
         trace_id, root_id = format_trace_id(batch.trace_id), format_span_id(batch.root_id)
-        exchanges = [exchange for exchange, _ in pairs]
-        texts = [text for _, text in pairs]
         spans = tuple(self._spans.encode(span) for span in batch.spans)
         root = next((span for span in spans if span.span_id == root_id), None)
-        entry = None if root is None else entry_of(root, exchanges)
+        entry = None if root is None else entry_of(root, entries)
         part = Part(
             trace_id=trace_id,
             segment=root_id,
@@ -89,30 +87,36 @@ class Encoder:
             generated=seen(batch.generated, [*texts, (entry.outcome if entry else "").encode("utf-8", "replace")]),
             dropped=losses,
         )
-        self._store.write_part(trace_id, root_id, identity.id, batch.part, dump_part(part, texts))
+        self._store.write_part(trace_id, root_id, identity.id, batch.part, part_pieces(part, texts))
 
     def _save_environment(self, batch: EnvironmentBatch) -> None:
         identity, losses = self._identity(), Counter(batch.dropped)
-        pairs = self._exchanges(batch.exchanges, identity.started_ns, identity.id[:8], losses)
+        texts, _ = self._exchanges(batch.exchanges, identity.started_ns, identity.id[:8], losses)
         part = EnvironmentPart(
             process=identity, part=batch.part, connections=self._redacted_connections(batch.connections), dropped=losses
         )
-        self._store.write_environment(identity.id, batch.part, dump_environment(part, [text for _, text in pairs]))
+        self._store.write_environment(identity.id, batch.part, dump_environment(part, texts))
 
     # ---- exchanges ---------------------------------------------------------------------------------------------------
 
     def _exchanges(
         self, captured: Sequence[Captured], start_ns: int, process8: str, losses: Counter[str]
-    ) -> list[tuple[Exchange, bytes]]:
-        """Each with its JSON; what cannot be encoded is counted, and stands there without its payload if it can."""
-        pairs = []
+    ) -> tuple[list[bytes], list[Exchange]]:
+        """Each as JSON, and those that are entries. What cannot be encoded is counted, and stands there without payload.
+
+        Payloads are let go one by one: a thousand rows of the next answer then take the memory of the last ones.
+        """
+        texts, entries = [], []
         for one in captured:
             pair = self._exchange(one, start_ns, process8)
             if pair is None:
                 losses[NOT_ENCODED] += 1
                 pair = _husk(one, start_ns, process8)
-            pairs.append(pair)
-        return pairs
+            exchange, text = pair
+            texts.append(text)
+            if exchange.type in ENTRIES:
+                entries.append(exchange)
+        return texts, entries
 
     @guarded("encode")
     def _exchange(self, captured: Captured, start_ns: int, process8: str) -> tuple[Exchange, bytes]:
@@ -135,7 +139,7 @@ class Encoder:
             dropped=_dropped(captured),
             redacted=redacted,
         )
-        text = dump_exchange(exchange)
+        text = dump_exchange(exchange, encoded.is_plain)
         if captured.dropped is not None and len(text) > self._payload_max_bytes:  # it was the request that is so large
             exchange = replace(exchange, request={}, redacted=())
             text = dump_exchange(exchange)

@@ -10,6 +10,8 @@ from timetracer_otel.cassette import Entry, Exchange, Payload, Span
 HTTP: Final = "http.server"
 TASK: Final = "task.run"
 FUNCTION: Final = "function"
+ENTRIES: Final = frozenset({HTTP, TASK})
+"""Types of exchanges that are a root of their own."""
 
 _SERVER_ERROR: Final = 500
 _STATUS_ATTRIBUTES: Final = ("http.response.status_code", "http.status_code")
@@ -17,7 +19,7 @@ _STATUS_ATTRIBUTES: Final = ("http.response.status_code", "http.status_code")
 
 def entry_of(root: Span, exchanges: Sequence[Exchange]) -> Entry:
     """From the root span and what was captured of the request or task itself. All of it is redacted already."""
-    request = next((exchange for exchange in exchanges if exchange.type in (HTTP, TASK)), None)
+    request = next((exchange for exchange in exchanges if exchange.type in ENTRIES), None)
     if request is None:
         return _without_capture(root)
     app = request.request.get("app")

@@ -50,9 +50,9 @@ class Redactor:
         """What stands for `value` in a type that holds no marker: 16 bytes of a uuid, a positive integer, bytes."""
         return self._maker.stand_in(rule, value, kind)
 
-    def suspicious(self, data: bytes) -> bool:
+    def suspicious(self, data: bytes | str) -> bool:
         """False if no pattern can hit `data`: so cheap that whole results can be asked about before any value is."""
-        return patterns.suspicious(data)
+        return patterns.suspicious_text(data) if isinstance(data, str) else patterns.suspicious(data)
 
     def text(self, text: str) -> str:
         """`text` with what looks like a secret masked."""

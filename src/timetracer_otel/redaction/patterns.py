@@ -26,6 +26,13 @@ def suspicious(data: bytes) -> bool:
     return len(data) >= _SHORTEST_HIT and _is_suspicious(data.decode("latin-1"), data)
 
 
+def suspicious_text(text: str) -> bool:
+    """`suspicious` of text, without a copy of it as bytes in the usual case."""
+    if len(text) < _SHORTEST_HIT:
+        return False
+    return holds_shape(text) or (_can_assign(text) and holds_name(text.encode("utf-8", "surrogatepass")))
+
+
 def holds_shape(view: str) -> bool:
     """False if `view`, text or bytes as latin-1, holds nothing that is known without a name beside it.
 
@@ -48,9 +55,9 @@ def scrub(data: bytes, mark: Mark) -> bytes:
 
 def scrub_text(text: str, mark: Mark) -> str:
     """`text` with every hit masked; the same object when nothing hits."""
-    data = text.encode("utf-8", "surrogatepass")
-    if len(data) < _SHORTEST_HIT or not _is_suspicious(text, data):
+    if not suspicious_text(text):
         return text
+    data = text.encode("utf-8", "surrogatepass")
     masked = _scrubbed(data, mark)
     return text if masked is data else masked.decode("utf-8", "surrogatepass")
 

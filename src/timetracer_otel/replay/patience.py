@@ -1,4 +1,4 @@
-"""Short sleeps after a miss: the verdict is fixed by then, and an app that retries with back-off would wait on and on."""
+"""Short sleeps after a miss: the verdict is fixed by then, and an app that retries with back-off would wait on."""
 
 from __future__ import annotations
 

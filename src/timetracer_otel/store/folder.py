@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,20 +44,26 @@ class Store:
         self._written = self.root.absolute()
 
     def write_part(
-        self, trace_id: str, root_span_id: str, process_id: str, number: int, data: bytes, durable: bool = False
+        self,
+        trace_id: str,
+        root_span_id: str,
+        process_id: str,
+        number: int,
+        data: bytes | Sequence[bytes],
+        durable: bool = False,
     ) -> Path:
-        """`data` from `cassette.dump_part`."""
+        """`data` from `cassette.dump_part`, or from `part_pieces`."""
         path = self._written / trace_name(trace_id) / part_name(root_span_id, process_id, number)
-        return _write(path, data, durable)
+        return _write(path, [data] if isinstance(data, bytes) else data, durable)
 
     def write_environment(self, process_id: str, number: int, data: bytes, durable: bool = False) -> Path:
         """`data` from `cassette.dump_environment`."""
-        return _write(self._written / PROCESSES / environment_name(process_id, number), data, durable)
+        return _write(self._written / PROCESSES / environment_name(process_id, number), [data], durable)
 
     def hold_part(self, trace_id: str, root_span_id: str, process_id: str, number: int, data: bytes) -> Path:
         """Writes a part where no reader sees it, for `keep` or `drop`."""
         name = held_name(trace_id, part_name(root_span_id, process_id, number))
-        return _write(self._written / PENDING / name, data, durable=False)
+        return _write(self._written / PENDING / name, [data], durable=False)
 
     def keep(self, held: Path) -> Path:
         """Puts a held part among those of its trace."""
@@ -87,8 +94,8 @@ class Store:
         return list_traces(self.root)
 
 
-def _write(path: Path, data: bytes, durable: bool) -> Path:
-    packed = compress(data)
+def _write(path: Path, pieces: Sequence[bytes], durable: bool) -> Path:
+    packed = compress(*pieces)
     try:
         write_atomically(path, packed, durable)
     except (FileNotFoundError, NotADirectoryError):  # the first part of its trace: cheaper to try than to ask

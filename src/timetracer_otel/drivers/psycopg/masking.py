@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -48,10 +49,13 @@ class _Shape:
 
     parameters: Mapping[int, str]
     literals: tuple[tuple[int, int, str], ...]
+    is_suspicious: bool
+    """Its text may hold what is known by its shape."""
 
 
 @lru_cache(maxsize=SHAPES_MAX)
-def _shape(sql: str, rule_of: RuleOf) -> _Shape:
+def _shape(sql: str, redactor: Redactor) -> _Shape:
+    rule_of = redactor.rule_of
     parameters: dict[int, str] = {}
     literals: dict[tuple[int, int], str] = {}
     names = sorted(
@@ -62,7 +66,11 @@ def _shape(sql: str, rule_of: RuleOf) -> _Shape:
         rule = PASSWORD if name is None else rule_of(name) or PASSWORD
         parameters.update({index: rule for index in found.parameters if index not in parameters})
         literals.update({span: rule for span in found.literals if span not in literals})
-    return _Shape(parameters, tuple((start, end, rule) for (start, end), rule in sorted(literals.items())))
+    return _Shape(
+        parameters,
+        tuple((start, end, rule) for (start, end), rule in sorted(literals.items())),
+        redactor.suspicious(sql),
+    )
 
 
 def _never(name: str) -> bool:
@@ -71,8 +79,10 @@ def _never(name: str) -> bool:
 
 def _statement(sql: str, redactor: Redactor) -> tuple[str, Mapping[str, str]]:
     """`sql` masked, and what was masked in it by name: errors may repeat it."""
-    literals = _shape(sql, redactor.rule_of).literals
-    found: dict[str, str] = {}
+    shape = _shape(sql, redactor)
+    if not shape.literals and not shape.is_suspicious:
+        return sql, {}
+    literals, found = shape.literals, dict[str, str]()
     masked = sql
     for start, end, rule in reversed(literals):
         secret = _unquoted(sql[start:end])
@@ -96,7 +106,7 @@ def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload
     values = cast("Sequence[Cell]", request.get("parameters", ()))
     if not values:
         return request, (), {}
-    rules = _shape(sql, redactor.rule_of).parameters
+    rules = _shape(sql, redactor).parameters
     oids, formats = (
         cast("Sequence[int]", request["parameter_types"]),
         cast("Sequence[int]", request["parameter_formats"]),
@@ -155,7 +165,9 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
     is_readable = "values" not in answer
     table: Any = list(zip(*cast(Any, answer["rows"]), strict=True)) if is_readable else answer["values"]
     columns = cast("Sequence[Mapping[str, Any]]", answer["columns"])
-    rules = _column_rules(tuple(column["name"] for column in columns), redactor.rule_of)
+    rules = _column_rules(tuple([column["name"] for column in columns]), redactor.rule_of)
+    if not any(rules) and not _is_any_suspicious(table, columns, redactor):
+        return answer
     masked = list(table)
     for at, (cells, column, form) in enumerate(zip(table, columns, cast(Any, answer["formats"]), strict=False)):
         masked[at] = _column(cells, rules[at], column["oid"], 0 if is_readable else form, redactor)
@@ -175,6 +187,12 @@ def _column_rules(names: tuple[str, ...], rule_of: RuleOf) -> tuple[str | None, 
     return tuple(rule_of(name) for name in names)
 
 
+def _is_any_suspicious(table: Any, columns: Sequence[Mapping[str, Any]], redactor: Redactor) -> bool:
+    """One look at all cells that can hold a pattern: most answers hold none."""
+    open_to_patterns = [cells for cells, column in zip(table, columns, strict=False) if column["oid"] not in PLAIN]
+    return bool(open_to_patterns) and _suspicious(chain.from_iterable(open_to_patterns), redactor)
+
+
 def _column(cells: Sequence[Cell], rule: str | None, oid: int, form: int, redactor: Redactor) -> Sequence[Cell]:
     if rule is not None:
         masked = [by_name(cell, rule, oid, form, redactor) for cell in cells]
@@ -186,9 +204,8 @@ def _column(cells: Sequence[Cell], rule: str | None, oid: int, form: int, redact
 
 
 def _suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:
-    present = [value for value in values if value]
-    try:  # mostly all are text: encoded at once
-        joined = "\0".join(cast("list[str]", present)).encode("utf-8", "surrogatepass")
+    present: list[str | bytes] = list(filter(None, values))
+    try:  # mostly all are text
+        return redactor.suspicious("\0".join(cast("list[str]", present)))
     except TypeError:
-        joined = b"\0".join([octets(value) for value in present])
-    return redactor.suspicious(joined)
+        return redactor.suspicious(b"\0".join([octets(value) for value in present]))
