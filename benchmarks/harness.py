@@ -56,7 +56,7 @@ def work(setup: Setup, channel: socket.socket) -> None:
         if count < 0:
             break
         channel.sendall(json.dumps(timed(run, flush, count)).encode() + b"\n")
-    os._exit(0)
+    sys.exit()  # not os._exit: what a contestant started ends with it
 
 
 def timed(run: Run, flush: Flush, count: int) -> tuple[float, float]:

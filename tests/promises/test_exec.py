@@ -1,0 +1,206 @@
+"""`exec`, and the same by environment: any program gets the answers of a recorded script, and its exit code is kept."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.promises.conftest import database
+from tests.promises.running import QUIET, execute, only, record_script, run
+
+pytestmark = pytest.mark.postgres
+
+SCHEMA = """
+CREATE TABLE visits (visit uuid, at timestamptz);
+CREATE TABLE things AS SELECT id, 'thing ' || id AS name FROM generate_series(1, 3) id;
+"""
+PRODUCTION = "postgresql://app@db.prod.internal/postgres"
+SCRIPT = """
+import datetime, os, sys, threading, uuid
+import psycopg
+from opentelemetry import trace
+
+def work(dsn, numbers=(1, 2, 3)):
+    seen = []
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for number in numbers:
+            seen += connection.execute("SELECT name FROM things WHERE id = %s", (number,)).fetchone()
+        visit, now = uuid.uuid4(), datetime.datetime.now(datetime.timezone.utc)
+        connection.execute("INSERT INTO visits VALUES (%s, %s)", (visit, now))
+        found = connection.execute("SELECT visit, 1 FROM visits WHERE visit = %s", (visit,)).fetchone()
+        assert found == (visit, 1), found
+    return [*seen, str(visit), now.isoformat(), len(found)]
+
+def in_trace(function, *arguments):
+    with trace.get_tracer("script").start_as_current_span("nightly"):
+        return function(*arguments)
+
+if __name__ == "__main__":
+    print(in_trace(work, sys.argv[1]))
+"""
+FUNCTIONS = SCRIPT.partition("if __name__")[0]
+WORK = "print(in_trace(work, sys.argv[1]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    trace: str
+    output: str
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    """Recorded with a server of its own, which is stopped."""
+    store = tmp_path_factory.mktemp("script") / "cassettes"
+    with database(SCHEMA) as dsn:
+        output = record_script(SCRIPT, store, dsn)
+    cassette, segment = only(store)
+    assert segment.entry is not None
+    assert (segment.entry.type, segment.entry.name) == ("function", "nightly")
+    return Script(cassette.path, output)
+
+
+def program(last_line: str) -> tuple[str, ...]:
+    """The recorded script with another ending."""
+    return sys.executable, "-c", FUNCTIONS + last_line, PRODUCTION
+
+
+def test_the_script_prints_the_same_with_its_ids_and_its_clock(script: Script, tmp_path: Path) -> None:
+    """R35, for SQL: the uuid and the moment are those of the recording, whatever statement they return in."""
+    found = execute(script.trace, tmp_path, sys.executable, "-c", SCRIPT, PRODUCTION)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+    recorded, replayed = script.output.strip(), found.output.splitlines()[0]
+    assert _without_clock(replayed) == _without_clock(recorded)
+
+
+def _without_clock(line: str) -> list[str]:
+    """The moment is in the recorded window, not the recorded one."""
+    words = line.split(", ")
+    assert len(words) == 6, line
+    return [*words[:4], words[5]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("VALUES (%s, %s)", "VALUES (%s, %s::timestamptz + '1 day')", "statement"),
+        ("(visit, now)", "(visit, now - datetime.timedelta(days=1))", "parameters[1]"),
+        ("uuid.uuid4()", "uuid.UUID(int=7)", "parameters[0]"),
+    ],
+)
+def test_r35_what_was_not_generated_is_a_miss_beside_what_was(
+    old: str, new: str, path: str, script: Script, tmp_path: Path
+) -> None:
+    changed = FUNCTIONS.replace(old, new)
+    assert changed != FUNCTIONS
+    found = execute(script.trace, tmp_path, sys.executable, "-c", changed + WORK, PRODUCTION)
+    assert found.status == 1
+    assert found.findings[0]["request"]["method"] == "INSERT"
+    assert path in {each["path"] for each in found.findings[0]["differences"]}
+
+
+def test_the_exit_code_of_the_program_is_kept(script: Script, tmp_path: Path) -> None:
+    found = execute(script.trace, tmp_path, *program("in_trace(work, sys.argv[1]); sys.exit(7)"))
+    assert (found.status, found.report["misses"]) == (7, [])
+
+
+def test_r33_a_miss_that_the_program_swallows_is_exit_code_1(script: Script, tmp_path: Path) -> None:
+    swallowing = """
+try:
+    in_trace(work, sys.argv[1], [1, 4])
+except psycopg.Error as error:
+    print("swallowed", type(error).__name__, error.sqlstate)
+"""
+    found = execute(script.trace, tmp_path, *program(swallowing))
+    assert (found.status, found.verdict) == (1, "deviates")
+    assert found.output.startswith("swallowed InternalError_ XX000")
+    (miss,) = found.report["misses"]
+    assert miss["differences"] == [{"path": "parameters[0]", "recorded": "2", "asked": "4"}]
+
+
+def test_work_in_threads_gets_the_answers_of_the_script(script: Script, tmp_path: Path) -> None:
+    threads = """
+def one(number, out):
+    with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+        out[number] = connection.execute("SELECT name FROM things WHERE id = %s", (number,)).fetchone()[0]
+
+def fan_out():
+    out = {}
+    threads = [threading.Thread(target=one, args=(number, out)) for number in (3, 1, 2)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    return sorted(out.items())
+
+print(in_trace(fan_out))
+"""
+    found = execute(script.trace, tmp_path, *program(threads))
+    assert found.report["misses"] == []
+    assert found.output.splitlines()[0] == "[(1, 'thing 1'), (2, 'thing 2'), (3, 'thing 3')]"
+
+
+def test_a_forked_child_gets_answers_and_its_misses_count(script: Script, tmp_path: Path) -> None:
+    forks = """
+child = os.fork()
+if child == 0:
+    with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+        print(connection.execute("SELECT name FROM things WHERE id = %s", (int(sys.argv[2]),)).fetchone(), flush=True)
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    found = execute(script.trace, tmp_path, *program(forks), "2")
+    assert (found.status, found.output.splitlines()[0]) == (0, "('thing 2',)"), found.output
+    missed = execute(script.trace, tmp_path, *program(forks), "9")
+    assert missed.status == 1
+    assert [miss["request"]["values"] for miss in missed.report["misses"]] == [["9"]]
+
+
+def test_a_shell_that_starts_the_script_is_followed(script: Script, tmp_path: Path) -> None:
+    found = execute(script.trace, tmp_path, "sh", "-c", '"$0" -c "$1" "$2"; exit 3', sys.executable, SCRIPT, PRODUCTION)
+    assert (found.status, found.report["misses"]) == (3, []), found.output
+    assert _without_clock(found.output.splitlines()[0]) == _without_clock(script.output.strip())
+
+
+def test_a_program_that_starts_another_python_is_followed(script: Script, tmp_path: Path) -> None:
+    starts = f"""
+import subprocess
+done = subprocess.run([sys.executable, "-c", {SCRIPT!r}, sys.argv[1]])
+sys.exit(done.returncode)
+"""
+    found = execute(script.trace, tmp_path, *program(starts))
+    assert (found.status, found.report["misses"]) == (0, []), found.output
+
+
+# ---- by environment --------------------------------------------------------------------------------------------------
+
+
+def by_environment(script: Script, code: str, **variables: str) -> tuple[int, str, str]:
+    replay = {"TIMETRACER_MODE": "replay", "TIMETRACER_CASSETTE": script.trace, **QUIET}
+    command = ["opentelemetry-instrument", sys.executable, "-c", code, PRODUCTION]
+    done = run(command, {**replay, "OTEL_TRACES_EXPORTER": "none", **variables})
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_environment_form_gives_the_same_answers_and_ends_with_the_report(script: Script) -> None:
+    status, out, err = by_environment(script, SCRIPT)
+    assert (status, _without_clock(out.strip())) == (0, _without_clock(script.output.strip())), err
+    assert err.splitlines()[0] == "uncontrolled: native sockets"
+    assert err.splitlines()[-1].startswith("same ")
+
+
+def test_the_environment_form_finds_a_cassette_by_the_beginning_of_its_id(script: Script) -> None:
+    path = Path(script.trace)
+    status, _, err = by_environment(
+        script, SCRIPT, TIMETRACER_CASSETTE=path.name[:10], TIMETRACER_STORE=str(path.parent)
+    )
+    assert status == 0, err
+
+
+def test_the_environment_form_reports_a_miss_on_stderr(script: Script) -> None:
+    swallowing = "import contextlib\nwith contextlib.suppress(psycopg.Error): in_trace(work, sys.argv[1], [9])"
+    _, _, err = by_environment(script, program(swallowing)[2])
+    assert "no recorded answer for  SELECT name FROM things WHERE id = $1   ('9',)" in err
+    assert err.splitlines()[-1].startswith("deviates ")

@@ -1,0 +1,181 @@
+"""Design §12, *never touches the world*: nothing that a replay does is seen by a server, wherever its DSN leads."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.demonstration import Demonstration
+from tests.promises.conftest import Recorded
+from tests.promises.honeypot import PORTS
+from tests.promises.running import Replayed, replay, run, with_report
+from tests.replay.test_isolation import needs_namespace
+
+pytestmark = pytest.mark.postgres
+
+APP = ("--app", "tests.promises.shop_beside_honeypots:app")
+HOSTS = ("127.0.0.1", "localhost", "db.prod.internal", "203.0.113.7")
+LISTENING = [f"listening {port}" for port in PORTS]
+WITHOUT_REDIRECT = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "psycopg"}
+REFUSING = """
+import sys
+from timetracer_otel.cli import main
+from timetracer_otel.replay import launch
+step = "import sys; from timetracer_otel.replay import isolation as i; i.isolate = lambda: False; i.main(sys.argv)"
+launch.ISOLATE = (sys.executable, "-c", step, "--")
+sys.exit(main())
+"""
+"""The command line on a kernel that gives no namespace."""
+
+
+def replay_in_shop(
+    demo: Demonstration, trace: str, folder: Path, host: str, *options: str, **variables: str
+) -> tuple[Replayed, list[str]]:
+    """What the replay of a recorded request says, and what the honeypots in its namespace have seen."""
+    log = folder / f"honeypot-{trace}"
+    place = {"DATABASE_URL": f"postgresql://shop@{host}:5432/shop?connect_timeout=2", "HONEYPOT": str(log)}
+    command = ["timetracer-otel", "replay", str(demo.folder / "cassettes" / trace), *APP, *options]
+    found = with_report(command, folder, {**place, **variables}, cwd=demo.folder)
+    return found, log.read_text().splitlines()
+
+
+# ---- in the namespace ------------------------------------------------------------------------------------------------
+
+
+@needs_namespace
+def test_servers_on_the_loopback_of_the_namespace_see_nothing_of_the_shop(demo: Demonstration, tmp_path: Path) -> None:
+    """Every request of the shop, each with another address."""
+    traces = [str(trace["trace_id"]) for trace in demo.listed()]
+
+    def replayed(trace: str, host: str) -> tuple[str, int, object, list[str]]:
+        found, seen = replay_in_shop(demo, trace, tmp_path, host)
+        return found.verdict, found.status, found.report["uncontrolled"], seen
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(replayed, traces, itertools.cycle(HOSTS)))
+    assert len(found) > len(HOSTS)
+    assert found == [("same", 0, [], LISTENING)] * len(traces)
+
+
+@needs_namespace
+def test_a_control_without_the_redirect_trips_the_honeypot(demo: Demonstration, tmp_path: Path) -> None:
+    found, seen = replay_in_shop(demo, demo.failing, tmp_path, "127.0.0.1", "--timeout", "10s", **WITHOUT_REDIRECT)
+    assert found.verdict != "same"
+    assert "called 5432" in seen
+
+
+NATIVE = """
+import ctypes, ctypes.util, json, os, socket, struct, subprocess, sys
+
+def native(address, port):
+    libc = ctypes.CDLL(None, use_errno=True)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if port == 53 else socket.SOCK_STREAM)
+    where = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(port), socket.inet_aton(address))
+    return os.strerror(ctypes.get_errno()) if libc.connect(sock.fileno(), where, len(where)) else "connected"
+
+server = socket.create_server(("127.0.0.1", 0))
+print(json.dumps({
+    "interfaces": [name for _, name in socket.if_nameindex()],
+    "own": native("127.0.0.1", server.getsockname()[1]),
+    "outside": native("127.0.0.1", int(sys.argv[1])),
+    "tcp": native("203.0.113.9", 443),
+    "dns": native("203.0.113.9", 53),
+    "child": subprocess.run(["cat", "/proc/net/dev"], capture_output=True, text=True).stdout.count(":"),
+}))
+"""
+
+
+@needs_namespace
+def test_not_even_native_sockets_and_children_find_a_way_out_of_the_namespace(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    with honeypot() as (port, calls):
+        command = ["timetracer-otel", "exec", recorded.trace("/poll"), "--", sys.executable, "-c", NATIVE, str(port)]
+        done = run(command)
+    found = json.loads(done.stdout)
+    assert (found["interfaces"], found["own"], found["child"]) == (["lo"], "connected", 1)
+    assert (found["tcp"], found["dns"]) == ("Network is unreachable", "Network is unreachable")
+    assert (found["outside"], calls) == ("Connection refused", [])
+
+
+# ---- with Python's guards only ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def honeypot() -> Iterator[tuple[int, list[str]]]:
+    """A port of this process and the list of its calls; as long as the block runs."""
+    calls: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        accepting = threading.Thread(target=_accept, args=(server, calls))
+        accepting.start()
+        try:
+            yield server.getsockname()[1], calls
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+
+
+def _accept(server: socket.socket, calls: list[str]) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            caller, address = server.accept()
+            calls.append(str(address))
+            caller.close()
+
+
+def replay_guarded(recorded: Recorded, path: str, folder: Path, *options: str, **variables: str) -> Replayed:
+    command = [sys.executable, "-c", REFUSING, "replay", recorded.trace(path), *options]
+    return with_report(command, folder, variables)
+
+
+def test_with_guards_only_a_server_on_loopback_sees_nothing(recorded: Recorded, tmp_path: Path) -> None:
+    with honeypot() as (port, calls):
+        url = f"postgresql://app@127.0.0.1:{port}/postgres"
+        found = replay_guarded(recorded, "/payments", tmp_path, DATABASE_URL=url)
+    assert (found.status, found.verdict, calls) == (0, "same", [])
+    assert found.report["uncontrolled"] == ["native sockets"]
+
+
+def test_with_guards_only_a_control_without_the_redirect_trips_the_honeypot(recorded: Recorded, tmp_path: Path) -> None:
+    """libpq dials below Python: that is what the report means by native sockets."""
+    with honeypot() as (port, calls):
+        url = f"postgresql://app@127.0.0.1:{port}/postgres?connect_timeout=2"
+        found = replay_guarded(recorded, "/payments", tmp_path, "--timeout", "8s", DATABASE_URL=url, **WITHOUT_REDIRECT)
+    assert found.verdict != "same"
+    assert calls != []
+    assert found.report["uncontrolled"][0] == "native sockets"
+
+
+# ---- whatever leaves is named ----------------------------------------------------------------------------------------
+
+
+CALLS = ["resolve api.example", "connect 203.0.113.9:443", "send 203.0.113.9:8125"]
+
+
+@needs_namespace
+def test_names_tcp_and_udp_are_refused_at_once_and_named(recorded: Recorded, tmp_path: Path) -> None:
+    """The app itself asserts that no call took a second, and hides that they failed."""
+    found = replay(recorded.trace("/world"), tmp_path, REACH="1")
+    _assert_named(found)
+    assert found.report["uncontrolled"] == []
+
+
+def test_with_guards_only_names_tcp_and_udp_are_refused_at_once_and_named(recorded: Recorded, tmp_path: Path) -> None:
+    found = replay_guarded(recorded, "/world", tmp_path, REACH="1")
+    _assert_named(found)
+    assert found.report["uncontrolled"] == ["native sockets"]
+
+
+def _assert_named(found: Replayed) -> None:
+    assert (found.status, found.verdict, found.differences) == (1, "deviates", [])
+    assert [miss["request"]["text"] for miss in found.report["misses"]] == CALLS
+    assert {miss["frame"].partition(":")[0] for miss in found.report["misses"]} == {"tests/promises/app.py"}
