@@ -66,3 +66,10 @@ def test_errors_survive_the_trip_between_processes() -> None:
     error = UsageError("--timeout", "'60' is not a duration", "write 60s")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     assert (type(again), str(again)) == (UsageError, str(error))
+
+
+def test_r49_sizes_and_durations_beyond_all_bounds_are_refused() -> None:
+    with pytest.raises(UsageError, match="TIMETRACER_PAYLOAD_MAX.*more than any machine has"):
+        Settings.from_environment({"TIMETRACER_PAYLOAD_MAX": f"{'9' * 400}GiB"})
+    with pytest.raises(UsageError, match="--since.*longer than a century"):
+        duration_s(f"{'9' * 400}d", "--since")

@@ -169,3 +169,35 @@ def test_nothing_heavy_is_imported_before_the_first_part(tmp_path: Path) -> None
 
 def test_taps_are_told_by_name() -> None:
     assert wiring.taps() == sorted(wiring.taps(), key=lambda tap: tap.driver)
+
+
+@pytest.mark.parametrize(
+    ("failure", "line"),
+    [
+        (
+            'MissingNames("psycopg", "9.9", ("Cursor._gone",), "")',
+            "timetracer: psycopg 9.9: it has no Cursor._gone, so it cannot be led to the cassette; "
+            "replay with a release of psycopg that timetracer-otel knows",
+        ),
+        ('RuntimeError("made to fail")', "RuntimeError: made to fail"),
+    ],
+)
+def test_a_driver_that_cannot_be_redirected_never_dials_the_world(failure: str, line: str, tmp_path: Path) -> None:
+    record = "import timetracer_otel; timetracer_otel.install()\nfrom opentelemetry import trace\n"
+    said(run(record + 'trace.get_tracer("app").start_span("job").end()', tmp_path))
+    code = f"""
+from timetracer_otel.drivers import registry
+from timetracer_otel.drivers.missing import MissingNames
+class Replaying:
+    def install(self, host): raise {failure}
+registry.replaying = lambda name: Replaying()
+import timetracer_otel
+timetracer_otel.install()
+from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+PsycopgInstrumentor().instrument()
+print("the app runs")
+"""
+    (trace,) = Store(tmp_path / "store").list_traces().traces
+    done = run(code, tmp_path, TIMETRACER_MODE="replay", TIMETRACER_CASSETTE=trace.trace_id)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line in done.stderr

@@ -24,6 +24,8 @@ Write: TypeAlias = Literal["auto", "sync", "background"]
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
 _UNITS: Final = {"b": 1, "kib": KIB, "mib": MIB, "gib": GIB}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SIZE_MAX: Final = 1 << 62
+_DURATION_MAX_S: Final = 100 * 366 * 86400.0
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -72,7 +74,10 @@ def duration_s(text: str, source: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise UsageError(source, f"{text!r} is not a duration", "write a number with ms, s, m, h or d, such as 60s")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _DURATION_MAX_S:
+        raise UsageError(source, f"{text[:40]!r} is longer than a century", "write a shorter one, such as 60s")
+    return seconds
 
 
 def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> Any:
@@ -89,7 +94,10 @@ def _size(env: Mapping[str, str], name: str, default: int) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(name, f"{text!r} is not a size", "write a number with B, KiB, MiB or GiB, such as 4GiB")
-    return int(float(match[1]) * _UNITS[(match[2] or "B").lower()])
+    size = float(match[1]) * _UNITS[(match[2] or "B").lower()]
+    if size > _SIZE_MAX:
+        raise UsageError(name, f"{text[:40]!r} is more than any machine has", "write a smaller one, such as 4GiB")
+    return int(size)
 
 
 def _keep(text: str) -> Keep:

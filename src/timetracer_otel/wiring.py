@@ -215,13 +215,33 @@ def _put_in(driver: str) -> Tap:
     """In; or off, after one warning, because the installed library lacks names that the tap needs."""
     from timetracer_otel.drivers.missing import MissingNames
 
+    # An entry is heard in replay by the tap that recorded it: what the app answers is compared at the same place.
+    if _host is not None and not registry.DRIVERS[driver].is_entry:
+        _redirect(driver, _host)
+        return Tap(driver, "in")
     try:
-        # An entry is heard in replay by the tap that recorded it: what the app answers is compared at the same place.
-        if _host is None or registry.DRIVERS[driver].is_entry:
-            registry.recording(driver).install()
-        else:
-            registry.replaying(driver).install(_host)
+        registry.recording(driver).install()
     except MissingNames as error:
         guard.warn(str(error))
         return Tap(driver, "off", str(error))
     return Tap(driver, "in")
+
+
+def _redirect(driver: str, host: ReplayHost) -> None:
+    """To the stub, or the process ends: a driver that is not redirected would dial the real server."""
+    from timetracer_otel.drivers.missing import MissingNames
+    from timetracer_otel.errors import ReplayError
+    from timetracer_otel.replay import bootstrap
+
+    is_in = False
+    try:
+        registry.replaying(driver).install(host)
+        is_in = True
+    except MissingNames as error:
+        problem = f"it has no {', '.join(error.names)}, so it cannot be led to the cassette"
+        advice = f"replay with a release of {driver} that timetracer-otel knows"
+        bootstrap.refuse(ReplayError(f"{driver} {error.version}", problem, advice))
+    finally:
+        if not is_in:
+            traceback.print_exc()
+            os._exit(REFUSED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import uuid
 from collections.abc import Iterator
 
@@ -60,3 +61,11 @@ def test_uninstall_gives_the_original_back() -> None:
     assert uuid.uuid4 is not generated.original
     generated.uninstall()
     assert uuid.uuid4 is generated.original
+
+
+def test_it_is_pickled_and_printed_as_the_function_that_it_stands_for() -> None:
+    """A dataclass or a task may carry it to a process that does not record."""
+    generated.install()
+    assert pickle.dumps(uuid.uuid4) == pickle.dumps(generated.uuid4)
+    assert pickle.dumps(uuid.uuid4, 0).startswith(b"cuuid\nuuid4\n")
+    assert (uuid.uuid4.__module__, uuid.uuid4.__qualname__) == ("uuid", "uuid4")

@@ -10,10 +10,19 @@ import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context, use_span
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+    use_span,
+)
 
-from timetracer_otel.capture import guard, process
-from timetracer_otel.capture.recorder import CLOSED_MAX, GENERATED_MAX, Recorder
+from timetracer_otel.capture import guard, limits, process, segments
+from timetracer_otel.capture.limits import CLOSED_MAX, GENERATED_MAX, LATE_IDS_MAX
+from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch
 from timetracer_otel.config import Keep, Settings
 
@@ -209,6 +218,23 @@ def test_ids_of_one_segment_are_bounded_and_counted_by_call_site(recorder: Recor
     assert batch.dropped == {"generated": 5}
 
 
+def test_ids_from_before_a_part_and_after_the_root_come_with_the_work_that_outlives_it(
+    recorder: Recorder, shelf: Shelf
+) -> None:
+    root = start(recorder)
+    with use_span(root):
+        for number in range(LATE_IDS_MAX + 5):
+            recorder.generated("early", uuid.UUID(int=number))
+    end(recorder, root)
+    with use_span(root):
+        recorder.generated("late", uuid.UUID(int=99))
+    late = start(recorder, root)
+    end(recorder, late)
+    _, batch = shelf.segments
+    made = [("early", number) for number in range(5, LATE_IDS_MAX + 5)]
+    assert [each[:2] for each in batch.generated] == [*made, ("late", 0)]
+
+
 def test_the_environment_ends_with_the_first_entry_sampled_or_not(recorder: Recorder, shelf: Shelf) -> None:
     early = recorder.open("fake", "start-up")
     assert early is not None
@@ -268,3 +294,41 @@ def test_a_process_has_an_id_of_its_own_after_a_fork() -> None:
     assert after.id != before.id
     assert after.parent == before.id
     assert len(after.id) == 32
+
+
+# ---- what never ends -------------------------------------------------------------------------------------------------
+
+
+def test_r29_spans_that_never_end_are_written_and_let_go(
+    recorder: Recorder, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "OPEN_MAX", 10)
+    first = start(recorder)
+    with use_span(first):
+        captured = recorder.open("psycopg", b"SELECT 1")
+    assert captured is not None
+    for _ in range(20):
+        start(recorder)
+    (part,) = shelf.segments
+    assert (part.root_id, part.complete, part.exchanges) == (first.get_span_context().span_id, False, [captured])
+    assert len(recorder._open) == 10
+    assert recorder.dropped["open"] + sum(batch.dropped.get("open", 0) for batch in shelf.batches) == 11
+
+
+def test_keep_errors_holds_a_bounded_part_of_a_trace_that_is_not_decided(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "HELD_MAX", 10)
+    recorder = Recorder(Settings(keep=Keep(everything=False, errors=True)), shelf)
+    root = start(recorder)
+    with use_span(root, end_on_exit=False):
+        opened = [recorder.open("psycopg", b"SELECT 1") for _ in range(15)]
+    assert opened[10:] == [None] * 5
+    for _ in range(20):
+        end(recorder, start(recorder, root))
+    root.set_status(StatusCode.ERROR)
+    end(recorder, root)
+    (part,) = shelf.segments
+    assert part.spans[-1] is root
+    assert len(part.spans) == 11
+    assert (part.dropped["spans"], part.dropped["exchanges"]) == (10, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,16 @@ def test_a_timeout_of_the_project_names_the_project(folder: Path) -> None:
     write_table(folder, 'timeout = "60"')
     with pytest.raises(UsageError, match=r"pyproject\.toml"):
         settings.timeout_s(None)
+
+
+def test_r49_a_project_file_of_another_kind_is_refused(folder: Path) -> None:
+    (folder / "pyproject.toml").write_bytes(b"\xff[tool.timetracer-otel]")
+    with pytest.raises(UsageError, match="it is not UTF-8"):
+        settings.project()
+    (folder / "pyproject.toml").write_text("tool = 1  # timetracer-otel")
+    with pytest.raises(UsageError, match="it is not a table"):
+        settings.project()
+    (folder / "pyproject.toml").unlink()
+    os.mkfifo(folder / "pyproject.toml")
+    with pytest.raises(UsageError, match="it is no file"):
+        settings.project()

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.trace import SpanKind
 
 from tests.exporters.conftest import Recording
 from tests.exporters.test_exporter import trace_of
@@ -113,6 +115,32 @@ def test_after_the_end_spans_and_exchanges_are_ignored(recording: Recording) -> 
         assert table.tape() is None
     recording.provider.force_flush()
     assert recording.store.list_traces().traces == ()
+
+
+@pytest.mark.parametrize("name", ["http.request.method", "http.method"])
+def test_a_request_in_the_context_of_an_answered_one_is_a_segment_of_its_own(name: str, recording: Recording) -> None:
+    """As uvicorn begins it after a large body: its connection goes on in the context that asked for the rest."""
+    first = recording.tracer.start_span("first", kind=SpanKind.SERVER)
+    first.end()
+    with trace.use_span(first):
+        with recording.tracer.start_as_current_span("second", attributes={name: "GET"}):
+            recording.tracer.start_span("child of second").end()
+        recording.tracer.start_span("late child of first").end()
+    segments = recording.cassette().segments
+    assert [[span.name for span in segment.spans] for segment in segments] == [
+        ["first", "late child of first"],
+        ["second", "child of second"],
+    ]
+
+
+def test_a_request_inside_one_that_goes_on_belongs_to_it(recording: Recording) -> None:
+    with (
+        recording.tracer.start_as_current_span("outer", kind=SpanKind.SERVER),
+        recording.tracer.start_as_current_span("mounted", attributes={"http.method": "GET"}),
+    ):
+        pass
+    (segment,) = recording.cassette().segments
+    assert [span.name for span in segment.spans] == ["outer", "mounted"]
 
 
 def test_a_finalizer_that_ends_a_span_while_we_hold_the_lock_does_not_block(recording: Recording) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,3 +203,23 @@ def test_payloads_are_counted_off_once_they_are_written(recording: Recording) ->
         recorder.close(captured, {"rows": 2}, 300)  # the second answer takes the first one's place
         assert recorder._budget.in_flight == 300
     assert recorder._budget.in_flight == 0
+
+
+def test_a_store_that_hangs_keeps_an_app_that_ends_waiting_once(
+    record: Callable[[Settings], Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK flushes our processor, then our exporter, and then we flush at exit: each for up to 30 seconds."""
+    released = threading.Event()
+    monkeypatch.setattr(Encoder, "save", lambda self, batch: released.wait(30) and None)
+    recording = record(Settings(store=str(tmp_path), write="background"))
+    recording.tracer.start_span("root").end()
+    writer = recording.active.writer
+    assert not writer.flush(0.001)
+    began = time.monotonic()
+    assert not writer.flush(0.3)
+    waited = time.monotonic() - began
+    assert not writer.flush(0.3)
+    assert waited >= 0.3
+    assert time.monotonic() - began - waited < 0.2
+    released.set()
+    assert writer.flush(10)

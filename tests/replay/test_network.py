@@ -18,7 +18,7 @@ import json, socket, subprocess, sys, os, threading, time
 from timetracer_otel.replay.network import Guards, Policy
 refused, got = [], []
 policy = Policy(any_loopback={loopback}, any_program={loopback})
-guards = Guards(policy, lambda what, target: refused.append([what, target]))
+guards = Guards(policy, lambda what, target: refused.append([what, target]), time.time())
 def tried(call):
     began = time.monotonic()
     try:
@@ -179,3 +179,24 @@ def test_what_is_loopback(host: str, expected: bool) -> None:
 def test_sockets_of_this_process_are_untouched_by_the_tests_above() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         socket.create_connection(server.getsockname()).close()
+
+
+LOCAL_SERVICE = """
+    import tempfile
+    path = tempfile.mkdtemp() + "/database"
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    guards = Guards(policy, lambda what, target: refused.append([what, target.replace(path, "PATH")]), time.time() + 60)
+    guards.install()
+    tried(lambda: socket.socket(socket.AF_UNIX).connect(path))
+    tried(lambda: socket.socket(socket.AF_UNIX).connect(path + "-of-nobody"))
+"""
+
+
+@pytest.mark.parametrize("loopback", [True, False])
+def test_r50_a_service_behind_a_unix_socket_of_this_machine_is_refused(loopback: bool) -> None:
+    """A network namespace does not hide it."""
+    got, refused = guarded(LOCAL_SERVICE, loopback=loopback)
+    assert got == ["ConnectionRefusedError", "FileNotFoundError"]
+    assert refused == [["connect", "PATH"]]

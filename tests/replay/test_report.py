@@ -90,6 +90,17 @@ def test_a_miss_deviates_and_what_follows_from_it_says_so() -> None:
     assert json["outcome"]["differences"] == [{"path": "status", "recorded": 500, "replayed": 503, "consequent": True}]
 
 
+def test_a_miss_stands_for_the_unused_request_of_its_statement_where_an_equal_one_has_answered() -> None:
+    """Recorded 41 and 42, asked 42 twice: 41 is what the second call was."""
+    first, second = exchange(1, parameters=["41"]), exchange(2)
+    source, log = session(first, second)
+    assert source.take(asked(), by()) == second
+    assert source.take(asked(), by()) is None
+    source.miss(asked(), by())
+    found = report(segment(ENTRY, first, second), log.events, has_entry=False)
+    assert [(each["exchange"], each["consequent"]) for each in found.unused] == [("p-1", True)]
+
+
 def test_a_difference_of_the_outcome_deviates_alone() -> None:
     found = report(WHOLE, replayed({"path": "status", "recorded": 500, "replayed": 200}))
     assert found.verdict == "deviates"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -333,6 +334,35 @@ def test_an_iso_instant_of_the_outcome_is_explained_only_inside_the_window() -> 
     assert not source.explains(1, 2)
 
 
+EVENT = '{"id": "%s", "at": "%s", "n": %d}'
+THEN, NOW = "2026-09-21T14:13:20.100000+00:00", "2026-09-21T14:13:20.300000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("asked_event", "is_same"),
+    [
+        (EVENT % (OTHER_ID, NOW, 1), True),
+        (EVENT % (OTHER_ID, THEN, 1), True),
+        (EVENT % (OTHER_ID, NOW, 2), False),
+        (EVENT % (OTHER_ID, "2026-09-21T18:13:20.300000+00:00", 1), False),
+        (EVENT % (OTHER_ID, NOW.removesuffix("+00:00"), 1), False),
+        (EVENT % (OTHER_ID, "2026-09-21T14:13:20+00:00", 1), False),
+        (EVENT % ("5" * 8 + OTHER_ID[8:], NOW, 1), False),
+    ],
+)
+def test_an_instant_and_an_id_inside_a_text_are_proven_one_by_one(asked_event: str, is_same: bool) -> None:
+    source, _ = session(exchange(1, "INSERT $1", [EVENT % (ID, THEN, 1)]), ids=[ID])
+    made(source, OTHER_ID)
+    assert (source.take(asked("INSERT $1", [asked_event]), by()) is not None) is is_same
+
+
+def test_an_instant_of_the_outcome_in_another_spelling_is_a_difference() -> None:
+    source, _ = session()
+    assert source.explains(f"placed {THEN}", f"placed {NOW}")
+    assert not source.explains(THEN, NOW.removesuffix("+00:00"))
+    assert not source.explains(THEN, NOW.replace("T", " "))
+
+
 def test_a_miss_among_hundreds_of_long_statements_is_explained_at_once() -> None:
     columns = ", ".join(f"column_{n}" for n in range(200))
     source, journal = session(*(exchange(n, f"SELECT {columns} FROM t{n} WHERE id = $1", ["7"]) for n in range(300)))
@@ -341,3 +371,27 @@ def test_a_miss_among_hundreds_of_long_statements_is_explained_at_once() -> None
     source.miss(question, by())
     assert time.perf_counter() - began < 3
     assert journal.of("miss")[0]["nearest"]["exchange"] == "p-150"
+
+
+def test_another_recorded_secret_is_not_the_one_that_was_recorded_here() -> None:
+    source, _ = session(exchange(1, parameters=[MARKER]))
+    assert source.take(asked(parameters=[OTHER_MARKER]), by()) is None
+    same_secret_by_another_rule = MARKER.replace("secrets", "password")
+    assert source.take(asked(parameters=[same_secret_by_another_rule]), by()) is not None
+
+
+def test_r35_an_id_that_was_used_as_it_is_cannot_stand_for_a_new_one_later() -> None:
+    source, _ = session(exchange(1, parameters=[ID]), ids=[ID])
+    made(source, OTHER_ID)
+    assert source.take(asked(parameters=[ID]), by()) is not None
+    assert not source.explains(ID, OTHER_ID)
+
+
+def test_a_request_that_was_too_large_to_be_kept_may_be_the_one_that_is_asked_for() -> None:
+    lost = replace(exchange(1, dropped={"reason": "limit", "size": 99}), request={})
+    source, journal = session(lost, question=lambda one: asked("", []))
+    assert source.take(asked(), by()) is None
+    assert "recorded without its payload (99 bytes): limit" in source.miss(asked(), by())
+    source.miss(asked(parameters=["another"]), by())
+    assert [event["unfit"] for event in journal.of("miss")] == [True, False]
+    assert len(journal.of("incomplete")) == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -90,3 +91,12 @@ def test_the_name_of_a_bundle_is_safe_and_short_whatever_it_is_made_of(entry: En
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*-7f3a91c2\.cassette\.json", name)
     assert len(name) <= 100
     assert "--" not in name
+
+
+def test_a_bundle_never_takes_the_place_of_a_pipe_or_a_device(tmp_path: Path) -> None:
+    """It is renamed over its target: as root `-o /dev/null` would be the end of /dev/null."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="no regular file"):
+        save_bundle(CASSETTE, tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

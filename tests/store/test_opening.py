@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -240,3 +241,12 @@ def test_the_ids_inside_a_file_are_no_paths(store: Store, tmp_path: Path) -> Non
     hostile = tmp_path / "hostile.json"
     hostile.write_bytes(dump_part(part(0)).replace(PROCESS.id.encode(), b"../../../../../../../../etc/pass"))
     assert "process.id is not 32 hexadecimal digits" in message(store, hostile, DamagedCassette)
+
+
+def test_a_pipe_or_a_device_among_the_parts_is_named_and_not_read(store: Store) -> None:
+    """Reading the one would wait for ever, reading the other would never end."""
+    (packed,) = (store.root / TRACE_ID).glob(f"{ROOT_ID}-*")
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        packed.unlink()
+        make(packed)
+        assert "it is no regular file" in message(store, TRACE_ID, DamagedCassette)

@@ -46,6 +46,10 @@ def uuid4() -> uuid.UUID:
     return value
 
 
+# Pickled by reference, and printed, as what it stands for: a process without us must find it again.
+uuid4.__module__ = original.__module__
+
+
 @guarded("uuid4")
 def _serve() -> uuid.UUID | None:
     return source(call_site()) if source is not None else None

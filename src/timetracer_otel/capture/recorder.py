@@ -19,7 +19,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
-from timetracer_otel.capture import guard
+from timetracer_otel.capture import guard, limits
 from timetracer_otel.capture.budget import Budget, size_of
 from timetracer_otel.capture.keep import is_kept
 from timetracer_otel.capture.orphans import Orphans
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
     from timetracer_otel.cassette.model import Connection, Payload
     from timetracer_otel.config import Settings
 
-PART_MAX_SPANS: Final = 2000
-CLOSED_MAX: Final = 10_000
-"""Ended spans by which late children and late answers still find their segment."""
-CONNECTIONS_MAX: Final = 10_000
-GENERATED_MAX: Final = 1_000
-LATE_IDS_MAX: Final = 16
-"""Of a written part, for work that outlives it: the newest, since each segment of `_closed` keeps its own."""
 SUPPRESSED: Final = "suppress_instrumentation"
 """The plain key that `opentelemetry.instrumentation.utils.suppress_instrumentation` sets beside its unique one."""
 
@@ -73,20 +66,31 @@ class Recorder:
     def span_started(
         self, trace_id: int, span_id: int, parent: SpanContext | None, kind: SpanKind, start_ns: int
     ) -> None:
-        """Finds or opens the segment of a span that begins."""
+        """Finds or opens the segment of a span that begins. A request always opens one after the root of its parent has
+        ended: a server may begin it in the context of the request before it on the same connection."""
         batch = None
         with self._lock:
             segment = self._segment_of(trace_id, parent)
-            if segment is None:
+            if segment is None or (segment.root_ended and kind is SpanKind.SERVER):
                 segment = self._new_segment(trace_id, span_id, parent, kind, start_ns)
                 batch = self._end_environment(segment.is_server) if segment.is_entry else None
             segment.open_spans += 1
             self._open[span_id] = segment
-        self._put(batch)
+            abandoned = self._abandoned() if len(self._open) > limits.OPEN_MAX else None
+        self._put(batch, abandoned)
 
-    def _put(self, batch: Batch | None) -> None:
-        if batch is not None:
-            self._sink.put(batch)
+    def _abandoned(self) -> SegmentBatch | None:
+        """The span that is open for the longest time is taken for one that never ends; and what it leaves behind."""
+        segment = self._open.pop(next(iter(self._open)))
+        segment.open_spans -= 1
+        self.dropped["open"] += 1
+        is_empty = not (segment.spans or segment.exchanges)
+        return None if segment.open_spans or is_empty else self._hand_over(segment, is_last=True)
+
+    def _put(self, *batches: Batch | None) -> None:
+        for batch in batches:
+            if batch is not None:
+                self._sink.put(batch)
 
     def _segment_of(self, trace_id: int, parent: SpanContext | None) -> SegmentState | None:
         if parent is None or parent.is_remote:
@@ -116,8 +120,7 @@ class Recorder:
         with self._lock:
             grown = dict.fromkeys(self._adopt(span) for span in spans)
             batches = [self._hand_over(segment) for segment in grown if segment is not None]
-        for batch in batches:
-            self._put(batch)
+        self._put(*batches)
 
     def _adopt(self, span: ReadableSpan) -> SegmentState | None:
         """The segment that grew; None while the span waits for its parent."""
@@ -142,7 +145,7 @@ class Recorder:
             segment = known or self._segment_of_unseen(span, context)
             segment.open_spans += 1
         self._remember(context.span_id, segment)
-        segment.spans.append(span)
+        segment.add(span)
         segment.open_spans -= 1
         if context.span_id == segment.root_id:
             segment.root_ended = True
@@ -157,13 +160,13 @@ class Recorder:
 
     def _remember(self, span_id: int, segment: SegmentState) -> None:
         self._closed[span_id] = segment
-        if len(self._closed) > CLOSED_MAX:
+        if len(self._closed) > limits.CLOSED_MAX:
             del self._closed[next(iter(self._closed))]
 
     def _hand_over(self, segment: SegmentState, is_last: bool = False) -> SegmentBatch | None:
         """The part that is due now, if one is."""
         is_done = segment.root_ended and segment.open_spans == 0
-        is_large = len(segment.spans) >= PART_MAX_SPANS and self._settings.keep.everything and segment.is_entry
+        is_large = len(segment.spans) >= limits.PART_MAX_SPANS and self._settings.keep.everything and segment.is_entry
         if not (is_done or is_large or is_last):
             return None
         if not segment.is_entry:
@@ -193,7 +196,7 @@ class Recorder:
             dropped=self._losses(segment.dropped),
         )
         segment.part += 1
-        segment.spans, segment.exchanges, segment.generated = [], [], segment.generated[-LATE_IDS_MAX:]
+        segment.spans, segment.exchanges, segment.generated = [], [], segment.generated[-limits.LATE_IDS_MAX :]
         return batch
 
     def _losses(self, own: Counter[str]) -> dict[str, int]:
@@ -259,6 +262,9 @@ class Recorder:
         context = trace.get_current_span(current).get_span_context()
         with self._lock:
             segment = self._open.get(context.span_id) or self._closed.get(context.span_id)
+            if segment is not None and segment.is_full:
+                segment.dropped["exchanges"] += 1
+                return None
             if segment is None and self._environment is None:
                 if not context.is_valid:
                     self.dropped["no_span"] += 1
@@ -316,7 +322,7 @@ class Recorder:
 
         with self._lock:
             self._connections[number] = Connection(number, driver, target, parameters)
-            if len(self._connections) > CONNECTIONS_MAX:
+            if len(self._connections) > limits.CONNECTIONS_MAX:
                 del self._connections[next(iter(self._connections))]
 
     def generated(self, site: str, value: uuid.UUID) -> None:
@@ -328,7 +334,7 @@ class Recorder:
                 return
             index = segment.sites[site]
             segment.sites[site] += 1
-            if len(segment.generated) < GENERATED_MAX:
+            if len(segment.generated) < limits.GENERATED_MAX:
                 segment.generated.append((site, index, value))
             else:
                 segment.dropped["generated"] += 1

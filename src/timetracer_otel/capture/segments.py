@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from timetracer_otel.capture.keep import is_error
+from timetracer_otel.capture.limits import HELD_MAX
+
 if TYPE_CHECKING:
     import uuid
 
@@ -70,6 +73,19 @@ class SegmentState:
         self.sites: Counter[str] = Counter()
         self.connections: set[int] = set()
         self.dropped: Counter[str] = Counter()
+
+    @property
+    def is_full(self) -> bool:
+        """True when no more exchanges fit in, though their payloads would."""
+        return len(self.exchanges) >= HELD_MAX
+
+    def add(self, span: ReadableSpan) -> None:
+        """Beyond the limit only the root and what failed stay: TIMETRACER_KEEP asks for those."""
+        is_root = span.context is not None and span.context.span_id == self.root_id
+        if len(self.spans) < HELD_MAX or is_root or is_error(span):
+            self.spans.append(span)
+        else:
+            self.dropped["spans"] += 1
 
 
 @dataclass(frozen=True, slots=True)

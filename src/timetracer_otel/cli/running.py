@@ -15,6 +15,7 @@ from timetracer_otel.errors import TimetracerError
 
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
+STDERR: Final = 2
 BROKEN_PIPE: Final = 141
 """As a shell reports a program that SIGPIPE ended; not 1, which is the exit code of a replay that deviates."""
 
@@ -24,6 +25,7 @@ ParseError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code."""
+    _open_what_is_closed()
     _print_what_cannot_be_encoded(sys.stdout, sys.stderr)
     try:
         code = _task(arguments)()
@@ -63,6 +65,15 @@ def _parse_message(error: Exception) -> str:
 def _os_message(error: OSError) -> str:
     reason = error.strerror or str(error)
     return f"{os.fspath(error.filename)}: {reason}" if isinstance(error.filename, (str, os.PathLike)) else reason
+
+
+def _open_what_is_closed() -> None:
+    """Without it (`>&-`) the next file to be opened would be stdout, and what we or the app print would go there."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  they stay open as long as we run
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _print_what_cannot_be_encoded(*streams: TextIO) -> None:

@@ -31,10 +31,14 @@ class Project:
 def project(folder: Path | None = None) -> Project:
     """Of the working directory. Raises UsageError for an unknown key or a value that is not text."""
     path = (folder or Path()) / PYPROJECT
+    if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe would wait for its writer
+        raise UsageError(PYPROJECT, "it is no file", "correct it")
     try:
         source = path.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return Project()
+    except UnicodeDecodeError as error:
+        raise UsageError(PYPROJECT, f"it is not UTF-8 ({error.reason} at byte {error.start})", "correct it") from None
     return Project(**_table(source))
 
 
@@ -73,7 +77,8 @@ def _table(source: str) -> Mapping[str, str]:
     where = f"{PYPROJECT} [tool.{TABLE}]"
     if TABLE not in source:  # most projects: nothing is parsed
         return {}
-    table = _parsed(source).get("tool", {}).get(TABLE, {})
+    tools = _parsed(source).get("tool", {})
+    table = tools.get(TABLE, {}) if isinstance(tools, dict) else tools
     if not isinstance(table, dict):
         raise UsageError(where, "it is not a table", f"the keys are {', '.join(KEYS)}")
     for key, value in table.items():

@@ -122,6 +122,9 @@ class AnswerSource(Protocol):
     def miss(self, question: Question, asked: Asked, note: str = "", consequent: bool = False) -> str:
         """Puts the miss into the report; gives the text for the driver's own exception (one line)."""
 
+    def undecided(self, reason: str) -> None:
+        """Makes the verdict inconclusive: what is asked is beyond this release, recorded or not."""
+
     def connections(self, lib: str) -> Sequence[Connection]:
         """What the recorded process learnt when it connected, for handshakes."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import SpanKind
 
 from timetracer_otel.capture.guard import guarded
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SEEN: Final = "_timetracer_seen"
 """Set on a span object (no attribute of the span): the exporter gets the same object, and takes what has none."""
+_METHODS: Final = ("http.request.method", "http.method")
 
 
 class SegmentProcessor(SpanProcessor):
@@ -45,7 +47,7 @@ class SegmentProcessor(SpanProcessor):
     def _started(self, span: Span) -> None:
         context, recorder = span.get_span_context(), self._recorder
         if context is not None and recorder is not None:
-            recorder.span_started(context.trace_id, context.span_id, span.parent, span.kind, span.start_time or 0)
+            recorder.span_started(context.trace_id, context.span_id, span.parent, kind_of(span), span.start_time or 0)
 
     @guarded("span.end")
     def _ended(self, span: ReadableSpan) -> None:
@@ -56,6 +58,17 @@ class SegmentProcessor(SpanProcessor):
     @guarded("flush")
     def _flush(self, timeout_s: float, is_last: bool = False) -> bool:
         return self._recorder is None or self._recorder.flush(timeout_s, is_last)
+
+
+def kind_of(span: ReadableSpan) -> SpanKind:
+    """The span's kind; SERVER for a request that its instrumentor calls INTERNAL, since it began inside another span.
+
+    Source: `_start_internal_or_server_span` of opentelemetry-instrumentation.
+    """
+    attributes = span.attributes
+    if span.kind is SpanKind.INTERNAL and attributes and any(name in attributes for name in _METHODS):
+        return SpanKind.SERVER
+    return span.kind
 
 
 def unseen(spans: Iterable[ReadableSpan]) -> list[ReadableSpan]:

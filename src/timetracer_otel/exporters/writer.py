@@ -54,6 +54,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Batch | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
+        self._overdue: tuple[threading.Event, float] | None = None
 
     def put(self, batch: Batch) -> None:
         if not self._is_background(batch):
@@ -70,7 +71,16 @@ class Writer:
         done = threading.Event()
         self._queue.put(done)
         self._ensure_thread()
-        return done.wait(timeout_s)
+        return self._wait(done, timeout_s)
+
+    def _wait(self, done: threading.Event, timeout_s: float) -> bool:
+        """An app that ends flushes several times: while the store hangs, only the first of them waits for it."""
+        late, waited_s = self._overdue or (done, 0.0)
+        if done.wait(timeout_s if late is done or late.is_set() or waited_s < timeout_s else 0):
+            return True
+        if waited_s < timeout_s or late.is_set():
+            self._overdue = done, timeout_s
+        return False
 
     def _is_background(self, batch: Batch) -> bool:
         if self._settings.write == "background" or _is_on_event_loop():

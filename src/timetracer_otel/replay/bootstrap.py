@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 import traceback
 import uuid
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
 
 SEGMENT: Final = "TIMETRACER_SEGMENT"
+BEGAN: Final = "TIMETRACER_BEGAN"
+"""Set by the first process of a replay for those that it starts."""
 ENTRY: Final = "TIMETRACER_ENTRY"
 """Set by the runner when the child is to run the recorded entry: until it begins, the environment answers."""
 
@@ -92,6 +95,11 @@ def start(settings: Settings) -> Host:
     return started.host
 
 
+def refuse(error: TimetracerError) -> NoReturn:
+    """Ends the process with 2: what is under way could not be controlled."""
+    _refuse(_active.journal if _active is not None else MemoryJournal(keeps_spans=False), error)
+
+
 def _refuse(log: Journal, error: TimetracerError) -> NoReturn:
     if isinstance(log, MemoryJournal):
         print(f"timetracer: {error}", file=sys.stderr, flush=True)  # noqa: T201  nobody else says it
@@ -113,6 +121,7 @@ def error_json(error: TimetracerError) -> dict[str, str]:
 def begin(settings: Settings, log: Journal) -> Replay:
     """Everything in place, and `active`. Raises TimetracerError."""
     global _active
+    began_s = float(os.environ.setdefault(BEGAN, str(time.time())))  # the clock is not the recorded one yet
     cassette, segment = _named(settings, os.environ.get(SEGMENT))
     clock = _clock(segment, log)
     session, default = _sessions(cassette, segment, clock, log)
@@ -123,7 +132,7 @@ def begin(settings: Settings, log: Journal) -> Replay:
     _serve_ids(segment, session, bindings)
     tape = EntryTape(bindings)
     table.activate(tape)
-    _guard(bindings, session, log)
+    _guard(bindings, session, log, began_s)
     host = Host(bindings, processor, log, start_ns(segment))
     _active = Replay(cassette, segment, session, host, processor, tape, clock, ids, log)
     log.write("started", process=os.getpid())
@@ -211,7 +220,7 @@ def _serve_ids(segment: Segment, session: Session, bindings: Bindings) -> None:
     generated.install()
 
 
-def _guard(bindings: Bindings, session: Session, log: Journal) -> None:
+def _guard(bindings: Bindings, session: Session, log: Journal, began_s: float) -> None:
     is_alone = os.environ.get(isolation.VARIABLE) == isolation.NAMESPACE
     if not is_alone:
         log.write("uncontrolled", text="native sockets")
@@ -222,7 +231,7 @@ def _guard(bindings: Bindings, session: Session, log: Journal) -> None:
         named = {"frame": app_frame(), "library": library(), "span": getattr(span, "name", "")}
         log.write("refused", what=what, target=target, in_entry=in_entry, **named)
 
-    network.Guards(network.Policy(any_loopback=is_alone, any_program=is_alone), refused).install()
+    network.Guards(network.Policy(any_loopback=is_alone, any_program=is_alone), refused, began_s).install()
 
 
 def _end(replay: Replay, process: int) -> None:

@@ -83,6 +83,8 @@ def load_app(name: str | None, segment: str) -> object:
 
 def _module(name: str, app: str) -> object:
     try:
+        if name.startswith("."):
+            raise ValueError("a relative name")
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         missing = error.name or ""

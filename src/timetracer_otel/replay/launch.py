@@ -27,7 +27,11 @@ FORCED: Final = {
     "OTEL_TRACES_SAMPLER": "always_on",
     "TIMETRACER_MODE": "replay",
 }
-REMOVED: Final = ("OTEL_SDK_DISABLED", "OTEL_CONFIG_FILE", "OTEL_PYTHON_ID_GENERATOR", "OTEL_TRACES_SAMPLER_ARG")
+REMOVED: Final = (
+    *("OTEL_SDK_DISABLED", "OTEL_CONFIG_FILE", "OTEL_PYTHON_ID_GENERATOR", "OTEL_TRACES_SAMPLER_ARG"),
+    "TIMETRACER_PAYLOAD_MAX",  # of the recording: what replay does not keep it could not compare
+    "TIMETRACER_IN_FLIGHT_MAX",
+)
 LAUNCHER: Final = os.path.join("instrumentation", "auto_instrumentation")
 
 

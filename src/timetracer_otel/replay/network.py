@@ -27,11 +27,13 @@ RESOLVERS: Final = frozenset(
     {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"}
 )
 RUNNERS: Final = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn"})
-ON_THIS_MACHINE: Final = frozenset(
-    getattr(socket, name) for name in ("AF_UNIX", "AF_NETLINK", "AF_ALG") if hasattr(socket, name)
-)
+ON_THIS_MACHINE: Final = frozenset(getattr(socket, name) for name in ("AF_NETLINK", "AF_ALG") if hasattr(socket, name))
+UNIX: Final = getattr(socket, "AF_UNIX", None)
+LOGS: Final = frozenset({"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log", "/run/systemd/journal/socket"})
+"""Where a process writes its log: nobody answers there, and an app that opens it would not start without."""
 LOCAL_NAMES: Final = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost"})
 REASON: Final = "timetracer replay: no network"
+CLOCK_STEP_S: Final = 0.1  # a file system counts time in steps of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class Policy:
 
 
 class Guards:
-    def __init__(self, policy: Policy, refused: Refused) -> None:
-        self._policy, self._tell = policy, refused
+    def __init__(self, policy: Policy, refused: Refused, began_s: float) -> None:
+        """`began_s`: seconds since 1970 by the real clock, when the first process of this replay began."""
+        self._policy, self._tell, self._began_s = policy, refused, began_s
         self._bound: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._inside = threading.local()
 
@@ -102,10 +105,24 @@ class Guards:
     def _may_reach(self, sender: socket.socket, address: Any) -> bool:
         if sender.family in ON_THIS_MACHINE:
             return True
+        if sender.family == UNIX:
+            return self._is_socket_of_ours(os.fsdecode(address))
         if sender.family not in (socket.AF_INET, socket.AF_INET6):
             return False
         host, port = address[0], address[1]
         return is_loopback(str(host)) and (self._policy.any_loopback or self._is_ours(int(port)))
+
+    def _is_socket_of_ours(self, path: str) -> bool:
+        """A socket's file is no part of the network namespace: a database of this machine may listen behind it. One
+        that was made since we began is ours or a child's."""
+        if path.startswith("\0") or not path:
+            return self._policy.any_loopback or any(_name_of(bound) == path for bound in list(self._bound))
+        if path in LOGS or any(_name_of(bound) == path for bound in list(self._bound)):
+            return True
+        try:
+            return os.stat(path).st_ctime >= self._began_s - CLOCK_STEP_S
+        except OSError:  # nobody is there, which the app is told by the system
+            return True
 
     def _is_ours(self, port: int) -> bool:
         return any(_port_of(bound) == port for bound in list(self._bound))
@@ -160,6 +177,14 @@ def _hostname() -> str:
 
 def _is_this_python(program: str) -> bool:
     return os.path.realpath(program) == os.path.realpath(sys.executable)
+
+
+def _name_of(bound: socket.socket) -> str | None:
+    try:
+        name = bound.getsockname()
+    except OSError:  # closed
+        return None
+    return os.fsdecode(name) if isinstance(name, (str, bytes)) else None
 
 
 def _port_of(bound: socket.socket) -> int | None:

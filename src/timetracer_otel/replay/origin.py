@@ -25,8 +25,9 @@ UUID: Final = re.compile(
     r"(?<![0-9a-zA-Z])[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}(?![0-9a-zA-Z])", re.IGNORECASE
 )
 ISO: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?:\d{3}|\d{6}))?(?:Z|[+-]\d\d:\d\d)?"
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?:\d{6}|\d{3}))?(?:Z|[+-]\d\d:\d\d)?"
 )  # what `fromisoformat` reads on every Python from 3.10
+VARYING: Final = re.compile(rf"{UUID.pattern}|(?<!\d){ISO.pattern}(?!\d)", re.IGNORECASE)
 SLACK_NS: Final = 1_000_000_000
 MADE_MAX: Final = 100_000
 """Ids made in replay that are remembered; beyond it an unknown id is a miss, never a match."""
@@ -81,8 +82,15 @@ class Origins:
         """The same for one value of the outcome: ids, secrets and ISO instants, in text."""
         if not (isinstance(recorded, str) and isinstance(replayed, str)):
             return None
-        mapping = self._ids(recorded, replayed) or self._secrets(recorded, replayed) or self._iso(recorded, replayed)
+        mapping = self._texts(recorded, replayed)
         return mapping if mapping is not None and self._is_consistent([mapping]) else None
+
+    def bind_equal(self, slots: Iterable[Slot]) -> None:
+        """Recorded ids that came back as they were stand for themselves, unless the app made others in their place."""
+        texts = (slot.text for slot in slots if slot.text) if self._recorded_ids else ()
+        for found in (one for text in texts for one in _ids_in(text) if one in self._recorded_ids):
+            if ("uuid4", found) not in self._there and ("uuid4", found) not in self._back:
+                self.bind([Mapping("uuid4", found, found, ((found, found),))])
 
     def bind(self, mappings: Iterable[Mapping]) -> None:
         """From now on these stand for each other, and for nothing else."""
@@ -114,19 +122,29 @@ class Origins:
         return None
 
     def _texts(self, was: str, now: str) -> Mapping | None:
-        return self._ids(was, now) or self._secrets(was, now)
+        return self._made_here(was, now) or self._secrets(was, now)
+
+    def _made_here(self, was: str, now: str) -> Mapping | None:
+        """The two texts with every id and instant that differs made by the app, then and now."""
+        if VARYING.split(was) != VARYING.split(now):
+            return None
+        pairs = [(a, b) for a, b in zip(VARYING.findall(was), VARYING.findall(now), strict=True) if a != b]
+        ids = [(a, b) for a, b in ((_hex(a), _hex(b)) for a, b in pairs) if a is not None and b is not None]
+        instants = [(a, b) for a, b in pairs if _hex(a) is None]
+        if not pairs or len(ids) + len(instants) != len(pairs):
+            return None
+        is_made = all(a in self._recorded_ids and b in self._made for a, b in ids)
+        if not is_made or not all(self._is_read_here(a, b) for a, b in instants):
+            return None
+        return Mapping("uuid4" if ids else "instant", was, now, tuple(ids))
+
+    def _is_read_here(self, was: str, now: str) -> bool:
+        """True for two instants of the served clock in one spelling: another offset or precision is another value."""
+        is_ours = any(self._is_ours(a, b) for a in _instants(was) for b in _instants(now))
+        return is_ours and _spelling(was) == _spelling(now)
 
     def _is_ours(self, recorded_ns: int, asked_ns: int) -> bool:
         return _lies_in(recorded_ns, self._recorded) and _lies_in(asked_ns, self._replayed())
-
-    def _ids(self, was: str, now: str) -> Mapping | None:
-        """The two texts with every differing id made by the app, then and now."""
-        if UUID.split(was) != UUID.split(now):
-            return None
-        pairs = [(a, b) for a, b in zip(_ids_in(was), _ids_in(now), strict=True) if a != b]
-        if not pairs or not all(a in self._recorded_ids and b in self._made for a, b in pairs):
-            return None
-        return Mapping("uuid4", was, now, tuple(pairs))
 
     def _secrets(self, was: str, now: str) -> Mapping | None:
         """A recorded marker against the real value; everything around it must be equal."""
@@ -134,19 +152,21 @@ class Origins:
         if not markers:
             return None
         match = re.fullmatch("(.+?)".join(map(re.escape, _around(was))), now, re.DOTALL)
-        return (
-            None if match is None else Mapping("redacted", was, now, tuple(zip(markers, match.groups(), strict=True)))
-        )
-
-    def _iso(self, was: str, now: str) -> Mapping | None:
-        is_ours = any(self._is_ours(a, b) for a in _instants(was) for b in _instants(now))
-        return Mapping("instant", was, now) if is_ours else None
+        if match is None:
+            return None
+        pairs = tuple(zip(markers, match.groups(), strict=True))
+        return Mapping("redacted", was, now, pairs) if all(_may_hide(*pair) for pair in pairs) else None
 
 
 def _around(text: str) -> list[str]:
     """What stands before, between and behind the markers."""
     ends = [0, *(end for match in MARKER.finditer(text) for end in match.span()), len(text)]
     return [text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True)]
+
+
+def _may_hide(marker: str, value: str) -> bool:
+    """False where the marker of another secret stands: that the two differ is known."""
+    return find_markers(value) in ([], [marker])
 
 
 def _instants(text: str) -> list[int]:
@@ -172,6 +192,13 @@ def _lies_in(instant_ns: int, limits: Window) -> bool:
 
 def _ids_in(text: str) -> Iterator[str]:
     return (found.replace("-", "").lower() for found in UUID.findall(text))
+
+
+def _spelling(text: str) -> str:
+    """An ISO date and time with its digits made equal, those of the offset kept; Z is an offset of zero."""
+    text = text.replace("Z", "+00:00")
+    end = 10 + len(re.split("[+-]", text[10:])[0])
+    return re.sub(r"\d", "0", text[:end]) + text[end:]
 
 
 def _hex(text: str) -> str | None:

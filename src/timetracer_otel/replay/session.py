@@ -95,6 +95,7 @@ class Session:
             self._index(question.lib).use(found)
             self._unused.discard(exchange.id)
             self._origins.bind(found.mappings)
+            self._origins.bind_equal(found.candidate.question.slots if not found.mappings else ())
             if (reason := explain.reason_unfit(exchange)) is not None:
                 self._unfit[_key(question)] = reason
             else:
@@ -153,10 +154,14 @@ class Session:
         with self._lock:
             index = self._index(question.lib)
             unfit = self._unfit.pop(_key(question), None)
+            lost = self._lost_request(question) if unfit is None else None
             near = explain.nearest(index, question)
             group = index.group(question)
             follows = self._ends_what_missed(question, asked) or self._is_retried(question) or consequent
         self._missed()
+        if lost is not None:
+            unfit = explain.reason_unfit(lost)
+            self._journal.write("incomplete", exchange=lost.id, reason=unfit)
         if unfit is None and group is not None:
             near = explain.exhausted(near, len(group.candidates), group.calls)
             note = note or explain.used_up(len(group.candidates), group.calls)
@@ -172,6 +177,17 @@ class Session:
             unfit=unfit is not None,
         )
         return explain.one_line(question, near, unfit or note)
+
+    def undecided(self, reason: str) -> None:
+        self._journal.write("incomplete", exchange=None, reason=reason)
+
+    def _lost_request(self, question: Question) -> Exchange | None:
+        """One that was too large to be kept, statement and all: it may be what is asked for. Each excuses one miss."""
+        found = (e for e in self.recorded.exchanges if e.dropped and not e.request and e.id in self._unused)
+        lost = next((each for each in found if each.signature.lib == question.lib), None)
+        if lost is not None:
+            self._unused.discard(lost.id)
+        return lost
 
     def _ends_what_missed(self, question: Question, asked: Asked) -> bool:
         """The driver rolls back by itself what a miss has broken: no finding of its own."""

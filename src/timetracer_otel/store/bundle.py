@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import unicodedata
 from dataclasses import replace
@@ -40,6 +41,8 @@ def bundle_name(cassette: Cassette, segment_id: str | None = None) -> str:
 def save_bundle(cassette: Cassette, target: Path, segment_id: str | None = None) -> Path:
     """The path of the written bundle: `target`, or in it under `bundle_name` if it is a folder. Raises OSError."""
     path = target / bundle_name(cassette, segment_id) if target.is_dir() else target
+    if path.exists() and not path.is_file():  # a device, a pipe: writing replaces the file, and they would be gone
+        raise FileExistsError(errno.EEXIST, "it is no regular file, and stays as it is; name another", str(path))
     write_atomically(path, dump_bundle(cassette, segment_id), durable=True)
     return path
 

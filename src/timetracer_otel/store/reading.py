@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -72,7 +73,10 @@ def _load(path: Path) -> Loaded:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):  # a pipe would keep us waiting, and a device has no end
+            raise DamagedCassette(str(path), "it is no regular file")
+        if found.st_size > MAX_BYTES:
             raise DamagedCassette(str(path), "it is larger than any cassette")
         return path.read_bytes()
     except OSError as error:

@@ -307,3 +307,44 @@ def test_an_answer_that_was_not_kept_is_said_to_be_not_compared() -> None:
         "not kept, so it cannot be compared (limit)"
     ]
     assert "ends before the answer" in compare(open_, answer(b"x")).ignored[0].reason
+
+
+def test_a_recorded_secret_where_another_one_was_is_a_difference() -> None:
+    """The replayed app has it from a recorded answer: both are known, and they are two."""
+    was, other = "[redacted:password#aaaaaa]", "[redacted:password#bbbbbb]"
+    found = compare(json_answer({"password": was}), json_answer({"password": other}))
+    assert differences(found) == {"body.$.password": (was, other)}
+    cookie = [[b"set-cookie", b"sid=[redacted:cookie#aaaaaa]"]], [[b"set-cookie", b"sid=[redacted:cookie#bbbbbb]"]]
+    assert list(differences(compare(*(answer(headers=each) for each in cookie)))) == ["headers.set-cookie"]
+
+
+def test_an_answer_that_the_replay_did_not_keep_is_a_difference() -> None:
+    found = compare(answer(b"x"), answer([], body_dropped="limit", body_size=70_000_000))
+    assert differences(found) == {"body": ("1 bytes", "70000000 bytes, not kept (limit)")}
+    nothing = Exchange("1", "http.server", Signature("asgi", "GET", "/"), {}, {}, complete=False)
+    assert list(differences(compare(answer(b"x"), nothing))) == ["result"]
+
+
+def test_an_answer_that_breaks_off_is_a_difference() -> None:
+    assert differences(compare(answer(b"x"), answer(b"x", ended=False))) == {"body.ended": (True, False)}
+    assert differences(compare(answer(b"x", ended=False), answer(b"x"))) == {"body.ended": (False, True)}
+
+
+def test_a_stream_that_ends_before_the_recorded_client_left_is_a_difference() -> None:
+    was = answer(b"tick\ntick\n", ended=False, disconnected_ns=5)
+    assert list(differences(compare(was, answer(b"tick\n")))) == ["body.line[2]"]
+
+
+@pytest.mark.parametrize(("was", "now"), [(b"at 0x1f\nb\n", b"at 0x2f\nb\r\n"), (b"at 0x1f\nb\n", b"at 0x2f\nb")])
+def test_the_end_of_a_line_counts_beside_a_value_that_is_ignored(was: bytes, now: bytes) -> None:
+    text = [[b"content-type", b"text/plain"]]
+    assert list(differences(compare(answer(was, text), answer(now, text)))) == ["body"]
+
+
+def test_r37_a_minted_value_that_is_empty_now_is_a_difference() -> None:
+    for name, was, now in (
+        (b"x-request-id", b"7f3a", b""),
+        (b"set-cookie", b"csrftoken=7f3a; Path=/", b"csrftoken=; Path=/"),
+    ):
+        found = compare(answer(headers=[[name, was]]), answer(headers=[[name, now]]))
+        assert list(differences(found)) == [f"headers.{name.decode()}"]

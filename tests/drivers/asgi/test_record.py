@@ -64,6 +64,46 @@ def test_fastapis_instrumentor_is_listened_to(tape: MemoryTape, fastapi: FastAPI
     assert tape.result["status"] == 200
 
 
+@pytest.fixture
+def native(telemetry: Telemetry) -> Any:
+    """An app that FastAPI traces by itself, without contrib's instrumentor."""
+    app = FastAPI(telemetry={"tracer_provider": telemetry.provider})
+    app.add_api_route("/", endpoint)
+    return app
+
+
+def test_fastapis_own_tracing_is_listened_to(tape: MemoryTape, native: Any) -> None:
+    assert call(native).body == b"hello"
+    assert tape.result["status"] == 200
+    assert tape.owners[0].instrumentation_scope.name == "fastapi"  # type: ignore[union-attr]
+
+
+def test_fastapis_own_tracing_with_its_instrumentor_makes_one_entry(
+    tape: MemoryTape, native: Any, telemetry: Telemetry
+) -> None:
+    FastAPIInstrumentor.instrument_app(native, tracer_provider=telemetry.provider)
+    assert call(native).body == b"hello"
+    assert len(tape.captured) == 1
+
+
+def test_a_request_that_fastapi_does_not_trace_is_not_heard(tape: MemoryTape, telemetry: Telemetry) -> None:
+    app = FastAPI(telemetry={"tracer_provider": telemetry.provider, "exclude": lambda scope: scope["path"] == "/"})
+    app.add_api_route("/", endpoint)
+    assert call(app).body == b"hello"
+    assert tape.captured == []
+
+
+def test_uninstall_gives_fastapi_its_own_call_back() -> None:
+    from fastapi.telemetry._asgi import NativeTelemetry
+
+    original = NativeTelemetry.__call__
+    recording = record.AsgiRecording()
+    recording.install()
+    assert NativeTelemetry.__call__ is not original
+    recording.uninstall()
+    assert NativeTelemetry.__call__ is original
+
+
 def test_both_instrumentors_together_make_one_entry(
     tape: MemoryTape, starlette: StarletteInstrumentor, fastapi: FastAPIInstrumentor
 ) -> None:

@@ -111,6 +111,15 @@ def test_a_refusal_is_in_the_report_with_its_reason() -> None:
     assert "no binary form of money" in stage.answers.refused(Statement("select 1"), "no binary form of money")
     (miss,) = stage.journal.of("miss")
     assert miss["note"] == "no binary form of money"
+    (gap,) = stage.journal.of("incomplete")
+    assert gap["reason"] == "select 1: no binary form of money"
+
+
+def test_what_a_server_would_refuse_as_well_leaves_nothing_undecided() -> None:
+    stage = Stage("select 1")
+    stage.answers.refused(Statement("select 1"), "the transaction has failed", is_gap=False)
+    assert stage.journal.of("miss")
+    assert not stage.journal.of("incomplete")
 
 
 def test_shapes_are_all_that_was_recorded_of_a_statement_used_or_not() -> None:

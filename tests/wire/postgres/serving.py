@@ -50,7 +50,7 @@ class Canned:
         wanted = normalise(sql)
         return [each for each in self.exchanges if normalise(str(each.request["statement"])) == wanted]
 
-    def refused(self, statement: Statement, problem: str) -> str:
+    def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         self.refusals.append(problem)
         return f"{statement.sql}: {problem}"
 

@@ -86,8 +86,8 @@ def _step(name: str) -> str:
 def _text(recorded: str, replayed: str, allowance: Allowance) -> Iterator[Deviation]:
     """Lines count from 1, as editors count."""
     was, now = recorded.splitlines(), replayed.splitlines()
-    if was == now:
-        yield Deviation("body", recorded[-SHOWN_BYTES:], replayed[-SHOWN_BYTES:])  # only the ends of lines differ
+    if len(was) == len(now) and _line_ends(recorded) != _line_ends(replayed):
+        yield Deviation("body", recorded[-SHOWN_BYTES:], replayed[-SHOWN_BYTES:])
     for first, last, start, stop in _blocks(was, now):
         if last - first == stop - start:
             for index, (old, new) in enumerate(zip(was[first:last], now[start:stop], strict=True), start=first + 1):
@@ -95,6 +95,12 @@ def _text(recorded: str, replayed: str, allowance: Allowance) -> Iterator[Deviat
                     yield Deviation(f"body.line[{index}]", old, new, excuse(old, new, allowance))
         else:
             yield Deviation(f"body.line[{first + 1}]", "\n".join(was[first:last]), "\n".join(now[start:stop]))
+
+
+def _line_ends(text: str) -> list[str]:
+    """What `splitlines` takes away, of each line."""
+    ends = zip(text.splitlines(), text.splitlines(keepends=True), strict=True)
+    return [line[len(content) :] for content, line in ends]
 
 
 def _blocks(was: list[str], now: list[str]) -> Iterator[tuple[int, int, int, int]]:

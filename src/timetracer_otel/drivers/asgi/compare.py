@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, Final, cast
 
@@ -10,7 +11,7 @@ from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.asgi.bodies import Deviation, compare_bodies
 from timetracer_otel.drivers.asgi.content import Content, content_of
 from timetracer_otel.drivers.asgi.masking import redact_result
-from timetracer_otel.drivers.asgi.noise import Allowance, excuse, excuse_header
+from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse, excuse_header
 from timetracer_otel.drivers.base import Comparison, Difference, Ignored
 from timetracer_otel.redaction import Redactor, find_markers
 
@@ -25,18 +26,32 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
 
     Both are redacted first, with one key: secrets compare by value where both have them, else by rule and place.
     """
-    lost = _lost(recorded) or _lost(replayed)
-    if lost is not None:
+    if (lost := _lost(recorded)) is not None:
         return Comparison(ignored=(Ignored("result", f"{NOT_KEPT} ({lost})"),))
+    if (lost := _lost(replayed)) is not None:
+        return Comparison((Difference("result", "an answer", f"none ({lost})"),))
     window_s = max(recorded.duration_ns, replayed.duration_ns) / 1e9
     allowance = Allowance(window_s, frozenset(_markers(recorded.request)))
     redactor = Redactor()
-    was, now = redact_result(recorded.result, redactor), redact_result(replayed.result, redactor)
-    deviations = [*_status(was, now), *_headers_and_body(was, now, allowance), *_exception(was, now, allowance)]
+    was, _ = redact_result(recorded.result, redactor)
+    now, masked = redact_result(replayed.result, redactor)
+    found = [*_status(was, now), *_headers_and_body(was, now, allowance), *_exception(was, now, allowance)]
+    deviations = [_unexcused(each, (*replayed.redacted, *masked)) for each in found]
     return Comparison(
         tuple(Difference(each.path, each.recorded, each.replayed) for each in deviations if each.excuse is None),
         tuple(Ignored(each.path, each.excuse) for each in deviations if each.excuse is not None),
     )
+
+
+def _unexcused(deviation: Deviation, masked: Sequence[str]) -> Deviation:
+    """A marker that was not made in this replay came out of a recorded answer: it is another secret, and we know it."""
+    is_fresh = any(path.startswith(f"result.{_part(deviation.path)}") for path in masked)
+    return deviation if is_fresh or deviation.excuse != REDACTED else replace(deviation, excuse=None)
+
+
+def _part(path: str) -> str:
+    """The header, or all of the body or the exception: redaction names places in a body in words of its own."""
+    return path if path.startswith("headers.") else path.partition(".")[0].partition("[")[0]
 
 
 def _lost(exchange: Exchange) -> str | None:
@@ -103,6 +118,15 @@ def _headers_and_body(recorded: Payload, replayed: Payload, allowance: Allowance
         else:
             yield deviation
     yield from bodies
+    yield from _end(recorded, replayed)
+
+
+def _end(recorded: Payload, replayed: Payload) -> Iterator[Deviation]:
+    """An answer that breaks off has the same bytes as one that is whole, and no client takes it for that."""
+    was, now = recorded.get("ended"), replayed.get("ended")
+    is_excused = _is_cut(recorded) or _is_cut(replayed) or "exception" in replayed or "exception" in recorded
+    if None not in (was, now) and was != now and not is_excused:
+        yield Deviation("body.ended", was, now)
 
 
 def _headers(
@@ -129,11 +153,14 @@ def _by_name(headers: Sequence[Sequence[bytes]]) -> dict[str, list[str]]:
 
 
 def _body(recorded: Payload, replayed: Payload, allowance: Allowance) -> list[Deviation]:
-    lost = recorded.get("body_dropped") or replayed.get("body_dropped")
-    if lost:
+    if lost := recorded.get("body_dropped"):
         return [Deviation("body", recorded.get("body_size"), replayed.get("body_size"), f"{NOT_KEPT} ({lost!s})")]
+    if lost := replayed.get("body_dropped"):
+        size = replayed.get("body_size")
+        return [Deviation("body", f"{len(body_of(recorded))} bytes", f"{size} bytes, not kept ({lost!s})")]
     was, now = _content(recorded), _content(replayed)
-    if _is_cut(recorded) and (was.data.startswith(now.data) or now.data.startswith(was.data)):
+    is_shorter = was.data.startswith(now.data) and (_is_cut(replayed) or not replayed.get("ended", False))
+    if _is_cut(recorded) and (is_shorter or now.data.startswith(was.data)):
         return [Deviation("body", len(was.data), len(now.data), CUT)] if was.data != now.data else []
     return compare_bodies(was, now, allowance)
 

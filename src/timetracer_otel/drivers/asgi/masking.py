@@ -29,19 +29,15 @@ def redact(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange with secrets masked, and the paths that hold a marker."""
     request, request_paths = _message(encoded.request, "request", redactor)
     request, line_paths = _request_line(request, redactor)
-    result, result_paths = _result(encoded.result, redactor)
+    result, result_paths = redact_result(encoded.result, redactor)
     paths = line_paths + request_paths + result_paths
     if not paths:
         return encoded, ()
     return replace(encoded, url=str(request["path"]), request=request, result=result), paths
 
 
-def redact_result(result: Payload, redactor: Redactor) -> Payload:
-    """The answer alone, with secrets masked."""
-    return _result(result, redactor)[0]
-
-
-def _result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+def redact_result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    """The answer alone, with secrets masked; and the paths of the markers that are new."""
     result, paths = _message(result, "result", redactor)
     result, exception_paths = _exception(result, redactor)
     return result, paths + exception_paths

@@ -99,7 +99,7 @@ def http_date(text: str) -> float | None:
 def excuse_header(name: str, recorded: str, replayed: str, allowance: Allowance) -> str | None:
     """The same for a header that both answers have."""
     if name in MINTED:
-        return MINTED_REASON
+        return MINTED_REASON if _are_both_there(recorded, replayed) else None
     if name in SETS:
         return ORDER if _names_in(recorded) == _names_in(replayed) else None
     if name == "set-cookie":
@@ -107,6 +107,11 @@ def excuse_header(name: str, recorded: str, replayed: str, allowance: Allowance)
     if name in ("expires", "last-modified"):
         return CLOCK if _same_moment(recorded, replayed, allowance) else None
     return excuse(recorded, replayed, allowance)
+
+
+def _are_both_there(recorded: str, replayed: str) -> bool:
+    """Nothing is minted as an empty value: a cookie that is emptied is deleted."""
+    return bool(recorded.strip()) == bool(replayed.strip())
 
 
 def _names_in(value: str) -> list[str]:
@@ -128,7 +133,7 @@ def _excuse_part(recorded: str, replayed: str, allowance: Allowance) -> str | No
     if name != other:
         return None
     if _CSRF.fullmatch(name.strip()):
-        return MINTED_REASON
+        return MINTED_REASON if _are_both_there(was, now) else None
     if name.strip().lower() == "expires":
         return CLOCK if _same_moment(was, now, allowance) else None
     return excuse(recorded, replayed, allowance)

@@ -1,7 +1,8 @@
-"""The tap's place: just inside contrib's `OpenTelemetryMiddleware` and inside Starlette's own.
+"""The tap's place: just inside contrib's `OpenTelemetryMiddleware`, inside Starlette's own and inside FastAPI's own.
 
 Seams: opentelemetry-instrumentation-asgi >= 0.51b0 (`OpenTelemetryMiddleware.app`), which Starlette's and FastAPI's
-instrumentors build; starlette >= 1.10 (`starlette.middleware.opentelemetry.OpenTelemetryMiddleware.app`).
+instrumentors build; starlette >= 1.10 (`starlette.middleware.opentelemetry.OpenTelemetryMiddleware.app`); FastAPI's
+`fastapi.telemetry._asgi.NativeTelemetry.__call__(app=)`, as in 0.165, which traces where no instrumentor does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import functools
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 from typing import Any, Final
+
+from wrapt import register_post_import_hook
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.config import Settings
@@ -20,8 +24,11 @@ from timetracer_otel.drivers.missing import MissingNames
 CONTRIB: Final = "opentelemetry.instrumentation.asgi"
 STARLETTE: Final = "starlette.middleware.opentelemetry"
 MIDDLEWARE: Final = "OpenTelemetryMiddleware"
+FASTAPI: Final = "fastapi.telemetry._asgi"
+NATIVE: Final = "NativeTelemetry"
 
 Init = Callable[..., None]
+Call = Callable[..., Any]
 
 
 class AsgiRecording:
@@ -29,6 +36,7 @@ class AsgiRecording:
 
     def __init__(self) -> None:
         self._originals: list[tuple[Any, Init]] = []
+        self._native: tuple[Any, Call] | None = None
 
     def install(self) -> None:
         """Raises MissingNames if there is no OpenTelemetry middleware to listen in."""
@@ -43,12 +51,24 @@ class AsgiRecording:
         for middleware in middlewares:
             self._originals.append((middleware, middleware.__init__))
             middleware.__init__ = _listening(middleware.__init__)
+        register_post_import_hook(self._fastapi_came, FASTAPI)  # at once if it is here; an app without it never pays
+
+    @guarded(tap.TAP)
+    def _fastapi_came(self, module: ModuleType) -> None:
+        native: Any = getattr(module, NATIVE, None)
+        if native is not None and self._originals and self._native is None:
+            self._native = native, native.__call__
+            native.__call__ = _listening_in_call(native.__call__)
 
     def uninstall(self) -> None:
         """Middlewares built meanwhile keep their ear, which hears nothing while no tape is active."""
         for middleware, original in self._originals:
             middleware.__init__ = original
         self._originals.clear()
+        if self._native is not None:
+            native, call = self._native
+            native.__call__ = call
+        self._native = None
 
 
 def _middleware(module: str) -> Any:
@@ -73,6 +93,22 @@ def _listening(original: Init) -> Init:
         _put_ear_in(self)
 
     return __init__
+
+
+def _listening_in_call(original: Call) -> Call:
+    @functools.wraps(original)
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *args, **(_with_ear(self, kwargs) or kwargs))
+
+    return __call__
+
+
+@guarded(tap.TAP)
+def _with_ear(native: object, arguments: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI leaves the tracing to contrib's middleware where there is one: the ear is in that."""
+    if "app" not in arguments or arguments.get("legacy_otel"):
+        return arguments
+    return {**arguments, "app": tap.CaptureMiddleware(arguments["app"], native)}
 
 
 @guarded(tap.TAP)

@@ -69,9 +69,11 @@ class SessionAnswers:
         known = self._current().source.known(LIBRARY, shape(sql))
         return [Answer(exchange.request, exchange.result) for exchange in known if exchange.dropped is None]
 
-    def refused(self, statement: Statement, problem: str) -> str:
+    def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()
         wanted = question(statement.sql, statement.parameters, claim.database)
+        if is_gap:
+            claim.source.undecided(f"{wanted.text}: {problem}")
         return claim.source.miss(wanted, replace(claim.asked, connection=self._number), note=problem)
 
     def _current(self) -> Claim:

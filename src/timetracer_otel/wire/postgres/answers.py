@@ -78,6 +78,7 @@ class Answers(Protocol):
     def shapes(self, sql: str) -> Sequence[Answer]:
         """Every recorded exchange of this statement, used or not: for column and parameter types. Takes none."""
 
-    def refused(self, statement: Statement, problem: str) -> str:
+    def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         """Puts into the report that the recorded answer cannot be given in the form asked for, or that the statement is
-        of a kind that is not replayed; gives the text of the client's error."""
+        of a kind that is not replayed; gives the text of the client's error. `is_gap` is False where a server would
+        refuse as well: the application did something else than when it was recorded."""

@@ -69,7 +69,9 @@ class Outcomes:
         return move is None or move.move not in END_A_FAILED_ONE
 
     def _aborted(self, outcome: Outcome) -> Outcome:
-        text = self._answers.refused(outcome.statement, "the transaction has failed, a server would not run this")
+        text = self._answers.refused(
+            outcome.statement, "the transaction has failed, a server would not run this", is_gap=False
+        )
         return _failure(outcome.statement, "25P02", text)
 
     def _synthesised(self, statement: Statement) -> Outcome:

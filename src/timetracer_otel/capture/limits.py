@@ -1,0 +1,17 @@
+"""How much the recorder keeps in memory, beside the payloads (`budget`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PART_MAX_SPANS: Final = 2000
+CLOSED_MAX: Final = 10_000
+"""Ended spans by which late children and late answers still find their segment."""
+OPEN_MAX: Final = 50_000
+"""Spans that have not ended: those that never do must not fill the memory of a server."""
+CONNECTIONS_MAX: Final = 10_000
+GENERATED_MAX: Final = 1_000
+LATE_IDS_MAX: Final = 16
+"""Of a written part, for work that outlives it: the newest, since each segment of `_closed` keeps its own."""
+HELD_MAX: Final = 10_000
+"""Spans, and exchanges, that one segment keeps until it is decided what becomes of them: a root may never end."""
