@@ -9,7 +9,7 @@ import tempfile
 from harness import Case, Flush, Run, Setup, main, nothing
 from providers import plain, provider, traced
 
-DSN = "TIMETRACER_BENCH_DSN"
+DSN = "BENCH_DSN"
 QUERIES = {
     1: "select id, name, amount, at, note from item where id = %s",
     1000: "select id, name, amount, at, note from item where id <= %s",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
 import pytest
 
-from timetracer_otel.config import GIB, KIB, MIB, Keep, Settings, duration_s
+from timetracer_otel.config import GIB, KIB, MIB, PREFIX, SETTINGS, Keep, Settings, duration_s
 from timetracer_otel.errors import UsageError
 
 
@@ -46,6 +47,18 @@ def test_r49_a_wrong_value_is_named_with_its_variable_and_what_is_allowed(name: 
     assert allowed in text
 
 
+def test_r49_an_unknown_variable_of_ours_is_refused_and_the_known_ones_are_named() -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.from_environment({"TIMETRACER_KEPP": "errors", "OTHER_KEPP": "x"})
+    assert str(caught.value).startswith("TIMETRACER_KEPP: there is no such variable; ")
+    assert "TIMETRACER_KEEP" in str(caught.value)
+
+
+def test_each_variable_of_a_setting_is_known() -> None:
+    fields = {f"TIMETRACER_{field.name.removesuffix('_bytes').upper()}" for field in dataclasses.fields(Settings)}
+    assert fields == {PREFIX + name for name in SETTINGS}
+
+
 def test_keep_words_combine_and_all_wins_by_being_there() -> None:
     assert Settings.from_environment({"TIMETRACER_KEEP": "errors"}).keep == Keep(everything=False, errors=True)
     assert Settings.from_environment({"TIMETRACER_KEEP": "all,errors"}).keep == Keep(everything=True, errors=True)
@@ -69,7 +82,7 @@ def test_errors_survive_the_trip_between_processes() -> None:
 
 
 def test_r49_sizes_and_durations_beyond_all_bounds_are_refused() -> None:
-    with pytest.raises(UsageError, match="TIMETRACER_PAYLOAD_MAX.*more than any machine has"):
+    with pytest.raises(UsageError, match=r"TIMETRACER_PAYLOAD_MAX.*more than any machine has"):
         Settings.from_environment({"TIMETRACER_PAYLOAD_MAX": f"{'9' * 400}GiB"})
-    with pytest.raises(UsageError, match="--since.*longer than a century"):
+    with pytest.raises(UsageError, match=r"--since.*longer than a century"):
         duration_s(f"{'9' * 400}d", "--since")

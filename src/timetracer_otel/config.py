@@ -21,6 +21,22 @@ GIB: Final = 1024 * MIB
 Mode: TypeAlias = Literal["record", "replay", "off"]
 Write: TypeAlias = Literal["auto", "sync", "background"]
 
+PREFIX: Final = "TIMETRACER_"
+SETTINGS: Final = (
+    "MODE",
+    "STORE",
+    "CASSETTE",
+    "WRITE",
+    "KEEP",
+    "PAYLOAD_MAX",
+    "TRACE_MAX",
+    "IN_FLIGHT_MAX",
+    "ENVIRONMENT_MAX",
+)
+"""What comes after the prefix in the variables that people set."""
+_INTERNAL: Final = ("SEGMENT", "ENTRY", "BEGAN", "JOURNAL", "APP", "ISOLATION", "REQUIRE_SERVERS")
+"""Set by the runner of a replay for its child, and by our tests."""
+
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
 _UNITS: Final = {"b": 1, "kib": KIB, "mib": MIB, "gib": GIB}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -53,8 +69,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Raises UsageError naming the variable, its value and what is allowed."""
+        """Raises UsageError naming the variable, its value and what is allowed; an unknown one is refused as well."""
         env = os.environ if environ is None else environ
+        _check_names(env)
         default = cls()
         return cls(
             mode=_choice(env, "TIMETRACER_MODE", get_args(Mode), "record"),
@@ -78,6 +95,13 @@ def duration_s(text: str, source: str) -> float:
     if seconds > _DURATION_MAX_S:
         raise UsageError(source, f"{text[:40]!r} is longer than a century", "write a shorter one, such as 60s")
     return seconds
+
+
+def _check_names(env: Mapping[str, str]) -> None:
+    unknown = {name for name in env if name.startswith(PREFIX)} - {PREFIX + name for name in SETTINGS + _INTERNAL}
+    for name in sorted(unknown):
+        known = ", ".join(PREFIX + each for each in SETTINGS)
+        raise UsageError(name, "there is no such variable", f"correct or unset it; there are {known}")
 
 
 def _choice(env: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> Any:

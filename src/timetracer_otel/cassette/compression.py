@@ -15,6 +15,8 @@ MAX_BYTES: Final = 512 * MIB
 
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LEVEL: Final = 3
+_JOINED_MAX_BYTES: Final = MIB
+"""Below it one more copy costs less than a stream."""
 # One byte of zstd can become 32 KiB: so little is fed at a time that one step past the limit is 32 MiB at most.
 _STEP: Final = 1024
 
@@ -23,9 +25,10 @@ _local = threading.local()
 
 def compress(*pieces: bytes) -> bytes:
     """One zstd frame with a checksum, of the pieces joined."""
-    if len(pieces) == 1:
-        return _compressor().compress(pieces[0])
-    stream = _compressor().compressobj(size=sum(map(len, pieces)))
+    size = sum(map(len, pieces))
+    if size < _JOINED_MAX_BYTES:
+        return _compressor().compress(b"".join(pieces))
+    stream = _compressor().compressobj(size=size)
     packed = [stream.compress(piece) for piece in pieces]
     return b"".join([*packed, stream.flush()])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,10 @@ class Store:
         durable: bool = False,
     ) -> Path:
         """`data` from `cassette.dump_part`, or from `part_pieces`."""
-        path = self._written / trace_name(trace_id) / part_name(root_span_id, process_id, number)
+        folder = self._written / trace_name(trace_id)
+        if number == 0:  # most traces have one segment, and this is its first part
+            _begin_folder(folder)
+        path = folder / part_name(root_span_id, process_id, number)
         return _write(path, [data] if isinstance(data, bytes) else data, durable)
 
     def write_environment(self, process_id: str, number: int, data: bytes, durable: bool = False) -> Path:
@@ -102,6 +106,12 @@ def _write(path: Path, pieces: Sequence[bytes], durable: bool) -> Path:
         _make_folder(path.parent)
         write_atomically(path, packed, durable)
     return path
+
+
+def _begin_folder(folder: Path) -> None:
+    """Saves the first write its failure. Whatever is wrong here, that write says."""
+    with suppress(OSError):
+        os.mkdir(folder)
 
 
 def _make_folder(folder: Path) -> None:

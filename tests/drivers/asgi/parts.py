@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -103,6 +104,13 @@ def segment_of(exchange: Exchange) -> Segment:
     )
 
 
+OURS = re.compile(r'  File "[^"]*timetracer_otel/drivers/asgi/tap\.py".*\n(?:    .*\n)*')
+
+
+def _without_us(value: Any) -> Any:
+    return OURS.sub("", value) if isinstance(value, str) else value
+
+
 class Telemetry:
     """A provider of our own, so that nothing global is set, and what a second exporter sees of it."""
 
@@ -112,8 +120,11 @@ class Telemetry:
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
 
     @property
-    def spans(self) -> list[tuple[str, str, dict[str, Any], str, list[str]]]:
-        """What does not change from run to run: name, kind, attributes but for ports, status, events."""
+    def spans(self) -> list[tuple[str, str, dict[str, Any], str, list[tuple[str, dict[str, Any]]]]]:
+        """What does not change from run to run: name, kind, attributes but for ports, status, events.
+
+        The tap's own frame is cut out of tracebacks (docs/decisions/0007): all else in them must be the same.
+        """
         ports = (
             "net.peer.port",
             "client.port",
@@ -129,7 +140,10 @@ class Telemetry:
                 span.kind.name,
                 {key: value for key, value in (span.attributes or {}).items() if key not in ports},
                 span.status.status_code.name,
-                [event.name for event in span.events],
+                [
+                    (event.name, {key: _without_us(value) for key, value in (event.attributes or {}).items()})
+                    for event in span.events
+                ],
             )
             for span in self.exporter.get_finished_spans()
         ]
