@@ -180,3 +180,11 @@ def test_what_the_terminal_cannot_encode_is_escaped(store: Store) -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\\u738b" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_r49_closed_streams_are_no_traceback_and_change_no_exit_code(store: Store, folder: Path, closed: str) -> None:
+    for command, status in (("list", 0), ("show nope", 2), ("--help", 0)):
+        shell = ["sh", "-c", f"timetracer-otel {command} {closed}"]
+        done = subprocess.run(shell, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (status, False)

@@ -25,6 +25,12 @@ def test_an_id_is_seen_as_text(form: str) -> None:
     assert seen(form.encode())
 
 
+@pytest.mark.parametrize("form", [f"ORD-{VALUE.hex[:8].upper()}", VALUE.hex[:6], f"{str(VALUE)[-12:]}.pdf"])
+def test_a_shortened_id_is_seen(form: str) -> None:
+    assert seen(form.encode())
+    assert not seen(form.encode(), uuid.UUID(int=1))
+
+
 @given(st.uuids(version=4), st.binary(max_size=7), st.binary(max_size=7))
 def test_an_id_is_seen_inside_bytes_at_any_place(value: uuid.UUID, before: bytes, after: bytes) -> None:
     assert seen(b64encode(before + value.bytes + after), value)

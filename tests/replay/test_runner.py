@@ -126,6 +126,7 @@ def test_an_app_that_does_not_start_is_inconclusive_and_shows_its_traceback(
         (f"{APP}:nothing", "has no nothing"),
         (f"{APP}:", "has no attribute"),
         (":app", "not an importable name"),
+        (".shop:app", "not an importable name"),
         (f"{APP}:PORT.x", "has no PORT"),
     ],
 )

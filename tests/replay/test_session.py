@@ -389,9 +389,16 @@ def test_r35_an_id_that_was_used_as_it_is_cannot_stand_for_a_new_one_later() -> 
 
 def test_a_request_that_was_too_large_to_be_kept_may_be_the_one_that_is_asked_for() -> None:
     lost = replace(exchange(1, dropped={"reason": "limit", "size": 99}), request={})
-    source, journal = session(lost, question=lambda one: asked("", []))
+    source, journal = session(lost, question=lambda one: replace(asked("(lost)", []), text=""))
     assert source.take(asked(), by()) is None
     assert "recorded without its payload (99 bytes): limit" in source.miss(asked(), by())
     source.miss(asked(parameters=["another"]), by())
     assert [event["unfit"] for event in journal.of("miss")] == [True, False]
     assert len(journal.of("incomplete")) == 1
+
+
+def test_a_request_whose_values_were_too_large_to_be_kept_may_be_the_one_that_is_asked_for() -> None:
+    source, journal = session(exchange(1, parameters=[], dropped={"reason": "in_flight", "size": 99}))
+    assert source.take(asked(), by()) is None
+    assert "in_flight" in source.miss(asked(), by())
+    assert [event["unfit"] for event in journal.of("miss")] == [True]

@@ -102,7 +102,7 @@ class Encoder:
     def _exchanges(
         self, captured: Sequence[Captured], start_ns: int, process8: str, losses: Counter[str]
     ) -> tuple[list[bytes], list[Exchange]]:
-        """Each as JSON, and those that are entries. What cannot be encoded is counted, and stands there without payload.
+        """Each as JSON, and those that are entries. What cannot be encoded is counted, and stands there as a husk.
 
         Payloads are let go one by one: a thousand rows of the next answer then take the memory of the last ones.
         """

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SEARCHED_MAX_BYTES: Final = 64 * 1024 * 1024
 """Ids times bytes: above it only ids in hexadecimal are found, in one pass over the text."""
 
+PART_DIGITS: Final = 6
+"""Digits at either end by which a shortened id is known, such as `uuid4().hex[:8]` in the number of an order."""
 KEPT_MAX: Final = 10_000
 """Ids of one part that are kept unseen."""
 
@@ -25,7 +27,8 @@ _HEX: Final = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?
 
 
 def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
-    """Those whose value stands in one of the texts (JSON, redacted): hexadecimal, with dashes, or raw in base64."""
+    """Those whose value stands in one of the texts (JSON, redacted): hexadecimal, with dashes, shortened to
+    one of its ends, or raw in base64."""
     if not made:
         return ()
     text = b"\n".join(texts)
@@ -43,7 +46,7 @@ def _generated(made: Made) -> Generated:
 
 
 def _forms(value: UUID) -> Iterable[bytes]:
-    for spelling in (value.hex, str(value)):
+    for spelling in (value.hex[:PART_DIGITS], value.hex[-PART_DIGITS:], value.hex, str(value)):
         yield spelling.encode()
         yield spelling.upper().encode()
     yield from _base64_forms(value.bytes)

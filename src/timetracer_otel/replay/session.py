@@ -182,9 +182,11 @@ class Session:
         self._journal.write("incomplete", exchange=None, reason=reason)
 
     def _lost_request(self, question: Question) -> Exchange | None:
-        """One that was too large to be kept, statement and all: it may be what is asked for. Each excuses one miss."""
-        found = (e for e in self.recorded.exchanges if e.dropped and not e.request and e.id in self._unused)
-        lost = next((each for each in found if each.signature.lib == question.lib), None)
+        """One that was too large to be kept, with its values or all of its statement: it may be what is asked for.
+        Each excuses one miss."""
+        found = (e for e in self.recorded.exchanges if e.dropped and e.id in self._unused)
+        own = ((e, self._library.question(e)) for e in found if e.signature.lib == question.lib)
+        lost = next((e for e, q in own if not q.text or (q.shape == question.shape and not q.slots)), None)
         if lost is not None:
             self._unused.discard(lost.id)
         return lost

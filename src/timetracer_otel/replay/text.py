@@ -19,6 +19,9 @@ LISTED_MAX: Final = 50
 TO_DO: Final = "replay the recorded request, or record this one"
 TO_DO_USED_UP: Final = "make the call as often as it was recorded, or record again"
 TO_DO_CUT: Final = "raise the limit that cut it (`timetracer-otel doctor` shows them), and record again"
+TO_DO_NOT_KEPT: Final = "record again; answers of this kind may be beyond this release, see the README"
+LIMITS: Final = ("limit", "trace", "in_flight")
+"""Reasons for a payload to be missing that a larger limit takes away."""
 
 
 def render(report: Report) -> str:
@@ -64,7 +67,7 @@ def _nearest(miss: Miss) -> str:
 
 def _to_do(miss: Miss) -> str:
     if miss.is_cut:
-        return TO_DO_CUT
+        return TO_DO_CUT if miss.note.rpartition(": ")[2] in LIMITS else TO_DO_NOT_KEPT
     return TO_DO_USED_UP if any(each["path"] == "calls" for each in miss.differences) else TO_DO
 
 

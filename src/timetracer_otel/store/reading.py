@@ -74,7 +74,8 @@ def _load(path: Path) -> Loaded:
 def _read(path: Path) -> bytes:
     try:
         found = path.stat()
-        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):  # a pipe would keep us waiting, and a device has no end
+        # A pipe would keep us waiting, and a device has no end; of a folder the system says it.
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
             raise DamagedCassette(str(path), "it is no regular file")
         if found.st_size > MAX_BYTES:
             raise DamagedCassette(str(path), "it is larger than any cassette")

@@ -610,3 +610,32 @@ def test_a_tape_that_fails_does_not_reach_the_app(
     with recording(MemoryTape()):
         assert call(traced(hello, telemetry)).body == b"hello"
         assert tap._inside.get() is None
+
+
+def test_a_task_that_outlives_its_request_does_not_keep_its_bodies(tape: MemoryTape, telemetry: Telemetry) -> None:
+    """R26: its context is a copy of the request's, and lives as long as the task; a late message is passed on."""
+    held: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        async def outliving() -> None:
+            await asyncio.sleep(0.05)
+            hearing = tap._inside.get()
+            held.extend(name for name in ("_request", "_response", "_captured") if hasattr(hearing, name))
+            await send(answer(b"late"))
+
+        tasks.append(asyncio.create_task(outliving()))
+        await send(START)
+        await send(answer(b"hello"))
+
+    async def main() -> None:
+        await ear(app)(http_scope(), client.receive, client.send)
+        assert len(tape.captured) == 1
+        await tasks[0]
+
+    client, failures = Client([]), guard.counts()
+    with telemetry.provider.get_tracer("tests").start_as_current_span("GET"):
+        asyncio.run(main())
+    assert held == []
+    assert client.sent[-1] == answer(b"late")
+    assert guard.counts() == failures

@@ -297,6 +297,18 @@ async def gathered(dsn: str) -> Any:
         return sorted(await asyncio.gather(*map(one, ids)))
 
 
+async def given_up(dsn: str) -> Any:
+    """A timeout of the app runs out while the server is at work: it ends as a timeout, not as the server's error."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        try:
+            await asyncio.wait_for(connection.execute("select pg_sleep(30)"), 0.3)
+        except (asyncio.TimeoutError, psycopg.Error) as error:
+            ending = type(error).__name__
+        await connection.rollback()
+        cursor = await connection.execute(ORDERS, (1,))
+        return ending, await cursor.fetchone()
+
+
 def threads(dsn: str) -> Any:
     """The same with threads that have the trace's context, which OpenTelemetry's threading instrumentor gives them."""
     size = 3 if _is_recording() else 1

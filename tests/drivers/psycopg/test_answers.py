@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +51,22 @@ def test_a_recorded_answer_is_given_once() -> None:
     assert reply.result == {"results": [{"tag": "SELECT 1"}]}
     assert isinstance(stage.ask("select 1"), Miss)
     assert isinstance(stage.ask("select 1", values=(b"1",)), Miss)
+
+
+@pytest.mark.parametrize(("message", "waits"), [("user request", True), ("statement timeout", False)])
+def test_what_the_client_gave_up_is_answered_when_it_gives_up_again(message: str, waits: bool) -> None:
+    stage = Stage()
+    error = {"C": "57014", "M": f"canceling statement due to {message}"}
+    given_up = replace(_exchange(0, "select pg_sleep(9)"), result={"error": error}, duration_ns=9_000_000_000)
+    stage.answers.claim = Claim(session("test", [given_up], stage.journal), IN_APP, "shop")
+    replies: list[Reply] = []
+    asking = threading.Thread(target=lambda: replies.append(stage.ask("select pg_sleep(9)")))
+    asking.start()
+    asking.join(0.3)
+    assert asking.is_alive() is waits
+    stage.answers.cancel()
+    asking.join(5)
+    assert [type(reply) for reply in replies] == [Answer]
 
 
 @pytest.mark.parametrize(

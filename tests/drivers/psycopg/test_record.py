@@ -225,6 +225,31 @@ def test_r08_nothing_is_recorded_under_suppression(postgres: PostgresServer) -> 
     assert [CODEC.encode(captured).request["statement"] for captured in recorded] == ["select 'seen'"]
 
 
+def test_a_large_request_does_not_stay_in_memory_where_its_answer_is_not_kept(postgres: PostgresServer) -> None:
+    """R26: a request may store a thousand files, and the limit is that of all payloads together."""
+
+    class Sink:
+        def put(self, batch: Batch) -> None: ...
+
+        def flush(self, timeout_s: float) -> bool:
+            return True
+
+    with taps():
+        recorder = Recorder(Settings(payload_max_bytes=1000), Sink())
+        table.activate(recorder)
+        with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+            connection.execute("select length(%s::text)", ("x" * 100_000,))
+            connection.execute(f"select length('{'x' * 100_000}')")
+            connection.execute("select repeat('x', 5000), %s::text", ("small",))
+        requests = [CODEC.encode(captured).request for captured in recorder._environment or []]
+    assert [each["statement"] for each in requests] == [
+        "select length($1::text)",
+        "",
+        "select repeat('x', 5000), $1::text",
+    ]
+    assert [each.get("parameters") for each in requests] == [None, None, ["small"]]
+
+
 def test_what_is_not_recorded_yet_works_and_is_counted(postgres: PostgresServer, tape: ListTape) -> None:
     """Server cursors, COPY, stream(), pipelines and notifications with the taps in."""
     with psycopg.connect(postgres.dsn, autocommit=True) as connection:

@@ -24,6 +24,7 @@ SAME = (
     "warm_pool",
     "cold_pool",
     "gathered",
+    "given_up",
     "threads",
     "settings",
 )

@@ -77,6 +77,13 @@ def test_a_cancel_request_and_a_terminate_close_the_connection(last: bytes) -> N
     assert backend.is_closing
 
 
+def test_a_cancel_request_is_handed_on_with_the_number_of_the_connection_it_is_about() -> None:
+    cancelled: list[int] = []
+    backend = Backend(8, Canned(), cancelled.append)
+    assert backend.receive(cancel_request(7, 7)) == b""
+    assert cancelled == [7]
+
+
 # ---- simple protocol -------------------------------------------------------------------------------------------------
 
 

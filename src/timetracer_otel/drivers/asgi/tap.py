@@ -93,12 +93,12 @@ def _begin(scope: Message, app: App, outer: object) -> Hearing | None:
 class Hearing:
     """One request being heard."""
 
-    __slots__ = ("_captured", "_has_news", "_is_closed", "_request", "_response", "_tape", "_token")
+    __slots__ = ("_captured", "_has_news", "_is_closed", "_is_over", "_request", "_response", "_tape", "_token")
 
     def __init__(self, to: Tape, captured: Captured, request: HeardRequest) -> None:
         self._tape, self._captured, self._request = to, captured, request
         self._response = HeardResponse(request.started_ns, payload_max_bytes)
-        self._is_closed = self._has_news = False
+        self._is_closed = self._has_news = self._is_over = False
         self._token = _inside.set(self)
 
     @property
@@ -108,6 +108,8 @@ class Hearing:
 
     @guarded(TAP)
     def received(self, message: Message) -> None:
+        if self._is_over:
+            return
         if message["type"] == "http.request":
             self._request.body.hear(message.get("body"), message.get("more_body", False))
             self._has_news = True
@@ -117,6 +119,8 @@ class Hearing:
 
     @guarded(TAP)
     def sent(self, message: Message) -> None:
+        if self._is_over:
+            return
         kind, response = message["type"], self._response
         if kind == "http.response.body":
             more = message.get("more_body", False)
@@ -135,6 +139,8 @@ class Hearing:
 
     @guarded(TAP)
     def refused(self) -> None:
+        if self._is_over:
+            return
         self._response.disconnect()
         self._response.send_failed = self._has_news = True
 
@@ -151,6 +157,9 @@ class Hearing:
             if not self._is_closed or self._has_news:
                 self._close()
         finally:
+            self._is_over = True
+            # Tasks that outlive the request keep its context, and us with it: not its bodies too.
+            del self._request, self._response, self._captured
             _inside.reset(self._token)
 
     def _close(self) -> None:

@@ -6,11 +6,12 @@ not have is a miss: it changes what the entry did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from timetracer_otel.cassette.model import Connection
+from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked
 from timetracer_otel.drivers.psycopg.questions import question, shape
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
@@ -22,6 +23,10 @@ from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
 TRANSACTIONS_MAX: Final = 1 << 32
 """Of one connection: numbers of transactions are unique in the process."""
 OF_DRIVERS: Final = frozenset({"DEALLOCATE", "CLOSE"})
+CANCELLED: Final = ("57014", "canceling statement due to user request")
+"""Code and message of the error of a statement that its client gave up; a statement_timeout has the same code."""
+CANCEL_SLACK_S: Final = 1.0
+CANCEL_WAIT_MAX_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,12 @@ class SessionAnswers:
     ) -> None:
         """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first."""
         self._number, self._unclaimed, self._connections = number, unclaimed, connections
+        self._cancelled = threading.Event()
         self.claim: Claim | None = None
+
+    def cancel(self) -> None:
+        """The client gives up what it waits for."""
+        self._cancelled.set()
 
     def startup(self) -> Startup:
         for connection in self._connections():
@@ -60,10 +70,17 @@ class SessionAnswers:
         # answered out of the order in which they were recorded. A transaction does bind.
         exchange = claim.source.take(wanted, replace(asked, connection=None))
         if exchange is not None:
+            self._wait_to_be_cancelled(exchange)
             return Answer(exchange.request, exchange.result)
         if not statement.parameters and _may_make_up(statement.sql, claim):
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
+
+    def _wait_to_be_cancelled(self, exchange: Exchange) -> None:
+        """An app's timeout must run out again: answered at once, the error would come where none was before."""
+        if _was_cancelled(exchange):
+            self._cancelled.wait(min(exchange.duration_ns / 1e9 + CANCEL_SLACK_S, CANCEL_WAIT_MAX_S))
+            self._cancelled.clear()
 
     def shapes(self, sql: str) -> Sequence[Answer]:
         known = self._current().source.known(LIBRARY, shape(sql))
@@ -92,6 +109,11 @@ class SessionAnswers:
             return Synthesise()
         wanted = question(statement.sql, statement.parameters, claim.database)
         return Miss(claim.source.miss(wanted, asked, consequent=True))
+
+
+def _was_cancelled(exchange: Exchange) -> bool:
+    error = exchange.result.get("error")
+    return isinstance(error, Mapping) and (error.get("C"), error.get("M")) == CANCELLED
 
 
 def _may_make_up(sql: str, claim: Claim) -> bool:

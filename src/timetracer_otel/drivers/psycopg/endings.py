@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.capture.table import Captured, tape
+from timetracer_otel.config import KIB
 from timetracer_otel.drivers.psycopg.tracking import (
     ACTIVE,
     COMPLETED,
@@ -13,6 +14,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
     FATAL_ERROR,
     STREAMING,
     Received,
+    Sent,
     Tracked,
     text,
 )
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 SQLSTATE: Final = ord("C")
 SAMPLED_COLUMNS: Final = 16
 LOST: Final = "no answer was read"
+KEPT_MAX: Final = 64 * KIB
+"""Bytes of the statement, or of its values, that stay where the answer does not: they say what was not recorded."""
 
 
 def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], status: int) -> None:
@@ -37,6 +41,8 @@ def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], sta
         lose(captured, error)
     else:
         active.close(captured, Received(results, status, notices), _size(captured.request, results))
+        if captured.dropped is not None:
+            _let_go(captured)
 
 
 def _reason_unreadable(results: Sequence[PGresult]) -> str | None:
@@ -62,6 +68,18 @@ def lose(captured: Captured, error: str) -> None:
 def drop(captured: Captured, reason: str) -> None:
     if (active := tape()) is not None:
         active.close(captured, None, 0, dropped=reason)
+        _let_go(captured)
+
+
+def _let_go(captured: Captured) -> None:
+    """The answer is not kept: a large request must not stay in memory either, as long as the trace goes on."""
+    sent = captured.request
+    if not isinstance(sent, Sent):
+        return
+    if sum(len(value) for value in sent.parameters if value is not None) > KEPT_MAX:
+        sent.parameters, sent.types, sent.formats = (), (), ()
+    if len(sent.statement) > KEPT_MAX:
+        sent.statement, sent.parameters, sent.types, sent.formats = b"", (), (), ()
 
 
 def discard(captured: Captured) -> None:

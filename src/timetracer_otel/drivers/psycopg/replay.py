@@ -34,7 +34,11 @@ class Stub:
     def _backend(self, number: int) -> ServerCore:
         answers = SessionAnswers(number, self._unclaimed, lambda: self._dialled)
         self._answers[number] = answers
-        return Backend(number, answers)
+        return Backend(number, answers, self._cancel)
+
+    def _cancel(self, number: int) -> None:
+        if (answers := self._answers.get(number)) is not None:
+            answers.cancel()
 
     def _unclaimed(self) -> Claim:
         return Claim(*self._host.current())

@@ -44,8 +44,9 @@ _FATAL: Final = ("FATAL", "PANIC")
 class Backend:
     """Implements `drivers.base.ServerCore`. `number` is the connection's, and its BackendKeyData process id."""
 
-    def __init__(self, number: int, answers: Answers) -> None:
-        self._number, self._answers = number, answers
+    def __init__(self, number: int, answers: Answers, cancel: Callable[[int], None] = lambda number: None) -> None:
+        """`cancel` hears of a request to cancel what the connection of that number is doing."""
+        self._number, self._answers, self._cancel = number, answers, cancel
         self._reader = FrontendReader()
         self._is_closing = False
         self._is_skipping = False
@@ -53,7 +54,7 @@ class Backend:
         self._handlers: Mapping[type, Callable[[Any], bytes]] = {
             EncryptionRequest: lambda _: messages.REFUSE_ENCRYPTION,
             StartupMessage: self._start,
-            CancelRequest: self._close,
+            CancelRequest: self._cancel_other,
             Terminate: self._close,
             Query: self._query,
             Sync: self._sync,
@@ -107,8 +108,13 @@ class Backend:
         sent += [messages.backend_key_data(self._number, self._number), self._state.ready()]
         return b"".join(sent)
 
-    def _close(self, _: CancelRequest | Terminate) -> bytes:
-        """What a CancelRequest is about has been answered already: an answer is never waited for."""
+    def _close(self, _: Terminate) -> bytes:
+        self._is_closing = True
+        return b""
+
+    def _cancel_other(self, request: CancelRequest) -> bytes:
+        """A connection made for nothing else; the server says nothing."""
+        self._cancel(request.pid)
         self._is_closing = True
         return b""
 
