@@ -272,8 +272,14 @@ async def secrets(request: Request) -> Response:
 
 
 async def form(request: Request) -> Response:
+    """A secret goes on into a statement that does not name it."""
     fields = await request.form()
-    return Json({"fields": len(fields), "refresh_token": fields["password"]})
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT count(*) AS guessed, %s AS sent FROM accounts WHERE md5(name) = md5(%s)", (fields["password"],) * 2
+        )
+        row = await cursor.fetchone()
+    return Json({"fields": len(fields), "refresh_token": fields["password"], "guessed": row["guessed"]})
 
 
 async def fail(request: Request) -> Response:

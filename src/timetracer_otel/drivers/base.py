@@ -76,7 +76,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request in the driver's canonical form. Two are the same when `shape` and the keys of all slots are equal."""
+    """A request in the driver's canonical form.
+
+    Two are the same when `shape`, `in_transaction` and the keys of all slots are equal.
+    """
 
     lib: str
     method: str
@@ -88,6 +91,8 @@ class Question:
     slots: tuple[Slot, ...] = ()
     database: str | None = None
     """Takes part only where the segment has more than one for this driver; never the host."""
+    in_transaction: bool | None = None
+    """Whether what it does can still be taken back, which is part of what was asked; None where that says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

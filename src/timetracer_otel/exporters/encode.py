@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 NOT_ENCODED: Final = "encode"
 CONNECTIONS_MAX: Final = 1_000
+TRACES_MAX: Final = 256
+"""Traces whose secrets are remembered for their later parts."""
 
 
 class Encoder:
@@ -53,6 +55,7 @@ class Encoder:
         self._store = Store(settings.store)
         self._payload_max_bytes = settings.payload_max_bytes
         self._redactor = Redactor()
+        self._of_traces: dict[int, Redactor] = {}
         self._spans = SpanEncoder(self._redactor)
         self._process: tuple[object, Process] = (None, Process(""))
         self._codecs = _codecs_in_use()
@@ -68,7 +71,8 @@ class Encoder:
 
     def _save_segment(self, batch: SegmentBatch) -> None:
         identity, losses = self._identity(), Counter(batch.dropped)
-        texts, entries = self._exchanges(batch.exchanges, _start_ns(batch), identity.id[:8], losses)
+        redactor = self._redactor_of(batch.trace_id)
+        texts, entries = self._exchanges(batch.exchanges, redactor, _start_ns(batch), identity.id[:8], losses)
         trace_id, root_id = format_trace_id(batch.trace_id), format_span_id(batch.root_id)
         spans = tuple(self._spans.encode(span) for span in batch.spans)
         root = next((span for span in spans if span.span_id == root_id), None)
@@ -91,7 +95,7 @@ class Encoder:
 
     def _save_environment(self, batch: EnvironmentBatch) -> None:
         identity, losses = self._identity(), Counter(batch.dropped)
-        texts, _ = self._exchanges(batch.exchanges, identity.started_ns, identity.id[:8], losses)
+        texts, _ = self._exchanges(batch.exchanges, self._redactor, identity.started_ns, identity.id[:8], losses)
         part = EnvironmentPart(
             process=identity, part=batch.part, connections=self._redacted_connections(batch.connections), dropped=losses
         )
@@ -100,7 +104,7 @@ class Encoder:
     # ---- exchanges ---------------------------------------------------------------------------------------------------
 
     def _exchanges(
-        self, captured: Sequence[Captured], start_ns: int, process8: str, losses: Counter[str]
+        self, captured: Sequence[Captured], redactor: Redactor, start_ns: int, process8: str, losses: Counter[str]
     ) -> tuple[list[bytes], list[Exchange]]:
         """Each as JSON, and those that are entries. What cannot be encoded is counted, and stands there as a husk.
 
@@ -108,7 +112,7 @@ class Encoder:
         """
         texts, entries = [], []
         for one in captured:
-            pair = self._exchange(one, start_ns, process8)
+            pair = self._exchange(one, redactor, start_ns, process8)
             if pair is None:
                 losses[NOT_ENCODED] += 1
                 pair = _husk(one, start_ns, process8)
@@ -119,9 +123,9 @@ class Encoder:
         return texts, entries
 
     @guarded("encode")
-    def _exchange(self, captured: Captured, start_ns: int, process8: str) -> tuple[Exchange, bytes]:
+    def _exchange(self, captured: Captured, redactor: Redactor, start_ns: int, process8: str) -> tuple[Exchange, bytes]:
         codec = self._codec(captured.driver)
-        encoded, redacted = codec.redact(codec.encode(captured), self._redactor)
+        encoded, redacted = codec.redact(codec.encode(captured), redactor)
         exchange = Exchange(
             id=f"{process8}-{captured.number}",
             type=encoded.type,
@@ -144,6 +148,15 @@ class Encoder:
             exchange = replace(exchange, request={}, redacted=())
             text = dump_exchange(exchange)
         return exchange, text
+
+    def _redactor_of(self, trace_id: int) -> Redactor:
+        """That of the trace, for its later parts too: it remembers the secrets of the request."""
+        found = self._of_traces.get(trace_id)
+        if found is None:
+            if len(self._of_traces) >= TRACES_MAX:
+                self._of_traces.pop(next(iter(self._of_traces)), None)
+            found = self._of_traces[trace_id] = self._redactor.of_trace()
+        return found
 
     def _codec(self, driver: str) -> Codec:
         found = self._codecs.get(driver)

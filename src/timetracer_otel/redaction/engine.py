@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, overload
 
 from timetracer_otel.cassette.model import Value
@@ -10,7 +10,8 @@ from timetracer_otel.redaction import patterns
 from timetracer_otel.redaction.bodies import redact_body
 from timetracer_otel.redaction.forms import redact_form
 from timetracer_otel.redaction.headers import redact_headers
-from timetracer_otel.redaction.markers import MarkerMaker, StandInKind
+from timetracer_otel.redaction.markers import Mark, MarkerMaker, StandInKind
+from timetracer_otel.redaction.memory import Memory
 from timetracer_otel.redaction.names import rule_of
 from timetracer_otel.redaction.values import redact_value
 
@@ -19,7 +20,7 @@ Paths = tuple[str, ...]
 
 
 class Redactor:
-    """Masks secrets with markers under one key, its only state: threads share it, a forked child keeps it.
+    """Masks secrets with markers under one key: threads share it, a forked child keeps it.
 
     No method raises on any data, and each gives back the object that it was given when nothing hits.
     """
@@ -27,7 +28,27 @@ class Redactor:
     def __init__(self, key: bytes | None = None) -> None:
         """`key` is for tests; without it a random one is made, which is never stored."""
         self._maker = MarkerMaker(key)
-        self._mark = self._maker.marker
+        self._mark: Mark = self._maker.marker
+        self._memory: Memory | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """By key: what one has decided about a statement, the others of its process may take."""
+        return isinstance(other, Redactor) and other._maker is self._maker
+
+    def __hash__(self) -> int:
+        return hash(self._maker)
+
+    def of_trace(self) -> Redactor:
+        """One with the same key that remembers what it masked by name, and knows it again under any name (`known`)."""
+        made = Redactor()
+        made._maker = self._maker
+        made._memory = Memory(self._maker.marker)
+        made._mark = made._memory.mark
+        return made
+
+    def known(self) -> Mapping[bytes, bytes]:
+        """Secrets that this one has masked, with their markers; empty unless it is one `of_trace`."""
+        return self._memory.markers if self._memory is not None else {}
 
     def is_secret_name(self, name: str) -> bool:
         """True if values under `name` are secret: `api_key`, `X-Api-Key`, `user.apiKey`."""

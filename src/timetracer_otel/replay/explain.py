@@ -23,6 +23,7 @@ SHOWN_MAX: Final = 300
 LIKENESS_MIN: Final = 0.5
 STATEMENT_DIFFERENCES_MAX: Final = 5
 ABSENT: Final = "(none)"
+SIDES: Final = {True: "inside", False: "outside", None: ABSENT}
 WORD: Final = re.compile(r"[\w.]+|\s+|.", re.DOTALL)
 
 
@@ -60,6 +61,9 @@ def _values(recorded: Question, asked: Question) -> tuple[Differs, ...]:
         if was is None or now is None or was.key != now.key or was.path != now.path:
             path = (now or was).path
             differences.append(Differs(path, was.shown if was else ABSENT, now.shown if now else ABSENT))
+    was_inside, is_inside = recorded.in_transaction, asked.in_transaction
+    if None not in (was_inside, is_inside) and was_inside is not is_inside:
+        differences.append(Differs("transaction", SIDES[was_inside], SIDES[is_inside]))
     return tuple(differences)
 
 

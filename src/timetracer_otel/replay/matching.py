@@ -124,7 +124,8 @@ class Index:
         return question.shape, question.database if self._by_database else None
 
     def _key(self, question: Question) -> Hashable:
-        return self._shape(question), tuple((slot.path, slot.key) for slot in question.slots)
+        slots = tuple((slot.path, slot.key) for slot in question.slots)
+        return self._shape(question), question.in_transaction, slots
 
     def group(self, question: Question) -> Group | None:
         """The recorded requests that equal this one."""
@@ -163,7 +164,8 @@ class Index:
         return _first(fits, place) if fits else None
 
     def _fits(self, question: Question, origins: Origins) -> Iterator[tuple[Candidate, tuple[Proof, ...]]]:
-        unused = (each for each in self.same_shape(question) if not each.is_used)
+        alike = (each for each in self.same_shape(question) if each.question.in_transaction == question.in_transaction)
+        unused = (each for each in alike if not each.is_used)
         proofs = ((each, origins.proves(each.question.slots, question.slots, each.redacted)) for each in unused)
         return islice(((each, proof) for each, proof in proofs if proof is not None), FITS_MAX)
 

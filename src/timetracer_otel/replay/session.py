@@ -209,4 +209,4 @@ class Session:
 
 
 def _key(question: Question) -> Hashable:
-    return question.lib, question.shape, tuple(slot.key for slot in question.slots)
+    return question.lib, question.shape, question.in_transaction, tuple(slot.key for slot in question.slots)

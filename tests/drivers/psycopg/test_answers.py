@@ -21,9 +21,11 @@ IN_POOL = Asked()
 class Stage:
     """One connection, with exchanges recorded in an entry or in the environment."""
 
-    def __init__(self, *statements: str, is_environment: bool = False, asked: Asked = IN_APP) -> None:
+    def __init__(
+        self, *statements: str, is_environment: bool = False, asked: Asked = IN_APP, transaction: int | None = None
+    ) -> None:
         self.journal = MemoryJournal()
-        exchanges = [_exchange(number, statement) for number, statement in enumerate(statements)]
+        exchanges = [replace(_exchange(*each), transaction=transaction) for each in enumerate(statements)]
         self._session = session("test", exchanges, self.journal, is_environment=is_environment)
         self.answers = SessionAnswers(5, lambda: Claim(self._session, IN_POOL), lambda: ())
         self.answers.claim = Claim(self._session, asked, "shop")
@@ -119,9 +121,25 @@ def test_after_a_miss_the_transaction_can_only_be_ended() -> None:
 
 
 def test_in_a_transaction_that_failed_when_recorded_too_the_recorded_answers_go_on() -> None:
-    stage = Stage("select 1", "ROLLBACK")
+    stage = Stage("select 1", "ROLLBACK", transaction=1)
     assert isinstance(stage.ask("select 1", "E"), Answer)
     assert isinstance(stage.ask("ROLLBACK", "E"), Answer)
+
+
+@pytest.mark.parametrize(("recorded", "status"), [(1, "I"), (None, "T")])
+def test_a_statement_that_moved_into_or_out_of_its_transaction_is_another_one(
+    recorded: int | None, status: Status
+) -> None:
+    stage = Stage("insert into t values (1)", transaction=recorded)
+    assert isinstance(stage.ask("insert into t values (1)", status), Miss)
+    (miss,) = stage.journal.of("miss")
+    sides = ["inside", "outside"] if recorded else ["outside", "inside"]
+    assert miss["differences"] == [{"path": "transaction", "recorded": sides[0], "asked": sides[1]}]
+
+
+@pytest.mark.parametrize("status", ["I", "T"])
+def test_what_begins_or_ends_a_transaction_stands_on_its_border(status: Status) -> None:
+    assert isinstance(Stage("BEGIN", transaction=1).ask("BEGIN", status), Answer)
 
 
 def test_a_refusal_is_in_the_report_with_its_reason() -> None:

@@ -196,3 +196,31 @@ def test_the_readable_form_is_masked_like_the_wire_form() -> None:
     encoded = Encoded("db.query", "psycopg", "SELECT", "shop", {"statement": "select 1"}, result)  # type: ignore[arg-type]
     found: Any = CODEC.redact(encoded, REDACTOR)[0].result
     assert found["results"][0]["rows"] == [["1", REDACTOR.marker("token", SECRET)], ["2", None]]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_secret_of_the_request_is_known_in_a_parameter_and_a_column_of_any_name(
+    postgres: PostgresServer, tape: ListTape, binary: bool
+) -> None:
+    redactor = REDACTOR.of_trace()
+    redactor.headers([[b"cookie", f"sid={SECRET}".encode()]], "headers")
+    run(postgres, tape, "select %s::text as what, name from users union select %s, 'x'", SECRET, SECRET, binary=binary)
+    encoded, paths = CODEC.redact(CODEC.encode(tape.captured[-1]), redactor)
+    marker = redactor.marker("cookie", SECRET)
+    assert encoded.request["parameters"] == [marker, marker]
+    result: Any = encoded.result
+    first, second = result["results"][0]["values"]
+    assert (first, second) == (([marker.encode()], [b"x"]) if binary else ([marker], ["x"]))
+    assert paths == ("request.parameters[0]", "request.parameters[1]", "result.results[0].values[0]")
+
+
+def test_a_secret_of_the_request_is_known_in_a_statement_of_a_client_cursor(
+    postgres: PostgresServer, tape: ListTape
+) -> None:
+    redactor = REDACTOR.of_trace()
+    redactor.query(f"password={SECRET}".encode(), "query")
+    with psycopg.connect(postgres.dsn, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute("select md5(%s)", (SECRET,))
+    encoded, paths = CODEC.redact(CODEC.encode(tape.captured[-1]), redactor)
+    assert encoded.request["statement"] == f"select md5('{redactor.marker('password', SECRET)}')"
+    assert paths == ("request.statement",)

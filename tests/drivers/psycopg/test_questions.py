@@ -29,7 +29,7 @@ def test_how_a_statement_travelled_does_not_count() -> None:
 
 def test_what_is_asked_in_replay_is_what_was_recorded() -> None:
     recorded = exchange("select $1, $2", ["7", None], [20, 0], [0, 0])
-    asked = question("select $1, $2", (Parameter(20, 0, b"7"), Parameter(0, 0, None)), "shop")
+    asked = question("select $1, $2", (Parameter(20, 0, b"7"), Parameter(0, 0, None)), "shop", False)
     assert question_of(recorded) == asked
 
 

@@ -63,7 +63,8 @@ class SessionAnswers:
     def answer(self, statement: Statement, transaction: Transaction) -> Reply:
         claim = self._current()
         asked = self._asked(claim.asked, statement, transaction)
-        wanted = question(statement.sql, statement.parameters, claim.database)
+        is_inside = asked.transaction is not None
+        wanted = question(statement.sql, statement.parameters, claim.database, is_inside)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests

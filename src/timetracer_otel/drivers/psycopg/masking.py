@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, cast
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.psycopg.error_fields import mask_fields
-from timetracer_otel.drivers.psycopg.stand_ins import PLAIN, Cell, by_name, by_pattern, octets
+from timetracer_otel.drivers.psycopg.stand_ins import PLAIN, Cell, by_name, by_pattern, known_rule, octets
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.postgres.secrets import secrets
 from timetracer_otel.wire.postgres.tokens import code
@@ -79,8 +79,8 @@ def _never(name: str) -> bool:
 
 def _statement(sql: str, redactor: Redactor) -> tuple[str, Mapping[str, str]]:
     """`sql` masked, and what was masked in it by name: errors may repeat it."""
-    shape = _shape(sql, redactor)
-    if not shape.literals and not shape.is_suspicious:
+    shape, known = _shape(sql, redactor), redactor.known() if "'" in sql else {}
+    if not shape.literals and not shape.is_suspicious and not known:
         return sql, {}
     literals, found = shape.literals, dict[str, str]()
     masked = sql
@@ -88,6 +88,9 @@ def _statement(sql: str, redactor: Redactor) -> tuple[str, Mapping[str, str]]:
         secret = _unquoted(sql[start:end])
         found[secret] = redactor.marker(rule, secret)
         masked = f"{masked[:start]}'{found[secret]}'{masked[end:]}"
+    for data, marker in known.items():  # put into the text by a ClientCursor
+        secret = data.decode("utf-8", "surrogateescape")
+        masked = masked.replace(f"'{secret}'", f"'{marker.decode()}'")
     return redactor.text(masked), found
 
 
@@ -114,8 +117,9 @@ def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload
     is_suspicious = _suspicious(values, redactor)
     masked, hidden = list(values), {}
     for index, value in enumerate(values):
-        if index in rules:
-            masked[index] = by_name(value, rules[index], oids[index], formats[index], redactor)
+        rule = rules.get(index) or known_rule(value, redactor)
+        if rule is not None:
+            masked[index] = by_name(value, rule, oids[index], formats[index], redactor)
             if isinstance(value, str) and isinstance(masked[index], str):
                 hidden[value] = str(masked[index])
         elif is_suspicious:
@@ -166,7 +170,7 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
     table: Any = list(zip(*cast(Any, answer["rows"]), strict=True)) if is_readable else answer["values"]
     columns = cast("Sequence[Mapping[str, Any]]", answer["columns"])
     rules = _column_rules(tuple([column["name"] for column in columns]), redactor.rule_of)
-    if not any(rules) and not _is_any_suspicious(table, columns, redactor):
+    if not any(rules) and not _is_any_known(table, redactor) and not _is_any_suspicious(table, columns, redactor):
         return answer
     masked = list(table)
     for at, (cells, column, form) in enumerate(zip(table, columns, cast(Any, answer["formats"]), strict=False)):
@@ -187,6 +191,12 @@ def _column_rules(names: tuple[str, ...], rule_of: RuleOf) -> tuple[str | None, 
     return tuple(rule_of(name) for name in names)
 
 
+def _is_any_known(table: Iterable[Iterable[Cell]], redactor: Redactor) -> bool:
+    """A cell is a secret that was masked in this trace before."""
+    known = redactor.known()
+    return bool(known) and any(cell and octets(cell) in known for cells in table for cell in cells)
+
+
 def _is_any_suspicious(table: Any, columns: Sequence[Mapping[str, Any]], redactor: Redactor) -> bool:
     """One look at all cells that can hold a pattern: most answers hold none."""
     open_to_patterns = [cells for cells, column in zip(table, columns, strict=False) if column["oid"] not in PLAIN]
@@ -196,11 +206,18 @@ def _is_any_suspicious(table: Any, columns: Sequence[Mapping[str, Any]], redacto
 def _column(cells: Sequence[Cell], rule: str | None, oid: int, form: int, redactor: Redactor) -> Sequence[Cell]:
     if rule is not None:
         masked = [by_name(cell, rule, oid, form, redactor) for cell in cells]
-    elif oid in PLAIN or not _suspicious(cells, redactor):
-        return cells
-    else:
+    elif oid not in PLAIN and _suspicious(cells, redactor):
         masked = [by_pattern(cell, oid, form, redactor) for cell in cells]
+    else:
+        masked = list(cells)
+    if _is_any_known((masked,), redactor):
+        masked = [_unless_known(cell, oid, form, redactor) for cell in masked]
     return cells if masked == list(cells) else masked
+
+
+def _unless_known(cell: Cell, oid: int, form: int, redactor: Redactor) -> Cell:
+    rule = known_rule(cell, redactor)
+    return cell if rule is None else by_name(cell, rule, oid, form, redactor)
 
 
 def _suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:

@@ -12,11 +12,14 @@ from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.wire.postgres import recorded
 from timetracer_otel.wire.postgres.answers import Parameter
-from timetracer_otel.wire.postgres.statements import normalise, verb
+from timetracer_otel.wire.postgres.statements import normalise, parts, verb
+from timetracer_otel.wire.postgres.transaction import command
 from timetracer_otel.wire.postgres.values import canonical, instant_ns, shown
 
 
-def question(sql: str, parameters: Sequence[Parameter], database: str | None) -> Question:
+def question(
+    sql: str, parameters: Sequence[Parameter], database: str | None, in_transaction: bool | None = None
+) -> Question:
     """The canonical form of a statement with its bound values."""
     return Question(
         lib=LIBRARY,
@@ -26,13 +29,16 @@ def question(sql: str, parameters: Sequence[Parameter], database: str | None) ->
         text=normalise(sql),
         slots=tuple(_slot(index, parameter) for index, parameter in enumerate(parameters)),
         database=database,
+        # BEGIN, COMMIT and their like are on the border.
+        in_transaction=None if any(command(each) for each in parts(sql)) else in_transaction,
     )
 
 
 def question_of(exchange: Exchange) -> Question:
     """Of a recorded request. Raises DamagedCassette."""
     sql = str(exchange.request.get("statement", ""))
-    return question(sql, recorded.parameters(exchange.request), exchange.signature.url or None)
+    bound, database = recorded.parameters(exchange.request), exchange.signature.url or None
+    return question(sql, bound, database, exchange.transaction is not None)
 
 
 def shape(sql: str) -> Hashable:

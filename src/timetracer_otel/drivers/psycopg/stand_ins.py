@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Final, TypeAlias, cast
 
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import MARKER, Redactor
 
 Cell: TypeAlias = "str | bytes | None"
 
@@ -36,6 +36,14 @@ def by_name(value: Cell, rule: str, oid: int, form: int, redactor: Redactor) -> 
     if oid == BYTEA and isinstance(value, str):
         return "\\x" + marker.encode().hex() if value.startswith("\\x") else marker
     return _same_kind(value, marker)
+
+
+def known_rule(value: Cell, redactor: Redactor) -> str | None:
+    """The rule by which this very value was masked before in its trace, under another name."""
+    known = redactor.known()
+    marker = known.get(octets(value)) if known and value else None
+    match = MARKER.fullmatch(marker.decode()) if marker is not None else None
+    return match[1] if match is not None else None
 
 
 def by_pattern(value: Cell, oid: int, form: int, redactor: Redactor) -> Cell:

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction.memory import MOST, SHORTEST
+
+COOKIE = [[b"cookie", b"sid=s3cr3t-session"]]
+
+
+def test_a_secret_that_was_masked_by_name_is_known_with_its_marker() -> None:
+    redactor = Redactor().of_trace()
+    ((_, masked),), _ = redactor.headers(COOKIE, "headers")
+    assert redactor.known() == {b"s3cr3t-session": masked.removeprefix(b"sid=")}
+
+
+def test_it_keeps_its_first_marker_under_any_name() -> None:
+    redactor = Redactor().of_trace()
+    redactor.headers(COOKIE, "headers")
+    value, _ = redactor.value({"token": "s3cr3t-session"}, "")
+    assert value == {"token": redactor.known()[b"s3cr3t-session"].decode()}
+
+
+def test_a_form_value_is_known_decoded() -> None:
+    redactor = Redactor().of_trace()
+    redactor.query(b"user=bob&password=p%40ss+word", "query")
+    assert list(redactor.known()) == [b"p@ss word"]
+
+
+def test_traces_do_not_share_what_they_know_but_give_equal_markers() -> None:
+    base = Redactor(b"key")
+    one, other = base.of_trace(), base.of_trace()
+    marker = one.marker("cookie", "s3cr3t-session")
+    assert other.known() == {}
+    assert other.marker("cookie", "s3cr3t-session") == marker == base.marker("cookie", "s3cr3t-session")
+    assert base.known() == {}
+
+
+def test_short_values_and_markers_are_not_remembered_and_there_is_a_limit() -> None:
+    redactor = Redactor().of_trace()
+    redactor.marker("password", "x" * (SHORTEST - 1))
+    redactor.marker("password", "[redacted:password#3fa9c1]")
+    assert redactor.known() == {}
+    for number in range(MOST + 10):
+        redactor.marker("password", f"secret-{number}")
+    assert len(redactor.known()) == MOST
+
+
+def test_redactors_of_one_key_are_equal_so_that_decisions_are_made_once() -> None:
+    base = Redactor()
+    assert base.of_trace() == base
+    assert len({base, base.of_trace(), Redactor()}) == 2
