@@ -13,5 +13,5 @@ CONNECTIONS_MAX: Final = 10_000
 GENERATED_MAX: Final = 1_000
 LATE_IDS_MAX: Final = 16
 """Of a written part, for work that outlives it: the newest, since each segment of `_closed` keeps its own."""
-HELD_MAX: Final = 10_000
+HELD_MAX: Final = 25_000
 """Spans, and exchanges, that one segment keeps until it is decided what becomes of them: a root may never end."""
