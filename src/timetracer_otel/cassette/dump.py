@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from timetracer_otel.cassette import quick, values
 from timetracer_otel.cassette.document import (
@@ -53,7 +53,7 @@ def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:
 
 
 def _pieces(document: Document, exchanges: Sequence[bytes]) -> list[bytes]:
-    head = quick.dumps(document, DOCUMENT_DEPTH).removesuffix(b"}")
+    head = _head(document).removesuffix(b"}")
     pieces = [head, b',"exchanges":[']
     for exchange in exchanges:
         pieces += (exchange, b",")
@@ -61,3 +61,30 @@ def _pieces(document: Document, exchanges: Sequence[bytes]) -> list[bytes]:
         pieces.pop()
     pieces.append(b"]}")
     return pieces
+
+
+def _head(document: Document) -> bytes:
+    """A document without exchanges. All its names are ours but those of attributes and of what connections said."""
+    data: dict[str, Any] = dict(document)
+    for name in ("resource", "dropped"):
+        if name in data:
+            data[name] = quick.plain(data[name])
+    data["connections"] = [_with_plain(each, "parameters") for each in data["connections"]]
+    if "spans" in data:
+        data["spans"] = [_span(span) for span in data["spans"]]
+    try:
+        return quick.dumps_strictly(data)
+    except TypeError:  # a lone surrogate, an integer beyond 64 bits
+        return values.dumps(document, DOCUMENT_DEPTH)
+
+
+def _span(span: dict[str, Any]) -> dict[str, Any]:
+    marked = _with_plain(span, "attributes")
+    for name in ("events", "links"):
+        if span[name]:
+            marked[name] = [_with_plain(each, "attributes") for each in span[name]]
+    return marked
+
+
+def _with_plain(data: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**data, name: quick.plain(data[name])}

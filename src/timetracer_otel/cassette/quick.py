@@ -13,6 +13,7 @@ from typing import Final
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Value
 
+_ATOMS: Final = frozenset[type]({NoneType, bool, int, str})
 _NEVER: Final = frozenset[type]({NoneType, bool, int, str, bytes})
 
 
@@ -38,12 +39,25 @@ def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
 
 def dumps_plain(document: Mapping[str, Value]) -> bytes:
     """`dumps` of data without floats and keys that begin with "$", a few levels deep. It is not checked."""
-    import orjson
-
     try:
-        return orjson.dumps(document, _marked)
+        return dumps_strictly(document)
     except TypeError:
         return values.dumps(document)
+
+
+def dumps_strictly(document: object) -> bytes:
+    """`dumps_plain`, also of what `plain` gave. Raises TypeError for what needs the slow writer."""
+    import orjson
+
+    return orjson.dumps(document, _marked)
+
+
+def plain(mapping: Mapping[str, Value]) -> object:
+    """The mapping itself if `dumps_plain` may write it, else its text, ready to be embedded."""
+    import orjson
+
+    is_plain = _ATOMS.issuperset(map(type, mapping.values())) and not any(key.startswith("$") for key in mapping)
+    return mapping if is_plain else orjson.Fragment(dumps(mapping, values.MAX_DEPTH - 1))
 
 
 def _marked(leaf: object) -> Value:

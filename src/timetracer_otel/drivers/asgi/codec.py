@@ -25,7 +25,8 @@ class AsgiCodec:
         result = cast("HeardResponse | None", captured.result)
         request = encode_request(heard)
         method = str(request["method"]) if request["type"] == "http" else "WEBSOCKET"
-        return Encoded(TYPE, LIB, method, str(request["path"]), request, encode_response(result) if result else {})
+        answer = encode_response(result) if result else {}
+        return Encoded(TYPE, LIB, method, str(request["path"]), request, answer, is_plain=True)
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
         return masking.redact(encoded, redactor)
