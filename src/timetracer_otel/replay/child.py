@@ -28,6 +28,8 @@ APP: Final = "TIMETRACER_APP"
 UNHEARD: Final = (
     "the app's answer was not heard: no instrumentor of its framework is installed, or it excludes the request"
 )
+HTTP: Final = "http.server"
+UNHEARD_ADVICE: Final = "record it again with the instrumentor of its framework; `timetracer-otel doctor` says more"
 QUIET_S: Final = 2.0
 POLL_S: Final = 0.01
 
@@ -51,8 +53,8 @@ def run(replay: Replay, app_name: str | None) -> None:
     recorded = entry_of(replay.segment)
     if recorded is None:
         kind = replay.segment.entry.type if replay.segment.entry is not None else "trace"
-        advice = "use `timetracer-otel exec` with a program that does the same"
-        raise ReplayError(replay.segment.name, f"a {kind} without a recorded request cannot be run again", advice)
+        advice = UNHEARD_ADVICE if kind == HTTP else "use `timetracer-otel exec` with a program that does the same"
+        raise ReplayError(replay.segment.name, f"its {kind} has no recorded request and cannot be run again", advice)
     if (reason := reason_unfit(recorded)) is not None:
         replay.journal.write("incomplete", exchange=recorded.id, reason=reason)
         return

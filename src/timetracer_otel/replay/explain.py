@@ -20,6 +20,8 @@ TEXT_MAX: Final = 8_000
 """Characters of a statement that take part in looking for a similar one."""
 SHOWN_MAX: Final = 300
 """Characters of a statement or a value in the driver's exception."""
+TOLD_MAX: Final = 3
+"""Differences in the driver's exception: the first alone may be one that would have been excused."""
 LIKENESS_MIN: Final = 0.5
 STATEMENT_DIFFERENCES_MAX: Final = 5
 ABSENT: Final = "(none)"
@@ -159,9 +161,9 @@ def one_line(question: Question, near: Nearest | None, note: str) -> str:
     if note:
         parts.append(note)
     elif near is not None and near.differences:
-        first = near.differences[0]
-        parts.append(
-            f"nearest exchange {near.exchange.id}, {first.path}: "
-            f"recorded {first.recorded!r:.{SHOWN_MAX}}, asked {first.asked!r:.{SHOWN_MAX}}"
-        )
+        parts.append(f"nearest exchange {near.exchange.id}, " + ", ".join(map(_told, near.differences[:TOLD_MAX])))
     return "; ".join(parts)
+
+
+def _told(each: Differs) -> str:
+    return f"{each.path}: recorded {each.recorded!r:.{SHOWN_MAX}}, asked {each.asked!r:.{SHOWN_MAX}}"
