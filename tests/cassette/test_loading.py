@@ -134,7 +134,7 @@ def test_what_is_wrong_is_said_with_its_place() -> None:
     assert of("exchanges", 1, "signature", value=[]) == "exchanges[1].signature is a list, not an object"
     assert of("exchanges", 1, "signature", value={}) == "exchanges[1].signature.lib is missing"
     assert of("exchanges", 1, value="x") == "exchanges[1] is text, not an object"
-    assert of("exchanges", 0, "request", value={"$b64": "?"}).startswith("Only base64 data")
+    assert of("exchanges", 0, "request", value={"$b64": "?"}) == "'?' is not base64"
     assert of("process", "argv", value=["a", 1]) == "process.argv holds a whole number, not only text"
     assert of("process", "packages", value={"a": {"$text": "b"}}) == "process.packages holds bytes, not only text"
     assert of("dropped", value={"limit": "1"}) == "dropped holds text, not only a whole number"

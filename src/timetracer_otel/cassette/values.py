@@ -5,6 +5,7 @@ Where JSON is exact a value stands as itself; else as an object with one key tha
 
 from __future__ import annotations
 
+import binascii
 import math
 import re
 from base64 import b64decode, b64encode
@@ -229,7 +230,10 @@ def _decode_float(text: str) -> float:
 
 
 def _decode_b64(text: str) -> bytes:
-    return b64decode(text, validate=True)
+    try:
+        return b64decode(text, validate=True)
+    except binascii.Error:  # its words are others in each version of Python
+        raise ValueError(f"{text[:20]!r} is not base64") from None
 
 
 def _decode_str(text: str) -> str:
