@@ -178,26 +178,8 @@ class Recorder:
         return self._batch(segment, is_done)
 
     def _batch(self, segment: SegmentState, is_done: bool) -> SegmentBatch:
-        for captured in segment.exchanges:
-            captured.is_written = True
-        batch = SegmentBatch(
-            trace_id=segment.trace_id,
-            root_id=segment.root_id,
-            root_start_ns=segment.root_start_ns,
-            part=segment.part,
-            complete=is_done,
-            spans=segment.spans,
-            exchanges=segment.exchanges,
-            is_server=segment.is_server,
-            size=size_of(segment.exchanges),
-            parent_segment=segment.parent_segment,
-            connections=tuple(self._connections[n] for n in sorted(segment.connections) if n in self._connections),
-            generated=segment.generated,
-            dropped=self._losses(segment.dropped),
-        )
-        segment.part += 1
-        segment.spans, segment.exchanges, segment.generated = [], [], segment.generated[-limits.LATE_IDS_MAX :]
-        return batch
+        used = tuple(self._connections[n] for n in sorted(segment.connections) if n in self._connections)
+        return segment.take_part(is_done, used, self._losses(segment.dropped))
 
     def _losses(self, own: Counter[str]) -> dict[str, int]:
         """What was lost since the last part: the segment's own, the process's, and failures inside the guard."""
@@ -330,14 +312,8 @@ class Recorder:
         context = trace.get_current_span().get_span_context()
         with self._lock:
             segment = self._open.get(context.span_id) or self._closed.get(context.span_id)
-            if segment is None:
-                return
-            index = segment.sites[site]
-            segment.sites[site] += 1
-            if len(segment.generated) < limits.GENERATED_MAX:
-                segment.generated.append((site, index, value))
-            else:
-                segment.dropped["generated"] += 1
+            if segment is not None:
+                segment.log_id(site, value)
 
     # ---- the writer's side -------------------------------------------------------------------------------------------
 

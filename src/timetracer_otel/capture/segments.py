@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from timetracer_otel.capture.budget import size_of
 from timetracer_otel.capture.keep import is_error
-from timetracer_otel.capture.limits import HELD_MAX
+from timetracer_otel.capture.limits import GENERATED_MAX, HELD_MAX, LATE_IDS_MAX
 
 if TYPE_CHECKING:
     import uuid
@@ -86,6 +87,38 @@ class SegmentState:
             self.spans.append(span)
         else:
             self.dropped["spans"] += 1
+
+    def log_id(self, site: str, value: uuid.UUID) -> None:
+        """The next id that this call site made."""
+        index = self.sites[site]
+        self.sites[site] += 1
+        if len(self.generated) < GENERATED_MAX:
+            self.generated.append((site, index, value))
+        else:
+            self.dropped["generated"] += 1
+
+    def take_part(self, is_done: bool, connections: tuple[Connection, ...], dropped: Mapping[str, int]) -> SegmentBatch:
+        """What has come up since the last part; it is no longer here."""
+        for captured in self.exchanges:
+            captured.is_written = True
+        batch = SegmentBatch(
+            trace_id=self.trace_id,
+            root_id=self.root_id,
+            root_start_ns=self.root_start_ns,
+            part=self.part,
+            complete=is_done,
+            spans=self.spans,
+            exchanges=self.exchanges,
+            is_server=self.is_server,
+            size=size_of(self.exchanges),
+            parent_segment=self.parent_segment,
+            connections=connections,
+            generated=self.generated,
+            dropped=dropped,
+        )
+        self.part += 1
+        self.spans, self.exchanges, self.generated = [], [], self.generated[-LATE_IDS_MAX:]
+        return batch
 
 
 @dataclass(frozen=True, slots=True)
