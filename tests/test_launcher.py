@@ -36,7 +36,7 @@ def site(folder: Path, absent: tuple[str, ...]) -> Path:
 
 def start(tmp_path: Path, absent: tuple[str, ...], **variables: str) -> tuple[list[str], int]:
     """The lines on stderr that are ours, and how many cassettes there are afterwards. The app must have run."""
-    python = getattr(sys, "_base_executable", sys.executable)  # the interpreter without this environment's packages
+    python = os.path.realpath(sys.executable)  # the interpreter without this environment's packages
     packages = os.pathsep.join([str(site(tmp_path / "site", absent)), str(SOURCES)])
     env = launching.environment(TIMETRACER_STORE=str(tmp_path / "store"), PYTHONPATH=packages, **variables)
     command = [python, *launching.LAUNCHER[1:], python, "-c", APP]

@@ -13,10 +13,10 @@ from timetracer_otel.drivers.psycopg import answers, questions
 _careful: Callable[..., Question] = questions.question
 
 
-def _careless(sql: str, parameters: Sequence[Any], database: str | None) -> Question:
+def _careless(sql: str, parameters: Sequence[Any], *rest: Any) -> Question:
     if os.environ["IGNORED"] == "parameters":
-        return _careful(sql, (), database)
-    return _careful(sql.split(maxsplit=1)[0], parameters, database)
+        return _careful(sql, (), *rest)
+    return _careful(sql.split(maxsplit=1)[0], parameters, *rest)
 
 
 for user in (questions, answers):
