@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import site
@@ -78,11 +79,22 @@ def _cwd() -> str:
 
 
 def _additions() -> tuple[str, ...]:
-    own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    own |= {*site.getsitepackages(), os.path.join(sysconfig.get_path("stdlib"), "lib-dynload")}
+    own = _own_folders()
     return tuple(path for path in sys.path if path not in own and not path.endswith((".zip", "/auto_instrumentation")))
 
 
+# What follows imports modules and takes locks of the standard library: a fork in the middle of it would leave them
+# locked in the child. The writer calls `identity` once while forks wait for it; later calls find the answers here.
+
+
+@functools.cache
+def _own_folders() -> frozenset[str]:
+    stdlib = sysconfig.get_path("stdlib")
+    paths = [sysconfig.get_path(name) for name in ("platstdlib", "purelib", "platlib")]
+    return frozenset([stdlib, *paths, *site.getsitepackages(), os.path.join(stdlib, "lib-dynload")])
+
+
+@functools.cache
 def _versions() -> dict[str, str]:
     found = {}
     for name in PACKAGES:

@@ -64,11 +64,12 @@ def _pieces(document: Document, exchanges: Sequence[bytes]) -> list[bytes]:
 
 
 def _head(document: Document) -> bytes:
-    """A document without exchanges. All its names are ours but those of attributes and of what connections said."""
+    """A document without exchanges. All names in it are ours but those of attributes, packages and settings."""
     data: dict[str, Any] = dict(document)
     for name in ("resource", "dropped"):
         if name in data:
             data[name] = quick.plain(data[name])
+    data["process"] = _with_plain(data["process"], "packages")
     data["connections"] = [_with_plain(each, "parameters") for each in data["connections"]]
     if "spans" in data:
         data["spans"] = [_span(span) for span in data["spans"]]

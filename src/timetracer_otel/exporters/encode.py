@@ -61,6 +61,7 @@ class Encoder:
         self._codecs = _codecs_in_use()
         self._connections: dict[int, tuple[Connection, Connection]] = {}
         self._resources: dict[int, tuple[Resource, Payload]] = {}
+        self._identity()  # with all that it imports, while a fork waits for it (`Writer`)
 
     def save(self, batch: Batch) -> None:
         """Raises OSError if the store cannot be written."""
