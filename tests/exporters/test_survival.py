@@ -106,6 +106,7 @@ def path_of(store: Store, trace_id: str) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)  # 200 processes, each with its start
 @pytest.mark.parametrize("kind", ["SERVER", "INTERNAL"])
 def test_kill_9_at_a_random_moment_leaves_only_whole_files(
     kind: str, tmp_path: Path, rounds: Callable[[int], int]
