@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.exporters.conftest import Recording
 from timetracer_otel.capture import guard
 from timetracer_otel.cassette import decompress
 from timetracer_otel.config import Settings
-from timetracer_otel.exporters import active
+from timetracer_otel.exporters import active, encode
 
 
 def exchange(recording: Recording, request: object, result: object = None, size: int = 10) -> None:
@@ -187,3 +188,15 @@ def test_only_ids_that_somebody_saw_are_kept(recording: Recording) -> None:
     (segment,) = recording.cassette().segments
     assert [found.value for found in segment.generated] == [used.hex, raw.hex]
     assert [found.index for found in segment.generated] == [0, 2]
+
+
+def test_secrets_are_remembered_for_a_bounded_number_of_traces_whatever_threads_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "TRACES_MAX", 4)
+    encoder = encode.Encoder(Settings(store=str(tmp_path)))
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(encoder._redactor_of, [number % 50 for number in range(4000)]))
+    assert len(found) == 4000
+    assert len(encoder._of_traces) <= 4 + 8
+    assert encoder._redactor_of(99) is encoder._redactor_of(99)

@@ -155,8 +155,10 @@ class Encoder:
         found = self._of_traces.get(trace_id)
         if found is None:
             if len(self._of_traces) >= TRACES_MAX:
-                self._of_traces.pop(next(iter(self._of_traces)), None)
-            found = self._of_traces[trace_id] = self._redactor.of_trace()
+                # Copied first: other threads write parts too, and a dict may not change while it is walked over.
+                oldest, *_ = self._of_traces.copy()
+                self._of_traces.pop(oldest, None)
+            found = self._of_traces.setdefault(trace_id, self._redactor.of_trace())
         return found
 
     def _codec(self, driver: str) -> Codec:
