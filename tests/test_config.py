@@ -17,6 +17,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (settings.mode, settings.store, settings.write, settings.keep) == ("record", "cassettes", "auto", Keep())
     assert (settings.payload_max_bytes, settings.trace_max_bytes) == (64 * MIB, 256 * MIB)
     assert (settings.in_flight_max_bytes, settings.environment_max_bytes) == (64 * MIB, 16 * MIB)
+    assert (settings.store_max_bytes, settings.free_min_bytes) == (4 * GIB, 256 * MIB)
+    assert (settings.record_unsampled, settings.redact) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,13 @@ def test_sizes_carry_a_unit_or_are_bytes(text: str, size: int) -> None:
     [
         ("TIMETRACER_MODE", "nevr", "record, replay, off"),
         ("TIMETRACER_WRITE", "later", "auto, sync, background"),
-        ("TIMETRACER_KEEP", "all,some", "all, errors"),
+        ("TIMETRACER_KEEP", "all,some", "all, errors, slow:<duration> such as slow:500ms, 1/<number> such as 1/100"),
+        ("TIMETRACER_KEEP", "errors,slow:500", "is not a duration"),
+        ("TIMETRACER_KEEP", "1/0", "1/<number>"),
+        ("TIMETRACER_KEEP", "2/3", "1/<number>"),
+        ("TIMETRACER_STORE_MAX", "4TB", "KiB, MiB or GiB"),
+        ("TIMETRACER_FREE_MIN", "5%", "KiB, MiB or GiB"),
+        ("TIMETRACER_RECORD_UNSAMPLED", "yes please", "1, true, 0, false"),
         ("TIMETRACER_PAYLOAD_MAX", "big", "KiB, MiB or GiB"),
         ("TIMETRACER_TRACE_MAX", "-1", "KiB, MiB or GiB"),
         ("TIMETRACER_IN_FLIGHT_MAX", "1 TB", "KiB, MiB or GiB"),
@@ -43,7 +51,7 @@ def test_r49_a_wrong_value_is_named_with_its_variable_and_what_is_allowed(name: 
     text = str(caught.value)
     assert text.startswith(f"{name}: ")
     assert "\n" not in text
-    assert value.rpartition(",")[2] in text
+    assert value.rpartition(",")[2].rpartition(":")[2] in text
     assert allowed in text
 
 
@@ -62,6 +70,13 @@ def test_each_variable_of_a_setting_is_known() -> None:
 def test_keep_words_combine_and_all_wins_by_being_there() -> None:
     assert Settings.from_environment({"TIMETRACER_KEEP": "errors"}).keep == Keep(everything=False, errors=True)
     assert Settings.from_environment({"TIMETRACER_KEEP": "all,errors"}).keep == Keep(everything=True, errors=True)
+    combined = Settings.from_environment({"TIMETRACER_KEEP": "errors, slow:500ms,1/100"}).keep
+    assert combined == Keep(everything=False, errors=True, slow_ns=500_000_000, one_in=100)
+
+
+@pytest.mark.parametrize(("text", "flag"), [("1", True), ("TRUE", True), ("0", False), ("false", False), ("", False)])
+def test_a_flag_is_a_number_or_a_word(text: str, flag: bool) -> None:
+    assert Settings.from_environment({"TIMETRACER_RECORD_UNSAMPLED": text}).record_unsampled is flag
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("500ms", 0.5), ("2h", 7200), ("7d", 604800), ("1.5m", 90)])

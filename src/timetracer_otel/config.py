@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from timetracer_otel.errors import UsageError
@@ -32,6 +32,10 @@ SETTINGS: Final = (
     "TRACE_MAX",
     "IN_FLIGHT_MAX",
     "ENVIRONMENT_MAX",
+    "STORE_MAX",
+    "FREE_MIN",
+    "RECORD_UNSAMPLED",
+    "REDACT",
 )
 """What comes after the prefix in the variables that people set."""
 _INTERNAL: Final = ("SEGMENT", "ENTRY", "BEGAN", "JOURNAL", "APP", "ISOLATION", "REQUIRE_SERVERS")
@@ -42,15 +46,21 @@ _UNITS: Final = {"b": 1, "kib": KIB, "mib": MIB, "gib": GIB}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SIZE_MAX: Final = 1 << 62
 _DURATION_MAX_S: Final = 1e12
+_FRACTION: Final = re.compile(r"1/([1-9]\d{0,8})")
+_FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Which segments are kept; decided when the local root ends."""
+    """Which segments are kept, where any of these asks for it; decided when the local root ends."""
 
     everything: bool = True
     errors: bool = False
+    slow_ns: int | None = None
+    """Those whose root took at least so long."""
+    one_in: int | None = None
+    """One trace of so many, chosen by its id: all segments of a trace, in whatever process, are chosen alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,12 @@ class Settings:
     trace_max_bytes: int = 256 * MIB
     in_flight_max_bytes: int = 64 * MIB
     environment_max_bytes: int = 16 * MIB
+    store_max_bytes: int = 4 * GIB
+    free_min_bytes: int = 256 * MIB
+    """Of the store's disk: with less than that free, nothing is written."""
+    record_unsampled: bool = False
+    redact: str | None = None
+    """File with rules of redaction beside the built-in ones."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -83,6 +99,10 @@ class Settings:
             trace_max_bytes=_size(env, "TIMETRACER_TRACE_MAX", default.trace_max_bytes),
             in_flight_max_bytes=_size(env, "TIMETRACER_IN_FLIGHT_MAX", default.in_flight_max_bytes),
             environment_max_bytes=_size(env, "TIMETRACER_ENVIRONMENT_MAX", default.environment_max_bytes),
+            store_max_bytes=_size(env, "TIMETRACER_STORE_MAX", default.store_max_bytes),
+            free_min_bytes=_size(env, "TIMETRACER_FREE_MIN", default.free_min_bytes),
+            record_unsampled=_flag(env, "TIMETRACER_RECORD_UNSAMPLED"),
+            redact=env.get("TIMETRACER_REDACT") or None,
         )
 
 
@@ -124,9 +144,29 @@ def _size(env: Mapping[str, str], name: str, default: int) -> int:
     return int(size)
 
 
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name) or "0"
+    if text.strip().lower() not in _FLAGS:
+        raise UsageError(name, f"{text!r} is not one of {', '.join(_FLAGS)}", "correct or unset it")
+    return _FLAGS[text.strip().lower()]
+
+
 def _keep(text: str) -> Keep:
     words = [word.strip() for word in text.split(",") if word.strip()] or ["all"]
+    keep = Keep(everything=False)
     for word in words:
-        if word not in ("all", "errors"):
-            raise UsageError("TIMETRACER_KEEP", f"{word!r} is not one of all, errors", "correct or unset it")
-    return Keep(everything="all" in words, errors="errors" in words)
+        keep = _keep_also(keep, word)
+    return keep
+
+
+def _keep_also(keep: Keep, word: str) -> Keep:
+    if word == "all":
+        return replace(keep, everything=True)
+    if word == "errors":
+        return replace(keep, errors=True)
+    if word.startswith("slow:"):
+        return replace(keep, slow_ns=int(duration_s(word.removeprefix("slow:"), "TIMETRACER_KEEP") * 1e9))
+    if (fraction := _FRACTION.fullmatch(word)) is not None:
+        return replace(keep, one_in=int(fraction[1]))
+    allowed = "all, errors, slow:<duration> such as slow:500ms, 1/<number> such as 1/100"
+    raise UsageError("TIMETRACER_KEEP", f"{word!r} is not one of {allowed}", "correct or unset it")

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
@@ -24,7 +24,7 @@ from timetracer_otel.capture.budget import Budget, size_of
 from timetracer_otel.capture.keep import is_kept
 from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch, SegmentState, Sink
-from timetracer_otel.capture.table import Captured
+from timetracer_otel.capture.table import Captured, Spill
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.model import Connection, Payload
@@ -298,6 +298,9 @@ class Recorder:
         if captured.segment is not None:
             captured.is_written = False
             captured.segment.exchanges.append(captured)
+
+    def spill(self, released: Callable[[int], None]) -> Spill | None:
+        return self._sink.spill(released)
 
     def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
         from timetracer_otel.cassette.model import Connection

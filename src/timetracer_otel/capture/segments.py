@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from timetracer_otel.capture.table import Captured
+    from timetracer_otel.capture.table import Captured, Spill
     from timetracer_otel.cassette.model import Connection
 
 
@@ -162,6 +162,9 @@ class Sink(Protocol):
     memory."""
 
     def put(self, batch: SegmentBatch | EnvironmentBatch) -> None: ...
+
+    def spill(self, released: Callable[[int], None]) -> Spill | None:
+        """As `Tape.spill`."""
 
     def flush(self, timeout_s: float) -> bool:
         """True when everything put so far is on disk."""

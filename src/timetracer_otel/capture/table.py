@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from timetracer_otel.capture.segments import SegmentState
-    from timetracer_otel.cassette.model import Payload
+    from timetracer_otel.cassette.model import Blob, Payload
 
 
 class Captured:
@@ -61,6 +62,25 @@ class Captured:
         self.segment: SegmentState | None = None
 
 
+class Spill(Protocol):
+    """A payload that goes to disk while it is still being heard: memory holds what the writer has not taken yet.
+
+    Its methods return at once, also on an event loop. What they do is guarded; they never raise.
+    """
+
+    def write(self, chunk: bytes) -> None:
+        """`chunk` is on its way; the function that `Tape.spill` was given is told when it has left memory."""
+
+    def end(self) -> None:
+        """There is no further chunk. Comes before the `Tape.close` of the exchange that refers to it."""
+
+    def discard(self) -> None:
+        """Nothing of it is wanted any more."""
+
+    def blobs(self) -> Sequence[Blob] | None:
+        """For the codec, after `end`: where each chunk lies, in order; None when it could not be stored."""
+
+
 class Tape(Protocol):
     """Where taps put exchanges: the `Recorder`, or in replay a list in memory. May raise: callers are guarded."""
 
@@ -79,6 +99,12 @@ class Tape(Protocol):
 
     def discard(self, captured: Captured) -> None:
         """The request never reached the server, or was skipped by it: there is no exchange."""
+
+    def spill(self, released: Callable[[int], None]) -> Spill | None:
+        """A way to disk for the chunks of one large payload; None where everything stays in memory.
+
+        `released` is called, in any thread, with the size of each chunk that has left memory.
+        """
 
     def entry_began(self) -> None:
         """A request or task begins, sampled or not: what comes later is no longer the process's environment."""

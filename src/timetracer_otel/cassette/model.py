@@ -13,8 +13,20 @@ from typing import TypeAlias
 
 FORMAT = 1
 
-Value: TypeAlias = "bool | int | float | str | bytes | Sequence[Value] | Mapping[str, Value] | None"
+Value: TypeAlias = "bool | int | float | str | bytes | Blob | Sequence[Value] | Mapping[str, Value] | None"
 Payload: TypeAlias = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that lie beside the cassette: `size` of them from `offset` on in the store's blob with this SHA-256.
+
+    It stands in a payload while a part is written, and in what is listed; an opened cassette has the bytes themselves.
+    """
+
+    sha256: str
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from timetracer_otel.capture.segments import Batch
+    from timetracer_otel.capture.table import Spill
     from timetracer_otel.config import Settings
     from timetracer_otel.exporters.encode import Encoder
 
@@ -64,6 +67,9 @@ class Writer:
         else:
             self._queue.put(batch)
             self._ensure_thread()
+
+    def spill(self, released: Callable[[int], None]) -> Spill | None:
+        return None
 
     def flush(self, timeout_s: float) -> bool:
         if self._thread is None and self._queue.empty():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from opentelemetry import trace
 
-from timetracer_otel.capture.table import Captured
+from timetracer_otel.capture.table import Captured, Spill
 from timetracer_otel.cassette.model import Exchange, Payload, Signature
 from timetracer_otel.drivers import registry
 from timetracer_otel.redaction import Redactor
@@ -38,6 +39,10 @@ class EntryTape:
     def discard(self, captured: Captured) -> None:
         if captured is self.entry:
             self.entry = None
+
+    def spill(self, released: Callable[[int], None]) -> Spill | None:
+        """What is compared stays in memory."""
+        return None
 
     def entry_began(self) -> None:
         """There is no environment to end."""

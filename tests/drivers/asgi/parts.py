@@ -37,6 +37,9 @@ class MemoryTape:
         self.entries = 0
         self.owners: list[ReadableSpan] = []
 
+    def spill(self, released: object) -> None:
+        return None
+
     def open(
         self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
     ) -> Captured | None:

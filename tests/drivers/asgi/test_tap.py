@@ -484,6 +484,9 @@ class ListSink:
     def put(self, batch: Any) -> None:
         self.batches.append(batch)
 
+    def spill(self, released: object) -> None:
+        return None
+
     def flush(self, timeout_s: float) -> bool:
         return True
 

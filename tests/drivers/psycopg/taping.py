@@ -41,6 +41,9 @@ class ListTape:
     def discard(self, captured: Captured) -> None:
         self.captured.remove(captured)
 
+    def spill(self, released: object) -> None:
+        return None
+
     def entry_began(self) -> None:
         """It has no environment."""
 

@@ -204,6 +204,9 @@ def test_r08_nothing_is_recorded_under_suppression(postgres: PostgresServer) -> 
     class Sink:
         def put(self, batch: Batch) -> None: ...
 
+        def spill(self, released: object) -> None:
+            return None
+
         def flush(self, timeout_s: float) -> bool:
             return True
 
@@ -230,6 +233,9 @@ def test_a_large_request_does_not_stay_in_memory_where_its_answer_is_not_kept(po
 
     class Sink:
         def put(self, batch: Batch) -> None: ...
+
+        def spill(self, released: object) -> None:
+            return None
 
         def flush(self, timeout_s: float) -> bool:
             return True
