@@ -7,6 +7,7 @@
     │   ├── CassetteAmbiguous
     │   ├── DamagedCassette
     │   └── UnsupportedVersion
+    ├── StoreFull                nothing may be written now; an OSError too
     ├── WireError                bytes that are not the protocol they should be
     ├── Unconvertible            a recorded value that has no form in the asked format
     └── ReplayError              a replay that cannot start or cannot go on
@@ -16,6 +17,8 @@ None of these is ever raised into an application that is being recorded (`captur
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class TimetracerError(Exception):
@@ -78,6 +81,23 @@ class UnsupportedVersion(CassetteError):
     def __str__(self) -> str:
         newest = f"this release reads up to {self.newest}"
         return f"{self.path}: cassette format {self.found}, {newest}; upgrade timetracer-otel"
+
+
+class StoreFull(TimetracerError, OSError):
+    """`reason` is "store_max" or "free_min", the limit that was met; `limit_bytes` is what it says."""
+
+    def __init__(self, path: str, reason: str, limit_bytes: int) -> None:
+        super().__init__(path, reason)
+        self.args = (path, reason, limit_bytes)
+        self.path, self.reason, self.limit_bytes = path, reason, limit_bytes
+        self.errno, self.strerror, self.filename = errno.ENOSPC, str(self), path
+
+    def __str__(self) -> str:
+        limit = f"TIMETRACER_{self.reason.upper()} ({self.limit_bytes} bytes)"
+        advice = "nothing is written until there is room; see `timetracer-otel prune`, or set another limit"
+        if self.reason == "free_min":
+            return f"{self.path}: its disk would have less free than {limit}; {advice}"
+        return f"{self.path}: the store would hold more than {limit}; {advice}"
 
 
 class WireError(TimetracerError):

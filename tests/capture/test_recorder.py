@@ -20,7 +20,7 @@ from opentelemetry.trace import (
     use_span,
 )
 
-from timetracer_otel.capture import guard, limits, process, segments
+from timetracer_otel.capture import environment, guard, limits, process, segments
 from timetracer_otel.capture.limits import CLOSED_MAX, GENERATED_MAX, LATE_IDS_MAX
 from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch
@@ -36,7 +36,7 @@ class Shelf:
     def put(self, batch: Batch) -> None:
         self.batches.append(batch)
 
-    def spill(self, released: object) -> None:
+    def spill(self, captured: object, released: object) -> None:
         return None
 
     def flush(self, timeout_s: float) -> bool:
@@ -206,7 +206,7 @@ def test_memory_for_ended_spans_is_bounded(recorder: Recorder) -> None:
     root = start(recorder)
     for _ in range(CLOSED_MAX + 10):
         end(recorder, start(recorder, root))
-    assert len(recorder._closed) == CLOSED_MAX
+    assert len(recorder._lineage._closed) == CLOSED_MAX
 
 
 def test_ids_of_one_segment_are_bounded_and_counted_by_call_site(recorder: Recorder, shelf: Shelf) -> None:
@@ -314,7 +314,7 @@ def test_r29_spans_that_never_end_are_written_and_let_go(
         start(recorder)
     (part,) = shelf.segments
     assert (part.root_id, part.complete, part.exchanges) == (first.get_span_context().span_id, False, [captured])
-    assert len(recorder._open) == 10
+    assert len(recorder._lineage.open) == 10
     assert recorder.dropped["open"] + sum(batch.dropped.get("open", 0) for batch in shelf.batches) == 11
 
 
@@ -335,3 +335,31 @@ def test_keep_errors_holds_a_bounded_part_of_a_trace_that_is_not_decided(
     assert part.spans[-1] is root
     assert len(part.spans) == 11
     assert (part.dropped["spans"], part.dropped["exchanges"]) == (10, 5)
+
+
+def test_a_tap_is_told_beforehand_where_nothing_is_recorded(recorder: Recorder) -> None:
+    assert recorder.listens()  # the environment
+    root = start(recorder)
+    assert recorder.listens()  # outside of any span: `open` counts it
+    unsampled = NonRecordingSpan(SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(0)))
+    with use_span(unsampled):
+        assert not recorder.listens()
+    with use_span(root):
+        assert recorder.listens()
+    end(recorder, root)
+    with use_span(root):
+        assert recorder.listens()  # late work
+
+
+def test_a_process_that_never_has_an_entry_holds_so_many_exchanges_and_no_more(
+    recorder: Recorder, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "HELD_MAX", 3)
+    for number in range(5):
+        captured = recorder.open("fake", number)
+        if captured is not None:
+            recorder.close(captured, "answer", 1)
+    recorder.flush(1)
+    (batch,) = shelf.environments
+    assert [captured.request for captured in batch.exchanges] == [0, 1, 2]
+    assert batch.dropped == {"exchanges": 2}

@@ -8,6 +8,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from timetracer_otel.cassette import (
+    Blob,
     Cassette,
     Connection,
     Entry,
@@ -44,6 +45,10 @@ def _containers(children: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
     return st.lists(children, max_size=4) | st.dictionaries(any_text, children, max_size=4)
 
 
+blobs = st.builds(
+    Blob, st.integers(0, 2**256 - 1).map("{:064x}".format), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)
+)
+value_or_blob: st.SearchStrategy[Value] = st.recursive(scalars() | blobs, _containers, max_leaves=12)
 any_value: st.SearchStrategy[Value] = st.recursive(scalars(), _containers, max_leaves=12)
 payloads: st.SearchStrategy[Payload] = st.dictionaries(any_text, any_value, max_size=3)
 

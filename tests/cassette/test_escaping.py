@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timetracer_otel.cassette.escaping import is_hidden, safe
+from tests.cassette.strategies import value_or_blob
+from timetracer_otel.cassette import Value
+from timetracer_otel.cassette.escaping import is_hidden, safe, shown, words
 
 
 @given(st.text(st.characters()))
@@ -20,3 +23,16 @@ def test_what_is_visible_stays_as_it_is(text: str) -> None:
 
 def test_what_is_hidden_is_named() -> None:
     assert safe("a\x1b[31m\x00\n\x7f\u202e\ud800") == r"a\x1b[31m\x00\n\x7f\u202e\ud800"
+
+
+@given(value_or_blob)
+def test_a_value_is_shown_as_python_writes_it(value: Value) -> None:
+    assert shown(value) == repr(value)
+    assert words(value) == (value if isinstance(value, str) else repr(value))
+
+
+@pytest.mark.parametrize("number", [10**5000, -(10**5000), 1 << 80_000_000], ids=["large", "negative", "ten megabytes"])
+def test_an_integer_of_any_size_is_shown_at_once(number: int) -> None:
+    text = shown({"total": [number]})
+    assert int(text.removeprefix("{'total': [").removesuffix("]}"), 16) == number
+    assert words(number) == hex(number)

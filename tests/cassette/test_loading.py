@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -13,6 +16,7 @@ from tests.cassette.samples import ENVIRONMENT_PART, ROOT_PART, TRACE_ID
 from tests.cassette.strategies import cassettes, parts
 from timetracer_otel.cassette import (
     Cassette,
+    EnvironmentPart,
     Part,
     as_json,
     compress,
@@ -72,6 +76,47 @@ def test_each_kind_of_file_is_told_from_the_others() -> None:
 def test_any_bytes_give_a_cassette_error(data: bytes) -> None:
     with pytest.raises(CassetteError):
         load(data, "p")
+
+
+def mutated(data: bytes, draw: st.DataObject) -> bytes:
+    """The same with a few pieces replaced, dropped, doubled or put elsewhere."""
+    for _ in range(draw.draw(st.integers(1, 3))):
+        start, end = sorted(draw.draw(st.lists(st.integers(0, len(data)), min_size=2, max_size=2)))
+        piece = draw.draw(st.binary(max_size=3) | st.sampled_from(MARKS) | st.just(data[start:end]))
+        data = data[:start] + piece + data[draw.draw(st.sampled_from([start, start + 1, end])) :]
+    return data
+
+
+MARKS = [
+    b"[",
+    b"{",
+    b'"',
+    b",",
+    b"\\",
+    b"\x00",
+    b'"$b64":',
+    b'{"$blob":{}}',
+    b'{"$map":[]}',
+    b"1e999",
+    b"-0",
+    b"9" * 40,
+]
+
+
+@pytest.mark.parametrize("text", [dump_part(ROOT_PART), orjson.dumps(BUNDLE_JSON)], ids=["part", "bundle"])
+@pytest.mark.parametrize("pack", [bytes, compress], ids=["plain", "packed"])
+@given(draw=st.data(), is_inside=st.booleans())
+def test_r31_a_mutated_file_gives_a_cassette_or_a_cassette_error(
+    text: bytes, pack: Callable[[bytes], bytes], draw: st.DataObject, is_inside: bool
+) -> None:
+    data = pack(mutated(text, draw)) if is_inside else mutated(pack(text), draw)
+    loaded: object
+    try:
+        loaded = load(data, "p")
+    except CassetteError as error:
+        loaded = error
+    assert isinstance(loaded, (Part, EnvironmentPart, Cassette, CassetteError))
+    assert not isinstance(loaded, CassetteError) or "\n" not in str(loaded)
 
 
 def paths(json: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -171,3 +216,53 @@ def test_deep_nesting_is_refused_wherever_it_stands(levels: int) -> None:
 
 def test_fields_of_a_later_release_of_the_same_format_are_passed_over() -> None:
     assert load(orjson.dumps({**PART_JSON, "pools": [{"size": 4}]}), "p") == ROOT_PART
+
+
+TEMPTING: Final[dict[str, Any]] = {
+    "py/object": "subprocess.Popen",
+    "py/reduce": [{"py/type": "os.system"}, {"py/tuple": ["true"]}],
+    "__class__": "builtins.eval",
+    "__reduce__": ["os.system", ["true"]],
+    "__module__": "os",
+    "!!python/object/apply:os.system": ["true"],
+    "tag": "!!python/object/apply:os.system ['true']",
+    "pickle": {"$b64": "gASVHgAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAR0cnVllIWUUpQu"},
+    "path": "../../../../etc/passwd",
+    "format": "{0.__class__.__mro__}",
+    "template": "${jndi:ldap://127.0.0.1/a}",
+}
+WATCHED: Final = """
+import sys
+from timetracer_otel.cassette import as_json, load, merge
+from timetracer_otel.cli.describe import describe
+from timetracer_otel.cli.forms import in_readable_form
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+def work(data):
+    part = load(data, "p")
+    cassette = in_readable_form(merge(part.trace_id, [part]))
+    as_json(cassette)
+    return part, [describe(each) for each in cassette.segments[0].exchanges]
+
+harmless, tempting = (read(path) for path in sys.argv[1:])
+work(harmless)  # imports what it needs
+events = []
+sys.addaudithook(lambda event, arguments: events.append((event, str(arguments)[:200])))
+part, _ = work(tempting)
+seen = [each for each in events if not each[0].startswith(("object.", "sys._getframe", "gc."))]
+print(seen)
+print(sorted({type(value).__name__ for value in part.exchanges[0].result.values()}))
+"""
+
+
+def test_r31_a_file_that_names_python_types_constructs_nothing_but_data(tmp_path: Path) -> None:
+    (tmp_path / "harmless").write_bytes(dump_part(ROOT_PART))
+    document = replaced(replaced(PART_JSON, ("exchanges", 0, "result"), TEMPTING), ("resource",), TEMPTING)
+    (tmp_path / "tempting").write_bytes(orjson.dumps(document))
+    command = [sys.executable, "-c", WATCHED, str(tmp_path / "harmless"), str(tmp_path / "tempting")]
+    events, types = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert events == "[]"  # nothing was imported, opened, compiled, looked up or run
+    assert types == "['bytes', 'list', 'str']"

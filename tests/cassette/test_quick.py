@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cassette.strategies import blobs
 from timetracer_otel.cassette import quick, values
-from timetracer_otel.cassette.model import Value
+from timetracer_otel.cassette.model import Blob, Value
 from timetracer_otel.errors import Unconvertible
 
 LEAVES = st.one_of(
@@ -20,6 +21,7 @@ LEAVES = st.one_of(
     st.floats(),
     st.text(st.characters(codec=None, categories=None)),
     st.binary(),
+    blobs,
     st.sampled_from(["$", "$text", '{"$', 'a,"$b', "null", b"\xff", b"$", "\ud800"]),
 )
 KEYS = st.one_of(st.text(max_size=4), st.sampled_from(["$text", "$b64", "$", "a"]))
@@ -61,6 +63,12 @@ def test_what_is_no_value_is_refused(value: Value) -> None:
 def test_a_document_with_payloads_is_the_same_text(first: Value, second: Value) -> None:
     document: dict[str, Value] = {"id": "1", "none": None, "request": first, "result": {"a": second}}
     assert quick.dumps_nested(document, ("request", "result", "absent")) == values.dumps(document)
+
+
+@given(blobs)
+def test_plain_data_with_a_blob_is_the_same_text(blob: Blob) -> None:
+    document: dict[str, Value] = {"id": "1", "body": [[7, blob], [8, b"end"]]}
+    assert quick.dumps_plain(document) == values.dumps(document)
 
 
 def test_a_mapping_of_another_type_does_not_hide_a_key_that_looks_like_ours() -> None:

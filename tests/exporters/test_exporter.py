@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, set_span_in_context
 
@@ -82,6 +82,32 @@ def test_a_bad_value_is_one_line_and_recording_is_off(
     exporter.shutdown()
 
 
+def test_an_argument_that_there_is_not_is_one_line_and_recording_is_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter = TimetracerSpanExporter(store=tmp_path / "store", stroe="elsewhere")
+    assert active.active() is None
+    (line,) = caplog.messages
+    assert "recording is off: the exporter has no argument stroe" in line
+    assert exporter.export(trace_of(2)) is SpanExportResult.SUCCESS
+
+
+def test_r46_rules_of_a_file_count_from_the_first_part_on(
+    record: Callable[[Settings], Recording], tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    found: list[list[str]] = []
+    for text in ("", 'names = ["customer_no"]'):
+        rules.write_text(text)
+        recording = record(Settings(store=str(tmp_path / f"store {len(found)}"), redact=str(rules)))
+        recording.tracer.start_span("job", attributes={"customer_no": "4711", "password": "hunter2"}).end()
+        (segment,) = recording.cassette().segments
+        assert segment.root is not None
+        found.append([str(segment.root.attributes[name])[:10] for name in ("customer_no", "password")])
+        active.stop()
+    assert found == [["4711", "[redacted:"], ["[redacted:", "[redacted:"]]
+
+
 @pytest.mark.parametrize("mode", ["off", "replay"])
 def test_in_other_modes_it_keeps_quiet(mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TIMETRACER_MODE", mode)
@@ -94,12 +120,53 @@ def test_in_other_modes_it_keeps_quiet(mode: str, monkeypatch: pytest.MonkeyPatc
     assert not (tmp_path / "store").exists()
 
 
+class Hiding(SpanProcessor):
+    """Nobody sees which exporter is in it."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._hidden = exporter
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._hidden.export((span,))
+
+
 @pytest.mark.parametrize("wrapped", [SimpleSpanProcessor, BatchSpanProcessor])
-def test_a_provider_without_our_processor_is_recorded_by_export(
+def test_whatever_provider_the_exporter_is_given_to_has_our_processor(
     recording: Recording, wrapped: type[SimpleSpanProcessor] | type[BatchSpanProcessor]
 ) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(wrapped(TimetracerSpanExporter(store=recording.active.settings.store)))
+    assert provider in recording.active.providers
+    with provider.get_tracer("second").start_as_current_span("root"):
+        captured = recording.active.recorder.open("fake", {"n": 1})
+        assert captured is not None
+        recording.active.recorder.close(captured, {"rows": 1}, 10)
+    provider.shutdown()
+    (segment,) = recording.cassette().segments
+    assert len(segment.spans) == len(segment.exchanges) == 1
+
+
+def test_a_span_that_is_exported_before_its_end_comes_to_our_processor_is_taken_once(recording: Recording) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(Hiding(TimetracerSpanExporter(store=recording.active.settings.store)))
+    tracer = provider.get_tracer("second")
+    early = tracer.start_span("early")
+    active.attach(provider)
+    with tracer.start_as_current_span("root"), tracer.start_as_current_span("child"):
+        pass
+    early.end()
+    cassettes = recording.cassettes()
+    assert [[span.name for span in cassette.segments[0].spans] for cassette in cassettes] == [
+        ["early"],
+        ["root", "child"],
+    ]
+    assert [cassette.segments[0].parts for cassette in cassettes] == [(0,), (0,)]
+
+
+def test_a_provider_without_our_processor_is_recorded_by_export(recording: Recording) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(Hiding(TimetracerSpanExporter(store=recording.active.settings.store)))
+    assert provider not in recording.active.providers
     tracer = provider.get_tracer("second")
     with tracer.start_as_current_span("root"), tracer.start_as_current_span("child"):
         pass
@@ -218,7 +285,7 @@ def _comparable(span: ReadableSpan) -> str:
     return repr((span.name, span.kind, span.status.status_code, dict(span.attributes or {}), events, len(span.links)))
 
 
-def test_shutdown_and_flush_may_come_twice(recording: Recording) -> None:
+def test_r26_shutdown_and_flush_may_come_twice(recording: Recording) -> None:
     exporter = TimetracerSpanExporter(store=recording.active.settings.store)
     recording.tracer.start_span("root").end()
     for _ in range(2):

@@ -145,14 +145,14 @@ def test_a_request_inside_one_that_goes_on_belongs_to_it(recording: Recording) -
 
 def test_a_finalizer_that_ends_a_span_while_we_hold_the_lock_does_not_block(recording: Recording) -> None:
     inner = recording.tracer.start_span("inner")
-    recorder = recording.active.recorder
-    original: Callable[..., object] = recorder._remember  # the innermost thing done under the lock
+    lineage = recording.active.recorder._lineage
+    original: Callable[..., object] = lineage.remember  # the innermost thing done under the lock
 
     def collecting(*arguments: object) -> None:
-        recorder._remember = original  # type: ignore[method-assign,assignment]
+        lineage.remember = original  # type: ignore[method-assign,assignment]
         inner.end()  # as the garbage collector may do at any allocation
         original(*arguments)
 
-    recorder._remember = collecting  # type: ignore[method-assign,assignment]
+    lineage.remember = collecting  # type: ignore[method-assign,assignment]
     recording.tracer.start_span("outer").end()
     assert len(recording.cassettes()) == 2

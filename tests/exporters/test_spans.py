@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFl
 from timetracer_otel.cassette import Span, SpanEvent, SpanLink
 from timetracer_otel.exporters import spans
 from timetracer_otel.exporters.spans import SpanEncoder
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import SECRETS, Redactor
+from timetracer_otel.redaction.places import Place, Places
 
 
 @pytest.fixture
@@ -75,9 +77,56 @@ def test_the_memory_for_clean_values_is_bounded(encoder: SpanEncoder, monkeypatc
     assert all("x" * 10_000 not in str(key) for key in encoder._clean)
 
 
+def test_one_look_at_all_new_texts_finds_the_one_with_a_secret(encoder: SpanEncoder) -> None:
+    encoder.attributes({"user": "ann", "page": "/orders"})
+    masked = encoder.attributes({"user": "ann", "header": "Bearer abcdefgh12345678", "page": "/orders", "n": 2})
+    assert masked["header"] == f"Bearer {Redactor(b'key').marker('bearer', 'abcdefgh12345678')}"
+    assert (masked["user"], masked["page"], masked["n"]) == ("ann", "/orders", 2)
+
+
+def test_a_place_of_a_rule_file_masks_an_attribute() -> None:
+    rules = replace(SECRETS, places=Places((Place(("app", "customer")),)))
+    encoder = SpanEncoder(Redactor(b"key", rules))
+    for _ in range(2):
+        masked = encoder.attributes({"app.customer": "ann", "app.page": "/orders"})
+        assert masked == {"app.customer": Redactor(b"key").marker("customer", "ann"), "app.page": "/orders"}
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [(object, "<class 'object'>"), ({"a": [1, object]}, {"a": [1, "<class 'object'>"]}), ((1, None), [1, None])],
 )
 def test_what_no_cassette_can_hold_stands_as_its_repr(encoder: SpanEncoder, value: Any, kept: object) -> None:
     assert encoder.attributes({"odd": value}) == {"odd": kept}
+
+
+def test_a_secret_that_the_trace_knows_is_masked_in_a_span_under_any_name(encoder: SpanEncoder) -> None:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("shop")
+    span = tracer.start_span("of s3cr3t-session-0123", attributes={"who": "s3cr3t-session-0123", "n": 1})
+    span.add_event("seen", {"by": "id s3cr3t-session-0123"})
+    span.end()
+    assert isinstance(span, ReadableSpan)
+    redactor = Redactor(b"key").of_trace()
+    assert encoder.encode(span, redactor).attributes["who"] == "s3cr3t-session-0123"
+    redactor.headers([[b"cookie", b"sid=s3cr3t-session-0123"]], "headers")
+    marker = redactor.marker("cookie", "s3cr3t-session-0123")
+    encoded = encoder.encode(span, redactor)
+    assert (encoded.name, encoded.attributes) == (f"of {marker}", {"who": marker, "n": 1})
+    assert encoded.events[0].attributes == {"by": f"id {marker}"}
+
+
+@pytest.mark.parametrize("name", ["db.statement", "db.query.text"])
+def test_r46_a_literal_that_goes_into_a_secret_column_is_masked_in_the_statement_of_a_span(
+    encoder: SpanEncoder, name: str
+) -> None:
+    redactor = Redactor(b"key")
+    sql = "INSERT INTO users (name, password) VALUES ('ann', '{}')"
+    assert encoder.attributes({name: sql.format("short")}) == {name: sql.format(redactor.marker("password", "short"))}
+    assert encoder.attributes({"note": sql.format("short")}) == {"note": sql.format("short")}
+
+
+def test_r46_values_of_a_statement_that_have_no_names_go_as_a_whole(encoder: SpanEncoder) -> None:
+    redactor = Redactor(b"key")
+    for name in ("db.statement.parameters", "db.query.parameter.0"):
+        marker = redactor.marker("statement_parameters", "('ann', 'x')")
+        assert encoder.attributes({name: "('ann', 'x')"}) == {name: marker}

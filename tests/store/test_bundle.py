@@ -100,3 +100,27 @@ def test_a_bundle_never_takes_the_place_of_a_pipe_or_a_device(tmp_path: Path) ->
         save_bundle(CASSETTE, tmp_path / "pipe")
     assert (tmp_path / "pipe").is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_r31_segments_of_the_same_entry_have_bundles_of_their_own(tmp_path: Path) -> None:
+    paths = {save_bundle(CASSETTE, tmp_path, segment_id).name for segment_id in (ROOT_ID, "c3" * 8, None)}
+    assert paths == {
+        "shop-get-orders-id-500-7f3a91c2-a1a1a1a1.cassette.json",
+        "shop-get-orders-id-500-7f3a91c2-c3c3c3c3.cassette.json",
+        "shop-get-orders-id-500-7f3a91c2.cassette.json",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["[../../x]", "[/abs]", "[a:b*?]", "x" * 400, "[é]", "[e\u0301]", "CON", "nul.txt", "a\\b", " .", "A", "\x00\n"],
+)
+def test_r31_a_name_from_outside_makes_one_file_in_the_folder_that_every_system_takes(
+    name: str, tmp_path: Path
+) -> None:
+    entry = Entry("http.server", name, name)
+    cassette = merge(TRACE_ID, [replace(ROOT_PART, entry=entry, resource={"service.name": name})])
+    path = save_bundle(cassette, tmp_path)
+    assert [path] == list(tmp_path.iterdir())
+    assert re.fullmatch(r"[a-z0-9-]{1,86}\.cassette\.json", path.name)
+    assert path.name.split(".")[0].split("-")[-1] == "7f3a91c2"  # never only a name that Windows keeps for itself

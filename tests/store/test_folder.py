@@ -13,10 +13,6 @@ from timetracer_otel.store import Store
 PART_NAME = f"{ROOT_ID}-9f9f9f9f.0.json.zst"
 
 
-def hold(store: Store) -> Path:
-    return store.hold_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))
-
-
 def test_parts_and_environments_lie_where_the_design_says(tmp_path: Path) -> None:
     store = Store(tmp_path / "new" / "store")
     written = store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))
@@ -31,35 +27,6 @@ def test_a_store_that_was_never_written_makes_no_folder(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     store.list_traces()
     assert not (tmp_path / "store").exists()
-
-
-def test_a_held_part_is_seen_by_nobody_until_it_is_kept(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    held = hold(store)
-    assert held == tmp_path / "pending" / f"{TRACE_ID}.{PART_NAME}"
-    assert store.list_traces().traces == ()
-    assert store.keep(held) == tmp_path / TRACE_ID / PART_NAME
-    assert not held.exists()
-    assert [trace.trace_id for trace in store.list_traces().traces] == [TRACE_ID]
-
-
-def test_a_held_part_that_is_dropped_is_gone_and_dropping_it_again_is_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    held = hold(store)
-    store.drop(held)
-    store.drop(held)
-    assert not held.exists()
-    assert store.list_traces().traces == ()
-
-
-def test_only_held_parts_can_be_kept_or_dropped(tmp_path: Path) -> None:
-    other = tmp_path / "other.txt"
-    other.write_text("mine")
-    with pytest.raises(ValueError, match=r"'other\.txt' is no name of a file in a store"):
-        Store(tmp_path).drop(other)
-    with pytest.raises(ValueError, match=r"'other\.txt' is no name of a file in a store"):
-        Store(tmp_path).keep(other)
-    assert other.read_text() == "mine"
 
 
 @pytest.mark.parametrize("wrong", ["..", "../../etc", "", "7F" * 16, "7f3a/" * 8])
@@ -91,7 +58,7 @@ def test_a_recorder_writes_on_where_it_began_when_the_working_directory_changes(
     monkeypatch.chdir(tmp_path)
     store = Store("cassettes")
     monkeypatch.chdir(tmp_path / "elsewhere")
-    store.keep(hold(store))
+    store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))
     assert (tmp_path / "cassettes" / TRACE_ID / PART_NAME).exists()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 

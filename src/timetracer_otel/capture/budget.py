@@ -37,6 +37,7 @@ class Budget:
         self.in_flight += size
         if captured.segment is not None:
             captured.segment.size += size
+            captured.segment.unwritten += size
         else:
             self._environment += size
 

@@ -7,6 +7,7 @@ Values are logged per call site, since one flat sequence would shift when a libr
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from collections.abc import Callable
@@ -27,9 +28,23 @@ source: Callable[[str], uuid.UUID | None] | None = None
 """Asked for the value in replay; None means that a new one is made."""
 
 
+_process = 0
+"""Its number: until `after_fork` a child does not log, since a lock of the log may be one that nobody gives back.
+
+OpenTelemetry's SDK makes an id in the child, in a thread that it waits for, before hooks of ours run there.
+"""
+
+
 def install() -> None:
     """Replaces `uuid.uuid4` (idempotent). Runs before the app does `from uuid import uuid4`."""
-    uuid.uuid4 = uuid4
+    global _process
+    _process, uuid.uuid4 = os.getpid(), uuid4
+
+
+def after_fork() -> None:
+    """The child's log is ready."""
+    global _process
+    _process = os.getpid()
 
 
 def uninstall() -> None:
@@ -41,7 +56,7 @@ def uuid4() -> uuid.UUID:
     value = _serve() if source is not None else None
     if value is None:
         value = original()
-    if log is not None:
+    if log is not None and os.getpid() == _process:
         _log(value)
     return value
 

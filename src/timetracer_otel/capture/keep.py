@@ -1,4 +1,4 @@
-"""TIMETRACER_KEEP: which segments are written. Decided when the local root has ended."""
+"""TIMETRACER_KEEP: which segments are written. A fraction is chosen at the start, the rest when the local root ends."""
 
 from __future__ import annotations
 
@@ -14,17 +14,33 @@ if TYPE_CHECKING:
 
 SERVER_ERROR: Final = 500
 STATUS_ATTRIBUTES: Final = ("http.response.status_code", "http.status_code")
+RETRY_ATTRIBUTE: Final = "celery.retry.reason"
+"""Set by opentelemetry-instrumentation-celery on a task that asks to run again; its status then stays UNSET."""
+
+# W3C trace context, level 2: the 56 rightmost bits of a trace id are random, the others may be a time.
+_RANDOM_BITS: Final = (1 << 56) - 1
 
 
-def is_kept(keep: Keep, spans: Iterable[ReadableSpan]) -> bool:
-    """`spans` are those of the segment that have ended, its root among them."""
-    return keep.everything or (keep.errors and any(is_error(span) for span in spans))
+def is_kept_at_once(keep: Keep, trace_id: int) -> bool:
+    """True if nothing that happens in this trace can change that it is kept."""
+    return keep.everything or (keep.one_in is not None and (trace_id & _RANDOM_BITS) % keep.one_in == 0)
+
+
+def is_kept(keep: Keep, root_id: int, spans: Iterable[ReadableSpan]) -> bool:
+    """`spans` are those of the segment that have ended and that memory holds, its root among them."""
+    return any((keep.errors and is_error(span)) or _is_slow_root(keep, root_id, span) for span in spans)
 
 
 def is_error(span: ReadableSpan) -> bool:
-    """ERROR status, or an answer of 5xx."""
+    """ERROR status, an answer of 5xx, or a task that asks for a retry."""
     if span.status.status_code is StatusCode.ERROR:
         return True
     attributes = span.attributes or {}
     codes = (attributes.get(name) for name in STATUS_ATTRIBUTES)
-    return any(isinstance(code, int) and code >= SERVER_ERROR for code in codes)
+    return RETRY_ATTRIBUTE in attributes or any(isinstance(code, int) and code >= SERVER_ERROR for code in codes)
+
+
+def _is_slow_root(keep: Keep, root_id: int, span: ReadableSpan) -> bool:
+    if keep.slow_ns is None or span.context is None or span.context.span_id != root_id:
+        return False
+    return (span.end_time or 0) - (span.start_time or 0) >= keep.slow_ns

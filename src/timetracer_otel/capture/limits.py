@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from timetracer_otel.config import MIB
+
 PART_MAX_SPANS: Final = 2000
+PART_MAX_BYTES: Final = 8 * MIB
+"""Of payload: what a segment has captured by then becomes a part, though its root is still open."""
 CLOSED_MAX: Final = 10_000
 """Ended spans by which late children and late answers still find their segment."""
 OPEN_MAX: Final = 50_000

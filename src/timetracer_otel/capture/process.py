@@ -23,6 +23,8 @@ PACKAGES = (
     "fastapi",
     "uvicorn",
     "gunicorn",
+    "hypercorn",
+    "celery",
     "opentelemetry-sdk",
     "timetracer-otel",
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from timetracer_otel.capture.budget import size_of
 from timetracer_otel.capture.keep import is_error
-from timetracer_otel.capture.limits import GENERATED_MAX, HELD_MAX, LATE_IDS_MAX
+from timetracer_otel.capture.limits import GENERATED_MAX, HELD_MAX, LATE_IDS_MAX, PART_MAX_BYTES, PART_MAX_SPANS
 
 if TYPE_CHECKING:
     import uuid
@@ -33,8 +33,11 @@ class SegmentState:
         "exchanges",
         "generated",
         "is_entry",
+        "is_held",
         "is_kept",
         "is_server",
+        "is_spooled",
+        "name",
         "open_spans",
         "parent_segment",
         "part",
@@ -45,6 +48,7 @@ class SegmentState:
         "size",
         "spans",
         "trace_id",
+        "unwritten",
     )
 
     def __init__(
@@ -55,19 +59,27 @@ class SegmentState:
         is_server: bool = False,
         parent_segment: int | None = None,
         root_start_ns: int = 0,
+        name: str = "",
     ) -> None:
         self.trace_id = trace_id
         self.root_id = root_id
         self.is_entry = is_entry
         self.is_server = is_server
         self.parent_segment = parent_segment
+        self.name = name
+        """Of the root span as it began: all that is known of one that never ends."""
         self.open_spans = 0
         self.root_ended = False
         self.root_start_ns = root_start_ns
         self.is_kept: bool | None = None
-        """None until the root has ended and TIMETRACER_KEEP has decided."""
+        """None until TIMETRACER_KEEP has decided."""
+        self.is_held = self.is_spooled = False
+        """Parts of it wait in `pending/` for that decision; exchanges of its next part are in a spool."""
         self.part = 0
         self.size = 0
+        """Bytes of payload since it began."""
+        self.unwritten = 0
+        """Those that no part has taken yet."""
         self.spans: list[ReadableSpan] = []
         self.exchanges: list[Captured] = []
         self.generated: list[Made] = []
@@ -79,6 +91,11 @@ class SegmentState:
     def is_full(self) -> bool:
         """True when no more exchanges fit in, though their payloads would."""
         return len(self.exchanges) >= HELD_MAX
+
+    @property
+    def is_large(self) -> bool:
+        """True when a part is due before the root has ended."""
+        return self.unwritten >= PART_MAX_BYTES or len(self.spans) >= PART_MAX_SPANS
 
     def add(self, span: ReadableSpan) -> None:
         """Beyond the limit only the root and what failed stay: TIMETRACER_KEEP asks for those."""
@@ -97,9 +114,16 @@ class SegmentState:
         else:
             self.dropped["generated"] += 1
 
-    def take_part(self, is_done: bool, connections: tuple[Connection, ...], dropped: Mapping[str, int]) -> SegmentBatch:
-        """What has come up since the last part; it is no longer here."""
-        for captured in self.exchanges:
+    def take_part(
+        self, is_done: bool, is_final: bool, connections: tuple[Connection, ...], dropped: Mapping[str, int]
+    ) -> SegmentBatch:
+        """What has come up since the last part; it is no longer here.
+
+        While more is to come (not `is_final`), what is not finished stays: open exchanges, and the root, whose part
+        says whether the segment is complete.
+        """
+        spans, exchanges = self._take(is_final)
+        for captured in exchanges:
             captured.is_written = True
         batch = SegmentBatch(
             trace_id=self.trace_id,
@@ -107,18 +131,40 @@ class SegmentState:
             root_start_ns=self.root_start_ns,
             part=self.part,
             complete=is_done,
-            spans=self.spans,
-            exchanges=self.exchanges,
+            spans=spans,
+            exchanges=exchanges,
             is_server=self.is_server,
-            size=size_of(self.exchanges),
+            is_held=self.is_kept is None,
+            size=size_of(exchanges),
             parent_segment=self.parent_segment,
+            name=self.name,
             connections=connections,
             generated=self.generated,
             dropped=dropped,
         )
         self.part += 1
-        self.spans, self.exchanges, self.generated = [], [], self.generated[-LATE_IDS_MAX:]
+        self.unwritten = 0
+        if is_final:
+            self.generated = self.generated[-LATE_IDS_MAX:]
         return batch
+
+    def _take(self, is_final: bool) -> tuple[list[ReadableSpan], list[Captured]]:
+        spans, exchanges = self.spans, self.exchanges
+        if is_final:
+            self.spans, self.exchanges = [], []
+            return spans, exchanges
+        self.spans = [span for span in spans if span.context is not None and span.context.span_id == self.root_id]
+        self.exchanges = [captured for captured in exchanges if not captured.closed_ns]
+        root, waiting = set(map(id, self.spans)), set(map(id, self.exchanges))
+        return [s for s in spans if id(s) not in root], [c for c in exchanges if id(c) not in waiting]
+
+    def spooled(self, captured: Captured, connections: tuple[Connection, ...]) -> SpoolBatch:
+        """One exchange for the spool of the part that comes next."""
+        return SpoolBatch(self, self.part, captured, connections)
+
+    def empty(self) -> None:
+        """Nothing of what memory holds is wanted."""
+        self.spans, self.exchanges, self.generated, self.unwritten = [], [], [], 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +180,12 @@ class SegmentBatch:
     exchanges: list[Captured]
     is_server: bool = False
     """The root is of kind SERVER: its thread has a client waiting."""
+    is_held: bool = False
+    """TIMETRACER_KEEP has not decided yet: it waits in `pending/` for a `Verdict`."""
     size: int = 0
     """Bytes of payloads, as the recorder counts them: what `Recorder.written` gives back."""
     parent_segment: int | None = None
+    name: str = ""
     connections: tuple[Connection, ...] = ()
     generated: list[Made] = field(default_factory=list)
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -154,16 +203,44 @@ class EnvironmentBatch:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
-Batch: TypeAlias = "SegmentBatch | EnvironmentBatch"
+@dataclass(frozen=True, slots=True)
+class SpoolBatch:
+    """One closed exchange of a segment whose process may be killed before its part is due.
+
+    `segment` may have gone on since; of it only what never changes is read.
+    """
+
+    segment: SegmentState
+    part: int
+    captured: Captured
+    connections: tuple[Connection, ...] = ()
+    is_server: ClassVar[bool] = False
+    size: ClassVar[int] = 0
+    dropped: ClassVar[Mapping[str, int]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of that which waits in `pending/` for a segment."""
+
+    trace_id: int
+    root_id: int
+    is_kept: bool
+    is_server: bool = False
+    size: ClassVar[int] = 0
+    dropped: ClassVar[Mapping[str, int]] = {}
+
+
+Batch: TypeAlias = "SegmentBatch | EnvironmentBatch | SpoolBatch | Verdict"
 
 
 class Sink(Protocol):
     """The writer. `put` returns at once on an event loop; it calls `Recorder.written` when the bytes have left
     memory."""
 
-    def put(self, batch: SegmentBatch | EnvironmentBatch) -> None: ...
+    def put(self, batch: Batch) -> None: ...
 
-    def spill(self, released: Callable[[int], None]) -> Spill | None:
+    def spill(self, captured: Captured, released: Callable[[int], None]) -> Spill | None:
         """As `Tape.spill`."""
 
     def flush(self, timeout_s: float) -> bool:

@@ -20,6 +20,7 @@ class Captured:
 
     __slots__ = (
         "closed_ns",
+        "coded",
         "complete",
         "connection",
         "driver",
@@ -60,6 +61,8 @@ class Captured:
         """Those of them that are in memory and count against the limits."""
         self.span_id: int | None = None
         self.segment: SegmentState | None = None
+        self.coded: tuple[int, object] | None = None
+        """The writer's own: what it made of this revision, for the part that comes after the spool."""
 
 
 class Spill(Protocol):
@@ -78,11 +81,18 @@ class Spill(Protocol):
         """Nothing of it is wanted any more."""
 
     def blobs(self) -> Sequence[Blob] | None:
-        """For the codec, after `end`: where each chunk lies, in order; None when it could not be stored."""
+        """For the codec, after `end`: where each chunk lies, in order; None when it could not be stored (`reason`)."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why `blobs` is None, as `Captured.dropped` names it."""
 
 
 class Tape(Protocol):
     """Where taps put exchanges: the `Recorder`, or in replay a list in memory. May raise: callers are guarded."""
+
+    def listens(self) -> bool:
+        """False where `open` would give None whatever the request: a tap asks before it takes the request apart."""
 
     def open(
         self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
@@ -100,9 +110,10 @@ class Tape(Protocol):
     def discard(self, captured: Captured) -> None:
         """The request never reached the server, or was skipped by it: there is no exchange."""
 
-    def spill(self, released: Callable[[int], None]) -> Spill | None:
-        """A way to disk for the chunks of one large payload; None where everything stays in memory.
+    def spill(self, captured: Captured, released: Callable[[int], None]) -> Spill | None:
+        """A way to disk for the chunks of one large payload of an open exchange; None where all stays in memory.
 
+        Its request is looked at before the first chunk is written: secrets that stand in it are masked in the chunks.
         `released` is called, in any thread, with the size of each chunk that has left memory.
         """
 

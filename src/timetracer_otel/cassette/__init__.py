@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import (
     FORMAT,
+    Blob,
     Cassette,
     Connection,
     Entry,
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
     from timetracer_otel.cassette.dump import dump_environment, dump_exchange, dump_part, part_pieces
     from timetracer_otel.cassette.forms import Readable, as_json, readable, service_of
     from timetracer_otel.cassette.loading import Loaded, load, load_bundle, load_environment, load_part
-    from timetracer_otel.cassette.merging import merge, start_ns
+    from timetracer_otel.cassette.merging import end_ns, merge, start_ns
     from timetracer_otel.cassette.part import EnvironmentPart, Part
+    from timetracer_otel.cassette.sampling import NOT_SAMPLED, partly_sampled
 
 __all__ = [
     "FORMAT",
+    "NOT_SAMPLED",
+    "Blob",
     "Cassette",
     "Connection",
     "Entry",
@@ -60,12 +64,14 @@ __all__ = [
     "dump_environment",
     "dump_exchange",
     "dump_part",
+    "end_ns",
     "load",
     "load_bundle",
     "load_environment",
     "load_part",
     "merge",
     "part_pieces",
+    "partly_sampled",
     "readable",
     "service_of",
     "start_ns",
@@ -73,6 +79,7 @@ __all__ = [
 
 _HOMES: Final = {
     "EnvironmentPart": "part",
+    "NOT_SAMPLED": "sampling",
     "Loaded": "loading",
     "Part": "part",
     "Readable": "forms",
@@ -82,12 +89,14 @@ _HOMES: Final = {
     "dump_environment": "dump",
     "dump_exchange": "dump",
     "dump_part": "dump",
+    "end_ns": "merging",
     "load": "loading",
     "load_bundle": "loading",
     "load_environment": "loading",
     "load_part": "loading",
     "merge": "merging",
     "part_pieces": "dump",
+    "partly_sampled": "sampling",
     "readable": "forms",
     "service_of": "forms",
     "start_ns": "merging",

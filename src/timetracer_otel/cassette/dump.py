@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from timetracer_otel.cassette import quick, values
+from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES, Put, payload_mark
 from timetracer_otel.cassette.document import (
     Document,
     environment_part_document,
@@ -38,14 +39,26 @@ def dump_environment(part: EnvironmentPart, exchanges: Sequence[bytes] | None = 
     return b"".join(_pieces(environment_part_document(part), texts))
 
 
-def dump_exchange(exchange: Exchange, is_plain: bool = False) -> bytes:
+def dump_exchange(exchange: Exchange, is_plain: bool = False, put: Put | None = None) -> bytes:
     """An exchange as JSON text. Raises Unconvertible if a payload is no Value or is nested too deep.
 
-    `is_plain`, as in `drivers.base.Encoded`: nothing in it needs a look.
+    `is_plain`, as in `drivers.base.Encoded`: nothing in it needs a look. `put` stores the text of a request or result
+    that is too large to stand here; without it all stands here.
     """
+    document = exchange_document(exchange)
     if is_plain:
-        return quick.dumps_plain(exchange_document(exchange))
-    return quick.dumps_nested(exchange_document(exchange), ("request", "result", "dropped"))
+        text = quick.dumps_plain(document)
+        if put is None or len(text) <= INLINE_MAX_BYTES:
+            return text
+    texts = quick.payload_texts(document, ("request", "result", "dropped"))
+    if put is not None:
+        texts |= {name: _stored(texts[name], put) for name in ("request", "result")}
+    return quick.dumps_around(document, texts)
+
+
+def _stored(text: bytes, put: Put) -> bytes:
+    """The text, or if it is too large the mark that says where it went."""
+    return text if len(text) <= INLINE_MAX_BYTES else quick.dumps_strictly(payload_mark(put(text), len(text)))
 
 
 def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:

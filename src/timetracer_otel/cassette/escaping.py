@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
+from timetracer_otel.cassette.model import Value
+
+DIGITS_BITS_MAX: Final = 4096
+"""Larger integers are printed in hex: to write millions of decimal digits takes minutes, and Python may refuse to."""
 HIDDEN: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode's controls, overrides of the writing direction, lone surrogates and line separators."""
 
@@ -18,6 +23,29 @@ def safe(text: str) -> str:
 
 def is_hidden(character: str) -> bool:
     return unicodedata.category(character) in HIDDEN
+
+
+def shown(value: Value) -> str:
+    """The value as Python writes it. It is not `safe` yet."""
+    return repr(_printable(value))
+
+
+def words(value: Value) -> str:
+    """A text as it is, anything else as Python writes it. It is not `safe` yet."""
+    return value if isinstance(value, str) else shown(value)
+
+
+class _Hex(int):
+    def __repr__(self) -> str:
+        return hex(self)
+
+
+def _printable(value: Value) -> Value:
+    if isinstance(value, int) and value.bit_length() > DIGITS_BITS_MAX:
+        return _Hex(value)
+    if isinstance(value, Mapping):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _escape(character: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final, TypeAlias, TypeVar
 
 from timetracer_otel.cassette import values
+from timetracer_otel.cassette.allowance import Allowance
+from timetracer_otel.cassette.blobs import Get, with_payloads
 from timetracer_otel.cassette.compression import decompress
 from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
 from timetracer_otel.cassette.fields import Fields
-from timetracer_otel.cassette.migrations import upgrade
-from timetracer_otel.cassette.model import Cassette, Environment, Process, Segment
+from timetracer_otel.cassette.migrations import check_version, upgrade
+from timetracer_otel.cassette.model import Blob, Cassette, Environment, Process, Segment, Value
 from timetracer_otel.cassette.part import EnvironmentPart, Part
 from timetracer_otel.cassette.read import (
     PROCESS_ID_DIGITS,
@@ -22,28 +24,37 @@ from timetracer_otel.cassette.read import (
     read_process,
     read_span,
 )
+from timetracer_otel.cassette.values import Json
 from timetracer_otel.errors import DamagedCassette
 
 Loaded: TypeAlias = "Part | EnvironmentPart | Cassette"
 T = TypeVar("T")
 
 
-def load(data: bytes, path: str) -> Loaded:
-    """A part, an environment's part or a bundle, whichever the file is. Raises DamagedCassette, UnsupportedVersion."""
+def load(data: bytes, path: str, blobs: Get | None = None, allowance: Allowance | None = None) -> Loaded:
+    """A part, an environment's part or a bundle, whichever the file is. Raises DamagedCassette, UnsupportedVersion.
+
+    `blobs` gives what lies beside the file. Without it a Blob stays one, and a payload that lies beside reads as `{}`.
+    `allowance` is for all files of one cassette together.
+    """
     try:
-        return _read(_fields(data, path), path)
+        return _read(_fields(data, path, blobs, allowance or Allowance()), path)
     except (ValueError, RecursionError) as error:
         raise DamagedCassette(path, " ".join(str(error).split())) from None
+    except MemoryError:
+        raise DamagedCassette(path, "there is not enough memory to read it") from None
 
 
-def load_part(data: bytes, path: str) -> Part:
+def load_part(data: bytes, path: str, blobs: Get | None = None, allowance: Allowance | None = None) -> Part:
     """Raises DamagedCassette, also if the file is another kind of cassette file; UnsupportedVersion."""
-    return _only(Part, load(data, path), path)
+    return _only(Part, load(data, path, blobs, allowance), path)
 
 
-def load_environment(data: bytes, path: str) -> EnvironmentPart:
+def load_environment(
+    data: bytes, path: str, blobs: Get | None = None, allowance: Allowance | None = None
+) -> EnvironmentPart:
     """Raises DamagedCassette, also if the file is another kind of cassette file; UnsupportedVersion."""
-    return _only(EnvironmentPart, load(data, path), path)
+    return _only(EnvironmentPart, load(data, path, blobs, allowance), path)
 
 
 def load_bundle(data: bytes, path: str) -> Cassette:
@@ -51,17 +62,40 @@ def load_bundle(data: bytes, path: str) -> Cassette:
     return _only(Cassette, load(data, path), path)
 
 
-def _fields(data: bytes, path: str) -> Fields:
-    import orjson
-
+def _fields(data: bytes, path: str, blobs: Get | None, allowance: Allowance) -> Fields:
     text = decompress(data)
+    allowance.take(text)
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"neither JSON nor zstd ({error})" if text is data else f"not JSON ({error})") from None
+        document = _parsed(text)
+    except ValueError as error:
+        raise ValueError(f"{'neither JSON nor zstd' if text is data else 'not JSON'} ({error})") from None
     if not isinstance(document, dict):
         raise ValueError("JSON, but not an object")
-    return Fields(values.decode(upgrade(document, path), DOCUMENT_DEPTH))
+    check_version(document, path)
+    if "segments" in document:
+        return Fields(values.decode(upgrade(document), DOCUMENT_DEPTH, _refuse))
+    # Before it is upgraded: a step is to see payloads whole, wherever they lay.
+    whole = with_payloads(document, lambda blob: {} if blobs is None else _payload(blobs(blob), allowance))
+    return Fields(values.decode(upgrade(whole), DOCUMENT_DEPTH, blobs or values.as_it_is))
+
+
+def _parsed(text: bytes) -> Json:
+    import orjson
+
+    return orjson.loads(text)
+
+
+def _payload(text: bytes, allowance: Allowance) -> Json:
+    """What a blob holds that stands for a whole payload. What is wrong in it is said of the file that names it."""
+    allowance.take(text)
+    try:
+        return _parsed(text)
+    except ValueError as error:
+        raise ValueError(f"a payload that lies beside it is not JSON ({error})") from None
+
+
+def _refuse(blob: Blob) -> Value:
+    raise ValueError(f"a bundle holds all that it needs, and this one names the blob {blob.sha256[:16]}…")
 
 
 def _read(fields: Fields, path: str) -> Loaded:

@@ -53,6 +53,13 @@ def start_ns(segment: Segment) -> int:
     return min((span.start_ns for span in segment.spans), default=_NEVER)
 
 
+def end_ns(segment: Segment) -> int:
+    """When the last of the segment's spans and answers ended."""
+    began_ns = start_ns(segment)
+    ends = [span.end_ns for span in segment.spans]
+    return max(ends + [began_ns + each.at_ns + each.duration_ns for each in segment.exchanges], default=began_ns)
+
+
 def _check_trace(trace_id: str, parts: Sequence[Part]) -> None:
     for part in parts:
         if part.trace_id != trace_id:

@@ -15,19 +15,30 @@ MIGRATIONS: Final[Mapping[int, Migration]] = {}
 """`MIGRATIONS[n]` makes version n + 1 of version n. A step is written once and never changed."""
 
 
-def upgrade(
-    document: dict[str, Any], path: str, migrations: Mapping[int, Migration] = MIGRATIONS, newest: int = FORMAT
-) -> dict[str, Any]:
-    """The document in the newest format. Raises UnsupportedVersion if it is newer, ValueError if it has no version."""
-    version = _version(document)
-    if version > newest:
+def check_version(document: Mapping[str, Any], path: str, newest: int = FORMAT) -> None:
+    """Raises UnsupportedVersion if the document is newer than this release, ValueError if it has no version."""
+    if (version := _version(document)) > newest:
         raise UnsupportedVersion(path, version, newest)
-    for step in range(version, newest):
-        document = migrations[step](document)
+
+
+def upgrade(
+    document: dict[str, Any], migrations: Mapping[int, Migration] = MIGRATIONS, newest: int = FORMAT
+) -> dict[str, Any]:
+    """A document that `check_version` let through, in the newest format. Raises ValueError."""
+    for version in range(_version(document), newest):
+        document = _step(migrations[version], document)
     return document
 
 
-def _version(document: dict[str, Any]) -> int:
+def _step(migration: Migration, document: dict[str, Any]) -> dict[str, Any]:
+    """A stranger's file says an old version and may have any shape: what a step stumbles over is the file's fault."""
+    try:
+        return migration(document)
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        raise ValueError(f"it is not what its version says ({type(error).__name__})") from None
+
+
+def _version(document: Mapping[str, Any]) -> int:
     version = document.get("timetracer")
     if type(version) is not int or version < 1:
         raise ValueError('no format version under "timetracer"')

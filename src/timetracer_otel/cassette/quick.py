@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Final
 
 from timetracer_otel.cassette import values
-from timetracer_otel.cassette.model import Value
+from timetracer_otel.cassette.model import Blob, Value
 
 _ATOMS: Final = frozenset[type]({NoneType, bool, int, str})
 _NEVER: Final = frozenset[type]({NoneType, bool, int, str, bytes})
@@ -49,18 +49,20 @@ def dumps_strictly(document: object) -> bytes:
     """`dumps_plain`, also of what `plain` gave. Raises TypeError for what needs the slow writer."""
     import orjson
 
-    return orjson.dumps(document, _marked)
+    return orjson.dumps(document, _marked, orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
 def plain(mapping: Mapping[str, Value]) -> object:
     """The mapping itself if `dumps_plain` may write it, else its text, ready to be embedded."""
     import orjson
 
-    is_plain = _ATOMS.issuperset(map(type, mapping.values())) and not any(key.startswith("$") for key in mapping)
+    is_plain = _ATOMS.issuperset(map(type, mapping.values())) and "$" not in "".join(mapping)
     return mapping if is_plain else orjson.Fragment(dumps(mapping, values.MAX_DEPTH - 1))
 
 
 def _marked(leaf: object) -> Value:
+    if isinstance(leaf, Blob):
+        return values.encode(leaf)  # type: ignore[no-any-return]  # JSON
     if not isinstance(leaf, (bytes, bytearray, memoryview)):
         raise TypeError  # a mapping of another type; or no Value, which `values.dumps` then names
     return values.encode(bytes(leaf))  # type: ignore[no-any-return]  # JSON
@@ -68,14 +70,24 @@ def _marked(leaf: object) -> Value:
 
 def dumps_nested(document: Mapping[str, Value], payloads: Sequence[str]) -> bytes:
     """`dumps` of a document whose fields named by `payloads` are any data, if there, the others text and numbers."""
+    return dumps_around(document, payload_texts(document, payloads))
+
+
+def payload_texts(document: Mapping[str, Value], payloads: Sequence[str]) -> dict[str, bytes]:
+    """The JSON text of each of these fields that is there."""
+    return {name: dumps(document[name], values.MAX_DEPTH - 1) for name in payloads if name in document}
+
+
+def dumps_around(document: Mapping[str, Value], texts: Mapping[str, bytes]) -> bytes:
+    """`dumps` of a document of text and numbers, with `texts` in place of the fields of these names."""
     import orjson
 
-    present = [name for name in payloads if name in document]
-    parts = {name: orjson.Fragment(dumps(document[name], values.MAX_DEPTH - 1)) for name in present}
+    parts = {name: orjson.Fragment(text) for name, text in texts.items()}
     try:
         return orjson.dumps({**document, **parts})
     except TypeError:
-        return values.dumps(document)
+        rest = {name: value for name, value in document.items() if name not in texts}
+        return orjson.dumps({**document, **values.encode(rest), **parts})
 
 
 def _may_be_deep(text: bytes, max_depth: int) -> bool:

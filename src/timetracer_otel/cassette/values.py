@@ -10,14 +10,18 @@ import math
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from types import NoneType
 from typing import Any, Final, TypeAlias, cast
 
-from timetracer_otel.cassette.model import Value
+from timetracer_otel.cassette.blobs import BLOB, decode_blob, encode_blob
+from timetracer_otel.cassette.model import Blob, Value
 from timetracer_otel.errors import Unconvertible
 
 Json: TypeAlias = Any
 """What orjson reads and writes: None, bool, int, float, str, list, dict. (Any: to read it is to ask for its type.)"""
+Resolve: TypeAlias = Callable[[Blob], Value]
+"""What to have in place of a blob."""
 
 MAX_DEPTH: Final = 200
 """Levels of lists and mappings in one payload; orjson itself writes 254."""
@@ -48,12 +52,19 @@ def encode(value: Value, max_depth: int = MAX_DEPTH) -> Json:
     return _encode(value, _NEVER_ALTERED, max_depth)
 
 
-def decode(json: Json, max_depth: int = MAX_DEPTH) -> Value:
-    """The value that `encode` was given. Raises ValueError for anything that `encode` does not write."""
+def as_it_is(value: Any) -> Json:
+    return value
+
+
+def decode(json: Json, max_depth: int = MAX_DEPTH, resolve: Resolve = as_it_is) -> Value:
+    """The value that `encode` was given, and for a blob what `resolve` gives.
+
+    Raises ValueError for anything that `encode` does not write.
+    """
     if type(json) is list:
-        return _decode_list(json, max_depth)
+        return _decode_list(json, max_depth, resolve)
     if type(json) is dict:
-        return _decode_map(json, max_depth)
+        return _decode_map(json, max_depth, resolve)
     if type(json) in _PLAIN_JSON:
         return cast(Value, json)
     raise ValueError(f"{type(json).__name__} is no JSON")
@@ -143,21 +154,18 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _as_it_is(value: Any) -> Json:
-    return value
-
-
 def _bytes_of(value: Any) -> bytes:
     return bytes(memoryview(value))
 
 
 _SCALARS: Final[dict[type, Callable[[Any], Json]]] = {
-    NoneType: _as_it_is,
-    bool: _as_it_is,
+    NoneType: as_it_is,
+    bool: as_it_is,
     int: _encode_int,
     float: _encode_float,
     str: _encode_str,
     bytes: _encode_bytes,
+    Blob: encode_blob,
 }
 
 # The methods of the base, since a subclass may well say something else: str() of an enum is its name.
@@ -169,49 +177,55 @@ _SUBCLASSES: Final[tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Json]]
 )
 
 
-def _decode_list(values: list[Json], depth: int) -> list[Value]:
+def _decode_list(values: list[Json], depth: int, resolve: Resolve) -> list[Value]:
     if depth <= 0:
         raise ValueError("nested too deep")
     if _PLAIN_JSON.issuperset(map(type, values)):
         return values
-    return [value if type(value) in _PLAIN_JSON else decode(value, depth - 1) for value in values]
+    return [value if type(value) in _PLAIN_JSON else decode(value, depth - 1, resolve) for value in values]
 
 
-def _decode_map(values: dict[str, Json], depth: int) -> Value:
+def _decode_map(values: dict[str, Json], depth: int, resolve: Resolve) -> Value:
     if depth <= 0:
         raise ValueError("nested too deep")
     if "$" in "".join(values) and any(key.startswith("$") for key in values):
-        return _decode_marked(values, depth)
+        return _decode_marked(values, depth, resolve)
     if _PLAIN_JSON.issuperset(map(type, values.values())):
         return values
-    return {key: value if type(value) in _PLAIN_JSON else decode(value, depth - 1) for key, value in values.items()}
+    return {
+        key: value if type(value) in _PLAIN_JSON else decode(value, depth - 1, resolve) for key, value in values.items()
+    }
 
 
-def _decode_marked(values: dict[str, Json], depth: int) -> Value:
+def _decode_marked(values: dict[str, Json], depth: int, resolve: Resolve) -> Value:
     if len(values) != 1:
-        raise ValueError(f"an object that mixes the keys {list(values)!r:.80}")
+        raise ValueError(f"an object that mixes the keys {list(islice(values, 3))!r:.80}")
     ((kind, content),) = values.items()
     if kind == "$map":
-        return _decode_pairs(content, depth)
+        return _decode_pairs(content, depth, resolve)
+    if kind == BLOB:
+        return resolve(decode_blob(content))
     if kind not in _MARKED or type(content) is not str:
         raise ValueError(f"an object with the key {kind!r:.80} over {type(content).__name__}")
     return _MARKED[kind](content)
 
 
-def _decode_pairs(pairs: Json, depth: int) -> dict[str, Value]:
+def _decode_pairs(pairs: Json, depth: int, resolve: Resolve) -> dict[str, Value]:
     if type(pairs) is not list:
         raise ValueError("$map of something that is not a list")
     decoded: dict[str, Value] = {}
     for pair in pairs:
-        key, value = _decode_pair(pair, depth - 2)
+        key, value = _decode_pair(pair, depth - 2, resolve)
         decoded[key] = value
+    if len(decoded) < len(pairs):
+        raise ValueError("$map with a key that it has twice")
     return decoded
 
 
-def _decode_pair(pair: Json, depth: int) -> tuple[str, Value]:
+def _decode_pair(pair: Json, depth: int, resolve: Resolve) -> tuple[str, Value]:
     if type(pair) is not list or len(pair) != 2:
         raise ValueError("$map of something that is not pairs")
-    key, value = _decode_list(pair, depth)
+    key, value = _decode_list(pair, depth, resolve)
     if type(key) is not str:
         raise ValueError("$map with a key that is not text")
     return key, value

@@ -7,15 +7,20 @@ import os
 import threading
 import weakref
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.capture import generated, guard, process, table
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.config import Settings
 from timetracer_otel.errors import UsageError
+from timetracer_otel.exporters import leaving
 from timetracer_otel.exporters.processor import SegmentProcessor
+from timetracer_otel.exporters.sampling import record_unsampled
 from timetracer_otel.exporters.writer import Writer
+
+if TYPE_CHECKING:
+    from timetracer_otel.redaction import Rules
 
 EXIT_TIMEOUT_S: Final = 30.0
 
@@ -44,14 +49,30 @@ def active() -> Active | None:
 
 
 def settings_of_app() -> Settings | None:
-    """From the environment; None after a bad value, which is one line in the log: the app goes on unrecorded."""
+    """From the environment; None after a bad value, or with a rule file that cannot be used: that is one line in the
+    log, and the app goes on unrecorded."""
     try:
-        return Settings.from_environment()
+        settings = Settings.from_environment()
+        if settings.mode == "record":
+            _rules(settings.redact)
+        return settings
     except UsageError as error:
         if str(error) not in _refused:
             _refused.add(str(error))
             guard.warn(f"recording is off: {error}")
         return None
+
+
+def _rules(path: str | None) -> Rules | None:
+    """Those of TIMETRACER_REDACT, read when recording starts; None for the built-in ones, which the first part loads.
+
+    Raises UsageError.
+    """
+    if path is None:
+        return None
+    from timetracer_otel.redaction import load_rules
+
+    return load_rules(path)
 
 
 def start(settings: Settings) -> Active:
@@ -68,7 +89,7 @@ def start(settings: Settings) -> Active:
 
 def _new(settings: Settings) -> Active:
     process.process_id()  # made now, before the app forks: the child names it as its parent
-    writer = Writer(settings)
+    writer = Writer(settings, _rules(settings.redact))
     recorder = Recorder(settings, writer)
     writer.ledger = recorder
     table.activate(recorder)
@@ -87,11 +108,15 @@ def attach(provider: object) -> bool:
         if provider not in _active.providers:
             _active.providers.add(provider)
             add(_active.processor)
+            if _active.settings.record_unsampled:
+                record_unsampled(provider)
         return True
 
 
 def stop() -> None:
     """Ends recording: what is open is written, spans and exchanges that still come are ignored."""
+    from timetracer_otel.drivers import taps
+
     global _active
     with _lock:
         if _active is None:
@@ -101,7 +126,9 @@ def stop() -> None:
         generated.uninstall()
         _active.processor.shutdown()
         _active.processor.detach()
+        _active.writer.close()
         _active = None
+    taps.leave()
 
 
 def _install_hooks() -> None:
@@ -112,6 +139,7 @@ def _install_hooks() -> None:
             os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
         # The SDK's providers flush at exit by themselves, unless they were told not to.
         atexit.register(_at_exit)
+        leaving.follow_uvicorn(_flush)
 
 
 @guarded("fork")
@@ -119,6 +147,7 @@ def _before_fork() -> None:
     global _forking
     _forking = _active
     if _forking is not None:
+        leaving.follow_multiprocessing(_at_exit)
         _forking.writer.before_fork()
 
 
@@ -137,9 +166,17 @@ def _after_fork() -> None:
     if _active is not None:
         _active.writer.after_fork()
         _active.recorder.after_fork()
+        generated.after_fork()
 
 
 @guarded("exit")
 def _at_exit() -> None:
     if _active is not None:
         _active.recorder.flush(EXIT_TIMEOUT_S, is_last=True)
+        _active.writer.close()
+
+
+@guarded("leaving")
+def _flush() -> None:
+    if _active is not None:
+        _active.recorder.flush(EXIT_TIMEOUT_S)

@@ -17,6 +17,15 @@ _SERVER_ERROR: Final = 500
 _STATUS_ATTRIBUTES: Final = ("http.response.status_code", "http.status_code")
 
 
+UNFINISHED: Final = "unfinished"
+"""Outcome of an entry whose root span has not ended: the process was killed, or is at it."""
+
+
+def unfinished(name: str) -> Entry:
+    """An entry of which only its name is known yet. A later part of the segment knows better."""
+    return Entry(FUNCTION, name, UNFINISHED)
+
+
 def entry_of(root: Span, exchanges: Sequence[Exchange]) -> Entry:
     """From the root span and what was captured of the request or task itself. All of it is redacted already."""
     request = next((exchange for exchange in exchanges if exchange.type in ENTRIES), None)

@@ -22,7 +22,8 @@ PART_DIGITS: Final = 6
 KEPT_MAX: Final = 10_000
 """Ids of one part that are kept unseen."""
 
-_CODED: Final = b'"content-encoding"'
+_HIDING: Final = (b'"content-encoding"', b'"$payload"', b'"$blob"')
+"""Marks of what cannot be searched here: a compressed body, a payload that lies beside the part."""
 _HEX: Final = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
     if not made:
         return ()
     text = b"\n".join(texts)
-    if _CODED in text:  # a compressed body hides its ids; keeping them all is cheaper than looking into it
+    if any(mark in text for mark in _HIDING):  # keeping all ids is cheaper than looking into that
         return tuple(_generated(one) for one in made[:KEPT_MAX])
     if len(made) * len(text) > SEARCHED_MAX_BYTES:
         found = {match.replace(b"-", b"").lower() for match in _HEX.findall(text)}

@@ -43,11 +43,24 @@ class SegmentProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self._flush(timeout_millis / 1000) is True
 
+    def unseen(self, spans: Iterable[ReadableSpan]) -> list[ReadableSpan]:
+        """Those that neither came here nor will come: of another provider, or read from elsewhere.
+
+        A processor that the provider got before this one exports a span before its end comes here.
+        """
+        return [span for span in spans if not (hasattr(span, _SEEN) or self._is_begun(span))]
+
+    def _is_begun(self, span: ReadableSpan) -> bool:
+        context, recorder = span.get_span_context(), self._recorder
+        return context is not None and recorder is not None and recorder.is_open(context.span_id)
+
     @guarded("span.start")
     def _started(self, span: Span) -> None:
         context, recorder = span.get_span_context(), self._recorder
         if context is not None and recorder is not None:
-            recorder.span_started(context.trace_id, context.span_id, span.parent, kind_of(span), span.start_time or 0)
+            recorder.span_started(
+                context.trace_id, context.span_id, span.parent, kind_of(span), span.start_time or 0, span.name
+            )
 
     @guarded("span.end")
     def _ended(self, span: ReadableSpan) -> None:
@@ -69,8 +82,3 @@ def kind_of(span: ReadableSpan) -> SpanKind:
     if span.kind is SpanKind.INTERNAL and attributes and any(name in attributes for name in _METHODS):
         return SpanKind.SERVER
     return span.kind
-
-
-def unseen(spans: Iterable[ReadableSpan]) -> list[ReadableSpan]:
-    """Those that no SegmentProcessor has seen: of another provider, or read from elsewhere."""
-    return [span for span in spans if not hasattr(span, _SEEN)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from timetracer_otel.cassette import Payload, Span, SpanEvent, SpanLink, Value
+from timetracer_otel.drivers.statements import mask_statement
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -16,11 +18,14 @@ if TYPE_CHECKING:
     from timetracer_otel.redaction import Redactor
 
 CLEAN_MAX: Final = 4096
-"""Names and attributes that are remembered to hold no secret: most of a span's repeat from one request to the next."""
-CLEAN_MAX_CHARS: Final = 2048
+"""Texts that are remembered to hold no secret: most of a span's repeat from one request to the next."""
+CLEAN_MAX_CHARS: Final = 512
+"""What is longer seldom comes twice."""
 
-_TEXT: Final = frozenset[type]({str, bytes})
-_ATOMS: Final = (bool, int, float, type(None))
+STATEMENTS: Final = ("db.statement", "db.query.text")
+"""Attributes that hold SQL: what a literal of it stands for is said by a name that may be far from it."""
+
+_FLAT: Final = frozenset[type]({bool, int, float, str, type(None)})
 
 
 class SpanEncoder:
@@ -28,11 +33,17 @@ class SpanEncoder:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._clean: set[object] = set()
+        self._clean: set[str] = set()
+        self._open_names: dict[tuple[str, ...], bool] = {}
 
-    def encode(self, span: ReadableSpan) -> Span:
-        context, parent = span.get_span_context(), span.parent
-        scope = span.instrumentation_scope
+    def encode(self, span: ReadableSpan, redactor: Redactor | None = None) -> Span:
+        """`redactor`: that of the trace, which knows the secrets of the request under any name."""
+        encoded = self._encoded(span)
+        return encoded if redactor is None or not redactor.known() else _without_known(encoded, redactor)
+
+    def _encoded(self, span: ReadableSpan) -> Span:
+        context, parent, status = span.get_span_context(), span.parent, span.status
+        scope, events, links = span.instrumentation_scope, span.events, span.links
         return Span(
             span_id=format_span_id(context.span_id) if context is not None else "",
             name=self.text(span.name),
@@ -46,11 +57,12 @@ class SpanEncoder:
             else "",
             scope=scope.name if scope is not None else "",
             scope_version=(scope.version or "") if scope is not None else "",
-            status=span.status.status_code.name,
-            status_description=self.text(span.status.description or ""),
+            status=status.status_code.name,
+            status_description=self.text(status.description) if status.description else "",
             attributes=self.attributes(span.attributes),
-            events=tuple(self._event(event) for event in span.events),
-            links=tuple(self._link(link) for link in span.links),
+            # Most spans have none, and an expression that makes nothing still takes its time.
+            events=tuple(map(self._event, events)) if events else (),
+            links=tuple(map(self._link, links)) if links else (),
         )
 
     def attributes(self, attributes: Mapping[str, Any] | None) -> Payload:
@@ -58,45 +70,49 @@ class SpanEncoder:
         if not attributes:
             return {}
         plain = _copied(attributes)
-        key = tuple(plain.items())
-        if self._is_clean(key):
+        for name in STATEMENTS:
+            if isinstance(sql := plain.get(name), str):
+                plain[name] = mask_statement(sql, self._redactor)[0]
+        if self._are_names_open(tuple(plain)) and self._are_clean(plain.values()):
             return plain
-        masked = {name: self._attribute(name, value) for name, value in plain.items()}
-        if not any(type(value) is bool and self._redactor.is_secret_name(name) for name, value in key):
-            # (Under a secret name True stays and 1 does not, and the two are one key.)
-            self._remember(key, masked, plain)
-        return masked
+        masked = self._redactor.value({name: _plain(value) for name, value in plain.items()}, "")[0]
+        return masked if isinstance(masked, Mapping) else {}
 
-    def _is_clean(self, key: object) -> bool:
-        try:
-            return key in self._clean
-        except TypeError:  # a list or a mapping in it
+    def _are_names_open(self, names: tuple[str, ...]) -> bool:
+        """No rule masks what stands under one of them whatever it is. Spans of one kind have the same names."""
+        found = self._open_names.get(names)
+        if found is None:
+            found = not any(self._redactor.rule_of(name) or self._redactor.rule_at(f".{name}") for name in names)
+            if len(self._open_names) >= CLEAN_MAX:
+                self._open_names = {}
+            self._open_names[names] = found
+        return found
+
+    def _are_clean(self, values: Iterable[object]) -> bool:
+        """All of them are plain, and one look at all texts that are news says that no pattern can hit."""
+        if not _FLAT.issuperset(map(type, values)):
             return False
+        texts = [value for value in values if type(value) is str and value not in self._clean]
+        if texts and self._redactor.suspicious("\0".join(texts)):
+            return False
+        for text in texts:
+            self._remember(text)
+        return True
 
     def text(self, text: str) -> str:
         """`text` with secrets masked."""
         if not text or text in self._clean:
             return text
         masked = self._redactor.text(text)
-        self._remember(text, masked, text)
+        if masked == text:
+            self._remember(text)
         return masked
 
-    def _attribute(self, name: str, value: Any) -> Value:
-        key = (name, value)
-        if type(value) in _TEXT and key in self._clean:
-            return value  # type: ignore[no-any-return]  # one of the two types just looked at
-        masked = self._redactor.value({name: _plain(value)}, "")[0]
-        safe = masked[name] if isinstance(masked, Mapping) else masked
-        if type(value) in _TEXT:
-            self._remember(key, safe, value)
-        return safe
-
-    def _remember(self, key: Hashable, masked: object, original: object) -> None:
-        if masked != original or not _is_short(key):
-            return
-        if len(self._clean) >= CLEAN_MAX:
-            self._clean = set()
-        self._clean.add(key)
+    def _remember(self, clean: str) -> None:
+        if len(clean) <= CLEAN_MAX_CHARS:
+            if len(self._clean) >= CLEAN_MAX:
+                self._clean = set()
+            self._clean.add(clean)
 
     def _event(self, event: Event) -> SpanEvent:
         return SpanEvent(self.text(event.name), event.timestamp, self.attributes(event.attributes))
@@ -110,17 +126,25 @@ class SpanEncoder:
         )
 
 
+def _without_known(span: Span, redactor: Redactor) -> Span:
+    def attributes(plain: Payload) -> Payload:
+        masked = redactor.value(plain, "")[0]
+        return masked if isinstance(masked, Mapping) else {}
+
+    return replace(
+        span,
+        name=redactor.text(span.name),
+        status_description=redactor.text(span.status_description),
+        attributes=attributes(span.attributes),
+        events=tuple(replace(each, attributes=attributes(each.attributes)) for each in span.events),
+        links=tuple(replace(each, attributes=attributes(each.attributes)) for each in span.links),
+    )
+
+
 def _copied(attributes: Mapping[str, Any]) -> dict[str, Any]:
     # An SDK's attributes have a copy() that is ten times as fast as reading them one by one, each through its lock.
     copy = getattr(attributes, "copy", None)
     return dict(attributes) if copy is None else dict(copy())
-
-
-def _is_short(key: object) -> bool:
-    """Also False for what cannot be hashed."""
-    if isinstance(key, str | bytes):
-        return len(key) <= CLEAN_MAX_CHARS
-    return all(map(_is_short, key)) if isinstance(key, tuple) else isinstance(key, _ATOMS)
 
 
 def _plain(value: Any) -> Value:

@@ -9,18 +9,22 @@ import errno
 import queue
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
+from timetracer_otel.errors import StoreFull
+from timetracer_otel.exporters.spill import DiskSpill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from timetracer_otel.capture.segments import Batch
-    from timetracer_otel.capture.table import Spill
+    from timetracer_otel.capture.table import Captured
     from timetracer_otel.config import Settings
     from timetracer_otel.exporters.encode import Encoder
+    from timetracer_otel.redaction import Rules, Scrubber
+    from timetracer_otel.store.blobs import BlobWriter
 
 QUEUED_MAX_BATCHES: Final = 10_000
 """Batches that wait for the thread; payloads have their own limit. Above it a batch is lost and counted as `queue`."""
@@ -39,8 +43,8 @@ class Writer:
 
     ledger: Ledger
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, rules: Rules | None = None) -> None:
+        self._settings, self._rules = settings, rules
         self._encoder: Encoder | None = None
         self.after_fork()
 
@@ -54,10 +58,13 @@ class Writer:
     def after_fork(self) -> None:
         """The child has no thread, and writes nothing of what the parent had queued."""
         self._importing = threading.RLock()
-        self._queue: queue.SimpleQueue[Batch | threading.Event] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
         self._overdue: tuple[threading.Event, float] | None = None
+        self._has_adopted = False
+        if self._encoder is not None:
+            self._encoder.after_fork()
 
     def put(self, batch: Batch) -> None:
         if not self._is_background(batch):
@@ -65,19 +72,28 @@ class Writer:
         elif self._queue.qsize() >= QUEUED_MAX_BATCHES:
             self.ledger.lost(batch, "queue")
         else:
-            self._queue.put(batch)
-            self._ensure_thread()
+            self._later(partial(self._write, batch))
 
-    def spill(self, released: Callable[[int], None]) -> Spill | None:
-        return None
+    def spill(self, captured: Captured, released: Callable[[int], None]) -> DiskSpill:
+        """Always in the thread: whoever streams has a client waiting."""
+        return DiskSpill(self._later, partial(self._begin_blob, captured), released)
 
     def flush(self, timeout_s: float) -> bool:
         if self._thread is None and self._queue.empty():
             return True
         done = threading.Event()
-        self._queue.put(done)
-        self._ensure_thread()
+        self._later(done.set)
         return self._wait(done, timeout_s)
+
+    @guarded("writer")
+    def close(self) -> None:
+        """After the last flush."""
+        if self._encoder is not None:
+            self._encoder.close()
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._queue.put(work)
+        self._ensure_thread()
 
     def _wait(self, done: threading.Event, timeout_s: float) -> bool:
         """An app that ends flushes several times: while the store hangs, only the first of them waits for it."""
@@ -101,6 +117,9 @@ class Writer:
                 self._start_thread()
 
     def _start_thread(self) -> None:
+        if _has_green_threads():
+            self._drain()
+            return
         self._thread = threading.Thread(target=self._run, name="timetracer-writer", daemon=True)
         try:
             self._thread.start()
@@ -110,41 +129,57 @@ class Writer:
 
     def _drain(self) -> None:
         while not self._queue.empty():
-            self._take(self._queue.get())
+            self._queue.get()()
 
     def _run(self) -> None:
         while True:
-            self._take(self._queue.get())
-
-    def _take(self, item: Batch | threading.Event) -> None:
-        if isinstance(item, threading.Event):
-            item.set()
-        else:
-            self._write(item)
+            self._queue.get()()
 
     @guarded("writer")
     def _write(self, batch: Batch) -> None:
-        if self._save(batch):
+        reason = self._save(batch)
+        if reason is None:
             self.ledger.written(batch)
         else:
-            self.ledger.lost(batch, "part")
+            self.ledger.lost(batch, reason)
+
+    def _save(self, batch: Batch) -> str | None:
+        """None, or why it could not be written."""
+        saved = self._try(batch)
+        return "part" if saved is None else saved or None
 
     @guarded("part")
-    def _save(self, batch: Batch) -> bool:
+    def _try(self, batch: Batch) -> str:
+        """Empty, or why the store did not take it."""
         try:
-            self._encoder_of_process().save(batch)
+            encoder = self._encoder_of_process()
+            self._adopt(encoder)
+            encoder.save(batch)
+        except StoreFull as error:
+            guard.failed(f"store.{error.reason}", error)
+            return error.reason
         except OSError as error:
             # One counter, and so one line in the log, for each cause: a full disk after a missing right is news.
             guard.failed(f"store.{errno.errorcode.get(error.errno or 0, 'error')}", error)
-            return False
-        return True
+            return "part"
+        return ""
+
+    def _adopt(self, encoder: Encoder) -> None:
+        """Once in each process, a forked one too: what a killed sibling left is then soon among the traces."""
+        if not self._has_adopted:
+            self._has_adopted = True
+            encoder.adopt()
+
+    def _begin_blob(self, captured: Captured) -> tuple[Scrubber, BlobWriter]:
+        return self._encoder_of_process().begin_blob(captured)
 
     def _encoder_of_process(self) -> Encoder:
         if self._encoder is None:
             with self._importing:
                 from timetracer_otel.exporters.encode import Encoder
 
-                self._encoder = Encoder(self._settings)
+                rules = () if self._rules is None else (self._rules,)
+                self._encoder = Encoder(self._settings, *rules)
         return self._encoder
 
 
@@ -157,3 +192,12 @@ def _is_on_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _has_green_threads() -> bool:
+    """gevent has put greenlets in place of threads: one that waits for the queue would block all others.
+
+    Its greenlets write for themselves: a file blocks them all in any case, so that a thread would gain nothing.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and monkey.is_module_patched("threading")

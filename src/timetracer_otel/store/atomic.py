@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 
+from timetracer_otel.store.names import temporary_name
 
-def write_atomically(path: Path, data: bytes, durable: bool) -> None:
+
+def write_atomically(path: Path, data: bytes, durable: bool, mode: int | None = None) -> None:
     """`path` then holds `data`. Raises OSError, and leaves what was there before as it was.
 
     `durable` waits until the disk has it; without, it survives the death of the process but not of the machine.
+    `mode` are the file's permissions, in place of those of any new file.
     """
-    # os.urandom, not random: the recorded application may have seeded that one, and would see us in its numbers.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    temporary = path.with_name(temporary_name(path.name))
     try:
-        _write(temporary, data, durable)
+        _write(temporary, data, durable, mode)
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -25,8 +28,18 @@ def write_atomically(path: Path, data: bytes, durable: bool) -> None:
         _sync_folder(path.parent)
 
 
-def _write(path: Path, data: bytes, durable: bool) -> None:
+def make_folder(folder: Path) -> None:
+    """The folder and those above it are there then. Raises OSError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(errno.ENOTDIR, "a file stands where the store needs a folder", str(folder)) from None
+
+
+def _write(path: Path, data: bytes, durable: bool, mode: int | None) -> None:
     with open(path, "xb") as file:
+        if mode is not None:  # before the first byte, which may be for fewer eyes than a new file is
+            os.chmod(path, mode)
         file.write(data)
         if durable:
             file.flush()

@@ -29,12 +29,16 @@ def dump_bundle(cassette: Cassette, segment_id: str | None = None) -> bytes:
 
 
 def bundle_name(cassette: Cassette, segment_id: str | None = None) -> str:
-    """`shop-get-orders-id-500-7f3a91c2.cassette.json`: of [a-z0-9-] before the suffix, at most 100 characters."""
+    """`shop-get-orders-id-500-7f3a91c2.cassette.json`: of [a-z0-9-] before the suffix, at most 100 characters.
+
+    Of one segment of several it ends in the segment as well: they may all have the same entry.
+    """
     chosen = cassette if segment_id is None else _only(cassette, segment_id)
     entry = next((segment.entry for segment in chosen.segments if segment.entry is not None), None)
     begin = [service_of(chosen) or (entry.type if entry else ""), entry.name if entry else ""]
     outcome = _words(entry.outcome.partition(" ")[0], limit=20) if entry else ""
-    end = f"-{outcome}" * bool(outcome) + f"-{cassette.trace_id[:8]}{_SUFFIX}"
+    segment = f"-{segment_id[:8]}" if segment_id is not None and len(cassette.segments) > 1 else ""
+    end = f"-{outcome}" * bool(outcome) + f"-{cassette.trace_id[:8]}{segment}{_SUFFIX}"
     return (_words(*begin, limit=MAX_NAME_CHARS - len(end)) or "trace") + end
 
 

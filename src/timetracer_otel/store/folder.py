@@ -2,12 +2,12 @@
 
 <root>/<trace id>/<root span id>-<process8>.<n>.json.zst     parts: written once, never changed
 <root>/processes/<process id>.<n>.json.zst                   environments
-<root>/pending/<trace id>.<name of the part>                 parts of which it is not known yet whether they are kept
+<root>/blobs/<sha256>                                        what is too large for a part
+<root>/pending/<process id>/                                 what one living process has not decided or not finished
 """
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,34 +15,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timetracer_otel.cassette.compression import compress
-from timetracer_otel.store.atomic import write_atomically
-from timetracer_otel.store.names import (
-    PENDING,
-    PROCESSES,
-    environment_name,
-    held_name,
-    part_name,
-    split_held_name,
-    trace_name,
-)
+from timetracer_otel.store.atomic import make_folder, write_atomically
+from timetracer_otel.store.limits import Room
+from timetracer_otel.store.names import PROCESSES, environment_name, part_name, trace_name
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette import Cassette
+    from timetracer_otel.store.adoption import Unfinished
     from timetracer_otel.store.listing import Listing
+    from timetracer_otel.store.pending import Pending
 
 
 class Store:
     """A store at `root`. It writes where `root` was when the store was made, whatever the working directory becomes.
 
-    Folders are made by the first write. Writing gives the path of the file; it raises OSError, and ValueError if an id
-    is none.
+    Folders are made by the first write. Writing gives the path of the file; it raises OSError, which is StoreFull if a
+    limit is met, and ValueError if an id is none. Who only reads needs no limits.
     """
 
-    __slots__ = ("_written", "root")
+    __slots__ = ("_pending", "_room", "_written", "root")
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        store_max_bytes: int | None = None,
+        free_min_bytes: int | None = None,
+    ) -> None:
         self.root = Path(root)
         self._written = self.root.absolute()
+        self._room = Room(self._written, store_max_bytes, free_min_bytes)
+        self._pending: dict[str, Pending] = {}
 
     def write_part(
         self,
@@ -58,29 +60,43 @@ class Store:
         if number == 0:  # most traces have one segment, and this is its first part
             _begin_folder(folder)
         path = folder / part_name(root_span_id, process_id, number)
-        return _write(path, [data] if isinstance(data, bytes) else data, durable)
+        return self._write(path, [data] if isinstance(data, bytes) else data, durable)
 
     def write_environment(self, process_id: str, number: int, data: bytes, durable: bool = False) -> Path:
         """`data` from `cassette.dump_environment`."""
-        return _write(self._written / PROCESSES / environment_name(process_id, number), [data], durable)
+        with suppress(OSError):  # `prune` leaves the environment of a living process alone
+            self.pending(process_id).claim()
+        return self._write(self._written / PROCESSES / environment_name(process_id, number), [data], durable)
 
-    def hold_part(self, trace_id: str, root_span_id: str, process_id: str, number: int, data: bytes) -> Path:
-        """Writes a part where no reader sees it, for `keep` or `drop`."""
-        name = held_name(trace_id, part_name(root_span_id, process_id, number))
-        return _write(self._written / PENDING / name, [data], durable=False)
+    def write_blob(self, process_id: str, data: bytes) -> str:
+        """SHA-256 in hex of `data`, which a blob of that name then holds; `pending` has one for what is streamed."""
+        writer = self.pending(process_id).blob()
+        try:
+            writer.write(data)
+            return writer.commit()
+        except BaseException:
+            writer.discard()
+            raise
 
-    def keep(self, held: Path) -> Path:
-        """Puts a held part among those of its trace."""
-        trace_id, name = split_held_name(held.name)
-        kept = self._written / trace_id / name
-        _make_folder(kept.parent)
-        os.replace(held, kept)
-        return kept
+    def pending(self, process_id: str) -> Pending:
+        """Where that process puts what is not decided or not finished; after a fork the child asks by its own id."""
+        if process_id not in self._pending:
+            from timetracer_otel.store.pending import Pending
 
-    def drop(self, held: Path) -> None:
-        """Deletes a held part; one that is gone already is dropped."""
-        split_held_name(held.name)
-        held.unlink(missing_ok=True)
+            self._pending.setdefault(process_id, Pending(self._written, process_id, self._room))
+        return self._pending[process_id]
+
+    def adopt(self) -> int:
+        """How many parts were made of what dead processes left in `pending/`. A store that is read-only stays so."""
+        from timetracer_otel.store.adoption import adopt
+
+        return adopt(self._written)
+
+    def unfinished(self) -> Unfinished:
+        """What lies in `pending/`."""
+        from timetracer_otel.store.adoption import unfinished
+
+        return unfinished(self._written)
 
     def open_cassette(self, wanted: str) -> tuple[Cassette, str | None]:
         """The cassette that `wanted` names (a folder, a file, a trace id, its beginning), and a segment's id or None.
@@ -97,25 +113,18 @@ class Store:
 
         return list_traces(self.root)
 
-
-def _write(path: Path, pieces: Sequence[bytes], durable: bool) -> Path:
-    packed = compress(*pieces)
-    try:
-        write_atomically(path, packed, durable)
-    except (FileNotFoundError, NotADirectoryError):  # the first part of its trace: cheaper to try than to ask
-        _make_folder(path.parent)
-        write_atomically(path, packed, durable)
-    return path
+    def _write(self, path: Path, pieces: Sequence[bytes], durable: bool) -> Path:
+        packed = compress(*pieces)
+        with self._room.taken(len(packed)):
+            try:
+                write_atomically(path, packed, durable)
+            except (FileNotFoundError, NotADirectoryError):  # the first of its trace: cheaper to try than to ask
+                make_folder(path.parent)
+                write_atomically(path, packed, durable)
+        return path
 
 
 def _begin_folder(folder: Path) -> None:
     """Saves the first write its failure. Whatever is wrong here, that write says."""
     with suppress(OSError):
         os.mkdir(folder)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise NotADirectoryError(errno.ENOTDIR, "a file stands where the store needs a folder", str(folder)) from None

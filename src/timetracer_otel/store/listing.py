@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from timetracer_otel.cassette import Cassette, Entry, Part, Segment, merge, service_of, start_ns
+from timetracer_otel.cassette import Cassette, Entry, Part, Segment, merge, partly_sampled, service_of, start_ns
 from timetracer_otel.errors import CassetteError, DamagedCassette
 from timetracer_otel.store.names import part_files, trace_folders
 from timetracer_otel.store.reading import read_part
@@ -18,13 +18,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True)
 class SegmentSummary:
-    """`process` is the id of the process, `exchanges` their number."""
+    """`process` is the id of the process, `exchanges` their number, `is_partly_sampled` what `partly_sampled` says."""
 
     segment: str
     entry: Entry | None
     process: str
     exchanges: int
     complete: bool
+    is_partly_sampled: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """As `list --json` has it. (Any: it goes into a JSON writer.)"""
@@ -114,6 +115,7 @@ def _part_of(folder: Path, path: Path) -> Part:
 
 def _summary(cassette: Cassette, folder: Path, complete: bool) -> TraceSummary:
     started_ns, duration_ns = _times(cassette.segments)
+    partly = partly_sampled(cassette)
     return TraceSummary(
         trace_id=cassette.trace_id,
         path=str(folder),
@@ -121,12 +123,21 @@ def _summary(cassette: Cassette, folder: Path, complete: bool) -> TraceSummary:
         started_ns=started_ns,
         duration_ns=duration_ns,
         complete=complete and all(segment.complete for segment in cassette.segments),
-        segments=tuple(_segment_summary(segment) for segment in cassette.segments),
+        segments=tuple(
+            _segment_summary(segment, (segment.id, segment.process.id) in partly) for segment in cassette.segments
+        ),
     )
 
 
-def _segment_summary(segment: Segment) -> SegmentSummary:
-    return SegmentSummary(segment.id, segment.entry, segment.process.id, len(segment.exchanges), segment.complete)
+def _segment_summary(segment: Segment, is_partly_sampled: bool) -> SegmentSummary:
+    return SegmentSummary(
+        segment=segment.id,
+        entry=segment.entry,
+        process=segment.process.id,
+        exchanges=len(segment.exchanges),
+        complete=segment.complete,
+        is_partly_sampled=is_partly_sampled,
+    )
 
 
 def _times(segments: Sequence[Segment]) -> tuple[int | None, int | None]:

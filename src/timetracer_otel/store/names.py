@@ -10,11 +10,17 @@ from typing import Final
 
 PROCESSES: Final = "processes"
 PENDING: Final = "pending"
+BLOBS: Final = "blobs"
 
 _PART: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}\.[0-9]+\.json(\.zst)?")
 _ENVIRONMENT: Final = re.compile(r"[0-9a-f]{32}\.[0-9]+\.json(\.zst)?")
 _TRACE: Final = re.compile(r"[0-9a-f]{32}")
-_HELD: Final = re.compile(rf"({_TRACE.pattern})\.({_PART.pattern})")
+_HELD: Final = re.compile(rf"{_TRACE.pattern}\.{_PART.pattern}")
+_SPOOL: Final = re.compile(rf"{_TRACE.pattern}\.[0-9a-f]{{16}}-[0-9a-f]{{8}}\.[0-9]+\.spool")
+_PROCESS: Final = re.compile(r"[0-9a-f]{32}")
+_BLOB: Final = re.compile(r"[0-9a-f]{64}")
+_NEW_BLOB: Final = re.compile(r"[0-9a-f]{16}\.blob")
+_TEMPORARY: Final = re.compile(r"\..+\.[0-9]+-[0-9a-f]{8}\.tmp")
 
 
 def part_name(root_span_id: str, process_id: str, number: int) -> str:
@@ -32,14 +38,61 @@ def trace_name(trace_id: str) -> str:
     return _checked(_TRACE, trace_id)
 
 
+def process_name(process_id: str) -> str:
+    """Of the folder of one process in `pending/`. Raises ValueError if the id is none."""
+    return _checked(_PROCESS, process_id)
+
+
+def blob_name(sha256: str) -> str:
+    """Raises ValueError if it is no hash."""
+    return _checked(_BLOB, sha256)
+
+
 def held_name(trace_id: str, name: str) -> str:
-    """Of a part in `pending/`, where the parts of all traces lie side by side."""
+    """Of a part in the folder of a process in `pending/`. Raises ValueError if an id is none."""
     return _checked(_HELD, f"{trace_id}.{name}")
 
 
-def split_held_name(name: str) -> tuple[str, str]:
-    """Trace id and part name. Raises ValueError if `name` is no held part's."""
-    _checked(_HELD, name)
+def spool_name(trace_id: str, root_span_id: str, process_id: str, number: int) -> str:
+    """Of what is captured for that part before it is written. Raises ValueError if an id is none."""
+    return _checked(_SPOOL, f"{trace_id}.{root_span_id}-{process_id[:8]}.{number}.spool")
+
+
+def home_of_held(name: str) -> tuple[str, str] | None:
+    """Trace and part that a held part's name says; None if it is no held part's."""
+    return _home(name) if _HELD.fullmatch(name) else None
+
+
+def home_of_spool(name: str) -> tuple[str, str] | None:
+    """Trace and part that a spool becomes; None if `name` is no spool's."""
+    return _home(f"{name.removesuffix('.spool')}.json.zst") if _SPOOL.fullmatch(name) else None
+
+
+def new_blob_name() -> str:
+    """Of a blob in the folder of a process, before its hash is known."""
+    return f"{os.urandom(8).hex()}.blob"
+
+
+def temporary_name(name: str) -> str:
+    """Of what will be called `name`, or was: nobody reads it. It is another one at each call."""
+    # os.urandom, not random: the recorded application may have seeded that one, and would see us in its numbers.
+    return f".{name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+
+
+def is_leftover(name: str) -> bool:
+    """Whether nobody needs a file of that name when its writer is dead: a temporary one, a blob without an end."""
+    return is_temporary(name) or _NEW_BLOB.fullmatch(name) is not None
+
+
+def is_temporary(name: str) -> bool:
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def is_part(name: str) -> bool:
+    return _PART.fullmatch(name) is not None
+
+
+def _home(name: str) -> tuple[str, str]:
     trace_id, _, part = name.partition(".")
     return trace_id, part
 
@@ -47,6 +100,29 @@ def split_held_name(name: str) -> tuple[str, str]:
 def trace_folders(root: Path) -> list[Path]:
     """Folders of traces, by id; none if there is no such store. Raises OSError if it cannot be read."""
     return [root / name for name in sorted(_names_in(root)) if _TRACE.fullmatch(name)]
+
+
+def process_folders(root: Path) -> list[Path]:
+    """Folders of processes in a store's `pending/`, by id; none if there is no such folder. Raises OSError."""
+    folder = root / PENDING
+    found = [folder / name for name in sorted(_names_in(folder)) if _PROCESS.fullmatch(name)]
+    return [path for path in found if path.is_dir() and not path.is_symlink()]
+
+
+def pending_files(folder: Path) -> list[Path]:
+    """In the folder of a process: held parts, then spools, since a spool of the same part says less. Raises OSError."""
+    try:
+        with os.scandir(folder) as entries:  # files only, whatever somebody put there
+            names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
+    found = [name for name in names if home_of_held(name)] + [name for name in names if home_of_spool(name)]
+    return [folder / name for name in found]
+
+
+def blob_files(root: Path) -> dict[str, Path]:
+    """The blobs of a store, by hash; none if there is no such folder. Raises OSError."""
+    return {name: root / BLOBS / name for name in _names_in(root / BLOBS) if _BLOB.fullmatch(name)}
 
 
 def part_files(folder: Path) -> list[Path]:

@@ -1,0 +1,77 @@
+"""Which segment a span belongs to. Guarded by the recorder's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import SpanContext, SpanKind
+
+from timetracer_otel.capture.keep import is_kept_at_once
+from timetracer_otel.capture.limits import CLOSED_MAX
+from timetracer_otel.capture.segments import SegmentState
+
+if TYPE_CHECKING:
+    from timetracer_otel.config import Keep
+
+
+class Lineage:
+    """Open spans, ended ones that late children and late answers still look for, and what a fork left to a child."""
+
+    def __init__(self, keep: Keep, inherited: dict[int, int] | None = None) -> None:
+        """`inherited`: spans that were open in the parent at the fork, with the roots of their segments there."""
+        self._keep = keep
+        self.open: dict[int, SegmentState] = {}
+        """By span id, the one that began first coming first."""
+        self._closed: dict[int, SegmentState] = {}
+        self._inherited = inherited or {}
+        self._heirs: dict[int, SegmentState] = {}
+        self.is_forked = inherited is not None
+
+    def of_child(self) -> Lineage:
+        """What the child of a fork begins with."""
+        inherited = {span_id: segment.root_id for span_id, segment in self.open.items()}
+        return Lineage(self._keep, self._inherited | inherited)
+
+    def begin(
+        self, trace_id: int, span_id: int, parent: SpanContext | None, kind: SpanKind, start_ns: int, name: str
+    ) -> SegmentState:
+        """A new segment, of which this span is the root."""
+        parent_segment = self._inherited.get(parent.span_id) if parent is not None else None
+        is_entry = parent_segment is not None or kind not in (SpanKind.CLIENT, SpanKind.PRODUCER)
+        segment = SegmentState(trace_id, span_id, is_entry, kind is SpanKind.SERVER, parent_segment, start_ns, name)
+        segment.is_kept = is_kept_at_once(self._keep, trace_id) or None
+        if parent_segment is not None:
+            self._heirs[parent_segment] = segment
+        return segment
+
+    def parent_segment_of(self, trace_id: int, parent: SpanContext | None) -> SegmentState | None:
+        """The segment of a span whose parent is this one; None if it is to be the root of its own."""
+        if parent is None or parent.is_remote:
+            return None
+        segment = self.open.get(parent.span_id) or self._closed.get(parent.span_id)
+        return segment if segment is not None and segment.trace_id == trace_id else None
+
+    def owner(self, span_id: int) -> SegmentState | None:
+        """The segment of a span; in the child of a fork, of a span that the parent began, the child's latest."""
+        found = self.open.get(span_id) or self._closed.get(span_id)
+        if found is None and self._heirs and span_id in self._inherited:
+            found = self._heirs.get(self._inherited[span_id])
+        return found
+
+    def is_inherited(self, span_id: int) -> bool:
+        """Whether the span was open in the parent at the fork."""
+        return span_id in self._inherited
+
+    def is_known(self, trace_id: int, parent: SpanContext) -> bool:
+        return self.parent_segment_of(trace_id, parent) is not None or parent.span_id in self._inherited
+
+    def remember(self, span_id: int, segment: SegmentState) -> None:
+        """The span has ended."""
+        self._closed[span_id] = segment
+        if len(self._closed) > CLOSED_MAX:
+            del self._closed[next(iter(self._closed))]
+
+    def segments(self) -> Collection[SegmentState]:
+        """Each once."""
+        return {id(segment): segment for segment in (*self.open.values(), *self._closed.values())}.values()

@@ -1,0 +1,149 @@
+"""Captured exchanges -> redacted JSON, one by one: what cannot be encoded is dropped alone, and a husk says so."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.trace import format_span_id
+
+from timetracer_otel.capture.guard import guarded
+from timetracer_otel.cassette import Exchange, Payload, Signature, dump_exchange
+from timetracer_otel.drivers import registry
+from timetracer_otel.exporters.entries import ENTRIES, HTTP
+
+if TYPE_CHECKING:
+    from timetracer_otel.capture.table import Captured
+    from timetracer_otel.drivers.base import Codec, Encoded
+    from timetracer_otel.redaction import Redactor
+
+NOT_ENCODED: Final = "encode"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose exchanges they are: what their ids begin with, and when the segment or the process began."""
+
+    prefix: str
+    start_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """One exchange as JSON; `entry` is the exchange itself where it is an entry."""
+
+    text: bytes
+    entry: Exchange | None = None
+
+
+class ExchangeEncoder:
+    """One per process; several threads may use it at once."""
+
+    def __init__(self, payload_max_bytes: int, put: Callable[[bytes], str]) -> None:
+        """`put` stores the text of a payload that is too large for a part, and gives its SHA-256."""
+        self._payload_max_bytes, self._put = payload_max_bytes, put
+        self._codecs = _codecs_in_use()
+
+    def encode_all(
+        self, captured: Sequence[Captured], redactor: Redactor, owner: Owner, losses: Counter[str]
+    ) -> list[Coded]:
+        """Payloads are let go one by one: a thousand rows of the next answer then take the memory of the last ones."""
+        return [self.encode(one, redactor, owner, losses) for one in captured]
+
+    def encode(self, captured: Captured, redactor: Redactor, owner: Owner, losses: Counter[str]) -> Coded:
+        """What has been spooled already is not encoded again."""
+        known = captured.coded
+        if known is not None and known[0] == captured.rev and isinstance(known[1], Coded):
+            return known[1]
+        coded = self._encode(captured, redactor, owner)
+        if coded is None:
+            losses[NOT_ENCODED] += 1
+            coded = _husk(captured, owner)
+        return coded
+
+    @guarded("encode")
+    def learn(self, captured: Captured, redactor: Redactor) -> None:
+        """`redactor` knows the secrets of the request afterwards, though its answer has not ended."""
+        self._redacted(captured, redactor)
+
+    def _redacted(self, captured: Captured, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        codec = self._codec(captured.driver)
+        encoded = codec.encode(captured)
+        return codec.redact(encoded, redactor.of_type(encoded.type))
+
+    @guarded("encode")
+    def _encode(self, captured: Captured, redactor: Redactor, owner: Owner) -> Coded:
+        encoded, redacted = self._redacted(captured, redactor)
+        exchange = Exchange(
+            id=f"{owner.prefix}{captured.number}",
+            type=encoded.type,
+            signature=Signature(encoded.lib, encoded.method, encoded.url),
+            request=encoded.request,
+            result=encoded.result,
+            rev=captured.rev,
+            span_id=_span_id(captured),
+            complete=captured.complete,
+            target=encoded.target,
+            connection=captured.connection,
+            transaction=captured.transaction,
+            at_ns=max(0, captured.opened_ns - owner.start_ns),
+            duration_ns=_duration_ns(captured),
+            dropped=_dropped(captured),
+            redacted=redacted,
+        )
+        text = dump_exchange(exchange, encoded.is_plain, self._put)
+        if captured.dropped is not None and len(text) > self._payload_max_bytes:  # it was the request that is so large
+            exchange = replace(exchange, request={}, redacted=())
+            text = dump_exchange(exchange)
+        return Coded(text, exchange if exchange.type in ENTRIES else None)
+
+    def _codec(self, driver: str) -> Codec:
+        found = self._codecs.get(driver)
+        if found is None:
+            found = self._codecs[driver] = registry.codec(driver)
+        return found
+
+
+def _codecs_in_use() -> dict[str, Codec]:
+    """Those of the drivers that are in."""
+    return {
+        name: registry.codec(name)
+        for name, driver in registry.DRIVERS.items()
+        if f"{driver.module}.record" in sys.modules
+    }
+
+
+def _span_id(captured: Captured) -> str | None:
+    return None if captured.span_id is None else format_span_id(captured.span_id)
+
+
+def _duration_ns(captured: Captured) -> int:
+    return max(0, captured.closed_ns - captured.opened_ns)
+
+
+def _dropped(captured: Captured) -> Payload | None:
+    return None if captured.dropped is None else {"reason": captured.dropped, "size": captured.size}
+
+
+def _husk(captured: Captured, owner: Owner) -> Coded:
+    """An exchange of which only this is left: that it took place, where and when."""
+    is_entry = registry.DRIVERS[captured.driver].is_entry if captured.driver in registry.DRIVERS else False
+    exchange = Exchange(
+        id=f"{owner.prefix}{captured.number}",
+        type=HTTP if is_entry else "unknown",
+        signature=Signature(captured.driver, "", ""),
+        request={},
+        result={},
+        rev=captured.rev,
+        span_id=_span_id(captured),
+        complete=False,
+        connection=captured.connection,
+        transaction=captured.transaction,
+        at_ns=max(0, captured.opened_ns - owner.start_ns),
+        duration_ns=_duration_ns(captured),
+        dropped={"reason": NOT_ENCODED, "size": captured.size},
+    )
+    return Coded(dump_exchange(exchange), exchange if is_entry else None)

@@ -1,0 +1,61 @@
+"""What stands in the head of a part and is the same for many: process, resource, connections, all redacted once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from timetracer_otel.capture import process
+from timetracer_otel.cassette import Connection, Payload, Process
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+
+    from timetracer_otel.exporters.spans import SpanEncoder
+    from timetracer_otel.redaction import Redactor
+
+CONNECTIONS_MAX: Final = 1_000
+
+
+class HeadEncoder:
+    """One per process; several threads may use it at once."""
+
+    def __init__(self, redactor: Redactor, spans: SpanEncoder) -> None:
+        self._redactor, self._spans = redactor, spans
+        self._process: tuple[object, Process] = (None, Process(""))
+        self._connections: dict[int, tuple[Connection, Connection]] = {}
+        self._resources: dict[int, tuple[Resource, Payload]] = {}
+
+    def process(self) -> Process:
+        """Looked up again when the app has changed `argv` or `sys.path` since: servers do while they start."""
+        key = (process.process_id(), tuple(sys.argv), tuple(sys.path))
+        known, identity = self._process
+        if known != key:
+            identity = self._redacted_process(process.identity())
+            self._process = (key, identity)
+        return identity
+
+    def resource(self, resource: Resource) -> Payload:
+        known = self._resources.get(id(resource))
+        if known is None or known[0] is not resource:
+            known = self._resources[id(resource)] = (resource, self._spans.attributes(resource.attributes))
+        return known[1]
+
+    def connections(self, connections: Sequence[Connection]) -> tuple[Connection, ...]:
+        return tuple(self._redacted_connection(connection) for connection in connections)
+
+    def _redacted_process(self, identity: Process) -> Process:
+        argv = self._redactor.value(list(identity.argv), "argv")[0]
+        return replace(identity, argv=tuple(str(word) for word in argv) if isinstance(argv, list) else ())
+
+    def _redacted_connection(self, connection: Connection) -> Connection:
+        known = self._connections.get(connection.number)
+        if known is None or known[0] is not connection:
+            target, parameters = self._spans.text(connection.target), self._spans.attributes(connection.parameters)
+            known = (connection, replace(connection, target=target, parameters=parameters))
+            if len(self._connections) >= CONNECTIONS_MAX:
+                self._connections = {}
+            self._connections[connection.number] = known
+        return known[1]

@@ -1,0 +1,188 @@
+"""What is written before its time: early parts, held ones, spools, payloads beside their part. With the real store."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from tests.exporters.conftest import Recording
+from timetracer_otel.capture import segments
+from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES
+from timetracer_otel.config import KIB, Keep, Settings
+from timetracer_otel.exporters import active
+
+Record = Callable[[Settings], Recording]
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "PART_MAX_BYTES", 10 * KIB)
+
+
+@pytest.fixture
+def errors_only(record: Record, tmp_path: Path) -> Recording:
+    return record(Settings(store=str(tmp_path / "store"), keep=Keep(everything=False, errors=True)))
+
+
+def exchange(recording: Recording, number: int, size: int = 6 * KIB) -> None:
+    recorder = recording.active.recorder
+    captured = recorder.open("fake", {"n": number})
+    assert captured is not None
+    recorder.close(captured, {"answer": number}, size)
+
+
+def files(recording: Recording) -> list[str]:
+    root = recording.store.root
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def pending(recording: Recording) -> list[str]:
+    return [name for name in files(recording) if name.startswith("pending/") and not name.endswith("lock")]
+
+
+def test_early_parts_and_the_last_one_are_one_complete_segment(recording: Recording) -> None:
+    with recording.tracer.start_as_current_span("root"):
+        for number in range(5):
+            exchange(recording, number)
+        assert len(files(recording)) == 2
+    (segment,) = recording.cassette().segments
+    assert segment.complete
+    assert segment.parts == (0, 1, 2)
+    assert [one.request["n"] for one in segment.exchanges] == [0, 1, 2, 3, 4]
+    assert segment.entry is not None
+    assert (segment.entry.name, segment.entry.outcome) == ("root", "ok")
+
+
+def test_a_segment_that_has_not_ended_says_its_name(recording: Recording) -> None:
+    with recording.tracer.start_as_current_span("root"):
+        for number in range(2):
+            exchange(recording, number)
+        (segment,) = recording.cassette().segments
+        assert not segment.complete
+        assert segment.entry is not None
+        assert (segment.entry.name, segment.entry.outcome) == ("root", "unfinished")
+
+
+def test_held_parts_are_seen_once_their_segment_is_kept(errors_only: Recording) -> None:
+    with errors_only.tracer.start_as_current_span("root") as root:
+        for number in range(4):
+            exchange(errors_only, number)
+        assert errors_only.cassettes() == []
+        assert len(pending(errors_only)) == 2
+        root.set_status(StatusCode.ERROR)
+    (segment,) = errors_only.cassette().segments
+    assert (segment.complete, len(segment.exchanges)) == (True, 4)
+    assert pending(errors_only) == []
+
+
+def test_held_parts_of_a_segment_that_went_well_are_gone(errors_only: Recording) -> None:
+    with errors_only.tracer.start_as_current_span("root"):
+        for number in range(4):
+            exchange(errors_only, number)
+    assert errors_only.cassettes() == []
+    assert pending(errors_only) == []
+
+
+def test_nothing_is_left_in_pending_when_recording_ends(errors_only: Recording) -> None:
+    with errors_only.tracer.start_as_current_span("root"):
+        for number in range(4):
+            exchange(errors_only, number)
+    active.stop()
+    assert [path for path in errors_only.store.root.rglob("*") if "pending" in path.parts and path.is_file()] == []
+
+
+def test_a_large_payload_lies_beside_its_part(recording: Recording) -> None:
+    text = "x" * (INLINE_MAX_BYTES + 1)
+    with recording.tracer.start_as_current_span("root"):
+        recorder = recording.active.recorder
+        captured = recorder.open("fake", {"n": 1})
+        assert captured is not None
+        recorder.close(captured, {"text": text}, 10)
+    (segment,) = recording.cassette().segments
+    assert segment.exchanges[0].result == {"text": text}
+    assert len([name for name in files(recording) if name.startswith("blobs/")]) == 1
+
+
+def _in_child(work: Callable[[], None]) -> int:
+    """How the child of a fork ended that did this work."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _killed(recording: Recording, exchanges: int) -> Callable[[], None]:
+    def work() -> None:
+        with recording.tracer.start_as_current_span("run/tasks.charge", kind=SpanKind.CONSUMER):
+            for number in range(exchanges):
+                exchange(recording, number, size=10)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return work
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_a_killed_child_had_captured_is_adopted_and_incomplete(recording: Recording) -> None:
+    assert _in_child(_killed(recording, 3)) == -signal.SIGKILL
+    assert recording.cassettes() == []
+    assert recording.store.adopt() == 1
+    (segment,) = recording.cassette().segments
+    assert not segment.complete
+    assert [one.result["answer"] for one in segment.exchanges] == [0, 1, 2]
+    assert segment.entry is not None
+    assert (segment.entry.name, segment.entry.outcome) == ("run/tasks.charge", "unfinished")
+    assert segment.process.parent is not None
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_next_child_adopts_what_a_killed_one_left(recording: Recording) -> None:
+    _in_child(_killed(recording, 1))
+    _in_child(lambda: recording.tracer.start_span("run/tasks.next", kind=SpanKind.CONSUMER).end())
+    names = {segment.entry.name for one in recording.cassettes() for segment in one.segments if segment.entry}
+    assert names == {"run/tasks.charge", "run/tasks.next"}
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_that_ends_its_task_leaves_no_spool(recording: Recording) -> None:
+    def work() -> None:
+        with recording.tracer.start_as_current_span("run/tasks.charge", kind=SpanKind.CONSUMER):
+            exchange(recording, 1, size=10)
+            assert [name for name in pending(recording) if name.endswith(".spool")]
+
+    _in_child(work)
+    (segment,) = recording.cassette().segments
+    assert (segment.complete, len(segment.exchanges)) == (True, 1)
+    assert pending(recording) == []
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_under_a_span_gives_a_segment_that_names_its_parent(recording: Recording) -> None:
+    with recording.tracer.start_as_current_span("GET /", kind=SpanKind.SERVER) as root:
+
+        def work() -> None:
+            exchange(recording, 1, size=10)
+            with recording.tracer.start_as_current_span("query", kind=SpanKind.CLIENT):
+                exchange(recording, 2, size=10)
+            exchange(recording, 3, size=10)
+
+        _in_child(work)
+    by_parent = {segment.parent_segment: segment for segment in recording.cassette().segments}
+    root_id = trace.format_span_id(root.get_span_context().span_id)
+    assert set(by_parent) == {None, root_id}
+    assert [one.request["n"] for one in by_parent[root_id].exchanges] == [1, 2, 3]
+    assert by_parent[None].exchanges == ()
