@@ -20,13 +20,32 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 Run = Callable[[int], None]
 Flush = Callable[[], object]
-Setup = Callable[[], tuple[Run, Flush]]
 
 TRACE = 20
 """Operations under one local root span, that is, in one cassette."""
+
+
+def nothing() -> None:
+    """The flush of a contestant that has nothing to flush."""
+
+
+def not_prepared(count: int) -> None:
+    """The preparation of a contestant that needs none."""
+
+
+class Contestant(NamedTuple):
+    """`run` does so many operations, `flush` ends them. `prepare` is told before the clock starts how many come."""
+
+    run: Run
+    flush: Flush = nothing
+    prepare: Run = not_prepared
+
+
+Setup: TypeAlias = "Callable[[], Contestant | tuple[Run, Flush]]"
 
 
 @dataclass(frozen=True)
@@ -35,36 +54,36 @@ class Case:
 
     base: str
     contestants: Mapping[str, Setup]
-    goal: float | None = None
-    """The ratio of `recorded` that we want to stay under."""
-
-
-def nothing() -> None:
-    """The flush of a contestant that has nothing to flush."""
+    goals: Mapping[str, float]
+    """The ratio that a contestant should stay under."""
+    step: int = TRACE
+    """A batch is a multiple of so many operations."""
+    by_cpu: bool = False
+    """Goals are of CPU time: of a few percent, the wall clock of a shared machine says nothing."""
 
 
 # ---- worker ----------------------------------------------------------------------------------------------------------
 
 
 def work(setup: Setup, channel: socket.socket) -> None:
-    run, flush = setup()
-    run(1)
-    flush()
+    contestant = Contestant(*setup())
+    timed(contestant, 1)
     channel.sendall(b"ready\n")
     for line in channel.makefile("rb"):
         count = int(line)
         if count < 0:
             break
-        channel.sendall(json.dumps(timed(run, flush, count)).encode() + b"\n")
+        channel.sendall(json.dumps(timed(contestant, count)).encode() + b"\n")
     sys.exit()  # not os._exit: what a contestant started ends with it
 
 
-def timed(run: Run, flush: Flush, count: int) -> tuple[float, float]:
+def timed(contestant: Contestant, count: int) -> tuple[float, float]:
     """Seconds of wall and of CPU time for one operation, flush included."""
+    contestant.prepare(count)
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
-    run(count)
-    flush()
+    contestant.run(count)
+    contestant.flush()
     return (time.perf_counter() - wall) / count, (time.process_time() - cpu) / count
 
 
@@ -93,22 +112,22 @@ class Worker:
 
 def race(file: str, name: str, case: Case, rounds: int, batch_s: float) -> None:
     workers = {contestant: Worker(file, name, contestant) for contestant in case.contestants}
-    count = calibrate(workers[case.base], batch_s)
+    count = calibrate(workers[case.base], batch_s, case.step)
     for worker in workers.values():
         worker.go(count)
     times = run_rounds(workers, count, rounds)
     for worker in workers.values():
         worker.stop()
     for contestant, rows in times.items():
-        print_row(name, contestant, rows, times[case.base], case.goal if contestant == "recorded" else None)
+        print_row(name, contestant, rows, times[case.base], case)
 
 
-def calibrate(worker: Worker, batch_s: float) -> int:
-    """How many operations fill a batch, in whole traces."""
+def calibrate(worker: Worker, batch_s: float, step: int) -> int:
+    """How many operations fill a batch, a multiple of `step`."""
     count = 1
     while (total := worker.go(count)[0] * count) < batch_s and count < 1 << 20:
         count = max(count + 1, min(count * 8, int(count * batch_s / max(total, 1e-9)) + 1))
-    return max(TRACE, -(-count // TRACE) * TRACE)
+    return max(step, -(-count // step) * step)
 
 
 def run_rounds(workers: Mapping[str, Worker], count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
@@ -122,24 +141,31 @@ def run_rounds(workers: Mapping[str, Worker], count: int, rounds: int) -> dict[s
 
 
 def print_row(
-    case: str, name: str, rows: list[tuple[float, float]], base: list[tuple[float, float]], goal: float | None
+    name: str, contestant: str, rows: list[tuple[float, float]], base: list[tuple[float, float]], case: Case
 ) -> None:
     wall = [mine[0] / its[0] for mine, its in zip(rows, base, strict=True)]
+    # A contestant that only waits for another process burns next to none.
     cpu = [mine[1] / its[1] for mine, its in zip(rows, base, strict=True) if its[1]]
-    low, _, high = statistics.quantiles(wall, n=4)
     microseconds = statistics.median(row[0] for row in rows) * 1e6
-    line = f"{case:28s} {name:10s} {microseconds:9.1f} us  x{statistics.median(wall):.2f} [{low:.2f}-{high:.2f}]"
-    if cpu:  # a contestant that only waits for another process burns next to none
-        line += f"  cpu x{statistics.median(cpu):.2f}"
-    if goal is not None:
-        line += f"  goal {goal:.2f}: {'reached' if statistics.median(wall) <= goal else 'missed'}"
+    line = f"{name:28s} {contestant:20s} {microseconds:9.1f} us  {shown(wall)}"
+    if cpu:
+        line += f"  cpu {shown(cpu)}"
+    if contestant in case.goals:
+        reached = statistics.median(cpu if case.by_cpu else wall) <= case.goals[contestant]
+        line += f"  goal {case.goals[contestant]:.2f}: {'reached' if reached else 'missed'}"
     print(line, flush=True)
+
+
+def shown(ratios: list[float]) -> str:
+    """Median and quartiles."""
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"x{middle:.3f} [{low:.3f}-{high:.3f}]"
 
 
 def main(cases: Mapping[str, Case], file: str) -> None:
     if sys.argv[1:2] == ["--worker"]:
-        case, name, fd = sys.argv[2], sys.argv[3], int(sys.argv[4])
-        work(cases[case].contestants[name], socket.socket(fileno=fd))
+        wanted, contestant, fd = sys.argv[2], sys.argv[3], int(sys.argv[4])
+        work(cases[wanted].contestants[contestant], socket.socket(fileno=fd))
     parser = argparse.ArgumentParser(description="ratios to the base, medians over rounds")
     parser.add_argument("only", nargs="?", default="", help="part of a case's name")
     parser.add_argument("--rounds", type=int, default=41)

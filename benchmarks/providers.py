@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 
@@ -9,6 +12,7 @@ from harness import TRACE, Flush, Run
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
 
 class NoExporter(SpanExporter):
@@ -19,14 +23,18 @@ class NoExporter(SpanExporter):
 
 
 def provider(name: str) -> TracerProvider:
-    """`otel`: a batch processor and no exporter. `recorded`: the same with cassettes written to a temporary store."""
-    made = TracerProvider()
+    """A batch processor and no exporter. `recorded`: with cassettes written to a temporary store; `off`: with us there
+    and TIMETRACER_MODE=off. `... unsampled`: the sampler drops every trace."""
+    made = TracerProvider(sampler=TraceIdRatioBased(0.0) if name.endswith(" unsampled") else None)
     trace.set_tracer_provider(made)
     made.add_span_processor(BatchSpanProcessor(NoExporter()))
-    if name == "recorded":
+    if not name.startswith("otel"):
+        os.environ["TIMETRACER_MODE"] = "off" if name == "off" else "record"
         import timetracer_otel
 
-        timetracer_otel.install(store=tempfile.mkdtemp(prefix="timetracer-bench-"))
+        folder = tempfile.mkdtemp(prefix="timetracer-bench-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # after what we write at exit
+        timetracer_otel.install(store=folder)
     return made
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.exporters.conftest import Recording
-from timetracer_otel import diagnosis
+from tests.store.processes import killed, living
+from timetracer_otel.capture import guard
 from timetracer_otel.config import Settings
-from timetracer_otel.diagnosis import Finding, diagnose, size_text
+from timetracer_otel.diagnosis import diagnose, size_text
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.missing import MissingNames
 from timetracer_otel.exporters import active
+from timetracer_otel.set_up import Finding, installed_version
 
 GOOD = {"OTEL_TRACES_EXPORTER": "timetracer", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
 
@@ -47,12 +49,40 @@ def test_a_good_environment_records(tmp_path: Path) -> None:
         ({"OTEL_SDK_DISABLED": "true"}, "OTEL_SDK_DISABLED=true"),
         ({"OTEL_METRICS_EXPORTER": "prometheus"}, "OTEL_METRICS_EXPORTER names prometheus"),
         ({"TIMETRACER_PAYLOAD_MAX": "lots"}, "TIMETRACER_PAYLOAD_MAX"),
+        ({"TIMETRACER_REDACT": "absent.toml"}, "absent.toml: No such file or directory"),
+        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "psycopg"}, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS switches it off"),
     ],
 )
 def test_what_keeps_it_from_recording_comes_first(variables: dict[str, str], expected: str, tmp_path: Path) -> None:
     (verdict,) = findings(tmp_path, **variables)["recording"]
     assert verdict.level == "problem"
     assert expected in verdict.text
+
+
+def test_what_is_chosen_is_shown(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('names = ["customer_no"]')
+    found = findings(
+        tmp_path,
+        TIMETRACER_KEEP="errors,slow:500ms,1/100",
+        TIMETRACER_RECORD_UNSAMPLED="1",
+        TIMETRACER_WRITE="sync",
+        TIMETRACER_REDACT=str(rules),
+        TIMETRACER_STORE_MAX="1GiB",
+    )
+    assert found["recorded"][0].text == (
+        "also what is not sampled (TIMETRACER_RECORD_UNSAMPLED); "
+        "keeps errors, what takes 500 ms, one trace in 100, writes sync"
+    )
+    assert found["redaction"][0].text == f"the built-in rules and those of {rules}"
+    assert "store 1 GiB, left free 256 MiB" in found["limits"][0].text
+    assert findings(tmp_path)["recorded"][0].text == "what is sampled; keeps everything, writes auto"
+    assert findings(tmp_path)["redaction"][0].text == "the built-in rules"
+
+
+def test_frameworks_are_among_what_is_found(tmp_path: Path) -> None:
+    found = findings(tmp_path)
+    assert {found["fastapi"][0].level, found["starlette"][0].level} == {"ok"}
 
 
 def test_another_mode_is_named(tmp_path: Path) -> None:
@@ -95,12 +125,46 @@ def test_a_file_where_the_store_should_be_is_a_problem(tmp_path: Path) -> None:
     assert "is a file" in finding.text
 
 
+def test_how_full_the_store_is_stands_beside_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "file").write_bytes(b"x" * 1536)
+    fine = findings(tmp_path, TIMETRACER_STORE_MAX="2KiB")["store"]
+    assert [finding.level for finding in fine] == ["ok"]
+    assert fine[0].text.startswith(f"{tmp_path / 'store'}: 1 files, 1.5 KiB of 2 KiB, ")
+    full = findings(tmp_path, TIMETRACER_STORE_MAX="1KiB")["store"]
+    assert [finding.level for finding in full] == ["ok", "problem"]
+    assert "is full: nothing is written until there is room; see `timetracer-otel prune`" in full[1].text
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_disk_with_too_little_free_is_a_problem(tmp_path: Path, made: bool) -> None:
+    if made:
+        (tmp_path / "store").mkdir()
+    _, problem = findings(tmp_path, TIMETRACER_FREE_MIN="1000000GiB")["store"]
+    assert problem.level == "problem"
+    assert "less than 1000000 GiB: nothing is written; see TIMETRACER_FREE_MIN" in problem.text
+
+
+def test_what_is_pending_is_counted_by_whether_its_process_lives(tmp_path: Path) -> None:
+    assert "pending" not in findings(tmp_path)
+    killed(tmp_path / "store", "spooled(store, '11' * 16, '11' * 16, 1)")
+    with living(tmp_path / "store", "spooled(store, TRACE_ID, PROCESS.id, 1)"):
+        assert findings(tmp_path)["pending"] == [
+            Finding("pending", "ok", "processes that may record into it now: 1, with 1 unfinished segments"),
+            Finding(
+                "pending", "note", "unfinished segments of processes that ended: 1; `timetracer-otel list` adopts them"
+            ),
+        ]
+    assert len(list((tmp_path / "store").rglob("*.spool"))) == 2, "it only looks"
+
+
 @pytest.fixture
 def recorded(tmp_path: Path) -> Callable[[], Recording]:
     return lambda: Recording(Settings(store=str(tmp_path / "store")))
 
 
 def test_losses_of_the_newest_traces_are_summed(recorded: Callable[[], Recording], tmp_path: Path) -> None:
+    guard.failures.clear()  # those of other tests
     try:
         recording = recorded()
         for reason in ("limit", "limit", "encode"):
@@ -129,4 +193,4 @@ def test_sizes_are_written_for_people(size: int, text: str) -> None:
 
 
 def test_versions_of_what_is_absent_are_none() -> None:
-    assert diagnosis.installed_version("no-such-distribution") is None
+    assert installed_version("no-such-distribution") is None

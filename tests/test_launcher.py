@@ -77,11 +77,97 @@ def test_r23_a_metrics_exporter_that_is_not_installed_is_one_line(tmp_path: Path
     )
 
 
-def test_r23_a_misspelt_exporter_is_one_line(tmp_path: Path) -> None:
-    variables = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-    (line,), cassettes = start(tmp_path, WITHOUT_EXPORTERS, OTEL_TRACES_EXPORTER="timetraser", **variables)
+QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+STOPS = "OpenTelemetry will not start, and nothing is recorded"
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("timetracerr", f"names timetracerr, which is not installed: {STOPS}; did you mean timetracer?"),
+        ("TIMETRACER", f"names TIMETRACER, which is not installed: {STOPS}; did you mean timetracer?"),
+        ("timetracer,foo", f"names foo, which is not installed: {STOPS}; take foo out of it"),
+        (
+            "zipkin,timetracer",
+            f"names zipkin, which is not installed: {STOPS}; take zipkin out of it "
+            "or pip install opentelemetry-exporter-zipkin",
+        ),
+        ("timetracer,", f"has a comma without a name: {STOPS}; take the comma out of it"),
+        ("none,timetracer", f"names none beside others: {STOPS}; take none out of it"),
+    ],
+)
+def test_r23_a_misspelt_or_missing_exporter_is_one_line(value: str, line: str, tmp_path: Path) -> None:
+    (said,), cassettes = start(tmp_path, WITHOUT_EXPORTERS, OTEL_TRACES_EXPORTER=value, **QUIET)
     assert cassettes == 0
-    assert line.endswith("did you mean timetracer?")
+    assert said == f"timetracer-otel: OTEL_TRACES_EXPORTER {line}"
+
+
+@pytest.mark.parametrize(("value", "recorded"), [("console,timetracer", 1), ("none", 0)])
+def test_r23_beside_another_exporter_it_records_and_none_is_nothing(value: str, recorded: int, tmp_path: Path) -> None:
+    env = launching.recording(tmp_path / "store", OTEL_TRACES_EXPORTER=value)
+    done = launching.launch(APP, tmp_path, env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("the app runs\n")
+    assert done.stdout.count('"name": "root"') == recorded
+    assert len(Store(tmp_path / "store").list_traces().traces) == recorded
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        (
+            {"OTEL_PYTHON_CONFIGURATOR": "configuratorr"},
+            "timetracer: OTEL_PYTHON_CONFIGURATOR names configuratorr, which is not installed: "
+            "recording with a plain tracer provider; unset it, or use configurator",
+        ),
+        ({"OTEL_PYTHON_DISTRO": "distroo"}, None),
+        ({"OTEL_TRACES_SAMPLER": "sometimes"}, None),
+    ],
+)
+def test_r23_a_misspelt_name_of_opentelemetry_itself_does_not_keep_it_from_recording(
+    variables: dict[str, str], line: str | None, tmp_path: Path
+) -> None:
+    ours, cassettes = start(tmp_path, WITHOUT_EXPORTERS, OTEL_TRACES_EXPORTER="timetracer", **QUIET, **variables)
+    assert cassettes == 1
+    assert ours == ([] if line is None else [line])
+
+
+def test_r23_a_misspelt_variable_of_opentelemetry_is_one_line(tmp_path: Path) -> None:
+    variables = {"OTEL_TRACES_EXPORTER": "none", "OTEL_TRACE_EXPORTER": "console,timetracer"}
+    assert start(tmp_path, WITHOUT_EXPORTERS, **QUIET, **variables) == (
+        ["timetracer-otel: OTEL_TRACE_EXPORTER names timetracer and is not read; use OTEL_TRACES_EXPORTER"],
+        0,
+    )
+
+
+CONFIG = """
+file_format: "1.0"
+tracer_provider:
+  processors:
+    - batch: {exporter: {%s}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("exporter", "lines"),
+    [
+        (
+            "timetracerr: {}",
+            [
+                "timetracer-otel: otel.yaml names timetracerr, which is not an exporter: "
+                f"{STOPS}; did you mean timetracer?"
+            ],
+        ),
+        (
+            "timetracer: {stroe: elsewhere}",
+            ["timetracer: recording is off: the exporter has no argument stroe; correct or remove it; there is store"],
+        ),
+    ],
+)
+def test_r23_a_configuration_file_that_cannot_work_is_one_line(exporter: str, lines: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("opentelemetry.configuration", reason="this OpenTelemetry reads no configuration file")
+    (tmp_path / "otel.yaml").write_text(CONFIG % exporter)
+    assert start(tmp_path, WITHOUT_EXPORTERS, OTEL_CONFIG_FILE="otel.yaml") == (lines, 0)
 
 
 @pytest.mark.parametrize("absent", [WITHOUT_EXPORTERS, WITHOUT_DISTRO], ids=["distro", "no distro"])
@@ -92,12 +178,25 @@ def test_r23_a_disabled_sdk_is_one_line(tmp_path: Path, absent: tuple[str, ...])
     assert "OTEL_SDK_DISABLED=true" in line
 
 
-def test_a_bad_setting_is_one_line_and_the_app_runs_unrecorded(tmp_path: Path) -> None:
-    env = launching.recording(tmp_path / "store", TIMETRACER_PAYLOAD_MAX="lots")
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("TIMETRACER_PAYLOAD_MAX", "lots", "TIMETRACER_PAYLOAD_MAX: 'lots' is not a size"),
+        ("TIMETRACER_STROE", "cassettes", "TIMETRACER_STROE: there is no such variable"),
+        ("TIMETRACER_RECORD_UNSAMPLED", "please", "TIMETRACER_RECORD_UNSAMPLED: 'please' is not one of"),
+        ("TIMETRACER_REDACT", "absent.toml", "absent.toml: No such file or directory"),
+        ("TIMETRACER_REDACT", "broken.toml", "broken.toml: "),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_the_app_runs_unrecorded(
+    name: str, value: str, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.toml").write_text("names = [7]")
+    env = launching.recording(tmp_path / "store", **{name: value})
     done = launching.launch(APP, tmp_path, env)
     assert (done.returncode, done.stdout) == (0, "the app runs\n")
     (line,) = done.stderr.splitlines()
-    assert "TIMETRACER_PAYLOAD_MAX" in line
+    assert line.startswith(f"timetracer: recording is off: {problem}")
     assert not (tmp_path / "store").exists()
 
 

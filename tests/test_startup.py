@@ -8,7 +8,16 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from timetracer_otel import startup
-from timetracer_otel.startup import exporter_names, has_configurator, is_disabled, is_named, missing_exporters
+from timetracer_otel.startup import (
+    exporter_names,
+    has_configurator,
+    is_disabled,
+    is_distro_unknown,
+    is_named,
+    misplaced,
+    missing_exporters,
+    no_configurator,
+)
 
 COMMON = ("opentelemetry_distro", "distro", "opentelemetry.distro:OpenTelemetryDistro")
 CONFIGURATOR = ("opentelemetry_configurator", "configurator", "opentelemetry.distro:OpenTelemetryConfigurator")
@@ -78,6 +87,62 @@ def test_a_misspelt_name_is_told_with_the_nearest() -> None:
     (missing,) = missing_exporters({"OTEL_TRACES_EXPORTER": "timetraser", **NONE})
     assert str(missing) == "OTEL_TRACES_EXPORTER names timetraser, which is not installed"
     assert missing.advice == "did you mean timetracer?"
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("value", "problem", "advice"),
+    [
+        ("TIMETRACER", "names TIMETRACER, which is not installed", "did you mean timetracer?"),
+        ("console,nobody", "names nobody, which is not installed", "take nobody out of it"),
+        ("nobody", "names nobody, which is not installed", "set OTEL_TRACES_EXPORTER to none"),
+        ("timetracer,", "has a comma without a name", "take the comma out of it"),
+        ("timetracer,None", "names None beside others", "take None out of it"),
+        (
+            "zipkin",
+            "names zipkin, which is not installed",
+            "set OTEL_TRACES_EXPORTER to none or pip install opentelemetry-exporter-zipkin",
+        ),
+    ],
+)
+def test_whatever_the_sdk_would_stumble_over_is_told_with_its_remedy(value: str, problem: str, advice: str) -> None:
+    (missing,) = missing_exporters({"OTEL_TRACES_EXPORTER": value, **NONE})
+    assert (str(missing), missing.advice) == (f"OTEL_TRACES_EXPORTER {problem}", advice)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_configuration_file_is_read_instead_of_the_variables() -> None:
+    assert missing_exporters({"OTEL_TRACES_EXPORTER": "nobody", "OTEL_CONFIG_FILE": "otel.yaml"}) == []
+
+
+def test_variables_that_nobody_reads_are_told() -> None:
+    read = {f"OTEL_{signal}_EXPORTER": "timetracer" for signal in ("TRACES", "METRICS", "LOGS")}
+    others = {"OTEL_SERVICE_NAME": "timetracer", "OTEL_EXPORTER_OTLP_HEADERS": "a=timetracer"}
+    assert misplaced({**read, **others}) == []
+    assert misplaced({"OTEL_TRACE_EXPORTER": "otlp,timetracer", "OTEL_EXPORTER": "timetracer"}) == [
+        "OTEL_EXPORTER",
+        "OTEL_TRACE_EXPORTER",
+    ]
+
+
+def test_why_nobody_has_set_up_a_provider(installed: list[tuple[str, str, str]]) -> None:
+    assert no_configurator({})[0] == "the OpenTelemetry configurator has set no tracer provider"
+    assert no_configurator({"OTEL_PYTHON_CONFIGURATOR": "another"}) == (
+        "OTEL_PYTHON_CONFIGURATOR names another, which is not installed",
+        "unset it, or use configurator",
+    )
+    installed.remove(CONFIGURATOR)
+    problem, advice = no_configurator({"OTEL_PYTHON_CONFIGURATOR": "another"})
+    assert problem.startswith("no OpenTelemetry configurator is installed")
+    assert advice == "pip install opentelemetry-distro"
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_distro_that_is_not_installed_is_known() -> None:
+    assert is_distro_unknown({"OTEL_PYTHON_DISTRO": "vendor"})
+    assert not is_distro_unknown({"OTEL_PYTHON_DISTRO": "distro"})
+    assert not is_distro_unknown({})
+    assert missing_exporters({"OTEL_TRACES_EXPORTER": "timetracer", "OTEL_PYTHON_DISTRO": "vendor"}) == []
 
 
 @pytest.mark.usefixtures("installed")

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import launching
-from timetracer_otel import wiring
 from timetracer_otel.store import Store
 
-TAPS = "from timetracer_otel import wiring; print([(tap.driver, tap.state) for tap in wiring.taps()])"
+TAPS = "from timetracer_otel.drivers import taps; print([(tap.driver, tap.state) for tap in taps.taps()])"
 BOTH = "[('asgi', 'in'), ('psycopg', 'in')]\n"
 
 
@@ -128,6 +127,31 @@ print(PsycopgInstrumentor().is_instrumented_by_opentelemetry)
     assert done.stderr.count("TIMETRACER_MODE") == 1
 
 
+API_ONLY = """
+from opentelemetry import trace
+class Provider(trace.TracerProvider):
+    def get_tracer(self, *_, **__):
+        return trace.NoOpTracer()
+trace.set_tracer_provider(Provider())
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "import timetracer_otel\ntimetracer_otel.install()",
+        "from timetracer_otel import wiring\nwiring.pre_instrument()",
+        "from timetracer_otel.exporters import TimetracerSpanExporter\nTimetracerSpanExporter()\n"
+        "from timetracer_otel import wiring\nwiring.pre_instrument()",
+    ],
+)
+def test_r23_a_provider_of_the_api_alone_is_one_line(how: str, tmp_path: Path) -> None:
+    done = run(f"{API_ONLY}{how}\nprint('the app runs')", tmp_path, OTEL_TRACES_EXPORTER="timetracer")
+    assert (done.returncode, done.stdout) == (0, "the app runs\n")
+    (line,) = done.stderr.splitlines()
+    assert "__main__.Provider takes no span processor: nothing is recorded; use the provider of" in line
+
+
 def test_a_provider_that_takes_no_processor_is_named(tmp_path: Path) -> None:
     done = run("import timetracer_otel; timetracer_otel.install(provider=object())", tmp_path)
     assert done.returncode == 0
@@ -164,11 +188,22 @@ def test_nothing_heavy_is_imported_before_the_first_part(tmp_path: Path) -> None
     heavy = ("orjson", "zstandard", "psycopg", "starlette", "timetracer_otel.redaction", "timetracer_otel.store")
     code = f"import sys; print([name for name in {heavy!r} if name in sys.modules])"
     env = launching.recording(tmp_path / "store", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*")
-    assert said(launching.launch(code, tmp_path, env)) == "[]\n"
+    assert launching.launch(code, tmp_path, env).stdout == "[]\n"
 
 
-def test_taps_are_told_by_name() -> None:
-    assert wiring.taps() == sorted(wiring.taps(), key=lambda tap: tap.driver)
+@pytest.mark.parametrize("names", ["psycopg, starlette", "*"])
+def test_r23_instrumentors_that_are_switched_off_are_one_line(names: str, tmp_path: Path) -> None:
+    env = launching.recording(tmp_path / "store", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=names)
+    done = launching.launch("print('the app runs')", tmp_path, env)
+    assert (done.returncode, done.stdout) == (0, "the app runs\n")
+    assert done.stderr == (
+        "timetracer: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS switches off psycopg, starlette: not recorded\n"
+    )
+
+
+def test_whoever_is_not_recorded_hears_nothing_of_instrumentors(tmp_path: Path) -> None:
+    env = launching.recording(tmp_path, OTEL_TRACES_EXPORTER="none", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*")
+    assert said(launching.launch("print('the app runs')", tmp_path, env)) == "the app runs\n"
 
 
 @pytest.mark.parametrize(
@@ -201,3 +236,20 @@ print("the app runs")
     done = run(code, tmp_path, TIMETRACER_MODE="replay", TIMETRACER_CASSETTE=trace.trace_id)
     assert (done.returncode, done.stdout) == (2, "")
     assert line in done.stderr
+
+
+@pytest.mark.parametrize("exporter", ["timetracer", "none"])
+def test_r24_while_it_records_children_begin_under_the_launcher_too(exporter: str, tmp_path: Path) -> None:
+    """Releases of OpenTelemetry before 0.63b0 do what the first lines do, before they load entry points."""
+    code = """
+import os
+from opentelemetry.instrumentation import auto_instrumentation
+folder = os.path.dirname(auto_instrumentation.__file__)
+os.environ["PYTHONPATH"] = os.pathsep.join(p for p in os.environ["PYTHONPATH"].split(os.pathsep) if p != folder)
+from timetracer_otel import wiring
+wiring.post_instrument()
+wiring.post_instrument()
+print(os.environ["PYTHONPATH"].split(os.pathsep).count(folder))
+"""
+    env = launching.recording(tmp_path / "store", OTEL_TRACES_EXPORTER=exporter)
+    assert said(launching.launch(code, tmp_path, env)) == ("1\n" if exporter == "timetracer" else "0\n")

@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from timetracer_otel.config import GIB, KIB, MIB, Settings
+from timetracer_otel.config import GIB, KIB, MIB, Keep, Settings
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.missing import MissingNames
 from timetracer_otel.errors import CassetteError, TimetracerError, UsageError
-from timetracer_otel.startup import (
-    DISABLED,
-    EXPORTER,
-    TRACES,
-    distro,
-    has_configurator,
-    is_disabled,
-    is_named,
-    missing_exporters,
-)
+from timetracer_otel.instrumentation import instrumentors, is_off
+from timetracer_otel.redaction import load_rules
+from timetracer_otel.set_up import Finding, frameworks, installed_version, set_up
+from timetracer_otel.startup import SWITCHED_OFF
 from timetracer_otel.store import Store
+from timetracer_otel.store.limits import file_sizes, free_bytes, nearest
 
 NEWEST_TRACES: Final = 100
 """Of so many traces the losses are summed."""
 THREADS: Final = "opentelemetry-instrumentation-threading"
-
-Level = Literal["ok", "note", "problem"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of `doctor`. A problem keeps something from being recorded; a note is worth knowing."""
-
-    topic: str
-    level: Level
-    text: str
 
 
 def diagnose(environ: Mapping[str, str]) -> list[Finding]:
@@ -51,10 +31,11 @@ def diagnose(environ: Mapping[str, str]) -> list[Finding]:
     """
     try:
         settings = Settings.from_environment(environ)
+        load_rules(settings.redact)
     except UsageError as error:
         return [Finding("recording", "problem", f"off: {error}")]
-    set_up, drivers = list(_set_up(environ)), list(_drivers())
-    return [_verdict(settings, [*set_up, *drivers]), *set_up, *drivers, *_limits(settings), *_store(settings)]
+    parts = [*set_up(environ), *frameworks(environ), *_drivers(environ)]
+    return [_verdict(settings, parts), *parts, *_choices(settings), *_limits(settings), *_store(settings)]
 
 
 def _verdict(settings: Settings, findings: list[Finding]) -> Finding:
@@ -66,42 +47,17 @@ def _verdict(settings: Settings, findings: list[Finding]) -> Finding:
     return Finding("recording", "ok", f"yes, with this environment, into {os.path.abspath(settings.store)}")
 
 
-# ---- OpenTelemetry's own set-up --------------------------------------------------------------------------------------
-
-
-def _set_up(environ: Mapping[str, str]) -> Iterator[Finding]:
-    if is_disabled(environ):
-        yield Finding("opentelemetry", "problem", f"{DISABLED}=true switches OpenTelemetry off; unset it")
-    if is_named(environ):
-        yield Finding("exporter", "ok", f"{TRACES} names {EXPORTER}")
-    else:
-        start = f"start the application with {TRACES}={EXPORTER} opentelemetry-instrument ..."
-        yield Finding("exporter", "problem", f"{TRACES} does not name {EXPORTER}: {start}")
-    yield _configurator(environ)
-    for missing in missing_exporters(environ):
-        level: Level = "note" if missing.is_default else "problem"
-        consequence = "the launcher uses none instead" if missing.is_default else "OpenTelemetry will not start"
-        yield Finding("exporter", level, f"{missing}: {consequence}; {missing.advice}")
-
-
-def _configurator(environ: Mapping[str, str]) -> Finding:
-    if not has_configurator(environ):
-        text = "no configurator is installed: only we are set up, with a plain tracer provider"
-        return Finding("opentelemetry", "note", f"{text}; pip install opentelemetry-distro")
-    return Finding("opentelemetry", "ok", f"set up by {distro(environ) or 'an installed configurator'}")
-
-
 # ---- drivers ---------------------------------------------------------------------------------------------------------
 
 
-def _drivers() -> Iterator[Finding]:
+def _drivers(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, driver in registry.DRIVERS.items():
-        yield _driver(name, driver)
+        yield _driver(name, driver, environ)
     if installed_version(THREADS) is None:
         yield Finding("threads", "note", f"work in other threads is not recorded; pip install {THREADS}")
 
 
-def _driver(name: str, driver: registry.Driver) -> Finding:
+def _driver(name: str, driver: registry.Driver, environ: Mapping[str, str]) -> Finding:
     version, instrumentor = installed_version(driver.library), _instrumentor(driver)
     library = f"{driver.library} {version}"
     if version is None:
@@ -109,6 +65,8 @@ def _driver(name: str, driver: registry.Driver) -> Finding:
     if instrumentor is None:
         package = f"pip install 'timetracer-otel[{name}]'"
         return Finding(name, "problem", f"{library} is installed without its instrumentor: not recorded; {package}")
+    if not driver.is_entry and all(is_off(one.name, environ) for one in instrumentors(driver)):
+        return Finding(name, "problem", f"{library}: {SWITCHED_OFF} switches it off: not recorded; take it out")
     missing = _missing_names(name)
     if missing is not None:
         return Finding(name, "problem", str(missing))
@@ -117,8 +75,8 @@ def _driver(name: str, driver: registry.Driver) -> Finding:
 
 def _instrumentor(driver: registry.Driver) -> str | None:
     """Name and version of the distribution that brings one of the driver's instrumentors."""
-    for one in metadata.entry_points(group="opentelemetry_instrumentor"):
-        if one.value.rpartition(":")[2] in driver.instrumentors and one.dist is not None:
+    for one in instrumentors(driver):
+        if one.dist is not None:
             return f"{one.dist.name} {one.dist.version}"
     return driver.library if driver.is_entry else None
 
@@ -133,12 +91,24 @@ def _missing_names(name: str) -> MissingNames | None:
     return None
 
 
-def installed_version(distribution: str) -> str | None:
-    """None if it is not installed."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+# ---- settings --------------------------------------------------------------------------------------------------------
+
+
+def _choices(settings: Settings) -> Iterator[Finding]:
+    sampled = (
+        "also what is not sampled (TIMETRACER_RECORD_UNSAMPLED)" if settings.record_unsampled else "what is sampled"
+    )
+    yield Finding("recorded", "ok", f"{sampled}; keeps {_kept(settings.keep)}, writes {settings.write}")
+    rules = f"the built-in rules and those of {settings.redact}" if settings.redact else "the built-in rules"
+    yield Finding("redaction", "ok", rules)
+
+
+def _kept(keep: Keep) -> str:
+    if keep.everything:
+        return "everything"
+    slow = f"what takes {keep.slow_ns / 1e6:g} ms" if keep.slow_ns is not None else ""
+    share = f"one trace in {keep.one_in}" if keep.one_in is not None else ""
+    return ", ".join(filter(None, ("errors" if keep.errors else "", slow, share)))
 
 
 # ---- limits and store ------------------------------------------------------------------------------------------------
@@ -150,10 +120,10 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         "trace": settings.trace_max_bytes,
         "in flight": settings.in_flight_max_bytes,
         "environment": settings.environment_max_bytes,
+        "store": settings.store_max_bytes,
+        "left free": settings.free_min_bytes,
     }
     yield Finding("limits", "ok", ", ".join(f"{name} {size_text(size)}" for name, size in sizes.items()))
-    kept = "everything" if settings.keep.everything else "errors"
-    yield Finding("limits", "ok", f"keeps {kept}, writes {settings.write}")
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
@@ -162,35 +132,42 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if problem is not None:
         yield Finding("store", "problem", f"{root}: {problem}; nothing can be written, set TIMETRACER_STORE")
         return
-    free = size_text(shutil.disk_usage(_existing(root)).free)
+    free = free_bytes(root)
     if not root.exists():
-        yield Finding("store", "ok", f"{root}: will be made by the first recording, {free} free")
-        return
-    files, size = _usage(root)
-    yield Finding("store", "ok", f"{root}: {files} files, {size_text(size)}, {free} free")
+        yield Finding("store", "ok", f"{root}: will be made by the first recording, {size_text(free)} free")
+    else:
+        sizes, limit = list(file_sizes(root)), settings.store_max_bytes
+        fill = f"{len(sizes)} files, {size_text(sum(sizes))} of {size_text(limit)}, {size_text(free)} free"
+        yield Finding("store", "ok", f"{root}: {fill}")
+        if sum(sizes) >= limit:
+            advice = "nothing is written until there is room; see `timetracer-otel prune`, or set TIMETRACER_STORE_MAX"
+            yield Finding("store", "problem", f"{root} is full: {advice}")
+    if free < settings.free_min_bytes:
+        advice = f"less than {size_text(settings.free_min_bytes)}: nothing is written; see TIMETRACER_FREE_MIN"
+        yield Finding("store", "problem", f"its disk has {size_text(free)} free, {advice}")
+    yield from _pending(root)
     yield from _losses(root)
 
 
+def _pending(root: Path) -> Iterator[Finding]:
+    try:
+        found = Store(root).unfinished()
+    except OSError as error:
+        yield Finding("pending", "problem", str(error))
+        return
+    if found.processes:
+        text = f"processes that may record into it now: {found.processes}, with {found.living} unfinished segments"
+        yield Finding("pending", "ok", text)
+    if found.dead:
+        text = f"unfinished segments of processes that ended: {found.dead}; `timetracer-otel list` adopts them"
+        yield Finding("pending", "note", text)
+
+
 def _unwritable(root: Path) -> str | None:
-    place = _existing(root)
+    place = nearest(root)
     if not place.is_dir():
         return f"{place} is a file"
     return None if os.access(place, os.W_OK | os.X_OK) else f"no right to write in {place}"
-
-
-def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that exists."""
-    return next(place for place in (path, *path.parents) if place.exists())
-
-
-def _usage(root: Path) -> tuple[int, int]:
-    files = size = 0
-    for folder, _, names in os.walk(root):
-        for name in names:
-            with suppress(OSError):  # a writer has just renamed it
-                size += os.stat(os.path.join(folder, name)).st_size
-                files += 1
-    return files, size
 
 
 def _losses(root: Path) -> Iterator[Finding]:

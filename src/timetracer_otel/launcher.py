@@ -12,7 +12,16 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Final
 
 from timetracer_otel.capture.guard import guarded
-from timetracer_otel.startup import EXPORTER, NONE, exporter_names, is_named, missing_exporters
+from timetracer_otel.startup import (
+    CONFIG_FILE,
+    EXPORTER,
+    NONE,
+    exporter_names,
+    is_named,
+    misplaced,
+    missing_exporters,
+    variable,
+)
 
 MODE: Final = "TIMETRACER_MODE"
 
@@ -25,8 +34,24 @@ def check(environ: MutableMapping[str, str], argv: Sequence[str]) -> list[str]:
     `OTEL_TRACES_EXPORTER=timetracer opentelemetry-instrument ...` would record nothing.
     """
     asked = {**environ, **_options(argv)}
-    if not (_is_meant(asked) or asked.get(MODE) == "replay"):
-        return []
+    lines = _of_config_file(asked) if asked.get(CONFIG_FILE) else []
+    if not is_named(asked):
+        lines += [f"{name} names {EXPORTER} and is not read; use {variable('traces')}" for name in misplaced(asked)]
+    if _is_meant(asked) or asked.get(MODE) == "replay":
+        lines += _of_exporters(asked, environ)
+    return lines
+
+
+def _of_config_file(asked: Mapping[str, str]) -> list[str]:
+    from timetracer_otel.config_file import problems
+
+    return [
+        f"{problem}: OpenTelemetry will not start, and nothing is recorded; {advice}"
+        for problem, advice in problems(asked)
+    ]
+
+
+def _of_exporters(asked: Mapping[str, str], environ: MutableMapping[str, str]) -> list[str]:
     missing = missing_exporters(asked)
     lines = [
         f"{one}: OpenTelemetry will not start, and nothing is recorded; {one.advice}"

@@ -17,6 +17,10 @@ TRACES: Final = "OTEL_TRACES_EXPORTER"
 DISABLED: Final = "OTEL_SDK_DISABLED"
 SIGNALS: Final = ("traces", "metrics", "logs")
 NONE: Final = "none"
+CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"
+DISTRO: Final = "OTEL_PYTHON_DISTRO"
+CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
+SWITCHED_OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 _PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 _OTLP: Final = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
@@ -42,19 +46,30 @@ class Missing:
     nearest: str | None = None
     """An installed one whose name is close."""
 
+    is_alone: bool = True
+    """The variable names no other."""
+
     @property
     def advice(self) -> str:
         if self.nearest is not None:
             return f"did you mean {self.nearest}?"
         package = _PACKAGES.get(self.exporter)
-        install = f" or pip install {package}" if package else ""
-        return f"set {self.variable} to {NONE}{install}"
+        remedy = f"set {self.variable} to {NONE}" if self.is_alone else f"take {self._shown} out of it"
+        return f"{remedy} or pip install {package}" if package else remedy
+
+    @property
+    def _shown(self) -> str:
+        return self.exporter or "the comma"
 
     def __str__(self) -> str:
         if self.is_default:
             return (
                 f"{self.variable} is unset, and the default of opentelemetry-distro ({self.exporter}) is not installed"
             )
+        if not self.exporter:
+            return f"{self.variable} has a comma without a name"
+        if self.exporter.lower() == NONE:
+            return f"{self.variable} names {self.exporter} beside others"
         return f"{self.variable} names {self.exporter}, which is not installed"
 
 
@@ -80,20 +95,42 @@ def variable(signal: str) -> str:
 
 def has_configurator(environ: Mapping[str, str]) -> bool:
     """False if nobody in this environment reads the OTEL_ variables: then the launcher sets up nothing."""
-    wanted = environ.get("OTEL_PYTHON_CONFIGURATOR")
-    return any(wanted is None or one.name == wanted for one in entry_points(group="opentelemetry_configurator"))
+    wanted = environ.get(CONFIGURATOR)
+    return any(wanted is None or name == wanted for name in _names("opentelemetry_configurator"))
+
+
+def no_configurator(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Why nobody has set up a tracer provider, and what to do about it."""
+    wanted, installed = environ.get(CONFIGURATOR), _names("opentelemetry_configurator")
+    if not installed:
+        problem = "no OpenTelemetry configurator is installed, which would read the OTEL_ variables"
+        return problem, "pip install opentelemetry-distro"
+    if wanted is not None and wanted not in installed:
+        return f"{CONFIGURATOR} names {wanted}, which is not installed", f"unset it, or use {', '.join(installed)}"
+    return "the OpenTelemetry configurator has set no tracer provider", "use that of opentelemetry-distro"
+
+
+def is_distro_unknown(environ: Mapping[str, str]) -> bool:
+    """True if the variable names a distro that is not installed: OpenTelemetry goes on without one, and is silent."""
+    wanted = environ.get(DISTRO)
+    return wanted is not None and wanted not in _names("opentelemetry_distro")
 
 
 def distro(environ: Mapping[str, str]) -> str | None:
     """`module:class` of the distro that the launcher will load; None if there is none."""
-    wanted = environ.get("OTEL_PYTHON_DISTRO")
+    wanted = environ.get(DISTRO)
     found = [one for one in entry_points(group="opentelemetry_distro") if wanted is None or one.name == wanted]
     return found[0].value if found else None
 
 
+def _names(group: str) -> list[str]:
+    return sorted({one.name for one in entry_points(group=group)})
+
+
 def missing_exporters(environ: Mapping[str, str]) -> list[Missing]:
-    """Any one of them keeps the whole SDK from starting; empty where no configurator asks for exporters at all."""
-    if not has_configurator(environ):
+    """Any one of them keeps the whole SDK from starting; empty where no configurator asks for exporters at all, or
+    where it reads a file instead."""
+    if not has_configurator(environ) or environ.get(CONFIG_FILE):
         return []
     has_defaults = (distro(environ) or "").startswith(_COMMON_DISTRO)
     return [missing for signal in SIGNALS for missing in _missing_of(signal, environ, has_defaults)]
@@ -101,14 +138,20 @@ def missing_exporters(environ: Mapping[str, str]) -> list[Missing]:
 
 def _missing_of(signal: str, environ: Mapping[str, str], has_defaults: bool) -> list[Missing]:
     is_default = has_defaults and not environ.get(variable(signal))
-    names = ["otlp"] if is_default else exporter_names(environ, signal)
-    available = sorted({one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")})
+    names = ["otlp"] if is_default else _as_the_sdk_splits(environ.get(variable(signal), ""))
+    available = _names(f"opentelemetry_{signal}_exporter")
     wanted = [_resolved(name, signal, environ) for name in names]
     return [
-        Missing(variable(signal), name, is_default, _nearest(name, available))
+        Missing(variable(signal), name, is_default, nearest(name, available), len(names) == 1)
         for name in wanted
         if name not in available
     ]
+
+
+def _as_the_sdk_splits(value: str) -> list[str]:
+    if not value or value.strip().lower() == NONE:
+        return []
+    return [name.strip() for name in value.split(",")]
 
 
 def _resolved(name: str, signal: str, environ: Mapping[str, str]) -> str:
@@ -118,9 +161,17 @@ def _resolved(name: str, signal: str, environ: Mapping[str, str]) -> str:
     return _OTLP.get(protocol.strip(), name)
 
 
-def _nearest(name: str, available: Sequence[str]) -> str | None:
+def nearest(name: str, available: Sequence[str]) -> str | None:
+    """The one of `available` that was probably meant."""
     if name in _PACKAGES:  # a known name is not misspelt
         return None
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(name, available, n=1, cutoff=0.7)), None)
+    return next(iter(get_close_matches(name.lower(), available, n=1, cutoff=0.7)), None)
+
+
+def misplaced(environ: Mapping[str, str]) -> list[str]:
+    """Variables that name our exporter and that nobody reads, such as OTEL_TRACE_EXPORTER."""
+    names = [name for name in environ if name.startswith("OTEL_") and "EXPORTER" in name]
+    known = [variable(signal) for signal in SIGNALS]
+    return sorted(name for name in names if name not in known and EXPORTER in environ[name].split(","))

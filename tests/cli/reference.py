@@ -20,7 +20,7 @@ This page is made of what `timetracer-otel COMMAND --help` says; a test keeps it
 - a trace id, or its beginning
 - a segment: `TRACE/SPAN`, prefixes of both ids, as `list` prints it where a trace has several
 - the folder of a trace
-- a file: a bundle, or a single part
+- a file: a bundle, or a single part; for `exec` also the file of a process in `processes/`, or the beginning of its id
 
 A duration carries a unit: `500ms`, `60s`, `5m`, `2h`, `7d`.
 Every error is one line on stderr.
@@ -28,7 +28,8 @@ Every error is one line on stderr.
 | exit code | |
 |---|---|
 | 0 | done; of `replay`: same; of `doctor`: it would record |
-| 1 | `replay`: deviates; `exec`: a request had no recorded answer; `doctor`: it would not record |
+| 1 | `replay`: deviates; `exec`: a request had no recorded answer; `fmt --check`: it would change; \
+`doctor`: it would not record; `prune`: something could not be read or deleted |
 | 2 | bad input or usage |
 | 3 | `replay`: inconclusive, the recording is not whole where it was needed |
 | other | of `exec`: the program's own |

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from timetracer_otel.cli import doctor
-from timetracer_otel.diagnosis import Finding
+from timetracer_otel.set_up import Finding
 
 FINE = Finding("recording", "ok", "yes\x1b[31m")
 NOTED = Finding("threads", "note", "not recorded")

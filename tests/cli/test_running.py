@@ -94,7 +94,14 @@ def test_what_cannot_be_read_is_refused(cli: Cli, folder: Path, command: tuple[s
         (("list", "--errors=yes"), ("--errors",)),
         (("list", "7f3a"), ("7f3a",)),
         (("list", "--service"), ("--service",)),
+        (("list", "--service", ""), ("--service", "''")),
+        (("list", "--entry", " "), ("--entry", "' '")),
         (("show",), ("CASSETTE",)),
+        (("show", "7f3a", "--raw", "--json"), ("--raw", "--json")),
+        (("show", "cassettes"), ("cassettes", "folder")),
+        (("bundle", ""), ("CASSETTE", "''")),
+        (("bundle", "7f3a", "-o", "no/bundle.json"), ("--output", "'no/bundle.json'")),
+        (("bundle", "7f3a", "-o", ""), ("--output", "''")),
         (("show", ""), ("CASSETTE", "''")),
         (("show", "7f3a", "--exchange", "99"), ("--exchange", "'99'", "9f9f9f9f-1")),
         (("show", "7f3a", "--store", ""), ("--store", "''")),
@@ -105,7 +112,13 @@ def test_what_cannot_be_read_is_refused(cli: Cli, folder: Path, command: tuple[s
         (("replay", "7f3a", "--json", "cassettes"), ("--json", "'cassettes'", "folder")),
         (("replay", "7f3a", "--json", "no/report.json"), ("--json", "'no/report.json'")),
         (("replay", "7f3a", "--mode", "nevr"), ("--mode",)),
+        (("replay", ""), ("CASSETTE", "''")),
+        (("replay", "cassettes"), ("cassettes", "folder")),
+        (("replay", "7f3a", "--pdb=yes"), ("--pdb",)),
         (("exec", "7f3a"), ("COMMAND",)),
+        (("exec", "", "--", "true"), ("CASSETTE", "''")),
+        (("exec", "7f3a", "--jsn", "x", "--", "true"), ("--jsn", "--json")),
+        (("exec", "7f3a", "--timeout", "60s", "--", "true"), ("--timeout",)),
         (("exec", "7f3a", "--", "no-such-program"), ("no-such-program",)),
         (("doctor", "please"), ("please",)),
     ],
@@ -116,6 +129,36 @@ def test_a_wrong_option_or_value_is_refused_by_name(
     """R49: one line names the value, the allowed ones and where it came from."""
     message = refused(cli, *arguments)
     assert [word for word in named if word not in message] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("list",), ("show", "7f3a"), ("replay", "7f3a"), ("exec", "7f3a", "--", "true"), ("bundle", "7f3a")],
+)
+def test_r49_a_wrong_variable_is_refused_by_every_command(
+    cli: Cli, store: Store, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TIMETRACER_MODE", "nevr")
+    assert "TIMETRACER_MODE: 'nevr' is not one of record, replay, off" in refused(cli, *command)
+
+
+def test_r49_a_wrong_isolation_is_refused_before_anything_runs(
+    cli: Cli, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMETRACER_ISOLATION", "nevr")
+    expected = "TIMETRACER_ISOLATION: 'nevr' is not one of namespace, guards"
+    assert expected in refused(cli, "exec", "7f3a91c2/a1a1a1a1", "--", "true")
+
+
+def test_r49_of_two_sources_that_disagree_the_documented_one_counts(
+    cli: Cli, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Option > environment > pyproject.toml: each of the others names a store that is not there."""
+    Path("pyproject.toml").write_text('[tool.timetracer-otel]\nstore = "of-project"\n')
+    assert "of-project" in refused(cli, "list")
+    monkeypatch.setenv("TIMETRACER_STORE", "of-environment")
+    assert "of-environment" in refused(cli, "list")
+    assert cli("list", "--store", "cassettes").status == 0
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.cassette import samples
-from tests.cli.conftest import ESCAPE, QUERY, Cli, part_of, write
-from timetracer_otel.store import Store
+from tests.cassette.strategies import cassettes
+from tests.cli.conftest import ESCAPE, QUERY, REQUEST, Cli, part_of, write
+from timetracer_otel.cassette import Cassette, dump_exchange, dump_part
+from timetracer_otel.cassette.escaping import is_hidden
+from timetracer_otel.config import MIB
+from timetracer_otel.store import Store, save_bundle
 
 
 def test_the_head_names_trace_service_entry_and_process(cli: Cli, store: Store) -> None:
@@ -121,3 +129,39 @@ def test_a_bundle_goes_where_it_is_told(cli: Cli, store: Store, tmp_path: Path) 
     assert refused.status == 2
     assert "nowhere" in refused.err
     assert refused.err.count("\n") == 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(cassettes(), st.sampled_from([(), ("--json",), ("--raw",)]))
+def test_r31_any_cassette_is_shown_and_drives_no_terminal(
+    cli: Cli, folder: Path, cassette: Cassette, options: tuple[str, ...]
+) -> None:
+    path = save_bundle(cassette, folder / "any.cassette.json")
+    done = cli("show", str(path), *options)
+    assert (done.status, done.err) == (0, "")
+    assert [character for character in done.out if is_hidden(character) and character != "\n"] == []
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--raw",), ("--exchange", "3"), ("--exchange", "3", "--json")])
+def test_an_integer_of_any_size_is_shown(cli: Cli, folder: Path, options: tuple[str, ...]) -> None:
+    large = replace(QUERY, request={"statement": "select $1", "parameters": [10**5000]})
+    write(Store(folder / "cassettes"), part_of(exchanges=(large,)))
+    assert f"{10**5000:x}"[:20] in cli("show", "7f3a", *options).out
+
+
+def test_a_trace_with_blobs_is_shown_whole_and_bundled(cli: Cli, folder: Path) -> None:
+    store, texts = Store(folder / "cassettes"), []
+    for exchange in (QUERY, replace(REQUEST, request={"path": "/upload", "body": "total " * MIB})):
+        texts.append(dump_exchange(exchange, put=lambda text: store.write_blob(samples.PROCESS.id, text)))
+    store.write_part(samples.TRACE_ID, samples.ROOT_ID, samples.PROCESS.id, 0, dump_part(samples.ROOT_PART, texts))
+    assert len(list((store.root / "blobs").iterdir())) == 1
+    assert "/upload" in cli("show", "7f3a").out
+    for options in ("--exchange", "4"), ("--json",), ("--raw",), ("--exchange", "4", "--raw"):
+        assert "total total" in cli("show", "7f3a", *options).out
+    assert cli("bundle", "7f3a", "-o", "one.json").status == 0
+    shutil.rmtree(store.root / "blobs")
+    assert "total total" in cli("show", "one.json", "--json").out
+    refused = cli("show", "7f3a")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "it is not there, and its cassette needs it: copy blobs/ too, or use a bundle" in refused.err
+    assert cli("list").status == 0

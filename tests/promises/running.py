@@ -49,9 +49,9 @@ def record_script(code: str, store: Path, *arguments: str, **variables: str) -> 
 
 @contextlib.contextmanager
 def service(log: Path, **variables: str) -> Iterator[str]:
-    """The URL of `tests.promises.app` under uvicorn, as long as the block runs."""
+    """The URL of the application that `APP` names, else `tests.promises.app`, under uvicorn while the block runs."""
     port = _free_port()
-    command = ["opentelemetry-instrument", "uvicorn", APP, "--port", str(port)]
+    command = ["opentelemetry-instrument", "uvicorn", variables.get("APP", APP), "--port", str(port)]
     env = {**environment(PYTHONPATH=str(ROOT)), **variables}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.promises.conftest import database
-from tests.promises.running import QUIET, execute, only, record_script, run
+from tests.promises.running import QUIET, cassettes, execute, only, record_script, run, with_report
+from timetracer_otel.cassette import Cassette
+from timetracer_otel.store import Store
 
 pytestmark = pytest.mark.postgres
 
@@ -204,3 +206,156 @@ def test_the_environment_form_reports_a_miss_on_stderr(script: Script) -> None:
     _, _, err = by_environment(script, program(swallowing)[2])
     assert "no recorded answer for  SELECT name FROM things WHERE id = $1   ('9',)" in err
     assert err.splitlines()[-1].startswith("deviates ")
+
+
+# ---- scripts as they are ---------------------------------------------------------------------------------------------
+
+BARE = """
+import sys
+import psycopg
+with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+    for number in (1, 2, 3):
+        print(connection.execute("SELECT name FROM things WHERE id = %s", (number,)).fetchone()[0])
+"""
+BY_HAND = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+import timetracer_otel
+trace.set_tracer_provider(TracerProvider())
+timetracer_otel.install()
+PsycopgInstrumentor().instrument()
+"""
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a process that opened no span of its own: a store without a trace."""
+    store = tmp_path_factory.mktemp("bare") / "cassettes"
+    with database(SCHEMA) as dsn:
+        assert record_script(BARE, store, dsn).split() == ["thing", "1", "thing", "2", "thing", "3"]
+    assert cassettes(store) == []
+    (path,) = (store / "processes").iterdir()
+    return path
+
+
+def test_a_script_without_a_span_is_replayed_from_its_process(bare: Path, tmp_path: Path) -> None:
+    found = execute(bare, tmp_path, sys.executable, "-c", BARE, PRODUCTION)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+    assert found.output.split() == ["thing", "1", "thing", "2", "thing", "3"]
+
+
+def test_a_process_is_found_by_the_beginning_of_its_id_too(bare: Path, tmp_path: Path) -> None:
+    store = str(bare.parent.parent)
+    command = ["timetracer-otel", "exec", bare.name[:8], "--store", store]
+    found = with_report(command, tmp_path, {}, ("--", sys.executable, "-c", BARE, PRODUCTION))
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "missed"), [("(1, 2, 3)", "(1, 2, 4)", "4"), ("(1, 2, 3)", "(1, 2, 3, 3)", "3")]
+)
+def test_a_script_without_a_span_gets_each_answer_once(
+    bare: Path, tmp_path: Path, old: str, new: str, missed: str
+) -> None:
+    found = execute(bare, tmp_path, sys.executable, "-c", BARE.replace(old, new), PRODUCTION)
+    assert (found.status, found.verdict) == (1, "deviates")
+    assert [miss["request"]["values"] for miss in found.report["misses"]] == [[missed]]
+
+
+def test_a_script_without_a_span_is_no_entry(bare: Path) -> None:
+    done = run(["timetracer-otel", "replay", str(bare)])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "use `timetracer-otel exec`" in done.stderr
+
+
+def test_a_script_that_sets_opentelemetry_up_by_hand_gets_its_answers(bare: Path, tmp_path: Path) -> None:
+    found = execute(bare, tmp_path, sys.executable, "-c", BY_HAND + BARE, PRODUCTION)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+
+
+def test_a_script_without_the_launcher_replays_by_install_alone(bare: Path) -> None:
+    replay = {"TIMETRACER_MODE": "replay", "TIMETRACER_CASSETTE": str(bare)}
+    done = run([sys.executable, "-c", BY_HAND + BARE, PRODUCTION], replay)
+    assert (done.returncode, done.stdout.split()[1::2]) == (0, ["1", "2", "3"]), done.stderr
+    assert done.stderr.splitlines()[-1].startswith("same ")
+
+
+POOL = """
+import multiprocessing, sys
+import psycopg
+def work(number):
+    with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+        return connection.execute("SELECT name FROM things WHERE id = %s", (number,)).fetchone()[0]
+if __name__ == "__main__":
+    with multiprocessing.get_context(sys.argv[2]).Pool(1) as pool:
+        print(pool.map(work, [3, 1, 2]))
+        pool.close()
+        pool.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_the_children_of_multiprocessing_get_answers(script: Script, tmp_path: Path, method: str) -> None:
+    (tmp_path / "pool.py").write_text(POOL)
+    found = execute(script.trace, tmp_path, sys.executable, str(tmp_path / "pool.py"), PRODUCTION, method)
+    assert found.report["misses"] == [], found.output
+    assert found.output.splitlines()[0] == "['thing 3', 'thing 1', 'thing 2']"
+
+
+# ---- a trace whose processes were forked -----------------------------------------------------------------------------
+
+FORKING = """
+import os, sys
+import psycopg
+from opentelemetry import trace
+
+def ask(number):
+    with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+        print(connection.execute("SELECT name FROM things WHERE id = %s", (number,)).fetchone()[0], flush=True)
+
+def in_child(function):
+    child = os.fork()
+    if child == 0:
+        try:
+            function()
+            sys.stdout.flush()
+        finally:
+            trace.get_tracer_provider().force_flush()
+            os._exit(0)
+    os.waitpid(child, 0)
+
+with trace.get_tracer("script").start_as_current_span("nightly"):
+    ask(1)
+    in_child(lambda: (ask(2), in_child(lambda: ask(3))))
+    ask(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Cassette:
+    store = tmp_path_factory.mktemp("forked") / "cassettes"
+    with database(SCHEMA) as dsn:
+        record_script(FORKING, store, dsn)
+    (summary,) = Store(store).list_traces().traces
+    return Store(store).open_cassette(summary.trace_id)[0]
+
+
+def test_a_trace_whose_segment_forked_is_one_replay(forked: Cassette, tmp_path: Path) -> None:
+    """No segment has to be named, and a child finds what its recorded counterpart was answered."""
+    assert len(forked.segments) > 1
+    found = execute(forked.path, tmp_path, sys.executable, "-c", FORKING, PRODUCTION)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+    assert found.output.splitlines()[:4] == ["thing 1", "thing 2", "thing 3", "thing 1"]
+
+
+def test_what_a_forked_child_does_not_ask_is_listed(forked: Cassette, tmp_path: Path) -> None:
+    found = execute(forked.path, tmp_path, sys.executable, "-c", FORKING.replace("ask(3)", "None"), PRODUCTION)
+    assert found.verdict == "deviates"
+    assert [each["values"] for each in found.report["unused"]] == [["3"]]
+
+
+def test_a_miss_in_a_forked_child_counts(forked: Cassette, tmp_path: Path) -> None:
+    found = execute(forked.path, tmp_path, sys.executable, "-c", FORKING.replace("ask(3)", "ask(9)"), PRODUCTION)
+    assert found.status == 1
+    assert [miss["request"]["values"] for miss in found.report["misses"]] == [["9"]]

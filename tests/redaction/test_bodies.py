@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timetracer_otel.redaction import Redactor, is_marker
-from timetracer_otel.redaction.codings import decode, encode
+from timetracer_otel.redaction import Redactor, is_marker, is_structured
+from timetracer_otel.redaction.codings import codings_of, decode, encode
 
 SECRET = b'{"user":{"Token":"C4nary"},"n":1}'
 TYPES = (
@@ -124,3 +125,63 @@ def test_any_body_of_any_type_survives_and_masking_again_changes_nothing(
 ) -> None:
     once, _ = Redactor().body(data, content_type, coding, "b")
     assert Redactor().body(once, content_type, coding, "b") == (once, ())
+
+
+BOTH_WAYS = {
+    "lines of JSON": (b'{"a":1}\n{"token":"C4nary"}\n', "application/x-ndjson", ""),
+    "JSON after a BOM": (b'\xef\xbb\xbf{"token":"C4nary"}', "application/json", ""),
+    "JSON in JSON": (json.dumps({"data": json.dumps({"token": "C4nary"})}).encode(), "application/json", ""),
+    "JSON in a form": (b"data=%7B%22token%22%3A%22C4nary%22%7D&a=1", "application/x-www-form-urlencoded", ""),
+    "a name that is percent-encoded": (b"pass%77ord=C4nary", "application/x-www-form-urlencoded", ""),
+    "a name that is there twice": (b'{"token":1.50,"token":"C4nary"}', "application/json", ""),
+    "a field twice": (b"token=a&token=C4nary", "application/x-www-form-urlencoded", ""),
+    "text with a BOM of UTF-16": ("token=C4nary".encode("utf-16"), "text/plain", ""),
+    "XML": (b"<?xml version='1.0'?><a><Token>C4nary</Token></a>", "application/xml", ""),
+    "HTML": (b'<form><input name="csrfmiddlewaretoken" value="C4nary"></form>', "text/html", ""),
+    "several codings": (gzip.compress(zlib.compress(b'{"token":"C4nary"}')), "application/json", "deflate, gzip"),
+    "raw deflate": (zlib.compress(b'{"token":"C4nary"}')[2:-4], "application/json", "deflate"),
+    "a coding nobody knows": (b"C4nary", "application/json", "br"),
+    "an event stream": (b'event: login\ndata: {"token": "C4nary"}\n\n', "text/event-stream", ""),
+    "GraphQL": (b'{"query":"mutation { login(password: \\"C4nary\\") { id } }"}', "application/json", ""),
+}
+
+
+@pytest.mark.parametrize("name", BOTH_WAYS)
+@pytest.mark.parametrize("path", ["request.body", "result.body"])
+def test_r46_a_secret_in_any_kind_of_body_is_masked_both_ways(name: str, path: str) -> None:
+    data, content_type, coding = BOTH_WAYS[name]
+    redactor = Redactor(b"key")
+    masked, paths = redactor.body(data, content_type, coding, path)
+    plain = decode(masked, codings_of(coding)) if coding not in ("", "br") else masked
+    assert plain is not None
+    for spelled in (plain, plain.decode("utf-16", "replace").encode("utf-8", "replace")):
+        assert b"C4nary" not in spelled
+    assert paths
+    assert all(each.startswith(path) for each in paths)
+    assert redactor.body(masked, content_type, coding, path) == (masked, ())
+
+
+STRUCTURED = {
+    ("application/json", ""): True,
+    ("application/vnd.api+json; charset=utf-8", ""): True,
+    ("application/x-ndjson", ""): True,
+    ("application/x-www-form-urlencoded", ""): True,
+    ("multipart/form-data; boundary=x", ""): True,
+    ("text/html", ""): True,
+    ("application/soap+xml", ""): True,
+    ("image/svg+xml", ""): True,
+    ("text/plain; charset=UTF-16", ""): True,
+    ("image/png", "gzip"): True,
+    ("application/octet-stream", "br"): True,
+    ("image/png", "identity"): False,
+    ("text/plain", ""): False,
+    ("text/csv", ""): False,
+    ("application/octet-stream", ""): False,
+    ("video/mp4", ""): False,
+    ("", ""): False,
+}
+
+
+@pytest.mark.parametrize(("kind", "is_whole"), STRUCTURED.items())
+def test_what_must_be_masked_as_a_whole_is_told_by_its_type(kind: tuple[str, str], is_whole: bool) -> None:
+    assert is_structured(*kind) is is_whole

@@ -158,6 +158,7 @@ PIECES = [
 ]
 
 
+@example('"password":\\"password":"token"')
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 @example('"token":"')
 @example('{"token":"x\\')

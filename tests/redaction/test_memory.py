@@ -48,3 +48,17 @@ def test_redactors_of_one_key_are_equal_so_that_decisions_are_made_once() -> Non
     base = Redactor()
     assert base.of_trace() == base
     assert len({base, base.of_trace(), Redactor()}) == 2
+
+
+def test_a_long_secret_is_known_inside_of_other_data_too() -> None:
+    redactor, long = Redactor(b"key").of_trace(), "s3cr3t-session-0123456789"
+    redactor.value({"token": long, "password": "s3cr3t"}, "")
+    marker = redactor.known()[long.encode()].decode()
+    assert redactor.text(f"user {long} is s3cr3t") == f"user {marker} is s3cr3t"
+    assert redactor.data(b"\0" + long.encode()) == b"\0" + marker.encode()
+    assert redactor.body(f'{{"who": "{long}!"}}'.encode(), "application/json", "", "b") == (
+        f'{{"who": "{marker}!"}}'.encode(),
+        ("b",),
+    )
+    assert redactor.suspicious(long)
+    assert not Redactor(b"key").of_trace().suspicious(long)

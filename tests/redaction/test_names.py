@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from timetracer_otel.redaction.names import ALTERNATION, LONGEST_NAME, NAMES, holds_name, rule_of
+from timetracer_otel.redaction.names import LONGEST_NAME, NAMES, Names
 
+DEFAULT = Names()
 SECRET = {
     "authorization": "authorization",
     "COOKIE": "cookie",
@@ -30,12 +31,12 @@ NOT_SECRET = (
 
 @pytest.mark.parametrize(("name", "rule"), SECRET.items())
 def test_a_secret_name_is_known_in_any_case_and_spelling_style(name: str, rule: str) -> None:
-    assert rule_of(name) == rule
+    assert DEFAULT.rule_of(name) == rule
 
 
 @pytest.mark.parametrize("name", NOT_SECRET)
 def test_a_paging_token_or_a_name_that_merely_contains_a_secret_one_is_not_secret(name: str) -> None:
-    assert rule_of(name) is None
+    assert DEFAULT.rule_of(name) is None
 
 
 def styles(name: str) -> list[str]:
@@ -46,18 +47,18 @@ def styles(name: str) -> list[str]:
 
 @pytest.mark.parametrize("style", [style for name in NAMES for style in styles(name)])
 def test_every_name_in_every_style_passes_the_prefilter_and_has_a_rule(style: str) -> None:
-    assert rule_of(style) is not None
-    assert holds_name(style.encode())
+    assert DEFAULT.rule_of(style) is not None
+    assert DEFAULT.holds(style.encode())
 
 
 def test_no_name_hides_a_longer_one_in_the_alternation() -> None:
     seen: list[str] = []
-    for name in NAMES:
+    for name in DEFAULT.all:
         assert not any(name.startswith(earlier) for earlier in seen), name
         seen.append(name)
-    assert ALTERNATION.count(b"|") == len(NAMES) - 1
+    assert DEFAULT.alternation.count(b"|") == len(NAMES) - 1
 
 
 def test_the_end_of_an_endless_name_counts() -> None:
-    assert rule_of("x" * 10_000_000 + ".password") == "password"
-    assert rule_of("password." + "x" * LONGEST_NAME) is None
+    assert DEFAULT.rule_of("x" * 10_000_000 + ".password") == "password"
+    assert DEFAULT.rule_of("password." + "x" * LONGEST_NAME) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +16,15 @@ PEM = "-----BEGIN {0}PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n+/=\n-----END {0}PRIVAT
 
 # What stands in «...» goes, all else stays.
 HITS = {
+    "CDATA": "<password><![CDATA[«se]c<r»]]></password>",
+    "an element with attributes": "<p:Token a='1'>«abc»</p:Token>",
+    "a hidden field": '<input type="hidden" name="csrf_token" value="«abc»">',
+    "a hidden field, value first": "<input value='«abc»' type=hidden name=password>",
+    "a meta tag": '<meta name="csrf-token" content="«abc»" />',
+    "an option and its value": "python app.py --password «hunter2» --port 1",
+    "an option with quotes": 'run --api-key="«a b»" x',
+    "a key of an error": "DETAIL:  Key (name, token)=(ann, «abc») already exists.",
+    "a key of an error with commas": "Key (a, token)=(«x, y, z») is not present in table",
     "an access key id": "key «AKIAIOSFODNN7EXAMPLE».",
     "a temporary access key id": "«ASIAIOSFODNN7EXAMPLE»/20130524/us-east-1",
     "an access key id after an escape": "Credential%3D«AKIAIOSFODNN7EXAMPLE»%2F2013",
@@ -57,6 +67,8 @@ URL_HITS = {
     "a bracketed parameter": ("/p?user%5Bpassword%5D=", "C4nary", ""),
 }
 MISSES = (
+    *("-- token is read here", "--token", "use --password-file x", "Key (name)=(ann) already exists.", "--tokens 5"),
+    *('<input name="user" value="bob"><input name="token_count" value="1">', "<token></token>", "<input name=token>"),
     *("AKIASHORT", "xAKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLEX", "Asia/Tokyo", "ASIA AND EUROPE"),
     *(
         "eyJpZCI6MTJ9",
@@ -225,3 +237,13 @@ def test_a_hostile_text_takes_no_more_than_linear_time(piece: bytes) -> None:
     data = piece * (1_000_000 // len(piece))
     assert isinstance(redactor.data(data), bytes)
     assert isinstance(redactor.data(b"password='x' =://@" + data), bytes)
+
+
+def test_a_secret_in_a_url_inside_a_url_is_masked() -> None:
+    redactor = Redactor(b"key")
+    text = "https://shop.example/?next=%2Flogin%3Ftoken%3Dabc%26x%3D1&page=2"
+    masked = redactor.text(text)
+    inner = unquote(parse_qs(urlsplit(masked).query)["next"][0])
+    assert inner == f"/login?token={redactor.marker('token', 'abc')}&x=1"
+    assert masked.endswith("%26x%3D1&page=2")
+    assert redactor.text(masked) == masked

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.replay.recordings import END_NS, ROOT, START_NS, cassette, exchange, segment
-from timetracer_otel.errors import CassetteNotFound, ReplayError, UsageError, WireError
-from timetracer_otel.replay.bootstrap import end_ns, error_json, pick
+from timetracer_otel.cassette import end_ns
+from timetracer_otel.errors import ReplayError
+from timetracer_otel.replay.bootstrap import pick
 
 
 def test_the_only_segment_need_not_be_named() -> None:
@@ -25,20 +26,3 @@ def test_a_segment_ends_with_its_last_span_or_answer() -> None:
     assert end_ns(segment()) == END_NS
     late = exchange(1, at_ns=END_NS - START_NS + 5, duration_ns=7)
     assert end_ns(segment(late)) == END_NS + 12
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ReplayError("--app x", "no module", "name it"),
-        UsageError("TIMETRACER_CASSETTE", "it needs one", "set it"),
-        CassetteNotFound("7f3a", "cassettes"),
-        WireError("postgres: bad length"),
-        WireError("no colon"),
-    ],
-)
-def test_every_error_crosses_the_journal_in_three_parts(error: ReplayError | UsageError | WireError) -> None:
-    parts = error_json(error)
-    assert set(parts) == {"where", "problem", "advice"}
-    assert all(parts.values())
-    assert str(error).rpartition("; ")[0] in str(ReplayError(**parts))

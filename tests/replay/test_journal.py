@@ -9,10 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timetracer_otel.replay.journal import FRAME, FRAME_MAX, MemoryJournal, Reader, frames, open_named, read
+from timetracer_otel.errors import CassetteNotFound, ReplayError, UsageError, WireError
+from timetracer_otel.replay.journal import FRAME, FRAME_MAX, MemoryJournal, Reader, error_json, frames, open_named, read
 
 
 def stream(*events: tuple[int, str]) -> bytes:
@@ -97,3 +99,20 @@ def test_spans_are_kept_in_memory_only_where_somebody_exports_them() -> None:
     log.write("span", span={})
     log.write("done")
     assert [event["event"] for event in log.events] == ["done"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReplayError("--app x", "no module", "name it"),
+        UsageError("TIMETRACER_CASSETTE", "it needs one", "set it"),
+        CassetteNotFound("7f3a", "cassettes"),
+        WireError("postgres: bad length"),
+        WireError("no colon"),
+    ],
+)
+def test_every_error_crosses_the_journal_in_three_parts(error: ReplayError | UsageError | WireError) -> None:
+    parts = error_json(error)
+    assert set(parts) == {"where", "problem", "advice"}
+    assert all(parts.values())
+    assert str(error).rpartition("; ")[0] in str(ReplayError(**parts))

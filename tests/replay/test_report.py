@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.replay.recordings import ROOT, asked, by, cassette, exchange, question_of, segment, session
+from tests.replay.test_candidates import calls_of
 from timetracer_otel.cassette.model import Exchange, Segment, Signature
 from timetracer_otel.replay.journal import Event, MemoryJournal
 from timetracer_otel.replay.report import Report, build
@@ -274,3 +275,29 @@ def test_long_values_are_cut_with_their_length() -> None:
     text = render(report(segment(ENTRY, ORDER), log.events))
     assert len(text) < 2_000
     assert "(100002 characters)" in text
+
+
+# ---- thousands of misses ---------------------------------------------------------------------------------------------
+
+
+def one_of_many(number: int) -> Event:
+    request = {"lib": "psycopg", "method": "SELECT", "url": "shop", "text": "SELECT 1", "values": [str(number)]}
+    return {
+        **{"event": "miss", "request": request, "frame": "", "span": "", "nearest": None, "differences": []},
+        **{"note": "", "consequent": False, "unfit": False},
+    }
+
+
+def built(count: int) -> int:
+    """Calls that it takes to build the report on so many misses, mappings and requests that were not made."""
+    exchanges = [exchange(n, "SELECT 1", [str(n)], at_ns=n) for n in range(count)]
+    mappings: list[Event] = [
+        {"event": "mapping", "kind": "uuid4", "recorded": str(n), "replayed": str(n)} for n in range(count)
+    ]
+    events = [*map(one_of_many, range(count)), *mappings]
+    one = segment(*exchanges)
+    return calls_of(lambda: build(cassette(one), one, events, question=question_of))
+
+
+def test_a_report_on_ten_times_as_many_misses_takes_ten_times_as_long() -> None:
+    assert built(2_000) < 12 * built(200)

@@ -154,7 +154,9 @@ def test_exec_gives_the_exit_code_of_the_program(recorded: Recordings) -> None:
 def test_a_program_that_is_not_python_is_not_called_the_same(recorded: Recordings) -> None:
     execution = execute(*recorded["/orders/42"], ["true"])
     assert (execution.exit_code, execution.report.verdict) == (0, "inconclusive")
-    assert execution.report.reasons == ("nothing of the program was replayed: it started no Python",)
+    assert execution.report.reasons == (
+        "nothing of the program was replayed: it started no Python that has timetracer-otel",
+    )
 
 
 def test_a_replay_that_nothing_starts_is_one_line(recorded: Recordings, monkeypatch: pytest.MonkeyPatch) -> None:

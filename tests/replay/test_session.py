@@ -311,6 +311,33 @@ def test_a_secret_that_fits_two_redacted_requests_is_a_miss() -> None:
     assert source.take(asked(parameters=["s3cret"]), by()) is None
 
 
+def test_a_secret_fits_once_the_other_values_or_used_answers_leave_only_one() -> None:
+    """Which of two secrets it is cannot be known; which request it is can."""
+    source, journal = session(
+        exchange(1, "SELECT $1, $2", [MARKER, "ming"], "of ming"),
+        exchange(2, "SELECT $1, $2", [OTHER_MARKER, "zoe"], "of zoe"),
+        exchange(3, "SELECT $1, $2", [OTHER_MARKER, "ming"], "of both"),
+    )
+    assert answer(source.take(asked("SELECT $1, $2", ["s3cret", "zoe"]), by())) == "of zoe"
+    assert source.take(asked("SELECT $1, $2", ["another", "ming"]), by()) is not None
+    assert [event["exchange"] for event in journal.of("take")] == ["p-2", "p-1"]
+
+
+def test_a_secret_that_two_may_be_fits_neither_until_one_is_used() -> None:
+    source, _ = session(
+        exchange(1, parameters=[MARKER], answer="a"), exchange(2, parameters=[OTHER_MARKER], answer="b")
+    )
+    assert source.take(asked(parameters=["s3cret"]), by()) is None
+    assert answer(source.take(asked(parameters=[OTHER_MARKER]), by())) == "b"
+    assert answer(source.take(asked(parameters=["s3cret"]), by())) == "a"
+
+
+def test_a_request_that_was_recorded_as_it_is_comes_before_one_that_a_secret_may_fit() -> None:
+    source, journal = session(exchange(1, parameters=[MARKER], answer="a"), exchange(2, parameters=["42"], answer="b"))
+    assert answer(source.take(asked(parameters=["42"]), by())) == "b"
+    assert not journal.of("mapping")
+
+
 def test_equal_markers_stand_for_one_secret() -> None:
     source, _ = session(exchange(1, parameters=[MARKER]), exchange(2, parameters=[MARKER]))
     assert source.take(asked(parameters=["s3cret"]), by()) is not None

@@ -5,14 +5,19 @@ import pytest
 from tests.replay.recordings import exchange
 from timetracer_otel.replay.explain import reason_unfit
 from timetracer_otel.replay.report import Miss, Report
-from timetracer_otel.replay.text import TO_DO_CUT, TO_DO_NOT_KEPT, render
+from timetracer_otel.replay.text import TO_DO_CUT, TO_DO_NO_ROOM, TO_DO_NOT_KEPT, TO_DO_UNREDACTABLE, render
 
 
 @pytest.mark.parametrize(
     ("reason", "to_do"),
-    [("limit", TO_DO_CUT), ("in_flight", TO_DO_CUT), ("trace", TO_DO_CUT), ("stream", TO_DO_NOT_KEPT)],
+    [
+        *((reason, TO_DO_CUT) for reason in ("limit", "in_flight", "trace", "environment")),
+        *((reason, TO_DO_NO_ROOM) for reason in ("store", "store_max", "free_min")),
+        ("unredactable", TO_DO_UNREDACTABLE),
+        *((reason, TO_DO_NOT_KEPT) for reason in ("stream", "encode")),
+    ],
 )
-def test_only_what_a_limit_cut_off_is_blamed_on_a_limit(reason: str, to_do: str) -> None:
+def test_what_to_do_about_a_missing_payload_goes_by_the_reason(reason: str, to_do: str) -> None:
     note = reason_unfit(exchange(1, dropped={"reason": reason, "size": 7}))
     assert note is not None
     miss = Miss({"text": "SELECT 1", "values": []}, "shop.py:1 f", "GET", None, (), note, is_cut=True)

@@ -11,8 +11,10 @@ from typing import Annotated, Final, Optional, TypeAlias
 
 import typer
 
+from timetracer_otel.errors import UsageError
+
 NAME: Final = "timetracer-otel"
-COMMANDS: Final = ("list", "show", "replay", "exec", "bundle", "doctor")
+COMMANDS: Final = ("list", "show", "timeline", "diff", "replay", "exec", "bundle", "fmt", "prune", "audit", "doctor")
 Task: TypeAlias = Callable[[], int]
 """Does what was asked for and returns the exit code."""
 
@@ -37,6 +39,7 @@ TimeoutOption: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--timeout", metavar="DURATION", help="How long a replay may take. [60s]"),
 ]
+PdbOption: TypeAlias = Annotated[bool, typer.Option("--pdb", help="Stop in pdb where an exception was raised.")]
 ReportOption: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout, without the text then."),
@@ -105,9 +108,47 @@ def show_command(
     """Show a recorded trace: segments, exchanges, exception."""
     from timetracer_otel.cli import show
 
+    if raw and as_json:
+        raise UsageError("--raw, --json", "each asks for a form of its own", "name one of them")
     if raw:
         return partial(show.print_raw, store, cassette, exchange)
     return partial(show.print_json if as_json else show.print_text, store, cassette, exchange)
+
+
+@app.command("timeline")
+def timeline_command(
+    cassette: CassetteArgument,
+    minimum: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--min", metavar="DURATION", help="Hide what took less, such as 5ms; failures stay."),
+    ] = None,
+    width: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--width", metavar="COLUMNS", help="Plain text of this width. [the terminal's]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """Show when everything in a trace happened: its spans, and the requests under them, on one axis of time."""
+    from timetracer_otel.cli import timeline
+
+    return partial(timeline.print_timeline, store, cassette, minimum, width, as_json)
+
+
+@app.command("diff")
+def diff_command(
+    a: Annotated[str, typer.Argument(metavar="A", help="A cassette, or one segment of it.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """Compare two recorded traces: what came of them, statement by statement, value by value.
+
+    Exits with 0 the same, 1 different, 2 bad input.
+    """
+    from timetracer_otel.cli import diffing
+
+    return partial(diffing.print_diff, store, a, b, as_json)
 
 
 @app.command("replay")
@@ -115,6 +156,7 @@ def replay_command(
     cassette: CassetteArgument,
     app_name: AppOption = None,
     timeout: TimeoutOption = None,
+    pdb: PdbOption = False,
     json_file: ReportOption = None,
     store: StoreOption = None,
 ) -> Task:
@@ -124,7 +166,7 @@ def replay_command(
     """
     from timetracer_otel.cli import replaying
 
-    return partial(replaying.print_replay, store, cassette, app_name, timeout, json_file)
+    return partial(replaying.print_replay, store, cassette, app_name, timeout, pdb, json_file)
 
 
 @app.command("exec")
@@ -134,6 +176,7 @@ def exec_command(
         list[str],
         typer.Argument(metavar="-- COMMAND...", help="The program and its arguments.", show_default=False),
     ],
+    pdb: PdbOption = False,
     json_file: ReportOption = None,
     store: StoreOption = None,
 ) -> Task:
@@ -143,7 +186,7 @@ def exec_command(
     """
     from timetracer_otel.cli import replaying
 
-    return partial(replaying.print_exec, store, cassette, command, json_file)
+    return partial(replaying.print_exec, store, cassette, command, pdb, json_file)
 
 
 @app.command("bundle")
@@ -162,6 +205,75 @@ def bundle_command(
     from timetracer_otel.cli import bundling
 
     return partial(bundling.print_bundle, store, cassette, output)
+
+
+@app.command("fmt")
+def fmt_command(
+    cassette: CassetteArgument,
+    output: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--output", "-o", metavar="FILE", help="Where to. [the bundle itself]"),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if it would change.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Leave results in the form in which they are.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """Rewrite a bundle as `bundle` would write it: readable, in one order.
+
+    Only a bundle is rewritten in place; of anything else it makes one, with --output.
+    """
+    from timetracer_otel.cli import formatting
+
+    return partial(formatting.print_fmt, store, cassette, output, check, raw)
+
+
+@app.command("prune")
+def prune_command(
+    older: Annotated[
+        str,
+        typer.Option(
+            "--older",
+            metavar="DURATION",
+            help="Traces whose newest file is older than this: 2h, 7d.",
+            show_default=False,
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """Delete old traces, and what only they needed.
+
+    It may run beside applications that record.
+    """
+    from timetracer_otel.cli import pruning
+
+    return partial(pruning.print_prune, store, older, dry_run, as_json)
+
+
+@app.command("audit")
+def audit_command(
+    cassettes: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(
+            metavar="CASSETTE",
+            help="A trace id, a file or a folder, as many as you like. [the whole store]",
+            show_default=False,
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say for each value where it stands and which rule hits.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """Search every byte for secrets that the rules would mask.
+
+    Exits with 0 clean, 1 found something, 2 bad input or a file that is damaged.
+    """
+    from timetracer_otel.cli import auditing
+
+    return partial(auditing.print_audit, store, cassettes or [], explain, as_json)
 
 
 @app.command("doctor")

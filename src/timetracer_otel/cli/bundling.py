@@ -12,7 +12,7 @@ from timetracer_otel.store import save_bundle
 
 def print_bundle(store: str | None, wanted: str, output: str | None) -> int:
     """Writes to `output`, or under a name of its own into the working directory. Raises OSError if that cannot be."""
-    cassette, segment_id = settings.store(store).open_cassette(settings.not_empty("CASSETTE", wanted))
-    target = Path() if output is None else Path(settings.not_empty("--output", output))
+    cassette, segment_id = settings.open_cassette(store, wanted)
+    target = Path() if output is None else settings.file_to_write("--output", output)
     print(safe(str(save_bundle(in_readable_form(cassette), target, segment_id))))
     return 0

@@ -8,7 +8,8 @@ from typing import Final
 
 from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli.output import json_text
-from timetracer_otel.diagnosis import Finding, diagnose
+from timetracer_otel.diagnosis import diagnose
+from timetracer_otel.set_up import Finding
 
 MARKS: Final = {"ok": "ok", "note": "note", "problem": "PROBLEM"}
 

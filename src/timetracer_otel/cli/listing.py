@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from timetracer_otel.cassette import Entry
+from timetracer_otel.cassette import NOT_SAMPLED, Entry
 from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.output import json_text, print_table
@@ -32,6 +32,14 @@ class Wanted:
     entry: str | None = None
     errors: bool = False
     since: str | None = None
+
+    def check(self) -> None:
+        """Before the store is looked at. Raises UsageError for an empty option and for a duration without a unit."""
+        for source, value in {"--service": self.service, "--entry": self.entry}.items():
+            if value is not None:
+                settings.not_empty(source, value)
+        if self.since is not None:
+            duration_s(self.since, "--since")
 
     def choose(self, traces: Iterable[TraceSummary], now_ns: int) -> list[TraceSummary]:
         """Raises UsageError for a duration without a unit."""
@@ -55,7 +63,10 @@ def has_failed(entry: Entry) -> bool:
 
 def print_list(store_option: str | None, wanted: Wanted, as_json: bool) -> int:
     """Raises UsageError for an empty store, CassetteError if nothing in it can be read."""
+    wanted.check()
     store = settings.store(store_option)
+    store.adopt()
+    _say_what_waits(store)
     listing = _filled(store)
     chosen = wanted.choose(listing.traces, time.time_ns())
     for problem in listing.problems:
@@ -67,6 +78,13 @@ def print_list(store_option: str | None, wanted: Wanted, as_json: bool) -> int:
     else:
         print(f"none of the {len(listing.traces)} traces in {store.root} fits", file=sys.stderr)
     return 0
+
+
+def _say_what_waits(store: Store) -> None:
+    if waiting := store.unfinished().dead:
+        what = "1 unfinished recording waits" if waiting == 1 else f"{waiting} unfinished recordings wait"
+        reason = "and cannot be adopted: no right to write here, no room, or of a newer release"
+        print(safe(f"{store.root}: {what} {reason}"), file=sys.stderr)
 
 
 def _filled(store: Store) -> Listing:
@@ -101,7 +119,8 @@ def _about(trace: TraceSummary) -> tuple[str, str, str]:
 
 def _about_segment(segment: SegmentSummary) -> tuple[str, str, str]:
     name, outcome = (segment.entry.name, segment.entry.outcome) if segment.entry else ("", "")
-    count = str(segment.exchanges) if segment.complete else f"{segment.exchanges} (incomplete)"
+    labels = ["incomplete"] * (not segment.complete) + [NOT_SAMPLED] * segment.is_partly_sampled
+    count = f"{segment.exchanges} ({', '.join(labels)})" if labels else str(segment.exchanges)
     return safe(name), safe(outcome), count
 
 

@@ -10,19 +10,23 @@ from typing import Final
 from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.output import json_text
-from timetracer_otel.errors import CassetteAmbiguous, CassetteNotFound, UsageError
+from timetracer_otel.errors import CassetteAmbiguous, CassetteError, CassetteNotFound, UsageError
 from timetracer_otel.replay import runner
+from timetracer_otel.replay.library import heads
 from timetracer_otel.replay.report import Report
 from timetracer_otel.replay.runner import Options
+from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.text import render
 
 STDOUT: Final = "-"
 
 
-def print_replay(store: str | None, wanted: str, app: str | None, timeout: str | None, json_file: str | None) -> int:
+def print_replay(
+    store: str | None, wanted: str, app: str | None, timeout: str | None, pdb: bool, json_file: str | None
+) -> int:
     """The exit code of the verdict. Raises TimetracerError when there is nothing to replay."""
     cassette, segment = _chosen(store, wanted)
-    options = Options(app=_app(app, segment), timeout_s=settings.timeout_s(timeout))
+    options = Options(app=_app(app, segment), timeout_s=settings.timeout_s(timeout), debug=pdb)
     _check_file(json_file)
     report = runner.replay(cassette, segment, options)
     _save(report, json_file)
@@ -31,14 +35,14 @@ def print_replay(store: str | None, wanted: str, app: str | None, timeout: str |
     return report.exit_code
 
 
-def print_exec(store: str | None, wanted: str, command: Sequence[str], json_file: str | None) -> int:
+def print_exec(store: str | None, wanted: str, command: Sequence[str], pdb: bool, json_file: str | None) -> int:
     """The program's exit code, 1 after a miss. The report goes to stderr: stdout is the program's.
 
     A program need not make every recorded request, so a report that says nothing else is not printed.
     """
     cassette, segment = _chosen(store, wanted)
     _check_file(json_file)
-    execution = runner.execute(cassette, segment, command)
+    execution = runner.execute(cassette, segment, command, Options(timeout_s=None, debug=pdb))
     _save(execution.report, json_file)
     report = execution.report
     if report.misses or report.uncontrolled or report.reasons:
@@ -48,13 +52,23 @@ def print_exec(store: str | None, wanted: str, command: Sequence[str], json_file
 
 def _chosen(store: str | None, wanted: str) -> tuple[Cassette, Segment]:
     """Raises CassetteAmbiguous when the trace has several segments and none is named."""
-    cassette, segment_id = settings.store(store).open_cassette(settings.not_empty("CASSETTE", wanted))
-    segments = [each for each in cassette.segments if segment_id in (None, each.id)]
+    cassette, segment_id = _opened(store, wanted)
+    segments = [each for each in cassette.segments if each.id == segment_id] if segment_id else heads(cassette)
     if len(segments) > 1:
         raise CassetteAmbiguous(wanted, "segment", tuple(_described(each) for each in segments))
     if not segments:
         raise CassetteNotFound(wanted, f"{cassette.path}, which has no segment")
     return cassette, segments[0]
+
+
+def _opened(store: str | None, wanted: str) -> tuple[Cassette, str | None]:
+    """Where there is no such trace, a process without one."""
+    try:
+        return settings.open_cassette(store, wanted)
+    except CassetteError:
+        if (found := of_process(settings.store(store).root, wanted)) is None:
+            raise
+        return found, None
 
 
 def _described(segment: Segment) -> str:
@@ -73,10 +87,8 @@ def _check_file(path: str | None) -> None:
     """Before the replay: it may take a minute."""
     if path is None or path == STDOUT:
         return
-    file = Path(settings.not_empty("--json", path))
-    if file.is_dir() or not file.parent.is_dir():
-        problem = "is a folder" if file.is_dir() else f"has no folder {file.parent} to be in"
-        raise UsageError("--json", f"{path!r} {problem}", "name a file, or - for stdout")
+    if settings.file_to_write("--json", path).is_dir():
+        raise UsageError("--json", f"{path!r} is a folder", "name a file, or - for stdout")
 
 
 def _save(report: Report, json_file: str | None) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.config import Settings, duration_s
 from timetracer_otel.errors import UsageError
 from timetracer_otel.store import Store
+
+if TYPE_CHECKING:
+    from timetracer_otel.cassette import Cassette
 
 PYPROJECT: Final = "pyproject.toml"
 TABLE: Final = "timetracer-otel"
@@ -52,11 +55,30 @@ def store(option: str | None) -> Store:
     return Store(project().store or settings.store)
 
 
+def open_cassette(option: str | None, wanted: str) -> tuple[Cassette, str | None]:
+    """As `Store.open_cassette`, in the chosen store; what dead processes left there is adopted first.
+
+    Raises CassetteError, and UsageError as `store` does.
+    """
+    chosen = store(option)
+    if not os.path.exists(not_empty("CASSETTE", wanted)):  # a path is opened as it is
+        chosen.adopt()
+    return chosen.open_cassette(wanted)
+
+
+def open_named(option: str | None, wanted: str) -> Cassette:
+    """As `open_cassette`: the trace, or of it the one segment that was named."""
+    cassette, segment_id = open_cassette(option, wanted)
+    if segment_id is None:
+        return cassette
+    return replace(cassette, segments=tuple(each for each in cassette.segments if each.id == segment_id))
+
+
 def timeout_s(option: str | None) -> float:
     """Raises UsageError for a duration without a unit."""
     if option is not None:
-        return _positive(option, "--timeout")
-    return _positive(project().timeout or DEFAULT_TIMEOUT, f"{PYPROJECT} timeout")
+        return positive_s(option, "--timeout")
+    return positive_s(project().timeout or DEFAULT_TIMEOUT, f"{PYPROJECT} timeout")
 
 
 def not_empty(source: str, value: str) -> str:
@@ -66,7 +88,16 @@ def not_empty(source: str, value: str) -> str:
     return value
 
 
-def _positive(text: str, source: str) -> float:
+def file_to_write(source: str, value: str) -> Path:
+    """A file, or a folder that is there. Raises UsageError when there is nowhere to write it."""
+    path = Path(not_empty(source, value))
+    if not path.parent.is_dir():
+        raise UsageError(source, f"{value!r} has no folder {path.parent} to be in", "name one that is there")
+    return path
+
+
+def positive_s(text: str, source: str) -> float:
+    """Seconds. Raises UsageError for a duration without a unit, or of nothing."""
     seconds = duration_s(text, source)
     if seconds <= 0:
         raise UsageError(source, f"{text!r} leaves no time", "write a duration above zero, such as 60s")

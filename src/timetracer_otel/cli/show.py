@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from timetracer_otel.cassette import Cassette, Exchange, Process, Segment, Value, as_json, service_of, start_ns
-from timetracer_otel.cassette.escaping import safe
+from timetracer_otel.cassette import (
+    NOT_SAMPLED,
+    Cassette,
+    Exchange,
+    Process,
+    Segment,
+    Value,
+    as_json,
+    partly_sampled,
+    service_of,
+    start_ns,
+)
+from timetracer_otel.cassette.escaping import safe, shown, words
 from timetracer_otel.cassette.values import encode
 from timetracer_otel.cli import settings
-from timetracer_otel.cli.describe import describe, parameters, statement, traceback_of
+from timetracer_otel.cli.describe import describe, description
 from timetracer_otel.cli.forms import in_readable_form
 from timetracer_otel.cli.output import json_text, print_table, safe_lines
+from timetracer_otel.drivers.base import Table
 from timetracer_otel.errors import UsageError
 
 HEADINGS: Final = ("exchange", "at ms", "ms", "call", "request", "values", "outcome")
@@ -21,32 +33,34 @@ ROWS_MAX: Final = 1_000
 
 
 def print_text(store: str | None, wanted: str, exchange: str | None) -> int:
-    cassette = in_readable_form(_open(store, wanted))
+    whole, chosen = _open(store, wanted)
+    cassette = in_readable_form(chosen)
     if exchange is not None:
         _print_exchange(_chosen(cassette, exchange))
         return 0
     _print_head(cassette)
+    partly = partly_sampled(whole)
     for segment in cassette.segments:
-        _print_segment(segment)
+        _print_segment(segment, (segment.id, segment.process.id) in partly)
     return 0
 
 
 def print_json(store: str | None, wanted: str, exchange: str | None) -> int:
-    print(json_text(_document(in_readable_form(_open(store, wanted)), exchange)))
+    print(json_text(_document(in_readable_form(_open(store, wanted)[1]), exchange)))
     return 0
 
 
 def print_raw(store: str | None, wanted: str, exchange: str | None) -> int:
-    print(json_text(_document(_open(store, wanted), exchange)))
+    print(json_text(_document(_open(store, wanted)[1], exchange)))
     return 0
 
 
-def _open(store: str | None, wanted: str) -> Cassette:
-    """The trace, or of it the one segment that was named."""
-    cassette, segment_id = settings.store(store).open_cassette(settings.not_empty("CASSETTE", wanted))
+def _open(store: str | None, wanted: str) -> tuple[Cassette, Cassette]:
+    """The trace; and again the trace, or of it the one segment that was named."""
+    cassette, segment_id = settings.open_cassette(store, wanted)
     if segment_id is None:
-        return cassette
-    return replace(cassette, segments=tuple(each for each in cassette.segments if each.id == segment_id))
+        return cassette, cassette
+    return cassette, replace(cassette, segments=tuple(each for each in cassette.segments if each.id == segment_id))
 
 
 def _chosen(cassette: Cassette, wanted: str) -> Exchange:
@@ -76,9 +90,10 @@ def _print_head(cassette: Cassette) -> None:
     _print_fields({"trace": cassette.trace_id, "path": cassette.path, "service": service_of(cassette) or ""})
 
 
-def _print_segment(segment: Segment) -> None:
+def _print_segment(segment: Segment, is_partly_sampled: bool) -> None:
     print()
-    _print_fields(_segment_fields(segment))
+    labels = ["incomplete"] * (not segment.complete) + [NOT_SAMPLED] * is_partly_sampled
+    _print_fields({"segment": "   ".join([segment.name, ", ".join(labels)]).rstrip(), **_segment_fields(segment)})
     print()
     if segment.exchanges:
         print_table(HEADINGS, [_row(each) for each in segment.exchanges], elastic=("request", "values", "outcome"))
@@ -90,7 +105,6 @@ def _segment_fields(segment: Segment) -> Mapping[str, str]:
     entry, root = segment.entry, segment.root
     dropped = ", ".join(f"{reason}: {count}" for reason, count in segment.dropped.items())
     return {
-        "segment": segment.name if segment.complete else f"{segment.name}   incomplete",
         "entry": f"{entry.name}   {entry.outcome}" if entry else "",
         "app": (entry.app or "") if entry else "",
         "started": _started(segment),
@@ -114,50 +128,40 @@ def _row(exchange: Exchange) -> Sequence[str]:
 
 
 def _print_traceback(exchange: Exchange) -> None:
-    if (text := traceback_of(exchange)) is not None:
+    if (text := description(exchange).traceback) is not None:
         print("\nraised")
         print("\n".join(f"  {line}" for line in safe_lines(text.rstrip("\n"))))
 
 
 def _print_exchange(exchange: Exchange) -> None:
-    about = describe(exchange)
+    line, about = describe(exchange), description(exchange)
     _print_fields({"exchange": exchange.id, "target": exchange.target or ""})
-    _print_fields(
-        {"call": about.call, "at": f"{exchange.at_ns / 1e6:.1f} ms, took {exchange.duration_ns / 1e6:.1f} ms"}
-    )
-    _print_fields({"outcome": about.outcome, "redacted": ", ".join(exchange.redacted)})
-    sql = statement(exchange)
-    if sql is None:
+    _print_fields({"call": line.call, "at": f"{exchange.at_ns / 1e6:.1f} ms, took {exchange.duration_ns / 1e6:.1f} ms"})
+    _print_fields({"outcome": line.outcome, "redacted": ", ".join(exchange.redacted)})
+    if about.results is None:
         print(f"\nrequest\n{json_text(encode(exchange.request))}\n\nresult\n{json_text(encode(exchange.result))}")
         _print_traceback(exchange)
         return
-    print("\n" + "\n".join(safe_lines(sql.strip("\n"))))
-    for number, value in enumerate(parameters(exchange), start=1):
-        print(f"  ${number} = {safe(repr(value))}")
-    for result in _results(exchange):
+    print("\n" + "\n".join(safe_lines(about.text.strip("\n"))))
+    for number, value in enumerate(about.values, start=1):
+        print(f"  ${number} = {safe(shown(value))}")
+    for result in about.results:
+        print()
         _print_result(result)
 
 
-def _results(exchange: Exchange) -> Iterator[Mapping[str, Value]]:
-    results = exchange.result.get("results")
-    yield from (each for each in (results if isinstance(results, (list, tuple)) else ()) if isinstance(each, Mapping))
-
-
-def _print_result(result: Mapping[str, Value]) -> None:
-    columns, rows = result.get("columns"), result.get("rows")
-    print()
-    if isinstance(columns, (list, tuple)) and isinstance(rows, (list, tuple)):
-        headings = [safe(str(column.get("name"))) if isinstance(column, Mapping) else "?" for column in columns]
-        shown = [[_cell(value) for value in row] for row in rows[:ROWS_MAX] if isinstance(row, (list, tuple))]
-        print_table(headings, shown, elastic=headings)
-        if len(rows) > ROWS_MAX:
-            print(f"... {len(rows) - ROWS_MAX} more rows; --json has all")
-    else:
-        print(safe(str(result.get("tag", ""))))
+def _print_result(result: Table | str) -> None:
+    if isinstance(result, str):
+        print(safe(result))
+        return
+    headings = [safe(name) for name in result.columns]
+    print_table(headings, [[_cell(value) for value in row] for row in result.rows[:ROWS_MAX]], elastic=headings)
+    if len(result.rows) > ROWS_MAX:
+        print(f"... {len(result.rows) - ROWS_MAX} more rows; --json has all")
 
 
 def _cell(value: Value) -> str:
-    return "NULL" if value is None else safe(value) if isinstance(value, str) else safe(repr(value))
+    return "NULL" if value is None else safe(words(value))
 
 
 def _started(segment: Segment) -> str:

@@ -1,8 +1,8 @@
 """What a driver gives and what it is given.
 
-A driver is one folder with three files: `record.py` (taps in the app), `codec.py` (captured references <-> an exchange,
-redaction, readable text) and `replay.py` (the real driver redirected to a stub). `registry.DRIVERS` names the folder,
-which is imported when its instrumentor is, never before.
+A driver is one folder with four files: `record.py` (taps in the app), `codec.py` (captured references -> an exchange,
+redaction), `replay.py` (the real driver redirected to a stub) and `describe.py` (what an exchange says to people).
+`registry.DRIVERS` names the folder, which is imported when its instrumentor is, never before.
 """
 
 from __future__ import annotations
@@ -53,6 +53,43 @@ class Recording(Protocol):
 
     def uninstall(self) -> None:
         """Undo `install` (tests)."""
+
+
+# ---- for people ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an exchange says. Whoever prints it shortens it and escapes what could drive a terminal."""
+
+    text: str
+    """What was asked: a statement, a path."""
+    values: Sequence[Value] = ()
+    """The parameters, in order."""
+    note: str = ""
+    """In place of values, where there are none: `body of 12 bytes`."""
+    outcome: str = ""
+    results: Sequence[Table | str] | None = None
+    """What came back, each a table or a tag. None: print request and result as they are."""
+    traceback: str | None = None
+    answered_ns: int | None = None
+    """When the last of the answer was sent, since the request came, where work may go on after it."""
+
+
+class Describing(Protocol):
+    """`describe.py` of a driver: for exchanges of anybody's making, so no shape can be relied on."""
+
+    def describe(self, exchange: Exchange) -> Description | None:
+        """None if it has nothing to say of this type."""
+
+    def readable(self, exchange: Exchange) -> Exchange:
+        """The same in readable form, if it has one; replay takes both. Raises Unconvertible, DamagedCassette."""
 
 
 # ---- replay ----------------------------------------------------------------------------------------------------------
@@ -208,6 +245,9 @@ class EntryDriver(Protocol):
 
     def compare(self, recorded: Exchange, replayed: Exchange) -> Comparison: ...
 
+    def compare_requests(self, a: Exchange, b: Exchange) -> Comparison:
+        """What two recorded entries were asked, `a` as recorded and `b` as replayed; a difference of markers is one."""
+
     def run(
         self,
         app: object,
@@ -215,7 +255,8 @@ class EntryDriver(Protocol):
         exchange: Exchange,
         headers: Sequence[tuple[bytes, bytes]],
         entering: Callable[[], None],
+        raised: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Start the app (lifespan), call `entering`, send the recorded request with `headers` added, wait until the
-        app is done, shut the app down. What the app answers is captured by the driver's own tap, at the layer that
-        recorded it."""
+        app is done, tell `raised` what it raised if anything, shut the app down. What the app answers is captured by
+        the driver's own tap, at the layer that recorded it."""

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from timetracer_otel.drivers.base import Codec, EntryDriver, Recording, Replaying
+    from timetracer_otel.drivers.base import Codec, Describing, EntryDriver, Recording, Replaying
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Driver:
     """The distribution whose version `doctor` and warnings name."""
     is_entry: bool = False
     """Its exchanges are entries (`EntryDriver` in place of a stub)."""
+    traced_by: tuple[str, ...] = ()
+    """Modules that make its spans without an instrumentor's `instrument`; the driver goes in with their import too."""
 
 
 DRIVERS: Final = {
@@ -28,6 +30,11 @@ DRIVERS: Final = {
         instrumentors=("StarletteInstrumentor", "FastAPIInstrumentor", "AsgiInstrumentor"),
         library="opentelemetry-instrumentation-asgi",
         is_entry=True,
+        traced_by=(
+            "opentelemetry.instrumentation.asgi",
+            "starlette.middleware.opentelemetry",
+            "fastapi.telemetry._asgi",
+        ),
     ),
     "psycopg": Driver(
         module="timetracer_otel.drivers.psycopg", instrumentors=("PsycopgInstrumentor",), library="psycopg"
@@ -50,3 +57,7 @@ def replaying(name: str) -> Replaying:
 
 def entry(name: str) -> EntryDriver:
     return cast("EntryDriver", import_module(f"{DRIVERS[name].module}.replay").ENTRY)
+
+
+def describing(name: str) -> Describing:
+    return cast("Describing", import_module(f"{DRIVERS[name].module}.describe").DESCRIBING)

@@ -2,85 +2,92 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-import re
-from typing import Final
 
 from timetracer_otel.redaction.codings import Undecodable, codings_of, decode, encode
 from timetracer_otel.redaction.forms import redact_form
+from timetracer_otel.redaction.json_places import redact_json_places
 from timetracer_otel.redaction.json_text import redact_json
-from timetracer_otel.redaction.markers import Mark
+from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.multipart import boundary_of, redact_multipart
-from timetracer_otel.redaction.patterns import scrub
-
-_JSON: Final = re.compile(r"[\w.+-]+/(?:[\w.+-]*[+-])?(?:json|ndjson|jsonl|jsonlines)(?:-[\w.-]+)?")
-_WIDE_CHARSET: Final = re.compile(r"charset\s*=\s*\"?(utf-?(?:16|32)(?:-?[lb]e)?)", re.IGNORECASE)
+from timetracer_otel.redaction.structured import FORM, JSON, WIDE_CHARSET, media_type_of
 
 Hit = tuple[bytes, tuple[str, ...]]
 
 
-def redact_body(data: bytes, content_type: str, content_encoding: str, path: str, mark: Mark) -> Hit:
+def redact_body(data: bytes, content_type: str, content_encoding: str, path: str, masker: Masker) -> Hit:
     """`data` masked and the paths that hold a marker; the same object when nothing hits.
 
     A body in a coding that nobody here can undo is masked as a whole: it cannot be said that it holds no secret.
     """
+    rule = masker.rule_at(path) if data else None
+    if rule is not None:
+        return _whole(data, rule, path, masker)
     codings = codings_of(content_encoding)
     if not data or not codings:
-        return _redact_plain(data, content_type, path, mark)
+        return _redact_plain(data, content_type, path, masker)
     try:
         decoded = decode(data, codings)
     except Undecodable:
-        return _redact_opaque(data, path, mark)
+        return _whole(data, "unredactable", path, masker)
     if decoded is None:  # the header lies
-        return _redact_plain(data, content_type, path, mark)
-    masked, paths = _redact_plain(decoded, content_type, path, mark)
+        return _redact_plain(data, content_type, path, masker)
+    masked, paths = _redact_plain(decoded, content_type, path, masker)
     return (data, ()) if masked is decoded else (encode(masked, codings), paths)
 
 
-def _redact_opaque(data: bytes, path: str, mark: Mark) -> Hit:
-    masked = mark("unredactable", data)
+def _whole(data: bytes, rule: str, path: str, masker: Masker) -> Hit:
+    masked = masker.mark(rule, data)
     return (data, ()) if masked == data else (masked, (path,))
 
 
-def _redact_plain(data: bytes, content_type: str, path: str, mark: Mark) -> Hit:
-    media_type = content_type.partition(";")[0].strip().lower()
+def _redact_plain(data: bytes, content_type: str, path: str, masker: Masker) -> Hit:
+    media_type = media_type_of(content_type)
     if media_type.startswith("multipart/") and (boundary := boundary_of(content_type)):
         return redact_multipart(
-            data, boundary, path, mark, lambda part, kind, where: _redact_part(part, kind, where, mark)
+            data, boundary, path, masker, lambda part, kind, where: _redact_part(part, kind, where, masker)
         )
     if wide := _wide_encoding(data, content_type, media_type):
-        return _redact_wide(data, wide, media_type, path, mark)
-    return _redact_narrow(data, media_type, path, mark)
+        return _redact_wide(data, wide, media_type, path, masker)
+    return _redact_narrow(data, media_type, path, masker)
 
 
-def _redact_part(data: bytes, content_type: str, path: str, mark: Mark) -> Hit:
+def _redact_part(data: bytes, content_type: str, path: str, masker: Masker) -> Hit:
     """A part that is multipart itself is scrubbed as bytes: depth is a sender's choice, and ours is bounded."""
-    return _redact_narrow(data, content_type.partition(";")[0].strip().lower(), path, mark)
+    return _redact_narrow(data, media_type_of(content_type), path, masker)
 
 
-def _redact_narrow(data: bytes, media_type: str, path: str, mark: Mark) -> Hit:
-    if media_type == "application/x-www-form-urlencoded":
-        return redact_form(data, path, mark)
-    if _JSON.fullmatch(media_type) or data.lstrip()[:1] in (b"{", b"["):  # JSON is often sent as text/plain
-        return redact_json(data, path, mark)
-    masked = scrub(data, mark)
+def _redact_narrow(data: bytes, media_type: str, path: str, masker: Masker) -> Hit:
+    if media_type == FORM:
+        return redact_form(data, path, masker)
+    if JSON.fullmatch(media_type) or data.lstrip()[:1] in (b"{", b"["):  # JSON is often sent as text/plain
+        return _redact_json(data, path, masker)
+    masked = masker.scrub(data)
     return masked, (() if masked is data else (path,))
 
 
+def _redact_json(data: bytes, path: str, masker: Masker) -> Hit:
+    places = masker.rules.places.under(f"{path}.$")
+    found = redact_json_places(data, places, masker) if places.all else data
+    masked, paths = redact_json(found, path, masker)
+    return masked, (paths if found is data else (f"{path}.$", *paths))
+
+
 def _wide_encoding(data: bytes, content_type: str, media_type: str) -> str | None:
-    if named := _WIDE_CHARSET.search(content_type):
+    if named := WIDE_CHARSET.search(content_type):
         return named[1]
-    if _JSON.fullmatch(media_type) and b"\0" in data[:4]:  # RFC 4627, section 3
+    if JSON.fullmatch(media_type) and b"\0" in data[:4]:  # RFC 4627, section 3
         return json.detect_encoding(data)
-    return None
+    return "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
 
 
-def _redact_wide(data: bytes, encoding: str, media_type: str, path: str, mark: Mark) -> Hit:
+def _redact_wide(data: bytes, encoding: str, media_type: str, path: str, masker: Masker) -> Hit:
     try:
         narrow = data.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
     except UnicodeDecodeError:  # cut off inside a character
-        return _redact_narrow(data, media_type, path, mark)
-    masked, paths = _redact_narrow(narrow, media_type, path, mark)
+        return _redact_narrow(data, media_type, path, masker)
+    masked, paths = _redact_narrow(narrow, media_type, path, masker)
     return (
         (data, ())
         if masked is narrow

@@ -9,40 +9,53 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
-from timetracer_otel.redaction.markers import Mark
-from timetracer_otel.redaction.names import ALTERNATION, LONGEST_NAME, holds_name, rule_of
-from timetracer_otel.redaction.patterns import holds_shape, scrub
+from timetracer_otel.redaction.masker import Masker
+from timetracer_otel.redaction.names import LONGEST_NAME, Names
 
-_STRING_BODY: Final = rb'[^"\\]*(?:\\[\s\S][^"\\]*)*'
-_STRING: Final = re.compile(rb'"(' + _STRING_BODY + rb')("|\\?\Z)')  # one that is cut off ends with the data
-_BRACKET: Final = re.compile(rb'"' + _STRING_BODY + rb'(?:"|\\?\Z)|[{}\[\]]')
-_TOKEN: Final = rb'"' + _STRING_BODY + rb'(?:"|\\?\Z)|[^\s"{}\[\],:]+'
+STRING_BODY: Final = rb'[^"\\]*(?:\\[\s\S][^"\\]*)*'
+_STRING: Final = re.compile(rb'"(' + STRING_BODY + rb')("|\\?\Z)')  # one that is cut off ends with the data
+_BRACKET: Final = re.compile(rb'"' + STRING_BODY + rb'(?:"|\\?\Z)|[{}\[\]]')
+_TOKEN: Final = rb'"' + STRING_BODY + rb'(?:"|\\?\Z)|[^\s"{}\[\],:]+'
 _VALUE: Final = re.compile(_TOKEN)
 # A string before a colon is a name, the string after that is none, whatever follows it.
 _LEAF: Final = re.compile(
-    rb'(?P<name>"' + _STRING_BODY + rb'"\s*:\s*)(?P<member>' + _TOKEN + rb")?|(?P<item>" + _TOKEN + rb")"
+    rb'(?P<name>"' + STRING_BODY + rb'"\s*:\s*)(?P<member>' + _TOKEN + rb")?|(?P<item>" + _TOKEN + rb")"
 )
 _SPACE: Final = re.compile(rb"\s*")
 _KEPT: Final = frozenset((b"null", b"true", b"false"))
 
 # In JSON nothing but a member's name ends in a quote and a colon. The look-behind finds the end of a dotted name too.
-_NAME: Final = re.compile(rb'(?<=["./:\[])(?<!\\")(' + ALTERNATION + rb')(?:\]|\[\d*\]|\.\d+)*"\s*:', re.IGNORECASE)
+_NAME_STARTS: Final = rb'(?<=["./:\[])(?<!\\")('
+_NAME_ENDS: Final = rb')(?:\]|\[\d*\]|\.\d+)*"\s*:'
 _ESCAPED_NAME: Final = re.compile(rb'"((?:[^"\\]|\\[\s\S]){1,%d})"\s*:' % LONGEST_NAME)
 _OUTSIDE_STRINGS: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\s{}\[\]:,0-9+\-.eE\x1etruefalsnNaIity]*")
 
 
-def redact_json(data: bytes, path: str, mark: Mark) -> tuple[bytes, tuple[str, ...]]:
+def redact_json(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     """`data` masked, and paths such as `body.$..token`; the same object when nothing hits."""
+    masked, paths = _once(data, path, masker)
+    if masked is data or _is_json(data):
+        return masked, paths
+    found, last = dict.fromkeys(paths), data
+    while masked != last:  # in what is broken, a name is seen only once what stood before it is a marker
+        last = masked
+        masked, paths = _once(masked, path, masker)
+        found.update(dict.fromkeys(paths))
+    return masked, tuple(found)
+
+
+def _once(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     is_escaped = b"\\u00" in data
-    may_name = is_escaped or holds_name(data)
-    may_match = may_name or b"\\/" in data or holds_shape(data.decode("latin-1"))
+    may_name = is_escaped or masker.rules.names.holds(data)
+    may_match = may_name or b"\\/" in data or masker.suspicious(data)
     if not may_match:
         return data, ()
-    masked, names = _members(data, mark) if may_name else (data, [])
+    masked, names = _members(data, masker) if may_name else (data, [])
     paths = [f"{path}.$..{name}" for name in dict.fromkeys(names)]
-    scrubbed = _strings(masked, mark)
+    scrubbed = _strings(masked, masker)
     if scrubbed != masked:
         paths.append(path)
     return (data if scrubbed == data else scrubbed), tuple(paths)
@@ -51,13 +64,13 @@ def redact_json(data: bytes, path: str, mark: Mark) -> tuple[bytes, tuple[str, .
 # ---- members by name -------------------------------------------------------------------------------------------------
 
 
-def _members(data: bytes, mark: Mark) -> tuple[bytes, list[str]]:
+def _members(data: bytes, masker: Masker) -> tuple[bytes, list[str]]:
     pieces, names, end = [], [], 0
-    for name, start in _secret_members(data):
+    for name, start in _secret_members(data, masker.rules.names):
         if start < end:  # inside a member that is masked already
             continue
-        rule = rule_of(name) or "secret"
-        stop, masked = _masked_value(data, start, rule, mark)
+        rule = masker.rule_of(name) or "secret"
+        stop, masked = masked_value(data, start, rule, masker)
         if masked != data[start:stop]:
             names.append(name)
         pieces += [data[end:start], masked]
@@ -65,16 +78,21 @@ def _members(data: bytes, mark: Mark) -> tuple[bytes, list[str]]:
     return b"".join([*pieces, data[end:]]), names
 
 
-def _secret_members(data: bytes) -> Iterator[tuple[str, int]]:
+def _secret_members(data: bytes, names: Names) -> Iterator[tuple[str, int]]:
     """(name, where its value begins), in order."""
     if b"\\u00" not in data:
-        for found in _NAME.finditer(data):
+        for found in _name_pattern(names).finditer(data):
             yield found[1].decode(), _after_space(data, found.end())
         return
     for found in _ESCAPED_NAME.finditer(data):
-        name = _plain(found[1]).decode("utf-8", "replace")
-        if rule_of(name) is not None:
+        name = plain(found[1]).decode("utf-8", "replace")
+        if names.rule_of(name) is not None:
             yield name, _after_space(data, found.end())
+
+
+@lru_cache(maxsize=8)
+def _name_pattern(names: Names) -> re.Pattern[bytes]:
+    return re.compile(_NAME_STARTS + names.alternation + _NAME_ENDS, re.IGNORECASE)
 
 
 def _after_space(data: bytes, start: int) -> int:
@@ -82,13 +100,13 @@ def _after_space(data: bytes, start: int) -> int:
     return space.end() if space else start
 
 
-def _masked_value(data: bytes, start: int, rule: str, mark: Mark) -> tuple[int, bytes]:
+def masked_value(data: bytes, start: int, rule: str, masker: Masker) -> tuple[int, bytes]:
     """Where the value at `start` ends, and what stands there instead."""
     if data[start : start + 1] in (b"{", b"["):
         stop = _container_end(data, start)
-        return stop, _LEAF.sub(lambda leaf: _masked_leaf(leaf, rule, mark), data[start:stop])
+        return stop, _LEAF.sub(lambda leaf: _masked_leaf(leaf, rule, masker), data[start:stop])
     token = _VALUE.match(data, start)
-    return (token.end(), _masked_token(token[0], rule, mark)) if token else (start, b"")
+    return (token.end(), _masked_token(token[0], rule, masker)) if token else (start, b"")
 
 
 def _container_end(data: bytes, start: int) -> int:
@@ -100,37 +118,41 @@ def _container_end(data: bytes, start: int) -> int:
     return len(data)
 
 
-def _masked_leaf(leaf: re.Match[bytes], rule: str, mark: Mark) -> bytes:
+def _masked_leaf(leaf: re.Match[bytes], rule: str, masker: Masker) -> bytes:
     token = leaf["item"] or leaf["member"]
-    return (leaf["name"] or b"") + (_masked_token(token, rule, mark) if token else b"")
+    return (leaf["name"] or b"") + (_masked_token(token, rule, masker) if token else b"")
 
 
-def _masked_token(token: bytes, rule: str, mark: Mark) -> bytes:
+def _masked_token(token: bytes, rule: str, masker: Masker) -> bytes:
     string = _STRING.fullmatch(token)
     if string is None:
-        return token if token in _KEPT else b'"' + mark(rule, token) + b'"'
-    return b'"' + mark(rule, _plain(string[1])) + string[2] if string[1] else token
+        return token if token in _KEPT else b'"' + masker.mark(rule, token) + b'"'
+    return b'"' + masker.mark(rule, plain(string[1])) + string[2] if string[1] else token
 
 
 # ---- strings by pattern ----------------------------------------------------------------------------------------------
 
 
-def _strings(data: bytes, mark: Mark) -> bytes:
-    masked = _STRING.sub(lambda string: _masked_string(string, mark), data)
-    # What is left between strings is JSON's own; if not, this is no JSON and is looked at as a whole.
-    return masked if _OUTSIDE_STRINGS.fullmatch(_STRING.sub(b"", masked)) else scrub(masked, mark)
+def _strings(data: bytes, masker: Masker) -> bytes:
+    masked = _STRING.sub(lambda string: _masked_string(string, masker), data)
+    return masked if _is_json(masked) else masker.scrub(masked)
 
 
-def _masked_string(string: re.Match[bytes], mark: Mark) -> bytes:
+def _is_json(data: bytes) -> bool:
+    """What is left between strings is JSON's own; if not, this is no JSON and is looked at as a whole."""
+    return _OUTSIDE_STRINGS.fullmatch(_STRING.sub(b"", data)) is not None
+
+
+def _masked_string(string: re.Match[bytes], masker: Masker) -> bytes:
     body = string[1]
-    plain = _plain(body)
-    masked = scrub(plain, mark)
-    if masked is plain:
+    text = plain(body)
+    masked = masker.scrub(text)
+    if masked is text:
         return string[0]
-    return b'"' + (masked if plain is body else _escaped(masked, body)) + string[2]
+    return b'"' + (masked if text is body else _escaped(masked, body)) + string[2]
 
 
-def _plain(body: bytes) -> bytes:
+def plain(body: bytes) -> bytes:
     """What a JSON string says, as UTF-8; the body itself where nothing is escaped or it is no JSON string."""
     if b"\\" not in body:
         return body
@@ -140,9 +162,9 @@ def _plain(body: bytes) -> bytes:
         return body
 
 
-def _escaped(plain: bytes, original: bytes) -> bytes:
-    """`plain` as the body of a JSON string, in ASCII if the original was."""
-    text = plain.decode("utf-8", "surrogatepass")
+def _escaped(said: bytes, original: bytes) -> bytes:
+    """`said` as the body of a JSON string, in ASCII if the original was."""
+    text = said.decode("utf-8", "surrogatepass")
     if not original.isascii():
         try:
             return json.dumps(text, ensure_ascii=False)[1:-1].encode()

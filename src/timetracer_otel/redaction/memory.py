@@ -12,8 +12,12 @@ from typing import Final
 from timetracer_otel.redaction.markers import MARKER_BYTES, Mark
 
 SHORTEST: Final = 6
-"""Bytes: what is shorter stands for too many other things."""
+"""Bytes: what is shorter stands for too many other things, even as a whole value."""
+SHORTEST_PART: Final = 16
+"""Bytes: what is shorter is not looked for inside of other data."""
+LONGEST_PART: Final = 4096
 MOST: Final = 1000
+MOST_PARTS: Final = 64
 
 
 class Memory:
@@ -23,6 +27,8 @@ class Memory:
         self._mark = mark
         self.markers: dict[bytes, bytes] = {}
         """Secret -> the marker that first stood for it."""
+        self.long: tuple[tuple[bytes, bytes], ...] = ()
+        """Those that are masked inside of other data too."""
 
     def mark(self, rule: str, value: bytes) -> bytes:
         """A `Mark` that remembers. A secret that is known keeps its first marker, whatever it is called now."""
@@ -30,6 +36,19 @@ class Memory:
         if known is not None:
             return known
         marker = self._mark(rule, value)
-        if len(value) >= SHORTEST and len(self.markers) < MOST and not MARKER_BYTES.fullmatch(value):
+        if len(value) >= SHORTEST and len(self.markers) < MOST and not MARKER_BYTES.search(value):
             self.markers[value] = marker
+            if SHORTEST_PART <= len(value) <= LONGEST_PART and len(self.long) < MOST_PARTS:
+                self.long = (*self.long, (value, marker))
         return marker
+
+    def is_in(self, data: bytes) -> bool:
+        """True if a known secret stands somewhere in `data`."""
+        return any(secret in data for secret, _ in self.long)
+
+    def scrub(self, data: bytes) -> bytes:
+        """`data` with the known secrets masked wherever they stand; the same object when there is none."""
+        for secret, marker in self.long:
+            if secret in data:
+                data = data.replace(secret, marker)
+        return data

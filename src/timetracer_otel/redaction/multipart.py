@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from timetracer_otel.redaction.markers import Mark
-from timetracer_otel.redaction.names import rule_of
+from timetracer_otel.redaction.masker import Masker
 
 PartBody: TypeAlias = Callable[[bytes, str, str], tuple[bytes, tuple[str, ...]]]
 """(data, content type, path) -> the part's body masked, by its own type."""
@@ -27,19 +26,19 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 def redact_multipart(
-    data: bytes, boundary: bytes, path: str, mark: Mark, part_body: PartBody
+    data: bytes, boundary: bytes, path: str, masker: Masker, part_body: PartBody
 ) -> tuple[bytes, tuple[str, ...]]:
     """`data` with its parts masked; the same object when nothing hits."""
     delimiter = b"--" + boundary
     masked, paths = list[bytes](), list[str]()
     for part in data.split(delimiter):
-        new, hits = _part(part, path, mark, part_body)
+        new, hits = _part(part, path, masker, part_body)
         masked.append(new)
         paths += hits
     return (delimiter.join(masked) if paths else data), tuple(dict.fromkeys(paths))
 
 
-def _part(part: bytes, path: str, mark: Mark, part_body: PartBody) -> tuple[bytes, tuple[str, ...]]:
+def _part(part: bytes, path: str, masker: Masker, part_body: PartBody) -> tuple[bytes, tuple[str, ...]]:
     end = _HEADERS_END.search(part)
     if end is None:
         return part_body(part, "text/plain", path)
@@ -47,12 +46,12 @@ def _part(part: bytes, path: str, mark: Mark, part_body: PartBody) -> tuple[byte
     tail = b"\r\n" if body.endswith(b"\r\n") else b"\n" if body.endswith(b"\n") else b""
     body = body.removesuffix(tail)
     name, is_file, content_type = _described(head)
-    rule = None if is_file else rule_of(name)
     where = f"{path}.{name}"
+    rule = (None if is_file else masker.rule_of(name)) or masker.rule_at(where)
     if rule is None:
         masked, hits = part_body(body, "application/octet-stream" if is_file else content_type, where)
     else:
-        masked, hits = (mark(rule, body), (where,)) if body else (body, ())
+        masked, hits = (masker.mark(rule, body), (where,)) if body else (body, ())
     return (part, ()) if masked == body else (head + masked + tail, hits)
 
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Value
-from timetracer_otel.redaction.markers import Mark
-from timetracer_otel.redaction.names import rule_of
-from timetracer_otel.redaction.patterns import scrub, scrub_text, suspicious
+from timetracer_otel.redaction.masker import Masker
 
 _LEAF_TYPES: Final = frozenset((str, bytes, int, float, bool, type(None)))
 """Of nearly every leaf; the others are asked by isinstance, which costs ten times as much."""
@@ -45,20 +43,23 @@ class _Place:
         self.copy[key] = masked
 
 
-def redact_value(value: Value, path: str, mark: Mark) -> tuple[Value, tuple[str, ...]]:
+def redact_value(value: Value, path: str, masker: Masker) -> tuple[Value, tuple[str, ...]]:
     """`value` masked by names and patterns, and the paths that hold a marker; the same object when nothing hits."""
     root = _Place([value], None, 0)
     unnamed: list[tuple[_Place, Any, str | bytes]] = []
     paths: list[str] = []
-    for place, key, leaf, rule in _leaves(root):
+    for place, key, leaf, named in _leaves(root, masker):
+        rule = named or (masker.rule_at(path + place.path(key)) if masker.has_places else None)
         if rule is None:
             if isinstance(leaf, str | bytes):
                 unnamed.append((place, key, leaf))
-        elif (masked := _whole(leaf, rule, mark)) is not leaf:
+        elif (masked := _whole(leaf, rule, masker)) is not leaf:
             _put(place, key, leaf, masked, paths)
-    if suspicious(b"\0".join(_bytes(leaf) for _, _, leaf in unnamed)):  # one look at all: most data holds no secret
+    if masker.suspicious(
+        b"\0".join(_bytes(leaf) for _, _, leaf in unnamed)
+    ):  # one look at all: most data holds no secret
         for place, key, leaf in unnamed:
-            _put(place, key, leaf, scrub(leaf, mark) if isinstance(leaf, bytes) else scrub_text(leaf, mark), paths)
+            _put(place, key, leaf, masker.scrub(leaf) if isinstance(leaf, bytes) else masker.scrub_text(leaf), paths)
     return (value if root.copy is None else root.copy[0]), tuple(dict.fromkeys(path + step for step in paths))
 
 
@@ -68,11 +69,11 @@ def _put(place: _Place, key: Any, leaf: Value, masked: Value, paths: list[str]) 
         paths.append(place.path(key))
 
 
-def _leaves(root: _Place) -> Iterator[tuple[_Place, Any, Value, str | None]]:
+def _leaves(root: _Place, masker: Masker) -> Iterator[tuple[_Place, Any, Value, str | None]]:
     waiting: list[tuple[_Place, str | None]] = [(root, None)]
     while waiting:
         place, rule = waiting.pop()
-        for key, child, child_rule in _children(place.container, rule):
+        for key, child, child_rule in _children(place.container, rule, masker):
             if (
                 child.__class__ in _LEAF_TYPES
                 or not isinstance(child, Mapping | Sequence)
@@ -83,29 +84,29 @@ def _leaves(root: _Place) -> Iterator[tuple[_Place, Any, Value, str | None]]:
                 waiting.append((_Place(child, place, key), child_rule))
 
 
-def _children(container: Any, rule: str | None) -> Iterator[tuple[Any, Value, str | None]]:
+def _children(container: Any, rule: str | None, masker: Masker) -> Iterator[tuple[Any, Value, str | None]]:
     if isinstance(container, Mapping):
         for key, child in container.items():
-            yield key, child, rule or (rule_of(key) if isinstance(key, str) else None)
+            yield key, child, rule or (masker.rule_of(key) if isinstance(key, str) else None)
         return
     option: str | None = None
     for index, child in enumerate(container):
         yield index, child, rule or option
-        option = _rule_of_option(child)
+        option = _rule_of_option(child, masker)
 
 
-def _rule_of_option(item: Value) -> str | None:
+def _rule_of_option(item: Value, masker: Masker) -> str | None:
     """`--password` in a command line: the argument after it is the secret."""
     if not isinstance(item, str) or item[:1] != "-" or not _OPTION.fullmatch(item):
         return None
-    return rule_of(item.lstrip("-"))
+    return masker.rule_of(item.lstrip("-"))
 
 
-def _whole(leaf: Value, rule: str, mark: Mark) -> Value:
+def _whole(leaf: Value, rule: str, masker: Masker) -> Value:
     if leaf is None or isinstance(leaf, bool):
         return leaf
     secret = _spelled(leaf)
-    masked = mark(rule, secret) if secret else secret
+    masked = masker.mark(rule, secret) if secret else secret
     if masked == secret:
         return leaf
     return masked if isinstance(leaf, bytes) else masked.decode()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import time
 import traceback
 import uuid
 from dataclasses import dataclass
@@ -17,26 +16,36 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from timetracer_otel.capture import generated, table
 from timetracer_otel.capture.frames import app_frame, library
-from timetracer_otel.cassette import Cassette, Segment, start_ns
+from timetracer_otel.cassette import Cassette, Segment, end_ns, start_ns
 from timetracer_otel.config import Settings
-from timetracer_otel.errors import ReplayError, TimetracerError, UsageError
+from timetracer_otel.errors import CassetteError, ReplayError, TimetracerError, UsageError
 from timetracer_otel.replay import clock as clocks
 from timetracer_otel.replay import isolation, journal, network, text
+from timetracer_otel.replay.debugger import Debugger
+from timetracer_otel.replay.debugger import asked as asked_to_debug
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
 from timetracer_otel.replay.journal import Journal, MemoryJournal
-from timetracer_otel.replay.library import Library, Recorded, entry_of, question_of, requests_of
+from timetracer_otel.replay.library import (
+    Library,
+    Recorded,
+    descendants,
+    entry_of,
+    heads,
+    question_of,
+    requests_of,
+    with_children,
+)
 from timetracer_otel.replay.origin import Origins, window
 from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.report import build
+from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
 
 SEGMENT: Final = "TIMETRACER_SEGMENT"
-BEGAN: Final = "TIMETRACER_BEGAN"
-"""Set by the first process of a replay for those that it starts."""
 ENTRY: Final = "TIMETRACER_ENTRY"
 """Set by the runner when the child is to run the recorded entry: until it begins, the environment answers."""
 
@@ -54,6 +63,7 @@ class Replay:
     clock: clocks.Clock
     ids: ReplayIdGenerator
     journal: Journal
+    debugger: Debugger | None = None
 
     def start_entry(self) -> None:
         """Start-up is over; what comes now is the recorded entry."""
@@ -103,26 +113,17 @@ def refuse(error: TimetracerError) -> NoReturn:
 def _refuse(log: Journal, error: TimetracerError) -> NoReturn:
     if isinstance(log, MemoryJournal):
         print(f"timetracer: {error}", file=sys.stderr, flush=True)  # noqa: T201  nobody else says it
-    log.write("error", **error_json(error))
+    log.write("error", **journal.error_json(error))
     # Not SystemExit: we are inside sitecustomize, where the interpreter would print a crash of its own.
     os._exit(2)
-
-
-def error_json(error: TimetracerError) -> dict[str, str]:
-    """The fields of the journal's `error` event."""
-    if isinstance(error, ReplayError):
-        return {"where": error.where, "problem": error.problem, "advice": error.advice}
-    message = str(error) if ": " in str(error) else f"replay: {error}"
-    where, _, rest = message.partition(": ")
-    problem, _, advice = rest.rpartition("; ")
-    return {"where": where, "problem": problem or rest, "advice": advice or "see the documentation"}
 
 
 def begin(settings: Settings, log: Journal) -> Replay:
     """Everything in place, and `active`. Raises TimetracerError."""
     global _active
-    began_s = float(os.environ.setdefault(BEGAN, str(time.time())))  # the clock is not the recorded one yet
+    began_s, root = isolation.began()  # the clock is not the recorded one yet
     cassette, segment = _named(settings, os.environ.get(SEGMENT))
+    segment = with_children(cassette, segment)
     clock = _clock(segment, log)
     session, default = _sessions(cassette, segment, clock, log)
     bindings = Bindings(default)
@@ -132,9 +133,12 @@ def begin(settings: Settings, log: Journal) -> Replay:
     _serve_ids(segment, session, bindings)
     tape = EntryTape(bindings)
     table.activate(tape)
-    _guard(bindings, session, log, began_s)
+    _guard(bindings, session, log, began_s, root)
     host = Host(bindings, processor, log, start_ns(segment))
-    _active = Replay(cassette, segment, session, host, processor, tape, clock, ids, log)
+    debugger = Debugger(clock, log) if asked_to_debug() else None
+    if debugger is not None:
+        debugger.install()
+    _active = Replay(cassette, segment, session, host, processor, tape, clock, ids, log, debugger)
     log.write("started", process=os.getpid())
     atexit.register(_end, _active, os.getpid())
     return _active
@@ -145,13 +149,22 @@ def _named(settings: Settings, wanted: str | None) -> tuple[Cassette, Segment]:
         raise UsageError(
             "TIMETRACER_CASSETTE", "TIMETRACER_MODE=replay needs a cassette", "set it to a path or a trace id"
         )
-    cassette, named = Store(settings.store).open_cassette(settings.cassette)
+    cassette, named = _opened(Store(settings.store), settings.cassette)
     return cassette, pick(cassette, wanted or named)
+
+
+def _opened(store: Store, wanted: str) -> tuple[Cassette, str | None]:
+    try:
+        return store.open_cassette(wanted)
+    except CassetteError:
+        if (found := of_process(store.root, wanted)) is None:
+            raise
+        return found, None
 
 
 def pick(cassette: Cassette, wanted: str | None) -> Segment:
     """The segment of this id, or the only one. Raises ReplayError with the list when there are several."""
-    found = [segment for segment in cassette.segments if wanted in (None, segment.id)]
+    found = [segment for segment in cassette.segments if segment.id == wanted] if wanted else heads(cassette)
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"{each.name} {each.entry.name if each.entry else ''}".rstrip() for each in cassette.segments)
@@ -167,13 +180,6 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
     return clocks.RecordedClock(first_ns, start_ns(segment), end_ns(segment))
 
 
-def end_ns(segment: Segment) -> int:
-    """When the last of the segment's spans and answers ended."""
-    began_ns = start_ns(segment)
-    ends = [span.end_ns for span in segment.spans]
-    return max(ends + [began_ns + each.at_ns + each.duration_ns for each in segment.exchanges], default=began_ns)
-
-
 def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal) -> tuple[Session, Session]:
     """The segment's session, and the default one of this process."""
     environments = cassette.environment_of(segment)
@@ -182,8 +188,16 @@ def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Jo
     asked = requests_of(segment.exchanges)
     library_ = Library((*asked, *early), question_of)
     began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
-    recorded = Recorded(segment.name, asked, (*segment.connections, *learnt), segment.spans, segment.id)
-    ids = [each.value for each in segment.generated if each.kind == "uuid4"]
+    children = descendants(cassette, segment)
+    recorded = Recorded(
+        segment.name,
+        asked,
+        (*segment.connections, *learnt),
+        segment.spans,
+        segment.id,
+        of_children=frozenset(exchange.id for child in children for exchange in child.exchanges),
+    )
+    ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
     patience = Patience()
     patience.install()
     session = Session(
@@ -220,7 +234,7 @@ def _serve_ids(segment: Segment, session: Session, bindings: Bindings) -> None:
     generated.install()
 
 
-def _guard(bindings: Bindings, session: Session, log: Journal, began_s: float) -> None:
+def _guard(bindings: Bindings, session: Session, log: Journal, began_s: float, root: int) -> None:
     is_alone = os.environ.get(isolation.VARIABLE) == isolation.NAMESPACE
     if not is_alone:
         log.write("uncontrolled", text="native sockets")
@@ -231,7 +245,7 @@ def _guard(bindings: Bindings, session: Session, log: Journal, began_s: float) -
         named = {"frame": app_frame(), "library": library(), "span": getattr(span, "name", "")}
         log.write("refused", what=what, target=target, in_entry=in_entry, **named)
 
-    network.Guards(network.Policy(any_loopback=is_alone, any_program=is_alone), refused, began_s).install()
+    network.Guards(network.Policy(any_loopback=is_alone, any_program=is_alone), refused, began_s, root).install()
 
 
 def _end(replay: Replay, process: int) -> None:

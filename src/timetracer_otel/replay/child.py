@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.config import Settings
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Difference
 from timetracer_otel.errors import ReplayError, TimetracerError
-from timetracer_otel.replay import bootstrap
+from timetracer_otel.redaction import load_rules
+from timetracer_otel.replay import bootstrap, journal
 from timetracer_otel.replay.bootstrap import Replay
 from timetracer_otel.replay.explain import reason_unfit
 from timetracer_otel.replay.library import entry_of
@@ -43,7 +45,7 @@ def main() -> int:
     try:
         run(replay, os.environ.get(APP))
     except TimetracerError as error:
-        replay.journal.write("error", **bootstrap.error_json(error))
+        replay.journal.write("error", **journal.error_json(error))
         return 2
     return 0
 
@@ -58,15 +60,17 @@ def run(replay: Replay, app_name: str | None) -> None:
     if (reason := reason_unfit(recorded)) is not None:
         replay.journal.write("incomplete", exchange=recorded.id, reason=reason)
         return
+    rules = load_rules(Settings.from_environment().redact)
     app = load_app(app_name, replay.segment.name)
     headers = [(b"baggage", f"{BAGGAGE}={replay.segment.id}".encode())]
     entry = registry.entry(recorded.signature.lib)
-    entry.run(app, replay.segment, recorded, headers, replay.start_entry)
+    raised = replay.debugger.stop_at if replay.debugger is not None else None
+    entry.run(app, replay.segment, recorded, headers, replay.start_entry, raised)
     settle(replay)
     if replay.tape.entry is None:
         replay.journal.write("incomplete", exchange=None, reason=UNHEARD)
     else:
-        _compare(replay, recorded, exchange_of(replay.tape.entry))
+        _compare(replay, recorded, exchange_of(replay.tape.entry, rules))
 
 
 def load_app(name: str | None, segment: str) -> object:

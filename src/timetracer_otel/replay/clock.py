@@ -20,6 +20,9 @@ class Clock(Protocol):
     def advance(self, until_ns: int) -> None:
         """Not before this moment: the end of a recorded answer. Never back."""
 
+    def set_back(self, by_ns: int) -> None:
+        """So long somebody was debugging: no time passed for the app."""
+
     def window(self) -> Window:
         """In which an instant taken in replay must lie to be one of this clock's."""
 
@@ -48,6 +51,10 @@ class RecordedClock:
             if (lag_ns := until_ns - time.time_ns()) > 0:
                 self._shift(lag_ns)
 
+    def set_back(self, by_ns: int) -> None:
+        with self._lock:
+            self._shift(-by_ns)
+
     def _shift(self, by_ns: int) -> None:
         # One addition inside time-machine, where `move_to` is several steps that another thread could read between.
         self._traveller.shift(datetime.timedelta(microseconds=-(-by_ns // 1000)))
@@ -71,6 +78,9 @@ class RealClock:
 
     def advance(self, until_ns: int) -> None:
         """Nothing to move."""
+
+    def set_back(self, by_ns: int) -> None:
+        """It is not ours to set."""
 
     def window(self) -> Window:
         return window(self._start_ns, time.time_ns())

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from typing import Any, Final
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Exchange, Value
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.replay.matching import Candidate, Index
+from timetracer_otel.replay.likeness import TEXT_MAX, WORD
+from timetracer_otel.replay.matching import Index
 
-CANDIDATES_MAX: Final = 2_000
-SHAPES_MAX: Final = 300
-TEXT_MAX: Final = 8_000
-"""Characters of a statement that take part in looking for a similar one."""
 SHOWN_MAX: Final = 300
 """Characters of a statement or a value in the driver's exception."""
 TOLD_MAX: Final = 3
 """Differences in the driver's exception: the first alone may be one that would have been excused."""
-LIKENESS_MIN: Final = 0.5
 STATEMENT_DIFFERENCES_MAX: Final = 5
 ABSENT: Final = "(none)"
 SIDES: Final = {True: "inside", False: "outside", None: ABSENT}
-WORD: Final = re.compile(r"[\w.]+|\s+|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +40,12 @@ class Nearest:
 
 def nearest(index: Index, question: Question) -> Nearest | None:
     """The recorded request most like this one: of the same shape with the fewest differing values, unused before used;
-    else the most similar statement, if any is similar at all."""
-    same = list(islice(index.same_shape(question), CANDIDATES_MAX))
-    if same:
-        best = min(same, key=lambda each: (len(_values(each.question, question)), each.is_used, each.order))
+    else the most similar statement, if any is similar at all. Among thousands it is one of the most alike."""
+    if (family := index.family(question)) is not None:
+        near = family.near(question)
+        best = min(near, key=lambda each: (len(_values(each.question, question)), each.is_used, each.order))
         return Nearest(best.exchange, best.question, best.is_used, _values(best.question, question))
-    similar = _similar(index, question)
+    similar = index.statements.nearest(question)
     if similar is None:
         return None
     return Nearest(similar.exchange, similar.question, similar.is_used, _statement(similar.question, question))
@@ -67,26 +61,6 @@ def _values(recorded: Question, asked: Question) -> tuple[Differs, ...]:
     if None not in (was_inside, is_inside) and was_inside is not is_inside:
         differences.append(Differs("transaction", SIDES[was_inside], SIDES[is_inside]))
     return tuple(differences)
-
-
-def _similar(index: Index, question: Question) -> Candidate | None:
-    """By words: by characters it would take seconds among long statements."""
-    matcher = difflib.SequenceMatcher(b=_words(question.text), autojunk=False)
-    best, likeness = None, LIKENESS_MIN
-    for candidate in _one_per_shape(index):
-        matcher.set_seq1(_words(candidate.question.text))
-        if matcher.quick_ratio() > likeness and (ratio := matcher.ratio()) > likeness:
-            best, likeness = candidate, ratio
-    return best
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in WORD.findall(text[:TEXT_MAX]) if not word.isspace()]
-
-
-def _one_per_shape(index: Index) -> Iterator[Candidate]:
-    for group in islice(index.shapes(), SHAPES_MAX):
-        yield next((each for each in group if not each.is_used), group[0])
 
 
 def _statement(recorded: Question, asked: Question) -> tuple[Differs, ...]:

@@ -13,9 +13,12 @@ import os
 import socket
 import struct
 import sys
+import time
 from typing import Final, NoReturn
 
 VARIABLE: Final = "TIMETRACER_ISOLATION"
+BEGAN: Final = "TIMETRACER_BEGAN"
+"""`<seconds since 1970>:<process id>` of the first process of a replay, for all that it starts."""
 NAMESPACE: Final = "namespace"
 GUARDS: Final = "guards"
 
@@ -31,7 +34,14 @@ def main(arguments: list[str]) -> NoReturn:
     """Never returns: becomes the command. Raises OSError when that cannot be run."""
     command = arguments[arguments.index("--") + 1 :]
     os.environ[VARIABLE] = NAMESPACE if isolate() else GUARDS
+    began()
     os.execvp(command[0], command)
+
+
+def began() -> tuple[float, int]:
+    """When the replay began, by the real clock, and its first process: this one, if no other has said so."""
+    seconds, _, process = os.environ.setdefault(BEGAN, f"{time.time()}:{os.getpid()}").partition(":")
+    return float(seconds), int(process)
 
 
 def isolate() -> bool:

@@ -15,8 +15,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final, Literal, Protocol, TypeAlias, get_args
 
+from timetracer_otel.errors import ReplayError, TimetracerError
+
 Kind: TypeAlias = Literal[
     "ambiguous",  # recorded order decided: exchange
+    "debugging",  # somebody looks around in the app, and no time passes: is_open
     "comparison",  # differences, ignored
     "done",  # a process reached its end: process
     "entered",  # start-up is over, the entry begins
@@ -40,6 +43,16 @@ FRAME: Final = struct.Struct("!IHB")
 FRAME_MAX: Final = getattr(select, "PIPE_BUF", 512)  # bytes that one write never mixes with another's
 EVENT_MAX: Final = 64 * 1024 * 1024
 VARIABLE: Final = "TIMETRACER_JOURNAL"
+
+
+def error_json(error: TimetracerError) -> dict[str, str]:
+    """The fields of the journal's `error` event."""
+    if isinstance(error, ReplayError):
+        return {"where": error.where, "problem": error.problem, "advice": error.advice}
+    message = str(error) if ": " in str(error) else f"replay: {error}"
+    where, _, rest = message.partition(": ")
+    problem, _, advice = rest.rpartition("; ")
+    return {"where": where, "problem": problem or rest, "advice": advice or "see the documentation"}
 
 
 class Journal(Protocol):
@@ -155,6 +168,7 @@ class Reader:
         self._holding = os.open(path, os.O_WRONLY)  # the end of the stream comes when we let go, not before
         os.set_blocking(reading, True)
         self._events: list[Event] = []
+        self._debugging = 0
         # The thread owns the stream: closing it here while a read is under way would wait for that read.
         self._thread = threading.Thread(target=self._read, args=(reading,), name="timetracer-journal", daemon=True)
         self._thread.start()
@@ -162,7 +176,14 @@ class Reader:
     def _read(self, descriptor: int) -> None:
         with open(descriptor, "rb") as stream:
             for event in read(stream):
+                if event["event"] == "debugging":
+                    self._debugging += 1 if event["is_open"] else -1
                 self._events.append(event)
+
+    @property
+    def is_debugging(self) -> bool:
+        """True while somebody looks around in the app."""
+        return self._debugging > 0
 
     def finish(self, timeout_s: float) -> list[Event]:
         """All events; those of processes that outlive the timeout only as far as they have come."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from timetracer_otel.cassette.model import Process, Segment
-from timetracer_otel.replay import bootstrap, child, journal
+from timetracer_otel.replay import bootstrap, child, debugger, isolation, journal
+from timetracer_otel.replay.children import LAUNCHER
 
 ISOLATE: Final = (sys.executable, "-m", "timetracer_otel.replay.isolation", "--")
 # The launcher's script may lie outside PATH, or belong to another environment; its function is in ours.
@@ -18,6 +19,7 @@ INSTRUMENT: Final = (
     "-c",
     "from opentelemetry.instrumentation.auto_instrumentation import run; run()",
 )
+PROGRAM: Final = (sys.executable, "-m", "timetracer_otel.replay.program", "--")
 CHILD: Final = (sys.executable, "-m", "timetracer_otel.replay.child")
 FORCED: Final = {
     "OTEL_TRACES_EXPORTER": "none",  # spans leave through the journal: there is no network to export to
@@ -29,10 +31,10 @@ FORCED: Final = {
 }
 REMOVED: Final = (
     *("OTEL_SDK_DISABLED", "OTEL_CONFIG_FILE", "OTEL_PYTHON_ID_GENERATOR", "OTEL_TRACES_SAMPLER_ARG"),
+    *(isolation.BEGAN, debugger.VARIABLE),  # of a replay that starts this one
     "TIMETRACER_PAYLOAD_MAX",  # of the recording: what replay does not keep it could not compare
     "TIMETRACER_IN_FLIGHT_MAX",
 )
-LAUNCHER: Final = os.path.join("instrumentation", "auto_instrumentation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,12 @@ def entry(cassette: str, segment: Segment, app: str | None, base: Mapping[str, s
 def program(cassette: str, segment: Segment, command: Sequence[str], base: Mapping[str, str], pipe: str) -> Launch:
     """Any program of the user's, in the current folder."""
     environment = _environment(cassette, segment, base, pipe, os.getcwd())
-    return Launch((*ISOLATE, *INSTRUMENT, *command), environment, os.getcwd())
+    return Launch((*ISOLATE, *PROGRAM, *command), environment, os.getcwd())
+
+
+def debugged(how: Launch) -> Launch:
+    """The same, with a post mortem where the app raises."""
+    return replace(how, environment={**how.environment, debugger.VARIABLE: "1"})
 
 
 def _folder(process: Process) -> str:

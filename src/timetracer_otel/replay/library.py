@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from timetracer_otel.cassette.model import Connection, Exchange, Segment, Span
+from timetracer_otel.cassette import start_ns
+from timetracer_otel.cassette.model import Cassette, Connection, Exchange, Segment, Span
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Question
 
@@ -50,6 +51,53 @@ class Recorded:
     root: str = ""
     """Span id of the local root; empty for an environment."""
     is_environment: bool = False
+    of_children: frozenset[str] = frozenset()
+    """Ids of the exchanges that processes made which were forked meanwhile: nobody waits for them here."""
+
+
+def with_children(cassette: Cassette, segment: Segment) -> Segment:
+    """The segment with what was recorded by the processes that it forked, and those by them: a child of the replay asks
+    for it. Times are those of the segment. Entries of their own are left out: what a child serves is another replay."""
+    there = {span.span_id for span in segment.spans} | {exchange.id for exchange in segment.exchanges}
+    children = [child for child in descendants(cassette, segment) if there.isdisjoint(_names_in(child))]
+    if not children:  # or they are in it already
+        return segment
+    return replace(
+        segment,
+        spans=(*segment.spans, *(span for child in children for span in child.spans)),
+        exchanges=(*segment.exchanges, *(e for child in children for e in _moved(child, segment))),
+        connections=(*segment.connections, *(each for child in children for each in child.connections)),
+        complete=segment.complete and all(child.complete for child in children),
+        dropped=dict(sum((Counter(each.dropped) for each in (segment, *children)), Counter())),
+    )
+
+
+def _names_in(segment: Segment) -> Iterator[str]:
+    yield from (span.span_id for span in segment.spans)
+    yield from (exchange.id for exchange in segment.exchanges)
+
+
+def descendants(cassette: Cassette, segment: Segment) -> list[Segment]:
+    """Segments of processes that were forked inside the segment, and inside those, without an entry of their own."""
+    found, waiting = [], [segment.id]
+    left = {each.id: each for each in cassette.segments if each.id != segment.id and entry_of(each) is None}
+    while waiting:
+        parent = waiting.pop()
+        for child in [each for each in left.values() if each.parent_segment == parent]:
+            found.append(left.pop(child.id))
+            waiting.append(child.id)
+    return found
+
+
+def heads(cassette: Cassette) -> list[Segment]:
+    """The segments that one may want to replay: each but those that are part of another's replay."""
+    parts = {child.id for segment in cassette.segments for child in descendants(cassette, segment)}
+    return [segment for segment in cassette.segments if segment.id not in parts] or list(cassette.segments)
+
+
+def _moved(child: Segment, segment: Segment) -> Iterator[Exchange]:
+    later_ns = start_ns(child) - start_ns(segment) if child.spans and segment.spans else 0
+    return (replace(each, at_ns=each.at_ns + later_ns) for each in child.exchanges)
 
 
 def question_of(exchange: Exchange) -> Question:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Span
 from timetracer_otel.drivers.base import Question
+from timetracer_otel.replay.candidates import Candidate, Family, Place
+from timetracer_otel.replay.likeness import Statements
 from timetracer_otel.replay.origin import Mapping as Proof
 from timetracer_otel.replay.origin import Origins
 
@@ -22,74 +25,21 @@ FITS_MAX: Final = 32
 OVERLAPS_MAX: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a request stands, then or now: in the numbers and names of the recording."""
-
-    transaction: int | None = None
-    connection: int | None = None
-    path: tuple[str, ...] = ()
-    """Names of the spans from the root's child down: a root is renamed while it runs."""
-
-    def rungs(self) -> Iterator[Hashable]:
-        if self.transaction is not None:
-            yield "transaction", self.transaction, self.path
-            yield "transaction", self.transaction
-        if self.connection is not None:
-            yield "connection", self.connection, self.path
-            yield "connection", self.connection
-        yield "path", self.path
-        yield "order"
-
-    def likeness(self, other: Place) -> tuple[bool, bool, bool]:
-        """The ladder as a key: greater is more alike."""
-        return (
-            self.transaction is not None and self.transaction == other.transaction,
-            self.connection is not None and self.connection == other.connection,
-            self.path == other.path,
-        )
-
-
-@dataclass(slots=True)
-class Candidate:
-    exchange: Exchange
-    question: Question
-    place: Place
-    order: int
-    is_used: bool = False
-
-    @property
-    def redacted(self) -> frozenset[str]:
-        """Paths of the slots that redaction has changed."""
-        paths = [path.removeprefix("request.") for path in self.exchange.redacted if path.startswith("request.")]
-        return frozenset(s.path for s in self.question.slots if any(_holds(s.path, path) for path in paths))
-
-    @property
-    def values(self) -> tuple[Hashable, ...]:
-        return tuple(slot.key for slot in self.question.slots)
-
-
-def _holds(slot: str, path: str) -> bool:
-    return path == slot or path.startswith((f"{slot}.", f"{slot}["))
-
-
 @dataclass(slots=True)
 class Group:
     """Candidates whose requests are equal, in recorded order."""
 
     candidates: list[Candidate] = field(default_factory=list)
-    queues: dict[Hashable, deque[Candidate]] = field(default_factory=dict)
     calls: int = 0
     """How often replay has asked for it."""
     last: Candidate | None = None
-
-    def add(self, candidate: Candidate) -> None:
-        self.candidates.append(candidate)
-        for rung in candidate.place.rungs():
-            self.queues.setdefault(rung, deque()).append(candidate)
+    queues: dict[Hashable, deque[Candidate]] = field(default_factory=dict)
+    """By rung; made when first asked for, which most groups never are."""
 
     def next(self, place: Place) -> deque[Candidate] | None:
         """The unused ones on the highest rung that has any, the earliest in front."""
+        if not self.queues:
+            self._line_up()
         for rung in place.rungs():
             queue = self.queues.get(rung)
             while queue and queue[0].is_used:
@@ -97,6 +47,11 @@ class Group:
             if queue:
                 return queue
         return None
+
+    def _line_up(self) -> None:
+        for candidate in self.candidates:
+            for rung in candidate.place.rungs():
+                self.queues.setdefault(rung, deque()).append(candidate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +70,10 @@ class Index:
         databases = {each.question.database for each in self.candidates} - {None}
         self._by_database = len(databases) > 1
         self._groups: dict[Hashable, Group] = {}
-        self._shapes: dict[Hashable, list[Candidate]] = {}
+        self._families: dict[Hashable, Family] = {}
         for candidate in self.candidates:
-            self._groups.setdefault(self._key(candidate.question), Group()).add(candidate)
-            self._shapes.setdefault(self._shape(candidate.question), []).append(candidate)
+            self._groups.setdefault(self._key(candidate.question), Group()).candidates.append(candidate)
+            self._families.setdefault(self._shape(candidate.question), Family()).add(candidate)
 
     def _shape(self, question: Question) -> Hashable:
         return question.shape, question.database if self._by_database else None
@@ -131,11 +86,14 @@ class Index:
         """The recorded requests that equal this one."""
         return self._groups.get(self._key(question))
 
-    def same_shape(self, question: Question) -> Sequence[Candidate]:
-        return self._shapes.get(self._shape(question), ())
+    def family(self, question: Question) -> Family | None:
+        """The recorded requests of the same shape."""
+        return self._families.get(self._shape(question))
 
-    def shapes(self) -> Iterator[Sequence[Candidate]]:
-        return iter(self._shapes.values())
+    @cached_property
+    def statements(self) -> Statements:
+        """One request of each shape, to be found by its words."""
+        return Statements(self._families.values())
 
     def find(self, question: Question, place: Place, origins: Origins, repeats: bool) -> Found | None:
         """The exchange that answers, not yet marked as used. `repeats`: the last equal one answers again and again."""
@@ -152,6 +110,8 @@ class Index:
 
     def use(self, found: Found) -> None:
         found.candidate.is_used = True
+        if (family := self.family(found.candidate.question)) is not None:
+            family.use(found.candidate)
         if (group := self.group(found.candidate.question)) is not None:
             group.last = found.candidate
 
@@ -164,8 +124,8 @@ class Index:
         return _first(fits, place) if fits else None
 
     def _fits(self, question: Question, origins: Origins) -> Iterator[tuple[Candidate, tuple[Proof, ...]]]:
-        alike = (each for each in self.same_shape(question) if each.question.in_transaction == question.in_transaction)
-        unused = (each for each in alike if not each.is_used)
+        family = self.family(question)
+        unused = family.provable(question, origins) if family is not None else iter(())
         proofs = ((each, origins.proves(each.question.slots, question.slots, each.redacted)) for each in unused)
         return islice(((each, proof) for each, proof in proofs if proof is not None), FITS_MAX)
 

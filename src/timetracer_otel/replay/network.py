@@ -10,54 +10,64 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
-import ipaddress
 import os
 import socket
+import subprocess  # noqa: F401  so that it holds the original of what `install` replaces, and is heard by its event alone
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-Refused = Callable[[str, str], None]
-"""Called with what was tried (`connect`, `send`, `resolve`, `run`) and the target."""
+from timetracer_otel.replay.addresses import is_address, is_known_here, is_loopback, shown, text_of
+from timetracer_otel.replay.children import unguarded
+from timetracer_otel.replay.tree import Tree
 
-RESOLVERS: Final = frozenset(
-    {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"}
-)
-RUNNERS: Final = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn"})
+Refused = Callable[[str, str], None]
+"""Called with what was tried (`connect`, `send`, `resolve`, `run`, `bind`) and the target."""
+
+RESOLVERS: Final = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
+REVERSE_RESOLVERS: Final = frozenset({"socket.gethostbyaddr", "socket.getnameinfo"})
+RUNNERS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.exec"})
 ON_THIS_MACHINE: Final = frozenset(getattr(socket, name) for name in ("AF_NETLINK", "AF_ALG") if hasattr(socket, name))
+INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 UNIX: Final = getattr(socket, "AF_UNIX", None)
 LOGS: Final = frozenset({"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log", "/run/systemd/journal/socket"})
 """Where a process writes its log: nobody answers there, and an app that opens it would not start without."""
-LOCAL_NAMES: Final = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost"})
 REASON: Final = "timetracer replay: no network"
 CLOCK_STEP_S: Final = 0.1  # a file system counts time in steps of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`any_loopback`: inside a namespace nothing else lives on loopback; else only ports bound by this process.
-    `any_program`: inside a namespace children are as cut off as we are; else only this Python may be started."""
+    """`any_loopback`: inside a namespace nothing else lives on loopback; else only ports bound by this process tree.
+    `any_program`: inside a namespace children are as cut off as we are; else only what loads these guards may start."""
 
     any_loopback: bool
     any_program: bool
 
 
 class Guards:
-    def __init__(self, policy: Policy, refused: Refused, began_s: float) -> None:
-        """`began_s`: seconds since 1970 by the real clock, when the first process of this replay began."""
+    def __init__(self, policy: Policy, refused: Refused, began_s: float, root: int | None = None) -> None:
+        """`began_s`: seconds since 1970 by the real clock, when the first process of this replay began; `root`: its
+        process id, this one's if None."""
         self._policy, self._tell, self._began_s = policy, refused, began_s
+        self._tree = Tree(os.getpid() if root is None else root)
         self._bound: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._inside = threading.local()
 
     def install(self) -> None:
         sys.addaudithook(self._hook)
-        for name in ("connect", "connect_ex", "sendto"):
+        for name in ("connect", "sendto", "sendmsg", "bind"):
             setattr(socket.socket, name, self._screened(getattr(socket.socket, name)))
+        setattr(socket.socket, "connect_ex", self._by_number(self._screened(socket.socket.connect_ex)))  # noqa: B010  it is a method
+        socket.getnameinfo = self._screened_names(socket.getnameinfo)
         loop = asyncio.BaseEventLoop
         loop.getaddrinfo = self._screened_loop(loop.getaddrinfo)  # type: ignore[method-assign]  # nothing else is asked
+        self._screen_multiprocessing()
+
+    # ---- before the audit hook hears of it ---------------------------------------------------------------------------
 
     def _screened(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """The method, which looks a name up before the audit hook hears of it, behind a look at that name."""
@@ -65,11 +75,36 @@ class Guards:
         @functools.wraps(method)
         def screened(sender: socket.socket, *arguments: Any) -> Any:
             address = arguments[-1] if arguments else None
-            if isinstance(address, tuple) and address and isinstance(address[0], (str, bytes)):
+            if sender.family in INTERNET and isinstance(address, tuple) and isinstance(address[0], (str, bytes)):
                 self._resolve("socket.getaddrinfo", address)
             return method(sender, *arguments)
 
         return screened
+
+    def _by_number(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """`connect_ex` returns the error of a connection that is refused."""
+
+        @functools.wraps(method)
+        def connect_ex(sender: socket.socket, address: Any) -> Any:
+            try:
+                return method(sender, address)
+            except ConnectionRefusedError as error:
+                return error.errno
+
+        return connect_ex
+
+    def _screened_names(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """With NI_NUMERICHOST nobody is asked; the audit hook is not told of it."""
+
+        @functools.wraps(function)
+        def getnameinfo(address: Any, flags: int) -> Any:
+            self._inside.is_numeric = bool(flags & socket.NI_NUMERICHOST)
+            try:
+                return function(address, flags)
+            finally:
+                self._inside.is_numeric = False
+
+        return getnameinfo
 
     def _screened_loop(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """An event loop resolves in a thread, whose stack does not show who asked: the look is taken before."""
@@ -80,6 +115,25 @@ class Guards:
             return method(loop, host, port, **options)
 
         return screened
+
+    def _screen_multiprocessing(self) -> None:
+        """It starts its processes below `subprocess`, where no event is raised."""
+        try:
+            import _posixsubprocess
+        except ImportError:  # Windows, where it raises one
+            return
+        original = _posixsubprocess.fork_exec
+
+        @functools.wraps(original)
+        def fork_exec(arguments: Any, programs: Any, *rest: Any) -> Any:
+            given = rest[3] if len(rest) > 3 else None
+            environment = None if given is None else dict(os.fsdecode(each).split("=", 1) for each in given)
+            self._run("fork_exec", (programs[0], arguments, environment))
+            return original(arguments, programs, *rest)
+
+        _posixsubprocess.fork_exec = fork_exec
+
+    # ---- the audit hook ----------------------------------------------------------------------------------------------
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         check = _CHECKS.get(event)
@@ -92,6 +146,10 @@ class Guards:
             self._inside.is_checking = False
 
     def _bind(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if arguments[0].family not in (*INTERNET, UNIX, *ON_THIS_MACHINE):
+            # Some families (packets, Bluetooth) send from there without a further event.
+            self._tell("bind", shown(arguments[1]))
+            raise PermissionError(errno.EPERM, f"{REASON}: bind {shown(arguments[1])}")
         if isinstance(arguments[0], socket.socket):
             self._bound.add(arguments[0])
 
@@ -99,15 +157,15 @@ class Guards:
         what = "connect" if event == "socket.connect" else "send"
         address = arguments[1]
         if address is not None and not self._may_reach(arguments[0], address):
-            self._tell(what, _shown(address))
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"{REASON}: {what} {_shown(address)}")
+            self._tell(what, shown(address))
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"{REASON}: {what} {shown(address)}")
 
     def _may_reach(self, sender: socket.socket, address: Any) -> bool:
         if sender.family in ON_THIS_MACHINE:
             return True
         if sender.family == UNIX:
             return self._is_socket_of_ours(os.fsdecode(address))
-        if sender.family not in (socket.AF_INET, socket.AF_INET6):
+        if sender.family not in INTERNET:
             return False
         host, port = address[0], address[1]
         return is_loopback(str(host)) and (self._policy.any_loopback or self._is_ours(int(port)))
@@ -115,9 +173,11 @@ class Guards:
     def _is_socket_of_ours(self, path: str) -> bool:
         """A socket's file is no part of the network namespace: a database of this machine may listen behind it. One
         that was made since we began is ours or a child's."""
+        if any(_name_of(bound) == path for bound in list(self._bound)):
+            return True
         if path.startswith("\0") or not path:
-            return self._policy.any_loopback or any(_name_of(bound) == path for bound in list(self._bound))
-        if path in LOGS or any(_name_of(bound) == path for bound in list(self._bound)):
+            return self._policy.any_loopback or self._tree.has_name(path)
+        if path in LOGS:
             return True
         try:
             return os.stat(path).st_ctime >= self._began_s - CLOCK_STEP_S
@@ -125,18 +185,39 @@ class Guards:
             return True
 
     def _is_ours(self, port: int) -> bool:
-        return any(_port_of(bound) == port for bound in list(self._bound))
+        return any(_port_of(bound) == port for bound in list(self._bound)) or self._tree.has_port(port)
 
     def _resolve(self, event: str, arguments: tuple[Any, ...]) -> None:
-        host = _text(arguments[0][0] if event == "socket.getnameinfo" else arguments[0])
-        if not (host.lower() in LOCAL_NAMES or _is_address(host) or host == _hostname()):
-            self._tell("resolve", host)
-            raise socket.gaierror(socket.EAI_NONAME, f"{REASON}: resolve {host}")
+        host = text_of(arguments[0])
+        is_own = self._policy.any_loopback and host == socket.gethostname()
+        if not (is_address(host) or is_known_here(host) or is_own):
+            self._refuse_name(host)
+
+    def _resolve_back(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """The name of an address is a question to a name server as well."""
+        host = text_of(arguments[0][0] if event == "socket.getnameinfo" else arguments[0])
+        if is_address(host) and not is_loopback(host) and not getattr(self._inside, "is_numeric", False):
+            self._refuse_name(host)
+        self._resolve(event, (host,))
+
+    def _refuse_name(self, host: str) -> None:
+        self._tell("resolve", host)
+        raise socket.gaierror(socket.EAI_NONAME, f"{REASON}: resolve {host}")
 
     def _run(self, event: str, arguments: tuple[Any, ...]) -> None:
-        program = _text(arguments[1] if event == "os.spawn" else arguments[0])
-        if self._policy.any_program or _is_this_python(program):
+        if self._policy.any_program:
             return
+        program, words = text_of(arguments[0]), _words(arguments[1])
+        environment = arguments[3] if event == "subprocess.Popen" else arguments[2]
+        reason = unguarded(program, words, os.environ if environment is None else _decoded(environment))
+        if reason is not None:
+            self._refuse_program(f"{program} ({reason})")
+
+    def _run_shell(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._policy.any_program:
+            self._refuse_program(f"{text_of(arguments[0])} (a shell is not this Python)")
+
+    def _refuse_program(self, program: str) -> None:
         self._tell("run", program)
         raise PermissionError(errno.EPERM, f"{REASON}: run {program}")
 
@@ -147,36 +228,18 @@ _CHECKS: Final[dict[str, Callable[[Guards, str, tuple[Any, ...]], None]]] = {
     "socket.sendto": Guards._connect,
     "socket.sendmsg": Guards._connect,
     **dict.fromkeys(RESOLVERS, Guards._resolve),
+    **dict.fromkeys(REVERSE_RESOLVERS, Guards._resolve_back),
     **dict.fromkeys(RUNNERS, Guards._run),
+    "os.system": Guards._run_shell,
 }
 
 
-def is_loopback(host: str) -> bool:
-    """True for loopback addresses of both families and the names that mean them."""
-    if host.lower() in LOCAL_NAMES - {""}:
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address.is_loopback or (mapped is not None and mapped.is_loopback)
+def _words(arguments: Any) -> Sequence[str]:
+    return [text_of(arguments)] if isinstance(arguments, (str, bytes)) else [text_of(each) for each in arguments]
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _hostname() -> str:
-    return os.uname().nodename
-
-
-def _is_this_python(program: str) -> bool:
-    return os.path.realpath(program) == os.path.realpath(sys.executable)
+def _decoded(environment: Mapping[Any, Any]) -> dict[str, str]:
+    return {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
 
 
 def _name_of(bound: socket.socket) -> str | None:
@@ -193,16 +256,3 @@ def _port_of(bound: socket.socket) -> int | None:
     except OSError:  # closed
         return None
     return int(name[1]) if isinstance(name, tuple) else None
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return os.fsdecode(value) if isinstance(value, (str, bytes, os.PathLike)) else str(value)
-
-
-def _shown(address: Any) -> str:
-    if not isinstance(address, tuple):
-        return _text(address)
-    host = f"[{address[0]}]" if ":" in str(address[0]) else address[0]
-    return f"{host}:{address[1]}"

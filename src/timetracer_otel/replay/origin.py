@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -29,6 +29,8 @@ ISO: Final = re.compile(
 )  # what `fromisoformat` reads on every Python from 3.10
 VARYING: Final = re.compile(rf"{UUID.pattern}|(?<!\d){ISO.pattern}(?!\d)", re.IGNORECASE)
 SLACK_NS: Final = 1_000_000_000
+ALONE: Final = ("", "")
+"""What stands around an instant that is the whole value."""
 MADE_MAX: Final = 100_000
 """Ids made in replay that are remembered; beyond it an unknown id is a miss, never a match."""
 
@@ -78,6 +80,25 @@ class Origins:
             found.append(mapping)
         return tuple(found) if self._is_consistent(found) else None
 
+    def recorded_trait(self, slot: Slot) -> Hashable:
+        """What the asked slot must have as well, so that a proof can find the two to be the same. See `asked_trait`."""
+        return _trait(slot, self._recorded, self._recorded_ids.__contains__)
+
+    def asked_trait(self, slot: Slot) -> Hashable:
+        """As `recorded_trait`: never unequal where a proof exists."""
+        return _trait(slot, self._replayed(), lambda found: found in self._made or found in self._recorded_ids)
+
+    def recorded_ids(self, slots: Iterable[Slot]) -> frozenset[str]:
+        """The recorded ids that these recorded slots hold."""
+        return self._recorded_ids.intersection(_ids_of(slots)) if self._recorded_ids else frozenset()
+
+    def needed_ids(self, slots: Iterable[Slot]) -> frozenset[str]:
+        """The recorded ids that a recorded request must hold to be the same as one with these slots."""
+        if not self._recorded_ids:
+            return frozenset()
+        known = (self._back.get(("uuid4", found), found) for found in _ids_of(slots))
+        return self._recorded_ids.intersection(known)
+
     def proves_text(self, recorded: Value, replayed: Value) -> Mapping | None:
         """The same for one value of the outcome: ids, secrets and ISO instants, in text."""
         if not (isinstance(recorded, str) and isinstance(replayed, str)):
@@ -100,13 +121,14 @@ class Origins:
                 self._back[mapping.kind, now] = was
 
     def _is_consistent(self, mappings: Sequence[Mapping]) -> bool:
-        there, back = dict(self._there), dict(self._back)
+        there: dict[tuple[Kind, str], str] = {}
+        back: dict[tuple[Kind, str], str] = {}
         for mapping in mappings:
             for was, now in mapping.pairs:
-                if (
-                    there.setdefault((mapping.kind, was), now) != now
-                    or back.setdefault((mapping.kind, now), was) != was
-                ):
+                first, second = (mapping.kind, was), (mapping.kind, now)
+                if there.setdefault(first, self._there.get(first, now)) != now:
+                    return False
+                if back.setdefault(second, self._back.get(second, was)) != was:
                     return False
         return True
 
@@ -172,6 +194,28 @@ def _may_hide(marker: str, value: str) -> bool:
 
 def _digest(marker: str) -> str:
     return marker[marker.index("#") :]
+
+
+def _trait(slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashable:
+    """The text around the ids and instants that may differ; the key where none may."""
+    if slot.instant_ns is not None and _lies_in(slot.instant_ns, limits):
+        return ALONE
+    text, around, end = slot.text or "", [], 0
+    for match in VARYING.finditer(text):
+        if _may_vary(match[0], limits, is_ours):
+            around.append(text[end : match.start()])
+            end = match.end()
+    return (*around, text[end:]) if around else (None, slot.key)
+
+
+def _may_vary(found: str, limits: Window, is_ours: Callable[[str], bool]) -> bool:
+    if (as_id := _hex(found)) is not None:
+        return is_ours(as_id)
+    return any(_lies_in(instant, limits) for instant in _instants(found))
+
+
+def _ids_of(slots: Iterable[Slot]) -> Iterator[str]:
+    return (found for slot in slots if slot.text for found in _ids_in(slot.text))
 
 
 def _instants(text: str) -> list[int]:

@@ -5,7 +5,9 @@ Misses come first: a different response is usually their symptom. `to_json` is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import json
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -14,10 +16,11 @@ from timetracer_otel.cassette.model import Cassette, Exchange, Segment
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
-from timetracer_otel.replay.library import question_of, requests_of
+from timetracer_otel.replay.library import question_of, requests_of, with_children
 from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
 
 FORMAT: Final = 1
+CHILDREN: Final = "without a network namespace only programs that load Python's guards are started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ def build(
 ) -> Report:
     """`ending`: how the process ended before its time ("timed out after 60 s"); `has_entry`: False for `exec`, whose
     program has no recorded outcome."""
+    segment = with_children(cassette, segment)
     journal = Events(events)
     misses = tuple(_misses(journal))
     comparison = journal.last("comparison") or {}
@@ -166,7 +170,7 @@ def _refusal(event: Event) -> Miss:
     text = f"{event['what']} {event['target']}"
     library = event["library"] or "socket"
     request = {"lib": library, "method": event["what"], "url": event["target"], "text": text, "values": []}
-    note = f"{library} is not recorded, and nothing leaves this replay"
+    note = CHILDREN if event["what"] == "run" else f"{library} is not recorded, and nothing leaves this replay"
     return Miss(request, event["frame"], event["span"], None, (), note)
 
 
@@ -192,21 +196,31 @@ def _follows_from_a_miss(
         return lambda exchange: False
     before = set(journal.taken_before(first))
     reached_ns = max((each.at_ns for each in segment.exchanges if each.id in before), default=-1)
-    meant: set[str] = set()
-    for event in journal.of("miss"):
-        meant.update(_meant(event, unused, meant))
+    meant = _meant(journal.of("miss"), unused)
     return lambda exchange: exchange.at_ns >= reached_ns or exchange.id in meant
 
 
-def _meant(miss: Event, unused: Mapping[str, Mapping[str, Any]], others: Collection[str]) -> Sequence[str]:
-    """The nearest one; where that had answered an equal request already, the first other one of its statement."""
-    if miss["nearest"] and miss["nearest"]["exchange"] in unused:
-        return [miss["nearest"]["exchange"]]
-    if miss["consequent"]:
-        return []
-    text, lib = miss["request"]["text"], miss["request"]["lib"]
-    alike = (name for name, each in unused.items() if name not in others and (each["text"], each["lib"]) == (text, lib))
-    return list(islice(alike, 1))
+def _meant(misses: Iterable[Event], unused: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
+    """For each miss the nearest one; where that had answered an equal request already, the first other one of its
+    statement."""
+    alike: dict[tuple[str, str], deque[str]] = {}
+    for name, each in unused.items():
+        alike.setdefault((each["text"], each["lib"]), deque()).append(name)
+    meant: set[str] = set()
+    for miss in misses:
+        if miss["nearest"] and miss["nearest"]["exchange"] in unused:
+            meant.add(miss["nearest"]["exchange"])
+        elif not miss["consequent"]:
+            others = alike.get((miss["request"]["text"], miss["request"]["lib"]), deque())
+            meant.update(islice(_without(meant, others), 1))
+    return meant
+
+
+def _without(meant: Collection[str], names: deque[str]) -> Iterator[str]:
+    """What is left, the first in front; what is meant already is looked at once."""
+    while names:
+        if (name := names.popleft()) not in meant:
+            yield name
 
 
 def _answered_in_doubt(segment: Segment, journal: Events) -> Iterable[Exchange]:
@@ -230,8 +244,7 @@ def _picked(event: Event, *names: str) -> dict[str, Any]:
 
 
 def _unique(found: Iterable[dict[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    unique: list[dict[str, Any]] = []
+    unique: dict[str, dict[str, Any]] = {}
     for each in found:
-        if each not in unique:
-            unique.append(each)
-    return tuple(unique)
+        unique.setdefault(json.dumps(each, sort_keys=True), each)
+    return tuple(unique.values())

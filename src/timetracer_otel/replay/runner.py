@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +11,14 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import ReplayError, UsageError
-from timetracer_otel.replay import launch, spans_out
+from timetracer_otel.replay import isolation, launch, spans_out
 from timetracer_otel.replay.journal import Event, Reader
 from timetracer_otel.replay.launch import Launch
 from timetracer_otel.replay.report import Report, build
+from timetracer_otel.replay.waiting import Running
 
 TIMEOUT_S: Final = 60.0
-STDERR: Final = 2
+BREAKPOINT: Final = "PYTHONBREAKPOINT"
 DRAIN_S: Final = 2.0
 """How long the pipe may stay open after the process has ended: by children that it left behind."""
 
@@ -30,6 +29,8 @@ class Options:
     """`module:attribute` or `module:factory()`; None: as recorded."""
     timeout_s: float | None = TIMEOUT_S
     """None: as long as it takes."""
+    debug: bool = False
+    """Stop where the app raises, with our terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
     def entry(pipe: str) -> Launch:
         return launch.entry(cassette.path, segment, options.app, os.environ, pipe)
 
-    ended = _run(entry, options.timeout_s, is_interactive=False)
+    ended = _run(entry, options, is_program=False)
     _raise_error(ended)
     _raise_without_start(ended)
     spans_out.export(event["span"] for event in ended.events if event["event"] == "span")
@@ -81,7 +82,7 @@ def execute(
     def program(pipe: str) -> Launch:
         return launch.program(cassette.path, segment, command, os.environ, pipe)
 
-    ended = _run(program, options.timeout_s, is_interactive=True)
+    ended = _run(program, options, is_program=True)
     _raise_error(ended)
     spans_out.export(event["span"] for event in ended.events if event["event"] == "span")
     report = build(cassette, segment, ended.events, ending=ended.why, has_entry=False)
@@ -108,55 +109,39 @@ def _raise_without_start(ended: Ended) -> None:
     raise ReplayError("replay", f"nothing began to replay ({ended.why})", advice)
 
 
-def _run(launching: Callable[[str], Launch], timeout_s: float | None, is_interactive: bool) -> Ended:
+def _check_isolation() -> None:
+    allowed = (isolation.NAMESPACE, isolation.GUARDS)
+    value = os.environ.get(isolation.VARIABLE) or isolation.NAMESPACE
+    if value not in allowed:
+        raise UsageError(isolation.VARIABLE, f"{value!r} is not one of {', '.join(allowed)}", "correct or unset it")
+
+
+def _run(launching: Callable[[str], Launch], options: Options, is_program: bool) -> Ended:
+    _check_isolation()
     with tempfile.TemporaryDirectory(prefix="timetracer-") as folder:
         reader = Reader(os.path.join(folder, "journal"))
-        process = _start(launching(reader.path), is_interactive)
-        why = _wait(process, timeout_s, is_interactive)
+        how = launching(reader.path)
+        if options.debug:
+            how = launch.debugged(how)
+        running = Running(how, is_program, has_terminal=is_program or options.debug)
+        why = running.wait(_limit_s(options), lambda: reader.is_debugging)
         events = reader.finish(DRAIN_S)
-    return Ended(events, process.returncode, why or _unfinished(events, process, is_interactive))
+    return Ended(events, running.status, why or _unfinished(events, running, is_program))
 
 
-def _start(how: Launch, is_interactive: bool) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        how.command,
-        env=how.environment,
-        cwd=how.folder,
-        stdin=None if is_interactive else subprocess.DEVNULL,
-        stdout=None if is_interactive else STDERR,  # stdout is the report's
-        start_new_session=not is_interactive,
-    )
+def _limit_s(options: Options) -> float | None:
+    """Another debugger than pdb does not tell when it is open."""
+    is_ours = os.environ.get(BREAKPOINT, "") in ("", "0", "pdb.set_trace")
+    return options.timeout_s if is_ours or not options.debug else None
 
 
-def _wait(process: subprocess.Popen[bytes], timeout_s: float | None, is_interactive: bool) -> str | None:
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return f"timed out after {timeout_s:g} s, before the end of the replay"
-    finally:
-        _kill(process, is_interactive)
-    return None
-
-
-def _kill(process: subprocess.Popen[bytes], is_interactive: bool) -> None:
-    """Also what the app has left behind, where it has a session of its own."""
-    try:
-        if is_interactive:
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
-
-
-def _unfinished(events: Sequence[Event], process: subprocess.Popen[bytes], is_interactive: bool) -> str | None:
+def _unfinished(events: Sequence[Event], running: Running, is_program: bool) -> str | None:
     """None when the process came to its end. That of `exec` may be a shell, whose end nobody tells us."""
     ends = [event["process"] for event in events if event["event"] == "done"]
-    if process.pid in ends or (is_interactive and ends):
+    if running.process_id in ends or (is_program and ends):
         return None
-    if is_interactive and not any(event["event"] == "started" for event in events):
-        return "nothing of the program was replayed: it started no Python"
-    status = process.returncode
+    if is_program and not any(event["event"] == "started" for event in events):
+        return "nothing of the program was replayed: it started no Python that has timetracer-otel"
+    status = running.status
     how = f"signal {-status}" if status < 0 else f"exit code {status}"
     return f"the replaying process ended early, with {how}"

@@ -14,9 +14,10 @@ from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Connection, Exchange, Value
 from timetracer_otel.drivers.base import Asked, Question
 from timetracer_otel.replay import explain
+from timetracer_otel.replay.candidates import Place
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.library import Library, Recorded
-from timetracer_otel.replay.matching import Found, Index, Place, span_paths
+from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
 
 TRANSACTION_ENDS: Final = frozenset({"COMMIT", "ROLLBACK", "ABORT", "END", "RELEASE"})
@@ -47,7 +48,9 @@ class Session:
         self._paths = span_paths(recorded.spans, recorded.root)
         self.asked = 0
         """Requests so far, answered or not: as long as it grows, the app is at work."""
-        self._unused = {exchange.id for exchange in recorded.exchanges}
+        self._unused = {exchange.id for exchange in recorded.exchanges} - recorded.of_children
+        self._lost = {exchange.id: exchange for exchange in recorded.exchanges if exchange.dropped}
+        """Recorded without their payload; each excuses one miss."""
 
     @property
     def is_environment(self) -> bool:
@@ -55,7 +58,7 @@ class Session:
 
     @property
     def is_used_up(self) -> bool:
-        """True when every recorded exchange has answered."""
+        """True when every exchange that the recorded process made itself has answered."""
         return not self._unused
 
     def connections(self, lib: str) -> Sequence[Connection]:
@@ -94,6 +97,7 @@ class Session:
             exchange = found.candidate.exchange
             self._index(question.lib).use(found)
             self._unused.discard(exchange.id)
+            self._lost.pop(exchange.id, None)
             self._origins.bind(found.mappings)
             self._origins.bind_equal(found.candidate.question.slots if not found.mappings else ())
             if (reason := explain.reason_unfit(exchange)) is not None:
@@ -184,10 +188,10 @@ class Session:
     def _lost_request(self, question: Question) -> Exchange | None:
         """One that was too large to be kept, with its values or all of its statement: it may be what is asked for.
         Each excuses one miss."""
-        found = (e for e in self.recorded.exchanges if e.dropped and e.id in self._unused)
-        own = ((e, self._library.question(e)) for e in found if e.signature.lib == question.lib)
+        own = ((e, self._library.question(e)) for e in self._lost.values() if e.signature.lib == question.lib)
         lost = next((e for e, q in own if not q.text or (q.shape == question.shape and not q.slots)), None)
         if lost is not None:
+            del self._lost[lost.id]
             self._unused.discard(lost.id)
         return lost
 

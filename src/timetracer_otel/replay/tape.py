@@ -10,7 +10,7 @@ from opentelemetry import trace
 from timetracer_otel.capture.table import Captured, Spill
 from timetracer_otel.cassette.model import Exchange, Payload, Signature
 from timetracer_otel.drivers import registry
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import SECRETS, Redactor, Rules
 from timetracer_otel.replay.processor import Bindings
 
 
@@ -20,6 +20,9 @@ class EntryTape:
     def __init__(self, bindings: Bindings) -> None:
         self._bindings = bindings
         self.entry: Captured | None = None
+
+    def listens(self) -> bool:
+        return self.entry is None
 
     def open(
         self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
@@ -40,7 +43,7 @@ class EntryTape:
         if captured is self.entry:
             self.entry = None
 
-    def spill(self, released: Callable[[int], None]) -> Spill | None:
+    def spill(self, captured: Captured, released: Callable[[int], None]) -> Spill | None:
         """What is compared stays in memory."""
         return None
 
@@ -51,10 +54,10 @@ class EntryTape:
         """Connections of a replay are our own."""
 
 
-def exchange_of(captured: Captured) -> Exchange:
+def exchange_of(captured: Captured, rules: Rules = SECRETS) -> Exchange:
     """The replayed entry in the form of a recorded one: redacted, since it goes into the report."""
     codec = registry.codec(captured.driver)
-    encoded, redacted = codec.redact(codec.encode(captured), Redactor())
+    encoded, redacted = codec.redact(codec.encode(captured), Redactor(rules=rules))
     return Exchange(
         id="replayed",
         type=encoded.type,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from timetracer_otel.cassette import values
-from timetracer_otel.cassette.escaping import safe
+from timetracer_otel.cassette.escaping import safe, shown
 from timetracer_otel.replay.report import Miss, Report
 
 TEXT_MAX: Final = 1_000
@@ -20,8 +20,16 @@ TO_DO: Final = "replay the recorded request, or record this one"
 TO_DO_USED_UP: Final = "make the call as often as it was recorded, or record again"
 TO_DO_CUT: Final = "raise the limit that cut it (`timetracer-otel doctor` shows them), and record again"
 TO_DO_NOT_KEPT: Final = "record again; answers of this kind may be beyond this release, see the README"
-LIMITS: Final = ("limit", "trace", "in_flight")
-"""Reasons for a payload to be missing that a larger limit takes away."""
+TO_DO_NO_ROOM: Final = "make room for the store (`timetracer-otel prune`), and record again"
+TO_DO_UNREDACTABLE: Final = (
+    "record again with a smaller body: text that is too large to be scrubbed of secrets is not kept"
+)
+TO_DO_BY_REASON: Final = {
+    **dict.fromkeys(("limit", "trace", "in_flight", "environment"), TO_DO_CUT),
+    **dict.fromkeys(("store", "store_max", "free_min"), TO_DO_NO_ROOM),
+    "unredactable": TO_DO_UNREDACTABLE,
+}
+"""By the reason for which a payload is missing."""
 
 
 def render(report: Report) -> str:
@@ -67,7 +75,7 @@ def _nearest(miss: Miss) -> str:
 
 def _to_do(miss: Miss) -> str:
     if miss.is_cut:
-        return TO_DO_CUT if miss.note.rpartition(": ")[2] in LIMITS else TO_DO_NOT_KEPT
+        return TO_DO_BY_REASON.get(miss.note.rpartition(": ")[2], TO_DO_NOT_KEPT)
     return TO_DO_USED_UP if any(each["path"] == "calls" for each in miss.differences) else TO_DO
 
 
@@ -130,5 +138,5 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def _value(encoded: Any) -> str:
-    text = repr(values.decode(encoded))
+    text = shown(values.decode(encoded))
     return safe(text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)")

@@ -12,7 +12,10 @@ from timetracer_otel.replay.library import entry_of, unknown_libs
 
 Verdict: TypeAlias = Literal["same", "deviates", "inconclusive"]
 EXIT: Final[Mapping[Verdict, int]] = {"same": 0, "deviates": 1, "inconclusive": 3}
-NOT_LOSSES: Final = frozenset({"keep", "not_entry", "no_span", "limit", "in_flight", "trace", "environment"})
+NOT_LOSSES: Final = frozenset(
+    {"keep", "not_entry", "no_span", "limit", "in_flight", "trace", "environment"}
+    | {"unredactable", "store", "spill", "open", "pathsend", "zerocopysend", "websocket"}
+)
 """Counters of a segment that stand for no request of its own, or for one that is there and says that it was cut."""
 
 

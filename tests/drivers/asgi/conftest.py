@@ -6,7 +6,7 @@ import pytest
 
 from tests.drivers.asgi.parts import MemoryTape, Telemetry, recording
 from timetracer_otel.capture import guard
-from timetracer_otel.drivers.asgi import heard
+from timetracer_otel.drivers.asgi import lending
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def strict_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test has its own: some make bodies that no request ever gives back."""
-    monkeypatch.setattr(heard, "budget", heard.Budget(heard.budget.max_bytes))
+    monkeypatch.setattr(lending, "budget", lending.Budget(lending.budget.max_bytes))
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import uvicorn
@@ -19,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from timetracer_otel.capture import table
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Exchange, Payload, Process, Segment, Signature
+from timetracer_otel.cassette.model import Blob, Exchange, Payload, Process, Segment, Signature
 from timetracer_otel.drivers.asgi.codec import CODEC
 from timetracer_otel.drivers.asgi.record import RECORDING
 from timetracer_otel.redaction import Redactor
@@ -27,18 +28,59 @@ from timetracer_otel.redaction import Redactor
 Message = dict[str, Any]
 
 
+class MemorySpill:
+    """Implements `capture.table.Spill`; the test is the writer, who takes what is `waiting` with `take`."""
+
+    def __init__(self, released: Callable[[int], None]) -> None:
+        self._released = released
+        self.waiting: list[bytes] = []
+        self.taken: list[bytes] = []
+        self.is_ended = False
+        self.discards = 0
+        self.reason: str | None = None
+
+    def write(self, chunk: bytes) -> None:
+        assert not self.is_ended
+        self.waiting.append(chunk)
+
+    def end(self) -> None:
+        self.is_ended = True
+
+    def discard(self) -> None:
+        self.discards += 1
+        self.take()
+
+    def take(self) -> None:
+        while self.waiting:
+            self.taken.append(self.waiting.pop(0))
+            self._released(len(self.taken[-1]))
+
+    def blobs(self) -> Sequence[Blob] | None:
+        assert self.is_ended
+        starts = [0, *accumulate(map(len, self.taken))]
+        blobs = [Blob("0" * 64, start, len(chunk)) for start, chunk in zip(starts, self.taken, strict=False)]
+        return blobs if self.reason is None else None
+
+
 class MemoryTape:
     """Implements `capture.table.Tape`: everything is captured, and how often each was closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_disk: bool = False) -> None:
+        self.has_disk = has_disk
+        self.spills: list[MemorySpill] = []
         self.captured: list[Captured] = []
         self.closes: list[Captured] = []
         self.sizes: list[int] = []
         self.entries = 0
         self.owners: list[ReadableSpan] = []
 
-    def spill(self, released: object) -> None:
-        return None
+    def listens(self) -> bool:
+        return True
+
+    def spill(self, captured: Captured, released: Callable[[int], None]) -> MemorySpill | None:
+        if self.has_disk:
+            self.spills.append(MemorySpill(released))
+        return self.spills[-1] if self.has_disk else None
 
     def open(
         self, driver: str, request: object, connection: int | None = None, transaction: int | None = None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.drivers.asgi.parts import Message, exchange_of, http_scope
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette import values
+from timetracer_otel.drivers.asgi.body import Body
 from timetracer_otel.drivers.asgi.codec import CODEC
 from timetracer_otel.drivers.asgi.heard import HeardException, HeardRequest, HeardResponse
 from timetracer_otel.redaction import Redactor, is_marker
@@ -33,17 +34,22 @@ def captured(
     scope = scope or http_scope()
     one = Captured("asgi", HeardRequest({**scope, "headers": headers or []}, (None,), 10**6))
     assert isinstance(one.request, HeardRequest)
-    for index, chunk in enumerate(chunks):
-        one.request.body.hear(chunk, index < len(chunks) - 1)
+    hear(one.request.body, chunks)
     response = HeardResponse(one.request.started_ns, 10**6)
     if error is None:
         response.start({"status": 200, "headers": answer_headers or []})
-        for index, chunk in enumerate(answer or (b"",)):
-            response.body.hear(chunk, index < len(answer) - 1)
+        hear(response.body, answer or (b"",))
     else:
         response.exception = HeardException(error, None, str(error))
     one.result, one.complete = response, True
     return one
+
+
+def hear(body: Body, chunks: tuple[bytes, ...]) -> None:
+    for chunk in chunks:
+        body.hear(chunk)
+    if chunks:
+        body.end()
 
 
 def redacted(one: Captured) -> Any:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -9,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timetracer_otel.cassette.model import Exchange, Signature
+from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asgi import bodies
 from timetracer_otel.drivers.asgi.compare import compare, status_of
+from timetracer_otel.drivers.asgi.content import common_start
+from timetracer_otel.drivers.asgi.replay import ENTRY
 from timetracer_otel.drivers.base import Comparison
+from timetracer_otel.redaction import Redactor
 
 Pairs = list[list[bytes]]
 
@@ -349,3 +355,57 @@ def test_r37_a_minted_value_that_is_empty_now_is_a_difference() -> None:
     ):
         found = compare(answer(headers=[[name, was]]), answer(headers=[[name, now]]))
         assert list(differences(found)) == [f"headers.{name.decode()}"]
+
+
+# ---- R40: large bodies -----------------------------------------------------------------------------------------------
+
+BINARY: Pairs = [[b"content-type", b"application/octet-stream"]]
+
+
+def test_r40_a_body_of_40_mb_is_compared_in_little_memory_by_its_checksum_and_first_difference() -> None:
+    block = bytes(range(256)) * 256
+    recorded, replayed = [block] * 640, [*[block] * 639, block[:-1] + b"!"]
+    tracemalloc.start()
+    try:
+        found = compare(answer(recorded, BINARY), answer(replayed, BINARY))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 200 * MIB
+    assert differences(found) == {
+        f"body[{40 * MIB - 1}]": (b"\xff", b"!"),
+        "body.sha256": (_sha256(recorded), _sha256(replayed)),
+    }
+
+
+def _sha256(chunks: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(chunks)).hexdigest()
+
+
+def test_r40_the_report_has_size_and_checksum_of_what_is_too_large_to_be_read() -> None:
+    large, small = answer([b"x" * MIB, b"!"], BINARY), answer(b"x!", BINARY)
+    assert ENTRY.outcome(large).fields["body"] == {"size": MIB + 1, "sha256": _sha256([b"x" * MIB, b"!"])}
+    assert ENTRY.outcome(small).fields["body"] == b"x!"
+
+
+def test_text_of_many_megabytes_is_compared_as_bytes() -> None:
+    text, kind = b"a line\n" * 2_500_000, [[b"content-type", b"text/plain"]]
+    found = compare(answer(text, kind), answer(text.replace(b"line", b"lime"), kind))
+    assert [*differences(found)] == ["body[4]", "body.sha256"]
+
+
+def test_a_secret_in_a_binary_body_is_the_same_secret_under_another_key() -> None:
+    now = b"\0 AKIAIOSFODNN7EXAMPLE \0"
+    one = answer(Redactor().data(now), BINARY)
+    found = compare(one, answer(now, BINARY))
+    assert (differences(found), ignored(found)) == ({}, ["body"])
+    assert differences(compare(one, answer(now + b"!", BINARY))) != {}
+
+
+@given(st.binary(max_size=400), st.binary(max_size=400), st.integers(0, 3))
+def test_the_common_start_is_what_both_begin_with(start: bytes, rest: bytes, blocks: int) -> None:
+    one = b"." * blocks * (64 * 1024) + start + b"\0" + rest
+    other = b"." * blocks * (64 * 1024) + start + b"\1" + rest
+    assert common_start(one, other) == blocks * 64 * 1024 + len(start)
+    assert common_start(one, one) == len(one)
+    assert common_start(one, one + rest) == len(one)

@@ -234,3 +234,9 @@ def test_a_task_that_never_ends_is_waited_for_only_so_long() -> None:
     started = time.monotonic()
     asyncio.run(main())
     assert time.monotonic() - started < 5
+
+
+def test_a_body_whose_secrets_were_masked_is_whole_by_the_length_that_was_mended() -> None:
+    """Twenty bytes were received, and all of them; the marker is longer than the secret was."""
+    asked = request(b"x" * 26, headers=[[b"content-length", b"26"]], ended=False, body_size=20)
+    assert bodies(asked) == [(b"x" * 26, False)]

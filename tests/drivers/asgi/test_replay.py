@@ -35,6 +35,8 @@ from tests.drivers.asgi.parts import (
 )
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Exchange, Signature, Span
+from timetracer_otel.config import MIB
+from timetracer_otel.drivers.asgi import lending, tap
 from timetracer_otel.drivers.asgi.compare import body_of
 from timetracer_otel.drivers.asgi.noise import SENT_REDACTED
 from timetracer_otel.drivers.asgi.replay import ENTRY, _rest_s
@@ -225,6 +227,35 @@ def test_one_changed_value_is_exactly_that_difference(name: str, path: str) -> N
     replayed, _ = replay_on(starlette_app, recorded, total=21)
     assert paths(ENTRY.compare(recorded, replayed))[0] == path
     assert all(each.startswith("body.line[") for each in paths(ENTRY.compare(recorded, replayed))[1:])
+
+
+def test_r40_a_large_body_replays_the_same_whatever_the_limits_of_the_replaying_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What went to disk when it was recorded is in memory now, the request's and the answer's."""
+    recorded = record_on(starlette_app, raw_request(b"POST /echo", b"\0\1" * MIB))
+    monkeypatch.setenv("TIMETRACER_PAYLOAD_MAX", "1MiB")
+    monkeypatch.setenv("TIMETRACER_IN_FLIGHT_MAX", "1MiB")
+    replayed, _ = replay_on(starlette_app, recorded)
+    assert len(body_of(replayed.result)) == 2 * MIB
+    assert ENTRY.compare(recorded, replayed).differences == ()
+    assert (tap.payload_max_bytes, lending.budget.max_bytes) == (MIB, MIB)
+
+
+def test_r40_an_answer_that_has_become_endless_is_cut_and_deviates() -> None:
+    recorded = record_on(starlette_app, raw_request(b"GET /orders/42"))
+
+    async def endless(scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(80):
+            await send({"type": "http.response.body", "body": b"\0" * MIB, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    replayed, _ = replay_on(lambda world: endless, recorded)
+    (body,) = [each for each in ENTRY.compare(recorded, replayed).differences if each.path == "body"]
+    assert body.replayed == f"{80 * MIB} bytes, not kept (limit)"
 
 
 def test_a_fixed_failure_deviates_in_status_and_exception() -> None:

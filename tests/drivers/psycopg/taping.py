@@ -41,7 +41,10 @@ class ListTape:
     def discard(self, captured: Captured) -> None:
         self.captured.remove(captured)
 
-    def spill(self, released: object) -> None:
+    def listens(self) -> bool:
+        return True
+
+    def spill(self, captured: object, released: object) -> None:
         return None
 
     def entry_began(self) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,7 +15,7 @@ from timetracer_otel.capture.table import Captured
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.psycopg.codec import CODEC
 from timetracer_otel.drivers.psycopg.error_fields import mask_fields
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import Redactor, load_rules
 
 REDACTOR = Redactor(b"key")
 SECRET = "s3cr3t-value"
@@ -224,3 +226,44 @@ def test_a_secret_of_the_request_is_known_in_a_statement_of_a_client_cursor(
     encoded, paths = CODEC.redact(CODEC.encode(tape.captured[-1]), redactor)
     assert encoded.request["statement"] == f"select md5('{redactor.marker('password', SECRET)}')"
     assert paths == ("request.statement",)
+
+
+def _rules(folder: Path, text: str) -> Redactor:
+    (folder / "rules.toml").write_text(text)
+    return Redactor(b"key", load_rules(str(folder / "rules.toml")))
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_date_of_birth_gets_another_date_that_the_driver_can_read(
+    postgres: PostgresServer, tape: ListTape, tmp_path: Path, binary: bool
+) -> None:
+    redactor = _rules(tmp_path, "presets = ['pii']")
+    born = date(1980, 2, 29)
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("SELECT %s::date AS birth_date, %s::date AS day", (born, born), binary=binary)
+        encoded, _ = CODEC.redact(CODEC.encode(tape.captured[-1]), redactor)
+        results: Any = encoded.result["results"]
+        (hidden,), (kept,) = results[0]["values"]
+    assert _as_date(kept) == born
+    assert _as_date(hidden) != born
+    assert date(2000, 1, 1) < _as_date(hidden) < date(2090, 1, 1)
+
+
+def _as_date(cell: object) -> date:
+    if isinstance(cell, bytes) and len(cell) == 4:
+        return date(2000, 1, 1) + timedelta(int.from_bytes(cell, "big", signed=True))
+    return date.fromisoformat(cell.decode() if isinstance(cell, bytes) else str(cell))
+
+
+def test_a_parameter_and_a_column_that_a_rule_file_names_are_masked(
+    postgres: PostgresServer, tape: ListTape, tmp_path: Path
+) -> None:
+    place = 'paths = [{path = "request.parameters[0]", type = "db"}, "result.results[*].values[1]"]'
+    redactor = _rules(tmp_path, place)
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("SELECT %s AS a, %s AS b", ("ann", "zoe"))
+    encoded, paths = CODEC.redact(CODEC.encode(tape.captured[-1]), redactor)
+    assert encoded.request["parameters"] == [redactor.marker("parameters", "ann"), "zoe"]
+    results: Any = encoded.result["results"]
+    assert results[0]["values"] == [["ann"], [redactor.marker("values", "zoe")]]
+    assert paths == ("request.parameters[0]", "result.results[0].values[1]")

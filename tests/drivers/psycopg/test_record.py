@@ -204,7 +204,7 @@ def test_r08_nothing_is_recorded_under_suppression(postgres: PostgresServer) -> 
     class Sink:
         def put(self, batch: Batch) -> None: ...
 
-        def spill(self, released: object) -> None:
+        def spill(self, captured: object, released: object) -> None:
             return None
 
         def flush(self, timeout_s: float) -> bool:
@@ -224,7 +224,7 @@ def test_r08_nothing_is_recorded_under_suppression(postgres: PostgresServer) -> 
             with suppress_instrumentation():
                 connection.execute("select 'sync'")
         asyncio.run(asynchronous())
-        recorded = recorder._environment or []
+        recorded = recorder._environment.exchanges or []
     assert [CODEC.encode(captured).request["statement"] for captured in recorded] == ["select 'seen'"]
 
 
@@ -234,7 +234,7 @@ def test_a_large_request_does_not_stay_in_memory_where_its_answer_is_not_kept(po
     class Sink:
         def put(self, batch: Batch) -> None: ...
 
-        def spill(self, released: object) -> None:
+        def spill(self, captured: object, released: object) -> None:
             return None
 
         def flush(self, timeout_s: float) -> bool:
@@ -247,7 +247,7 @@ def test_a_large_request_does_not_stay_in_memory_where_its_answer_is_not_kept(po
             connection.execute("select length(%s::text)", ("x" * 100_000,))
             connection.execute(f"select length('{'x' * 100_000}')")
             connection.execute("select repeat('x', 5000), %s::text", ("small",))
-        requests = [CODEC.encode(captured).request for captured in recorder._environment or []]
+        requests = [CODEC.encode(captured).request for captured in recorder._environment.exchanges or []]
     assert [each["statement"] for each in requests] == [
         "select length($1::text)",
         "",

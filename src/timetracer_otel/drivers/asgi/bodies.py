@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,12 +11,16 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Value
-from timetracer_otel.drivers.asgi.content import Content
-from timetracer_otel.drivers.asgi.noise import Allowance, excuse
+from timetracer_otel.config import MIB
+from timetracer_otel.drivers.asgi.content import Content, common_start
+from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse
+from timetracer_otel.redaction.markers import MARKER_BYTES
 
 LINES_MAX: Final = 2000
 """Beyond it lines are compared by number: aligning them takes time that grows with the square."""
 SHOWN_BYTES: Final = 16
+SUMMED_FROM_BYTES: Final = MIB
+"""Beyond it people compare checksums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +122,26 @@ def _blocks(was: list[str], now: list[str]) -> Iterator[tuple[int, int, int, int
 
 
 def _binary(recorded: bytes, replayed: bytes) -> Iterator[Deviation]:
-    shortest = min(len(recorded), len(replayed))
-    first = next((index for index in range(shortest) if recorded[index] != replayed[index]), shortest)
+    if MARKER_BYTES.search(recorded) and _without_digests(recorded) == _without_digests(replayed):
+        yield Deviation("body", len(recorded), len(replayed), REDACTED)
+        return
+    first = common_start(recorded, replayed)
     shown = slice(first, first + SHOWN_BYTES)
     yield Deviation(f"body[{first}]", recorded[shown], replayed[shown])
     if len(recorded) != len(replayed):
         yield Deviation("body.length", len(recorded), len(replayed))
+    if max(len(recorded), len(replayed)) > SUMMED_FROM_BYTES:
+        yield Deviation("body.sha256", _sha256(recorded), _sha256(replayed))
+
+
+def _without_digests(data: bytes) -> bytes:
+    return MARKER_BYTES.sub(rb"[redacted:\1]", data)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def summary(data: bytes) -> dict[str, Value]:
+    """What is said of a body that is too large to be shown."""
+    return {"size": len(data), "sha256": _sha256(data)}

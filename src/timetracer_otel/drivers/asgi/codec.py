@@ -8,8 +8,10 @@ from typing import Any, Final, cast
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.asgi import app_name, masking
+from timetracer_otel.drivers.asgi.body import Body
 from timetracer_otel.drivers.asgi.exceptions import encode_exception
-from timetracer_otel.drivers.asgi.heard import Body, HeardRequest, HeardResponse
+from timetracer_otel.drivers.asgi.heard import HeardRequest, HeardResponse
+from timetracer_otel.drivers.asgi.spilled import OPEN
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.redaction import Redactor
 
@@ -26,10 +28,19 @@ class AsgiCodec:
         request = encode_request(heard)
         method = str(request["method"]) if request["type"] == "http" else "WEBSOCKET"
         answer = encode_response(result) if result else {}
+        _mark_loss(captured, request, answer)
         return Encoded(TYPE, LIB, method, str(request["path"]), request, answer, is_plain=True)
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
-        return masking.redact(encoded, redactor)
+        return masking.redact(encoded, redactor.of_type(encoded.type))
+
+
+def _mark_loss(captured: Captured, *payloads: Payload) -> None:
+    """What became of a body on its way to disk comes out here, after the tap has said that all is well."""
+    lost = [payload for payload in payloads if payload.get("body_dropped")]
+    if captured.dropped in (None, OPEN):
+        captured.dropped = str(lost[0]["body_dropped"]) if lost else None
+        captured.size = sum(cast(int, payload["body_size"]) for payload in lost) or captured.size
 
 
 def encode_request(heard: HeardRequest) -> Payload:
@@ -65,14 +76,16 @@ def encode_response(heard: HeardResponse) -> Payload:
 
 
 def _body(body: Body) -> dict[str, Value]:
-    chunks = list(body.chunks)
+    slices, lost = body.slices()
     encoded: dict[str, Value] = {
-        "body": [[at, chunk] for at, chunk in chunks],
+        "body": [[at, chunk] for at, chunk in slices],
         "body_size": body.size,
         "ended": body.ended,
     }
-    if body.dropped is not None:  # looked at last: `Body.drop` may be running in another thread
-        encoded |= {"body": [], "body_dropped": body.dropped}
+    if lost is not None:
+        encoded["body_dropped"] = lost
+    elif body.is_merged:
+        encoded["body_chunks"] = body.heard
     return encoded
 
 

@@ -9,11 +9,12 @@ from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.asgi.bodies import Deviation, compare_bodies
-from timetracer_otel.drivers.asgi.content import Content, content_of
+from timetracer_otel.drivers.asgi.content import content_of
 from timetracer_otel.drivers.asgi.masking import redact_result
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse, excuse_header
 from timetracer_otel.drivers.base import Comparison, Difference, Ignored
 from timetracer_otel.redaction import Redactor, find_markers
+from timetracer_otel.redaction.markers import MARKER_BYTES
 
 INTERNAL_ERROR: Final = 500
 CUT: Final = "the client had gone: compared as far as it was sent"
@@ -35,7 +36,7 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
     redactor = Redactor()
     was, _ = redact_result(recorded.result, redactor)
     now, masked = redact_result(replayed.result, redactor)
-    found = [*_status(was, now), *_headers_and_body(was, now, allowance), *_exception(was, now, allowance)]
+    found = [*_status(was, now), *headers_and_body(was, now, allowance), *_exception(was, now, allowance)]
     deviations = [_unexcused(each, (*replayed.redacted, *masked)) for each in found]
     return Comparison(
         tuple(Difference(each.path, each.recorded, each.replayed) for each in deviations if each.excuse is None),
@@ -69,7 +70,8 @@ def _markers(request: Payload) -> Iterator[str]:
         cast(bytes, request.get("raw_path") or b""),
     ]
     for part in parts:
-        yield from find_markers(part.decode("latin-1"))
+        for found in MARKER_BYTES.finditer(part):
+            yield from find_markers(found[0].decode())
 
 
 def status_of(result: Payload) -> int | None:
@@ -107,17 +109,18 @@ def _status(recorded: Payload, replayed: Payload) -> Iterator[Deviation]:
 # ---- headers ---------------------------------------------------------------------------------------------------------
 
 
-def _headers_and_body(recorded: Payload, replayed: Payload, allowance: Allowance) -> Iterator[Deviation]:
+def headers_and_body(recorded: Payload, replayed: Payload, allowance: Allowance) -> Iterator[Deviation]:
+    """Of two responses, or of two requests."""
     if recorded.get("status") is None and _is_cut(recorded):
         return
-    bodies = _body(recorded, replayed, allowance)
-    is_same_body = body_of(recorded) == body_of(replayed)
+    was, now = body_of(recorded), body_of(replayed)
+    is_same_body = was == now
     for deviation in _headers(headers_of(recorded), headers_of(replayed), allowance):
         if deviation.path in ("headers.content-length", "headers.etag") and not is_same_body:
             yield Deviation(deviation.path, deviation.recorded, deviation.replayed, FOLLOWS_BODY)
         else:
             yield deviation
-    yield from bodies
+    yield from _body(recorded, replayed, (was, now), allowance)
     yield from _end(recorded, replayed)
 
 
@@ -152,21 +155,17 @@ def _by_name(headers: Sequence[Sequence[bytes]]) -> dict[str, list[str]]:
 # ---- body and exception ----------------------------------------------------------------------------------------------
 
 
-def _body(recorded: Payload, replayed: Payload, allowance: Allowance) -> list[Deviation]:
+def _body(recorded: Payload, replayed: Payload, bodies: tuple[bytes, bytes], allowance: Allowance) -> list[Deviation]:
     if lost := recorded.get("body_dropped"):
         return [Deviation("body", recorded.get("body_size"), replayed.get("body_size"), f"{NOT_KEPT} ({lost!s})")]
     if lost := replayed.get("body_dropped"):
         size = replayed.get("body_size")
-        return [Deviation("body", f"{len(body_of(recorded))} bytes", f"{size} bytes, not kept ({lost!s})")]
-    was, now = _content(recorded), _content(replayed)
+        return [Deviation("body", f"{len(bodies[0])} bytes", f"{size} bytes, not kept ({lost!s})")]
+    was, now = (content_of(headers_of(one), body) for one, body in zip((recorded, replayed), bodies, strict=True))
     is_shorter = was.data.startswith(now.data) and (_is_cut(replayed) or not replayed.get("ended", False))
     if _is_cut(recorded) and (is_shorter or now.data.startswith(was.data)):
         return [Deviation("body", len(was.data), len(now.data), CUT)] if was.data != now.data else []
     return compare_bodies(was, now, allowance)
-
-
-def _content(result: Payload) -> Content:
-    return content_of(headers_of(result), body_of(result))
 
 
 def _exception(recorded: Payload, replayed: Payload, allowance: Allowance) -> Iterator[Deviation]:

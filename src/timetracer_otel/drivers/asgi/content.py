@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
+from timetracer_otel.config import KIB, MIB
 from timetracer_otel.redaction.codings import Undecodable, codings_of, decode
 
 Kind: TypeAlias = Literal["json", "text", "binary"]
@@ -19,6 +20,9 @@ _TEXT_TYPES: Final = (
     "application/x-www-form-urlencoded",
     "application/x-ndjson",
 )
+BLOCK_BYTES: Final = 64 * KIB
+LARGE_BYTES: Final = 16 * MIB
+"""Text beyond it is not looked at line by line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,23 @@ def header(headers: Headers, name: str) -> str:
     return next((value.decode("latin-1") for key, value in headers if key.lower() == wanted), "")
 
 
+def common_start(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with. Block by block: a body of 40 MB is looked at once, and not copied."""
+    shortest, start = min(len(one), len(other)), 0
+    while start < shortest and one[start : start + BLOCK_BYTES] == other[start : start + BLOCK_BYTES]:
+        start += BLOCK_BYTES
+    end = min(start + BLOCK_BYTES, shortest)
+    return next((at for at in range(start, end) if one[at] != other[at]), end)
+
+
 def content_of(headers: Headers, body: bytes) -> Content:
     """Falls back from JSON to text to binary: a type may promise what the bytes do not keep."""
     data = uncompressed(body, header(headers, "content-encoding"))
     if data is None:
         return Content("binary", body)
     media_type = header(headers, "content-type").lower()
+    if len(data) > LARGE_BYTES and not _is_json(media_type):
+        return Content("binary", data)
     text = _text(data, media_type)
     if text is None:
         return Content("binary", data)

@@ -68,8 +68,8 @@ def messages_of(request: Payload) -> tuple[list[Message], bool]:
 def _has_rest(request: Payload) -> bool:
     headers = cast("Sequence[Sequence[bytes]]", request["headers"])
     length = header(headers, "content-length")
-    if length.isdigit():
-        return int(length) > cast(int, request["body_size"])
+    if length.isdigit():  # mended where secrets were masked, as the chunks were
+        return int(length) > sum(len(chunk) for _, chunk in cast("Sequence[Sequence[Any]]", request["body"]))
     return bool(header(headers, "transfer-encoding"))
 
 
@@ -150,13 +150,14 @@ def _version(request: Payload) -> tuple[int, ...]:
     return tuple(int(part) for part in str(request.get("spec_version", "2.3")).split(".") if part.isdigit())
 
 
-async def deliver(app: App, request: Payload, result: Payload, headers: Headers, state: Mapping[str, Any]) -> None:
-    """Returns when the app is done with the request; what it raises was heard by the tap."""
+async def deliver(
+    app: App, request: Payload, result: Payload, headers: Headers, state: Mapping[str, Any]
+) -> BaseException | None:
+    """What the app raised, which the tap has heard as well; returns when it is done with the request."""
     client = Client(request, result)
     task = asyncio.ensure_future(app(scope_of(request, headers, state), client.receive, client.send))
     await asyncio.wait([task])
-    if not task.cancelled():
-        task.exception()
+    return None if task.cancelled() else task.exception()
 
 
 async def rest(before: set[asyncio.Task[Any]], most_s: float) -> None:

@@ -2,103 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Mapping, MutableMapping
 from traceback import TracebackException
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
-from timetracer_otel.config import Settings
+from timetracer_otel.drivers.asgi.body import Body
 
 Message: TypeAlias = MutableMapping[str, Any]
 """ASGI messages and scopes are open by specification: servers add keys of their own (Any)."""
 
-CHUNK_OVERHEAD: Final = 128
-"""Bytes that a chunk costs beyond its content: a million chunks of one byte are not one megabyte."""
 FRAMES_MAX: Final = 60
-
-
-class Budget:
-    """Bytes that all requests in flight may hold together before the recorder counts them."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self._held = 0
-        self._lock = threading.Lock()
-
-    def take(self, size: int) -> bool:
-        """False if `size` more bytes are too many: nothing is taken then."""
-        with self._lock:
-            if self._held + size > self.max_bytes:
-                return False
-            self._held += size
-        return True
-
-    def give(self, size: int) -> None:
-        with self._lock:
-            self._held -= size
-
-    def reset(self) -> None:
-        """A forked child holds nothing, and no lock."""
-        self._held, self._lock = 0, threading.Lock()
-
-
-budget = Budget(Settings().in_flight_max_bytes)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=budget.reset)
-
-
-class Body:
-    """The chunks of one direction with their times. Beyond `max_bytes` all are let go: half a body is never kept."""
-
-    __slots__ = ("_lent", "_max_bytes", "chunks", "dropped", "ended", "held", "size", "started_ns")
-
-    def __init__(self, started_ns: int, max_bytes: int) -> None:
-        self.started_ns = started_ns
-        self._max_bytes = max_bytes
-        self.chunks: list[tuple[int, bytes]] = []
-        self.size = 0
-        """Bytes heard, kept or not."""
-        self.held = 0
-        """Bytes in memory, as the recorder is told."""
-        self._lent = 0
-        self.ended = False
-        self.dropped: str | None = None
-        """Why there are no chunks: `limit`, `in_flight`, or the message that sends a file (`pathsend`)."""
-
-    def hear(self, data: object, more: bool) -> None:
-        if data:
-            chunk = data if type(data) is bytes else bytes(memoryview(data))  # type: ignore[arg-type]  # else TypeError
-            self.size += len(chunk)
-            if self.dropped is None:
-                self._keep(chunk)
-        if not more:
-            self.ended = True
-
-    def _keep(self, chunk: bytes) -> None:
-        cost = len(chunk) + CHUNK_OVERHEAD
-        if self.held + cost > self._max_bytes:
-            self.drop("limit")
-        elif not budget.take(cost):
-            self.drop("in_flight")
-        else:
-            self.held += cost
-            self._lent += cost
-            self.chunks.append((time.monotonic_ns() - self.started_ns, chunk))
-
-    def drop(self, reason: str) -> None:
-        # In this order: a codec in another thread takes the chunks first and looks for a reason after that.
-        self.dropped = reason
-        self.chunks, self.held = [], 0
-        self.release()
-
-    def release(self) -> None:
-        """From here on the recorder counts these bytes, or nobody holds them."""
-        lent, self._lent = self._lent, 0
-        if lent:
-            budget.give(lent)
+CANCELLED: Final = ("CancelledError", "Cancelled", "GeneratorExit")
+"""Of asyncio, of trio, and of a request that its server forgot: the garbage collector ends it."""
 
 
 class HeardRequest:
@@ -112,7 +29,7 @@ class HeardRequest:
         self.headers = pairs(scope.get("headers"))
         self.apps = apps
         """Objects by one of which the application may be found in a module."""
-        self.body = Body(self.started_ns, max_bytes)
+        self.body = Body(self.started_ns, max_bytes, self.headers)
 
 
 class HeardResponse:
@@ -140,12 +57,13 @@ class HeardResponse:
 
     def start(self, message: Message) -> None:
         self.status = message["status"]
-        self.headers = pairs(message.get("headers"))
+        self.headers = self.body.headers = pairs(message.get("headers"))
         self.expects_trailers = bool(message.get("trailers", False))
 
     def disconnect(self) -> None:
         """The client went away; only the first time counts."""
         if self.disconnected_ns is None:
+            self.body.settle()
             self.disconnected_ns = time.monotonic_ns() - self.started_ns
 
 
@@ -158,7 +76,7 @@ class HeardException:
         kind = type(error)
         self.type = f"{kind.__module__}.{kind.__qualname__}"
         self.message = message
-        self.cancelled = kind.__name__ in ("CancelledError", "Cancelled")
+        self.cancelled = kind.__name__ in CANCELLED
         # Source lines are looked up by the codec: that reads files.
         self.traceback = TracebackException(kind, error, traceback, limit=-FRAMES_MAX, lookup_lines=False)
 

@@ -11,10 +11,12 @@ from itertools import accumulate
 from typing import Any, Final, cast
 from urllib.parse import quote
 
-from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.asgi.content import header
+from timetracer_otel.cassette.model import Blob, Payload, Value
+from timetracer_otel.drivers.asgi.body import begins_as_json
+from timetracer_otel.drivers.asgi.content import BLOCK_BYTES, common_start, header
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import Redactor, is_structured
+from timetracer_otel.redaction.stream import WINDOW_BYTES
 
 Paths = tuple[str, ...]
 
@@ -69,9 +71,11 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
     old_headers = cast("Sequence[Sequence[bytes]]", message["headers"])
     headers, paths = redactor.headers(old_headers, f"{where}.headers")
     chunks = cast("Sequence[Sequence[Any]]", message["body"])
+    if chunks and isinstance(chunks[0][1], Blob):
+        return _with_stored_body({**message, "headers": headers}, paths, where)
     old = b"".join(chunk for _, chunk in chunks)
     content_type, encoding = header(old_headers, "content-type"), header(old_headers, "content-encoding")
-    new, body_paths = redactor.body(old, content_type, encoding, f"{where}.body")
+    new, body_paths = _body(old, content_type, encoding, f"{where}.body", redactor)
     if new == old:
         return ({**message, "headers": headers}, paths) if paths else (message, ())
     masked: dict[str, Value] = {
@@ -81,6 +85,31 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
         "body_size": cast(int, message["body_size"]) + len(new) - len(old),
     }
     return masked, paths + body_paths
+
+
+def _body(data: bytes, content_type: str, encoding: str, path: str, redactor: Redactor) -> tuple[bytes, Paths]:
+    """A large one as it is masked on its way to disk: what replay makes must come out as what was recorded."""
+    if len(data) <= WINDOW_BYTES or is_structured(content_type, encoding) or begins_as_json(data):
+        return redactor.body(data, content_type, encoding, path)
+    scrubber = redactor.stream()
+    pieces = [scrubber.feed(data[start : start + BLOCK_BYTES]) for start in range(0, len(data), BLOCK_BYTES)]
+    masked = b"".join((*pieces, scrubber.end()))
+    return (data, ()) if masked == data else (masked, (path,))
+
+
+def _with_stored_body(message: Payload, paths: Paths, where: str) -> tuple[Payload, Paths]:
+    """Such a body was masked on its way to disk; what tells is that it is not as long as it was."""
+    chunks = cast("Sequence[tuple[int, Blob]]", message["body"])
+    shift = sum(chunk.size for _, chunk in chunks) - cast(int, message["body_size"])
+    if not shift:
+        return message, paths
+    headers = cast("Sequence[Sequence[bytes]]", message["headers"])
+    masked: dict[str, Value] = {
+        **message,
+        "headers": [[name, _moved_length(name, value, shift)] for name, value in headers],
+        "body_size": cast(int, message["body_size"]) + shift,
+    }
+    return masked, (*paths, f"{where}.body")
 
 
 def _cut_as(chunks: Sequence[Sequence[Any]], old: bytes, new: bytes) -> list[Value]:
@@ -99,22 +128,26 @@ def _moved(end: int, head: int, tail_start: int, shift: int) -> int:
 
 def _common(old: bytes, new: bytes) -> tuple[int, int]:
     """Lengths of what both begin and end with, not overlapping."""
-    shortest = min(len(old), len(new))
-    head = next((index for index in range(shortest) if old[index] != new[index]), shortest)
-    rest = shortest - head
-    tail = next((index for index in range(rest) if old[-1 - index] != new[-1 - index]), rest)
-    return head, tail
+    head = common_start(old, new)
+    rest = min(len(old), len(new)) - head
+    return head, common_start(old[len(old) - rest :][::-1], new[len(new) - rest :][::-1])
 
 
 def _mended(name: bytes, value: bytes, old: bytes, new: bytes) -> bytes:
     lowered = name.lower()
-    if lowered == b"content-length" and value.strip().isdigit():
-        return str(max(0, int(value) + len(new) - len(old))).encode()
+    if lowered == b"content-length":
+        return _moved_length(name, value, len(new) - len(old))
     if lowered == b"content-md5":
         return _encoded("md5", new) if value.strip() == _encoded("md5", old) else value
     if lowered in _DIGESTS:
         return _DIGEST.sub(lambda found: _digest(found, old, new), value)
     return value
+
+
+def _moved_length(name: bytes, value: bytes, shift: int) -> bytes:
+    """A Content-Length that goes with the body; any other header as it is."""
+    is_length = name.lower() == b"content-length" and value.strip().isdigit()
+    return str(max(0, int(value) + shift)).encode() if is_length else value
 
 
 def _digest(found: re.Match[bytes], old: bytes, new: bytes) -> bytes:

@@ -18,7 +18,7 @@ from wrapt import register_post_import_hook
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.config import Settings
-from timetracer_otel.drivers.asgi import heard, tap
+from timetracer_otel.drivers.asgi import lending, tap
 from timetracer_otel.drivers.missing import MissingNames
 
 CONTRIB: Final = "opentelemetry.instrumentation.asgi"
@@ -47,13 +47,13 @@ class AsgiRecording:
             lost = "HTTP requests are not recorded"
             raise MissingNames("asgi", _version(), (f"{CONTRIB}.{MIDDLEWARE}", f"{STARLETTE}.{MIDDLEWARE}"), lost)
         settings = Settings.from_environment()
-        tap.payload_max_bytes, heard.budget.max_bytes = settings.payload_max_bytes, settings.in_flight_max_bytes
+        tap.payload_max_bytes, lending.budget.max_bytes = settings.payload_max_bytes, settings.in_flight_max_bytes
         for middleware in middlewares:
             self._originals.append((middleware, middleware.__init__))
             middleware.__init__ = _listening(middleware.__init__)
         register_post_import_hook(self._fastapi_came, FASTAPI)  # at once if it is here; an app without it never pays
 
-    @guarded(tap.TAP)
+    @guarded(lending.TAP)
     def _fastapi_came(self, module: ModuleType) -> None:
         native: Any = getattr(module, NATIVE, None)
         if native is not None and self._originals and self._native is None:
@@ -103,7 +103,7 @@ def _listening_in_call(original: Call) -> Call:
     return __call__
 
 
-@guarded(tap.TAP)
+@guarded(lending.TAP)
 def _with_ear(native: object, arguments: dict[str, Any]) -> dict[str, Any]:
     """FastAPI leaves the tracing to contrib's middleware where there is one: the ear is in that."""
     if "app" not in arguments or arguments.get("legacy_otel"):
@@ -111,7 +111,7 @@ def _with_ear(native: object, arguments: dict[str, Any]) -> dict[str, Any]:
     return {**arguments, "app": tap.CaptureMiddleware(arguments["app"], native)}
 
 
-@guarded(tap.TAP)
+@guarded(lending.TAP)
 def _put_ear_in(middleware: Any) -> None:
     # After its own __init__, which decides from the app's shape how to call it (ASGI 2 or 3).
     middleware.app = tap.CaptureMiddleware(middleware.app, middleware)

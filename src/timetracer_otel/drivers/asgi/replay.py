@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from timetracer_otel.cassette.model import Exchange, Payload, Segment, Value
-from timetracer_otel.drivers.asgi.bodies import plain
+from timetracer_otel.drivers.asgi import lending, tap
+from timetracer_otel.drivers.asgi.bodies import SUMMED_FROM_BYTES, plain, summary
 from timetracer_otel.drivers.asgi.compare import body_of, compare, headers_of, status_of
 from timetracer_otel.drivers.asgi.content import content_of
 from timetracer_otel.drivers.asgi.delivery import deliver, rest
 from timetracer_otel.drivers.asgi.lifespan import Lifespan
+from timetracer_otel.drivers.asgi.requests import compare_requests
 from timetracer_otel.drivers.asgi.tap import App
 from timetracer_otel.drivers.base import Comparison, Outcome
 from timetracer_otel.errors import ReplayError
@@ -37,6 +40,9 @@ class AsgiEntry:
     def compare(self, recorded: Exchange, replayed: Exchange) -> Comparison:
         return compare(recorded, replayed)
 
+    def compare_requests(self, a: Exchange, b: Exchange) -> Comparison:
+        return compare_requests(a, b)
+
     def run(
         self,
         app: object,
@@ -44,6 +50,7 @@ class AsgiEntry:
         exchange: Exchange,
         headers: Sequence[tuple[bytes, bytes]],
         entering: Callable[[], None],
+        raised: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Blocks until the app is shut down.
 
@@ -51,16 +58,37 @@ class AsgiEntry:
         it was, or the app does not start.
         """
         _check(app, exchange)
-        asyncio.run(_run(cast(App, app), exchange, headers, entering, _rest_s(segment, exchange)))
+        with _room_for(exchange):
+            asyncio.run(_run(cast(App, app), exchange, headers, entering, raised, _rest_s(segment, exchange)))
+
+
+@contextlib.contextmanager
+def _room_for(exchange: Exchange) -> Iterator[None]:
+    """What was recorded, with other limits or on disk, fits into memory; an answer without end does not."""
+    limits = tap.payload_max_bytes, lending.budget.max_bytes
+    largest = max(cast(int, message.get("body_size", 0)) for message in (exchange.request, exchange.result))
+    tap.payload_max_bytes = max(tap.payload_max_bytes, 2 * largest)
+    lending.budget.max_bytes = max(lending.budget.max_bytes, 3 * tap.payload_max_bytes)
+    try:
+        yield
+    finally:
+        tap.payload_max_bytes, lending.budget.max_bytes = limits
 
 
 async def _run(
-    app: App, exchange: Exchange, headers: Sequence[tuple[bytes, bytes]], entering: Callable[[], None], rest_s: float
+    app: App,
+    exchange: Exchange,
+    headers: Sequence[tuple[bytes, bytes]],
+    entering: Callable[[], None],
+    raised: Callable[[BaseException], None] | None,
+    rest_s: float,
 ) -> None:
     async with Lifespan(app) as lifespan:
         before = asyncio.all_tasks()
         entering()
-        await deliver(app, exchange.request, exchange.result, headers, lifespan.state)
+        error = await deliver(app, exchange.request, exchange.result, headers, lifespan.state)
+        if error is not None and raised is not None:
+            raised(error)
         await rest(before, rest_s)
 
 
@@ -88,10 +116,12 @@ def _rest_s(segment: Segment, exchange: Exchange) -> float:
 
 
 def _readable(result: Payload) -> Value:
-    """Parsed JSON, text, or the bytes; uncompressed."""
+    """Parsed JSON, text, or the bytes; uncompressed. Of what is too large to be read only size and checksum."""
     content = content_of(headers_of(result), body_of(result))
     if content.kind == "json":
         return plain(content.value)
+    if len(content.data) > SUMMED_FROM_BYTES:
+        return summary(content.data)
     return content.text if content.kind == "text" else content.data
 
 

@@ -15,13 +15,14 @@ from opentelemetry import trace
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import Captured, Tape, tape
 from timetracer_otel.config import Settings
+from timetracer_otel.drivers.asgi.body import Body
 from timetracer_otel.drivers.asgi.heard import HeardException, HeardRequest, HeardResponse, Message
+from timetracer_otel.drivers.asgi.lending import TAP
 
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[Any]]
 
-TAP: Final = "asgi"
 FILE_MESSAGES: Final = {"http.response.pathsend": "pathsend", "http.response.zerocopysend": "zerocopysend"}
 """Messages by which the server sends a file itself: the bytes never pass here."""
 
@@ -75,6 +76,8 @@ def _begin(scope: Message, app: App, outer: object) -> Hearing | None:
     if scope["type"] not in ("http", "websocket") or (to := tape()) is None:
         return None
     to.entry_began()
+    if not to.listens():
+        return None
     around = _inside.get()
     if around is not None and around.is_open:
         return None
@@ -111,7 +114,7 @@ class Hearing:
         if self._is_over:
             return
         if message["type"] == "http.request":
-            self._request.body.hear(message.get("body"), message.get("more_body", False))
+            self._hear(self._request.body, message)
             self._has_news = True
         elif message["type"] == "http.disconnect":
             # After the whole response this is what every server answers, whatever the client does: no news.
@@ -123,9 +126,8 @@ class Hearing:
             return
         kind, response = message["type"], self._response
         if kind == "http.response.body":
-            more = message.get("more_body", False)
-            response.body.hear(message.get("body"), more)
-            if not more and not response.expects_trailers:
+            self._hear(response.body, message)
+            if response.body.ended and not response.expects_trailers:
                 self._close()
         elif kind == "http.response.start":
             response.start(message)
@@ -136,6 +138,13 @@ class Hearing:
                 self._close()
         elif kind == "http.response.trailers" and not message.get("more_trailers", False):
             self._close()
+
+    def _hear(self, body: Body, message: Message) -> None:
+        body.hear(message.get("body"))
+        if body.is_large:
+            body.go_to_disk(self._tape, self._captured)
+        if not message.get("more_body", False):
+            body.end()
 
     @guarded(TAP)
     def refused(self) -> None:
@@ -155,20 +164,30 @@ class Hearing:
         """The app is done. What came after the response makes a second revision of the exchange."""
         try:
             if not self._is_closed or self._has_news:
-                self._close()
+                self._close(is_last=True)
         finally:
             self._is_over = True
             # Tasks that outlive the request keep its context, and us with it: not its bodies too.
             del self._request, self._response, self._captured
-            _inside.reset(self._token)
+            try:
+                _inside.reset(self._token)
+            except ValueError:  # forgotten by its server, ended by the garbage collector in whatever context that finds
+                pass
 
-    def _close(self) -> None:
-        self._is_closed, self._has_news = True, False
-        bodies = self._request.body, self._response.body
-        for body in bodies:
-            body.release()
-        dropped = bodies[0].dropped or bodies[1].dropped
-        self._tape.close(self._captured, self._response, sum(body.held for body in bodies), dropped=dropped)
+    def _close(self, is_last: bool = False) -> None:
+        asked, answered = self._request.body, self._response.body
+        for body in (asked, answered):
+            if is_last:
+                body.stop()
+            else:
+                body.settle()
+        # A large body that still comes can be looked at when it is whole: that makes another revision.
+        is_complete = not (asked.is_open or answered.is_open)
+        self._is_closed, self._has_news = True, not is_complete
+        dropped, size = asked.dropped or answered.dropped, asked.held + answered.held
+        if dropped is not None:
+            size = sum(body.size for body in (asked, answered) if body.dropped is not None)
+        self._tape.close(self._captured, self._response, size, complete=is_complete, dropped=dropped)
 
 
 @guarded(TAP)

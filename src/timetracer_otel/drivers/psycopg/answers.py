@@ -7,9 +7,9 @@ not have is a miss: it changes what the entry did.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, overload
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked
@@ -84,8 +84,7 @@ class SessionAnswers:
             self._cancelled.clear()
 
     def shapes(self, sql: str) -> Sequence[Answer]:
-        known = self._current().source.known(LIBRARY, shape(sql))
-        return [Answer(exchange.request, exchange.result) for exchange in known if exchange.dropped is None]
+        return _Whole(self._current().source.known(LIBRARY, shape(sql)))
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()
@@ -110,6 +109,32 @@ class SessionAnswers:
             return Synthesise()
         wanted = question(statement.sql, statement.parameters, claim.database)
         return Miss(claim.source.miss(wanted, asked, consequent=True))
+
+
+class _Whole(Sequence[Answer]):
+    """The answers of exchanges that were kept whole, each made when it is looked at: among thousands of one statement
+    the first says enough, and every Parse asks."""
+
+    def __init__(self, known: Sequence[Exchange]) -> None:
+        self._known = known
+
+    def __iter__(self) -> Iterator[Answer]:
+        return (Answer(each.request, each.result) for each in self._known if each.dropped is None)
+
+    def __bool__(self) -> bool:
+        return next(iter(self), None) is not None
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @overload
+    def __getitem__(self, index: int) -> Answer: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Answer]: ...
+
+    def __getitem__(self, index: int | slice) -> Answer | list[Answer]:
+        return list(self)[index]
 
 
 def _was_cancelled(exchange: Exchange) -> bool:

@@ -56,7 +56,7 @@ class PsycopgCodec:
         )
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
-        return mask(encoded, redactor)
+        return mask(encoded, redactor.of_type(encoded.type))
 
 
 CODEC: Final = PsycopgCodec()

@@ -44,7 +44,7 @@ def executing_merged(
     cursor: Any, query: PostgresQuery, *, force_extended: bool = False, binary: bool | None = None
 ) -> None:
     """A ClientCursor has put the values into the statement itself; text is all it can get."""
-    active = tape()
+    active = _listening(cursor._pgconn)
     if active is not None:
         tracked = known(cursor._pgconn, active)
         _open(active, cursor._conn, cursor._pgconn, tracked, Sent(tracked, query.query))
@@ -73,7 +73,7 @@ def executing_prepared(cursor: Any, name: bytes, query: PostgresQuery, *, binary
 
 def commanding(connection: Any, command: Any, result_format: int = 0) -> None:
     """The driver itself sends BEGIN, COMMIT, a savepoint ..."""
-    active = tape()
+    active = _listening(connection.pgconn)
     if active is None:
         return
     if isinstance(command, str):
@@ -88,11 +88,23 @@ def commanding(connection: Any, command: Any, result_format: int = 0) -> None:
     _open(active, connection, pgconn, tracked, sent)
 
 
-def _ask(cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes | None) -> Captured | None:
+def _listening(pgconn: PGconn) -> Tape | None:
+    """None where nobody records this request: then no answer that comes now is one to the request before it."""
     active = tape()
+    if active is None or active.listens():
+        return active
+    tracked = connections.get(pgconn)
+    if tracked is not None and tracked.pending is not None:
+        stale, tracked.pending = tracked.pending, None
+        endings.lose(stale, endings.LOST)
+    return None
+
+
+def _ask(cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes | None) -> Captured | None:
+    pgconn = cursor._pgconn
+    active = _listening(pgconn)
     if active is None:
         return None
-    pgconn = cursor._pgconn
     tracked = known(pgconn, active)
     parameters = query.params
     if not parameters:
@@ -127,6 +139,12 @@ def _wait_in(pipeline: BasePipeline, captured: Captured) -> None:
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------
+
+
+def is_awaited(pgconn: PGconn) -> bool:
+    """A request that is being recorded waits for its answer."""
+    tracked = connections.get(pgconn)
+    return tracked is not None and tracked.pending is not None
 
 
 def answered(pgconn: PGconn, results: Sequence[PGresult]) -> None:

@@ -7,30 +7,26 @@ all of them together said that something may be there. A type that holds no mark
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.psycopg.error_fields import mask_fields
 from timetracer_otel.drivers.psycopg.stand_ins import PLAIN, Cell, by_name, by_pattern, known_rule, octets
+from timetracer_otel.drivers.statements import SHAPES_MAX, mask_statement, rules_of_parameters
 from timetracer_otel.redaction import Redactor
-from timetracer_otel.wire.postgres.secrets import secrets
-from timetracer_otel.wire.postgres.tokens import code
 
 Paths: TypeAlias = tuple[str, ...]
 RuleOf: TypeAlias = Callable[[str], "str | None"]
-
-SHAPES_MAX: Final = 1024
-PASSWORD: Final = "password"
 
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange without secrets, and the paths that hold a marker now; the same object when there is none."""
     statement = str(encoded.request.get("statement", ""))
-    masked, found = _statement(statement, redactor)
+    masked, found = mask_statement(statement, redactor)
     request, request_paths, hidden = _parameters(encoded.request, statement, redactor)
     result, result_paths = _result(encoded.result, {**found, **hidden}, redactor)
     if masked != statement:
@@ -40,68 +36,6 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
 
 
-# ---- the statement ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What the names of a statement decide."""
-
-    parameters: Mapping[int, str]
-    literals: tuple[tuple[int, int, str], ...]
-    is_suspicious: bool
-    """Its text may hold what is known by its shape."""
-
-
-@lru_cache(maxsize=SHAPES_MAX)
-def _shape(sql: str, redactor: Redactor) -> _Shape:
-    rule_of = redactor.rule_of
-    parameters: dict[int, str] = {}
-    literals: dict[tuple[int, int], str] = {}
-    names = sorted(
-        {name for token in code(sql) if (name := token.identifier) is not None and rule_of(name) is not None}
-    )
-    for name in (None, *names):
-        found = secrets(sql, _never if name is None else name.__eq__)
-        rule = PASSWORD if name is None else rule_of(name) or PASSWORD
-        parameters.update({index: rule for index in found.parameters if index not in parameters})
-        literals.update({span: rule for span in found.literals if span not in literals})
-    return _Shape(
-        parameters,
-        tuple((start, end, rule) for (start, end), rule in sorted(literals.items())),
-        redactor.suspicious(sql),
-    )
-
-
-def _never(name: str) -> bool:
-    return False
-
-
-def _statement(sql: str, redactor: Redactor) -> tuple[str, Mapping[str, str]]:
-    """`sql` masked, and what was masked in it by name: errors may repeat it."""
-    shape, known = _shape(sql, redactor), redactor.known() if "'" in sql else {}
-    if not shape.literals and not shape.is_suspicious and not known:
-        return sql, {}
-    literals, found = shape.literals, dict[str, str]()
-    masked = sql
-    for start, end, rule in reversed(literals):
-        secret = _unquoted(sql[start:end])
-        found[secret] = redactor.marker(rule, secret)
-        masked = f"{masked[:start]}'{found[secret]}'{masked[end:]}"
-    for data, marker in known.items():  # put into the text by a ClientCursor
-        secret = data.decode("utf-8", "surrogateescape")
-        masked = masked.replace(f"'{secret}'", f"'{marker.decode()}'")
-    return redactor.text(masked), found
-
-
-def _unquoted(literal: str) -> str:
-    """What stands between the quotes of `'it''s'`, `E'…'` or `$tag$…$tag$`."""
-    if literal.startswith("$"):
-        opening = literal[: literal.index("$", 1) + 1]
-        return literal.removeprefix(opening).removesuffix(opening)
-    return literal[literal.find("'") + 1 :].removesuffix("'").replace("''", "'")
-
-
 # ---- parameters ------------------------------------------------------------------------------------------------------
 
 
@@ -109,12 +43,14 @@ def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload
     values = cast("Sequence[Cell]", request.get("parameters", ()))
     if not values:
         return request, (), {}
-    rules = _shape(sql, redactor).parameters
+    rules = rules_of_parameters(sql, redactor)
     oids, formats = (
         cast("Sequence[int]", request["parameter_types"]),
         cast("Sequence[int]", request["parameter_formats"]),
     )
     is_suspicious = _suspicious(values, redactor)
+    if redactor.has_places:
+        rules = _with_places(rules, len(values), redactor)
     masked, hidden = list(values), {}
     for index, value in enumerate(values):
         rule = rules.get(index) or known_rule(value, redactor)
@@ -126,6 +62,11 @@ def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload
             masked[index] = by_pattern(value, oids[index], formats[index], redactor)
     paths = tuple(f"request.parameters[{index}]" for index, value in enumerate(values) if masked[index] != value)
     return ({**request, "parameters": masked} if paths else request), paths, hidden
+
+
+def _with_places(rules: Mapping[int, str], count: int, redactor: Redactor) -> Mapping[int, str]:
+    found = {index: redactor.rule_at(f"request.parameters[{index}]") for index in range(count)}
+    return {**{index: rule for index, rule in found.items() if rule is not None}, **rules}
 
 
 # ---- results ---------------------------------------------------------------------------------------------------------
@@ -170,6 +111,8 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
     table: Any = list(zip(*cast(Any, answer["rows"]), strict=True)) if is_readable else answer["values"]
     columns = cast("Sequence[Mapping[str, Any]]", answer["columns"])
     rules = _column_rules(tuple([column["name"] for column in columns]), redactor.rule_of)
+    if redactor.has_places:
+        rules = tuple(rule or redactor.rule_at(f"{path}.values[{at}]") for at, rule in enumerate(rules))
     if not any(rules) and not _is_any_known(table, redactor) and not _is_any_suspicious(table, columns, redactor):
         return answer
     masked = list(table)

@@ -68,12 +68,11 @@ def _commanding(before: Hook, not_sent: Hook) -> Function:
     return wrap
 
 
-def _answering(after: Hook, broken: Hook) -> Function:
-    """Around the generator that waits for all results of a request."""
+def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
+    """Around the generator that waits for all results of a request, which has been sent when that is made."""
 
     def wrap(original: Function) -> Function:
-        @functools.wraps(original)
-        def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
+        def heard(pgconn: Any) -> Generator[Any, Any, Any]:
             try:
                 results = yield from original(pgconn)
             except BaseException as error:
@@ -81,6 +80,10 @@ def _answering(after: Hook, broken: Hook) -> Function:
                 raise
             after(pgconn, results)
             return results
+
+        @functools.wraps(original)
+        def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
+            return heard(pgconn) if is_awaited(pgconn) else original(pgconn)
 
         return tapped
 
@@ -115,7 +118,7 @@ def _taps() -> Iterator[Tap]:
     client, server = base(psycopg.ClientCursor, "ClientCursorMixin"), base(psycopg.ServerCursor, "ServerCursorMixin")
     pipeline = base(psycopg.Pipeline, "BasePipeline")
     not_sent = guard(hooks.not_sent)
-    answering = _answering(guard(hooks.answered), guard(hooks.broken))
+    answering = _answering(guard(hooks.is_awaited), guard(hooks.answered), guard(hooks.broken))
     yield Tap(cursor, "_execute_send", _sending(guard(hooks.executing), not_sent))
     yield Tap(client, "_execute_send", _sending(guard(hooks.executing_merged), not_sent))
     yield Tap(cursor, "_send_prepare", _sending(guard(hooks.preparing), not_sent))

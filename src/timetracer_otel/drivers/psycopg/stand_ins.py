@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import struct
+from datetime import date, timedelta
 from typing import Any, Final, TypeAlias, cast
 
 from timetracer_otel.redaction import MARKER, Redactor
 
 Cell: TypeAlias = "str | bytes | None"
 
-BOOL, BYTEA, JSON, JSONB, UUID = 16, 17, 114, 3802, 2950
+BOOL, BYTEA, JSON, JSONB, UUID, DATE = 16, 17, 114, 3802, 2950, 1082
 INTEGERS: Final = {21: "int2", 23: "int4", 20: "int8"}
 SIZES: Final = {21: 2, 23: 4, 20: 8}
 NUMBERS: Final = frozenset({1700, 700, 701, 26})  # numeric, float4, float8, oid
 TEXT_ARRAYS: Final = {1009: 25, 1015: 1043}
-MOMENTS: Final = frozenset({BOOL, 1082, 1083, 1114, 1184, 1186, 1266})
-"""Types that are no secret whatever the name: bool, dates, times, intervals."""
-PLAIN: Final = frozenset(INTEGERS) | NUMBERS | MOMENTS | {UUID}
+MOMENTS: Final = frozenset({BOOL, 1083, 1114, 1184, 1186, 1266})
+"""Types that are no secret whatever the name: bool, times, intervals."""
+DAY_0: Final = date(2000, 1, 1)
+"""Of dates in binary form."""
+PLAIN: Final = frozenset(INTEGERS) | NUMBERS | MOMENTS | {UUID, DATE}
 """Types in which no pattern can be."""
 
 
@@ -28,6 +31,8 @@ def by_name(value: Cell, rule: str, oid: int, form: int, redactor: Redactor) -> 
         return _integer(value, rule, oid, form, redactor)
     if oid == UUID:
         return _uuid(value, rule, redactor)
+    if oid == DATE:
+        return _date(value, rule, redactor)
     marker = redactor.marker(rule, value)
     if oid in (JSON, JSONB):
         return _same_kind(value, f'"{marker}"', b"\1" if oid == JSONB and form else b"")
@@ -82,6 +87,14 @@ def _uuid(value: str | bytes, rule: str, redactor: Redactor) -> Cell:
         return redactor.marker(rule, value)
     digits = redactor.stand_in(rule, known, "uuid").hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _date(value: str | bytes, rule: str, redactor: Redactor) -> Cell:
+    """A day of 2000 to 2089 for one that is somebody's."""
+    days = redactor.stand_in(rule, octets(value), "int2")
+    if isinstance(value, bytes) and len(value) == SIZES[23]:
+        return days.to_bytes(SIZES[23], "big")
+    return _same_kind(value, (DAY_0 + timedelta(days)).isoformat())
 
 
 def _array_of_one(value: str | bytes, marker: str, element: int, form: int) -> Cell:

@@ -48,11 +48,14 @@ def describe(sql: str, declared: Sequence[int], shapes: Sequence[Answer]) -> Des
 
 def failed_to_parse(shapes: Sequence[Answer]) -> Answer | None:
     """The recorded exchange that says that the statement is wrong in itself, if every one of it failed."""
-    results = [recorded(shape.result) for shape in shapes]
-    if not results or any(result.error is None or result.results for result in results):
-        return None
-    is_wrong = ((result.error or {}).get("C", "").startswith("42") for result in results)
-    return next((shape for shape, wrong in zip(shapes, is_wrong, strict=True) if wrong), None)
+    wrong: Answer | None = None
+    for shape in shapes:
+        result = recorded(shape.result)
+        if result.error is None or result.results:
+            return None
+        if wrong is None and result.error.get("C", "").startswith("42"):
+            wrong = shape
+    return wrong
 
 
 def _columns(result: Recorded) -> tuple[Column, ...] | None:
