@@ -27,8 +27,8 @@ Every error is one line on stderr.
 
 | exit code | |
 |---|---|
-| 0 | done; of `replay`: same; of `doctor`: it would record |
-| 1 | `replay`: deviates; `exec`: a request had no recorded answer; `fmt --check`: it would change; \
+| 0 | done; of `replay`: same; of `diff`: the same; of `doctor`: it would record |
+| 1 | `replay`: deviates; `diff`: different; `exec`: a request had no recorded answer; `fmt --check`: it would change; \
 `doctor`: it would not record; `prune`: something could not be read or deleted |
 | 2 | bad input or usage |
 | 3 | `replay`: inconclusive, the recording is not whole where it was needed |

@@ -35,6 +35,14 @@ def test_an_empty_store_is_refused(cli: Cli, folder: Path) -> None:
     assert "an empty store" in refused(cli, "replay", "7f3a")
 
 
+def test_a_store_without_a_trace_names_what_processes_left(cli: Cli, folder: Path) -> None:
+    (folder / "cassettes" / "processes").mkdir(parents=True)
+    (folder / "cassettes" / "processes" / f"{'0e' * 16}.0.json").write_text("{}")
+    said = refused(cli, "list")
+    assert "it holds no trace; what processes did outside of every span is in processes/" in said
+    assert "timetracer-otel exec" in said
+
+
 def test_a_store_that_is_a_file_is_refused(cli: Cli, folder: Path) -> None:
     (folder / "cassettes").write_text("")
     assert "it is a file" in refused(cli, "list", "--json")

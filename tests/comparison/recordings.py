@@ -18,6 +18,7 @@ from timetracer_otel.cassette import (
     Span,
     Value,
 )
+from timetracer_otel.comparison import Differs, SegmentDiff, compare
 
 A_NS = 1_764_000_000_000_000_000
 B_NS = A_NS + 86_400_000_000_000
@@ -152,3 +153,17 @@ def in_b(*exchanges: Exchange, **fields: Any) -> Cassette:
     """A day later, by another process."""
     given = {"segment_id": "c3" * 8, "start_ns": B_NS, "process": process("8b"), **fields}
     return b(segment(*exchanges, **given))
+
+
+def one(was: Cassette, now: Cassette) -> SegmentDiff:
+    (found,) = compare(was, now).segments
+    return found
+
+
+def answers(was: Exchange, now: Exchange) -> Sequence[Differs]:
+    found = one(in_a(was), in_b(now))
+    return found.requests[0].answer if found.requests else ()
+
+
+def reasons(found: SegmentDiff) -> dict[str, str]:
+    return {each.path: each.reason for each in found.ignored}

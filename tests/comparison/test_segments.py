@@ -1,61 +1,34 @@
-"""`compare`: what two recordings have in common, what they do not, and what differs between any two."""
+"""`compare`: entries, pairs of segments, and the whole."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 
 from tests.cassette.strategies import cassettes
 from tests.comparison.recordings import (
     A_NS,
     B_NS,
-    INT8,
-    NAMES,
-    NUMERIC,
-    TEXT,
-    TIMESTAMPTZ,
     TOTAL,
-    UUID,
     a,
     b,
     http,
     in_a,
     in_b,
+    one,
     process,
     query,
+    reasons,
     segment,
-    table,
     totals,
 )
-from timetracer_otel.cassette import Cassette, Entry, Exchange
-from timetracer_otel.comparison import Differs, SegmentDiff, compare
-from timetracer_otel.comparison.noise import CLOCK, MADE, REDACTED
+from timetracer_otel.cassette import Cassette, Entry
+from timetracer_otel.comparison import Differs, compare
 
-
-def one(was: Cassette, now: Cassette) -> SegmentDiff:
-    (found,) = compare(was, now).segments
-    return found
-
-
-def answers(was: Exchange, now: Exchange) -> Sequence[Differs]:
-    found = one(in_a(was), in_b(now))
-    return found.requests[0].answer if found.requests else ()
-
-
-def reasons(found: SegmentDiff) -> dict[str, str]:
-    return {each.path: each.reason for each in found.ignored}
-
-
-def at(start_ns: int) -> str:
-    """12 ms after the beginning, as PostgreSQL writes it."""
-    moment = datetime.fromtimestamp(start_ns / 1e9 + 0.012, timezone.utc)
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f").rstrip("0") + "+00"
+MINE, YOURS = (str(uuid.UUID(int=number, version=4)) for number in (1, 2))
 
 
 @settings(max_examples=40, deadline=None)
@@ -70,215 +43,6 @@ def test_any_recording_is_the_same_as_itself(cassette: Cassette) -> None:
 @given(cassettes(), cassettes())
 def test_any_two_recordings_can_be_compared(was: Cassette, now: Cassette) -> None:
     compare(was, now)
-
-
-# ---- requests --------------------------------------------------------------------------------------------------------
-
-
-def test_another_value_is_named_by_its_parameter() -> None:
-    found = one(in_a(query(1, TOTAL, ["42"], totals("12.50"))), in_b(query(1, TOTAL, ["43"], totals("12.50"))))
-    assert found.requests[0].request == (Differs("parameters[0]", "42", "43"),)
-    assert not found.requests[0].answer
-    assert not found.is_same
-
-
-def test_a_request_more_at_the_beginning_leaves_the_others_in_pairs() -> None:
-    calls = [query(number, TOTAL, [str(number)], totals("1")) for number in range(2, 6)]
-    found = one(in_a(*calls), in_b(query(1, TOTAL, ["1"], totals("1")), *calls))
-    assert not found.requests
-    assert [item.question.slots[0].shown for item in found.only_b[0].calls] == ["1"]
-    assert (found.only_b[0].in_a, found.only_b[0].in_b, found.same_requests) == (4, 5, 4)
-
-
-def test_layout_and_the_form_of_a_value_do_not_count() -> None:
-    in_binary = query(1, TOTAL, [b"\0\0\0\x2a"], totals("1"), types=[23])
-    in_binary = replace(in_binary, request={**in_binary.request, "parameter_formats": [1]})
-    in_text = query(1, "select  total\nfrom orders where id = $1;", ["42"], totals("1"), types=[23])
-    assert one(in_a(in_binary), in_b(in_text)).is_same
-
-
-def test_equal_requests_in_another_order_are_named_as_that() -> None:
-    calls = [query(number, TOTAL, [str(number)], totals("1")) for number in range(1, 4)]
-    swapped = [replace(calls[index], at_ns=number * 1_000_000) for number, index in enumerate((1, 2, 0), start=1)]
-    (two,) = (found := one(in_a(*calls), in_b(*swapped))).requests
-    assert (two.is_moved, two.a.number, two.b.number, two.request, two.answer) == (True, 1, 3, (), ())
-    assert (found.only_a, found.only_b, found.is_same) == ((), (), False)
-
-
-def test_the_order_of_requests_that_were_under_way_together_is_chance() -> None:
-    calls = [query(n, TOTAL, [str(n)], totals("1"), at_ns=n, duration_ns=9_000_000) for n in range(1, 4)]
-    swapped = [replace(calls[index], at_ns=number) for number, index in enumerate((1, 2, 0), start=1)]
-    found = one(in_a(*calls), in_b(*swapped))
-    assert found.is_same
-    assert [each.path for each in found.ignored] == ["order"]
-
-
-def test_a_statement_outside_of_its_transaction_is_another_request() -> None:
-    found = one(in_a(query(1, TOTAL, ["1"], transaction=1)), in_b(query(1, TOTAL, ["1"])))
-    assert found.requests[0].request == (Differs("transaction", "inside", "outside"),)
-
-
-def test_the_library_that_asked_does_not_count() -> None:
-    """Of a library that this release has no driver for the signature is what is known."""
-    unknown = replace(query(1), type="cache.get", request={"key": "k"}, result={"value": 1})
-    assert one(in_a(unknown), in_b(unknown)).is_same
-    changed = replace(unknown, result={"value": 2})
-    assert answers(unknown, changed) == (Differs("value", 1, 2),)
-
-
-# ---- answers ---------------------------------------------------------------------------------------------------------
-
-
-def rows(*found: Sequence[str | None], **columns: int) -> Exchange:
-    return query(1, NAMES, (), table(columns or {"id": INT8, "name": TEXT}, found))
-
-
-@pytest.mark.parametrize(
-    ("was", "now", "expected"),
-    [
-        (rows(["1", "x"], ["2", "y"]), rows(["1", "x"], ["2", "z"]), [Differs("row[1].name", "y", "z")]),
-        (rows(["1", "x"]), rows(["1", None]), [Differs("row[0].name", "x", None)]),
-        (
-            rows(["1", "x"], ["2", "y"]),
-            rows(["2", "y"]),
-            [Differs("rows", 2, 1), Differs("row[0]", ["1", "x"], "(absent)")],
-        ),
-        (
-            rows(["1", "x"], ["2", "y"]),
-            rows(["2", "y"], ["1", "x"]),
-            [Differs("rows", "in this order", "the same in another order")],
-        ),
-        (
-            rows(["1"], id=INT8),
-            rows(["1"], id=TEXT),
-            [Differs("columns.id.type", 20, 25), Differs("row[0].id", "1", "1")],
-        ),
-        (rows(["1"], id=INT8), rows(["1"], number=INT8), [Differs("columns", ["id"], ["number"])]),
-    ],
-)
-def test_rows_are_compared_by_column(was: Exchange, now: Exchange, expected: list[Differs]) -> None:
-    assert list(answers(was, now)) == expected
-
-
-def test_the_number_of_a_table_is_another_one_in_every_database() -> None:
-    result = table({"id": INT8}, [["1"]])
-    was, now = ({**result, "columns": [{"name": "id", "oid": INT8, "table": number}]} for number in (16385, 16500))
-    assert not answers(query(1, NAMES, (), was), query(1, NAMES, (), now))
-
-
-def test_an_error_is_compared_field_by_field_without_lines_of_the_server() -> None:
-    was = {"S": "ERROR", "C": "23505", "M": "twice", "L": "10", "R": "_bt"}
-    now = {"S": "FEHLER", "C": "23503", "M": "twice", "L": "99", "R": "_bt", "D": "Key (id)=(1)."}
-    assert answers(query(1, error=was), query(1, error=now)) == (
-        Differs("error.code", "23505", "23503"),
-        Differs("error.detail", "(absent)", "Key (id)=(1)."),
-    )
-
-
-def test_each_of_several_results_is_named() -> None:
-    both = query(1, NAMES, (), totals("1"), totals("2")), query(1, NAMES, (), totals("1"), totals("3"))
-    assert answers(*both) == (Differs("results[1].row[0].total", "2", "3"),)
-    assert answers(query(1, NAMES, (), totals("1")), both[0]) == (Differs("results", 1, 2),)
-
-
-def test_a_result_of_a_shape_that_nobody_can_read_is_compared_as_data() -> None:
-    was, now = (replace(query(1), result={"results": [{"columns": number}]}) for number in (1, 2))
-    assert answers(was, now) == (Differs("results[0].columns", 1, 2),)
-
-
-def test_an_answer_that_only_one_recording_has_is_a_difference() -> None:
-    kept = query(1, TOTAL, ["1"], totals("1"))
-    lost = replace(kept, result={}, dropped={"reason": "limit", "size": 9_000_000})
-    assert answers(kept, lost) == (Differs("answer", "kept", "not kept (limit)"),)
-    found = one(in_a(lost), in_b(lost))
-    assert found.is_same
-    assert reasons(found) == {"answer": "neither recording has it, so it cannot be compared"}
-
-
-# ---- what differs between any two ------------------------------------------------------------------------------------
-
-MINE, YOURS = (str(uuid.UUID(int=number, version=4)) for number in (1, 2))
-
-
-def made(value: str) -> Exchange:
-    columns = {"reference": UUID}
-    return query(1, "insert into orders values ($1) returning reference", [value], table(columns, [[value]]))
-
-
-def test_ids_that_the_application_made_stand_for_each_other() -> None:
-    found = one(in_a(made(MINE), ids=[MINE]), in_b(made(YOURS), ids=[YOURS]))
-    assert found.is_same
-    assert reasons(found) == {"parameters[0]": MADE, "row[0].reference": MADE}
-
-
-def test_an_id_that_nobody_made_is_a_value_like_any_other() -> None:
-    assert not one(in_a(made(MINE)), in_b(made(YOURS), ids=[YOURS])).is_same
-
-
-def test_an_id_stands_for_one_other_and_for_no_third() -> None:
-    third = str(uuid.UUID(int=3, version=4))
-    was = in_a(made(MINE), query(2, TOTAL, [MINE]), ids=[MINE])
-    now = in_b(made(YOURS), query(2, TOTAL, [third]), ids=[YOURS, third])
-    (two,) = one(was, now).requests
-    assert two.request == (Differs("parameters[0]", MINE, third),)
-
-
-def test_instants_are_excused_each_within_its_own_recording() -> None:
-    def touched(start_ns: int) -> Exchange:
-        result = table({"at": TIMESTAMPTZ}, [[at(start_ns)]])
-        return query(1, "update orders set at = $1 returning at", [at(start_ns)], result, types=[TIMESTAMPTZ])
-
-    found = one(in_a(touched(A_NS)), in_b(touched(B_NS)))
-    assert found.is_same
-    assert reasons(found) == {"parameters[0]": CLOCK, "row[0].at": CLOCK}
-    assert not one(in_a(touched(A_NS)), in_b(touched(A_NS + 5_000_000_000))).is_same
-
-
-def test_times_in_an_answer_of_http_are_excused_in_every_spelling() -> None:
-    def answered(start_ns: int) -> Exchange:
-        seconds = start_ns / 1e9 + 0.01
-        moment = datetime.fromtimestamp(seconds, timezone.utc)
-        expires = moment.strftime("%a, %d %b %Y %H:%M:%S GMT")
-        return http(
-            answer={"iso": moment.isoformat(), "s": int(seconds), "ms": seconds * 1e3}, headers={"Expires": expires}
-        )
-
-    found = one(in_a(answered(A_NS)), in_b(answered(B_NS)))
-    assert not found.outcome
-    assert {each.reason for each in found.ignored} == {CLOCK}
-    assert len(found.ignored) == 4
-
-
-SECRET, OTHER = "[redacted:password#3f9a01]", "[redacted:password#77e0aa]"
-
-
-def test_markers_of_two_processes_cannot_be_compared() -> None:
-    found = one(in_a(query(1, TOTAL, [SECRET])), in_b(query(1, TOTAL, [OTHER])))
-    assert found.is_same
-    assert reasons(found) == {"parameters[0]": REDACTED}
-
-
-def test_markers_of_one_process_are_equal_for_equal_secrets_alone() -> None:
-    was = in_a(query(1, TOTAL, [SECRET]))
-    assert one(was, in_b(query(1, TOTAL, [SECRET]), process=process())).is_same
-    assert not one(was, in_b(query(1, TOTAL, [OTHER]), process=process())).is_same
-
-
-def test_a_secret_that_stands_open_in_one_recording_is_a_difference() -> None:
-    for was, now in ([SECRET, "hunter2"], ["hunter2", SECRET]):
-        assert not one(in_a(query(1, TOTAL, [was])), in_b(query(1, TOTAL, [now]))).is_same
-
-
-def test_a_number_that_stands_in_for_a_secret_cannot_be_compared_either() -> None:
-    def masked(value: str) -> Exchange:
-        found = query(1, TOTAL, [value], table({"pin": NUMERIC}, [[value]]), types=[INT8])
-        return replace(found, redacted=("request.parameters[0]", "result.results[0].values[0]"))
-
-    found = one(in_a(masked("111")), in_b(masked("222")))
-    assert found.is_same
-    assert reasons(found) == {"parameters[0]": REDACTED, "row[0].pin": REDACTED}
-    assert not one(in_a(masked("111")), in_b(masked("222"), process=process())).is_same
-    assert not one(in_a(masked("111")), in_b(replace(masked("222"), redacted=()))).is_same
 
 
 # ---- entry -----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from timetracer_otel.cli.output import json_text, print_table
 from timetracer_otel.config import duration_s
 from timetracer_otel.errors import CassetteError, UsageError
 from timetracer_otel.store import Listing, SegmentSummary, Store, TraceSummary
+from timetracer_otel.store.names import PROCESSES, environment_files
 
 HEADINGS: Final = ("trace", "started (UTC)", "ms", "service", "entry", "outcome", "exchanges")
 PREFIX_MIN: Final = 8
@@ -93,6 +94,9 @@ def _filled(store: Store) -> Listing:
         return listing
     if listing.problems:
         raise CassetteError(listing.problems[0])
+    if environment_files(store.root / PROCESSES):
+        problem = f"it holds no trace; what processes did outside of every span is in {PROCESSES}/"
+        raise UsageError(str(store.root), problem, "name a file there to `timetracer-otel exec`, or open a span around the work")
     if not store.root.exists():
         problem = "there is no such folder"
     else:

@@ -199,8 +199,8 @@ def _marks(row: Row) -> Iterator[str]:
         yield "not ended"
     if row.is_failed:
         yield "failed"
-    if row.is_stray:
-        yield "its span is not there"
+    if row.exchange is not None and row.is_stray:
+        yield "no span" if row.exchange.span_id is None else "its span is not there"
     if row.is_late and (row.parent is None or not row.parent.is_late):
         yield "after the response"
 

@@ -158,11 +158,9 @@ def _begin_ns(segment: Segment) -> int:
 
 
 def _end_ns(segment: Segment, start: int) -> int:
-    return (
-        end_ns(segment)
-        if segment.spans
-        else start + max((e.at_ns + e.duration_ns for e in segment.exchanges), default=0)
-    )
+    if segment.spans:
+        return end_ns(segment)
+    return start + max((each.at_ns + each.duration_ns for each in segment.exchanges), default=0)
 
 
 def _answered_ns(segment: Segment) -> int | None:

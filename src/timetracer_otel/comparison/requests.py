@@ -59,15 +59,17 @@ def _question(exchange: Exchange) -> Question:
 
 
 def match(a: Sequence[Item], b: Sequence[Item], noise: Noise) -> Matched:
-    """Equal requests in the order of both, then equal ones anywhere, then in what lies between equal ones the same
-    statement with other values."""
+    """Equal requests in the order of both, then equal ones anywhere; the same statement with other values in what lies
+    between equal ones, then anywhere."""
     was, now = [_key(item, noise.trait_a) for item in a], [_key(item, noise.trait_b) for item in b]
     equal = align(was, now)
-    free_a, free_b = _left(range(len(a)), equal, 0), _left(range(len(b)), equal, 1)
-    moved = list(_moved(was, now, free_a, free_b))
-    free_a, free_b = _left(free_a, moved, 0), _left(free_b, moved, 1)
-    alike = list(_by_statement(a, b, equal, (set(free_a), set(free_b))))
-    return Matched(sorted([*equal, *alike]), moved, _left(free_a, alike, 0), _left(free_b, alike, 1))
+    left = _left(range(len(a)), equal, 0), _left(range(len(b)), equal, 1)
+    moved = list(_moved(was, now, *left))
+    left = _left(left[0], moved, 0), _left(left[1], moved, 1)
+    alike = list(_by_statement(a, b, equal, (set(left[0]), set(left[1]))))
+    left = _left(left[0], alike, 0), _left(left[1], alike, 1)
+    far = list(_moved([item.question.shape for item in a], [item.question.shape for item in b], *left))
+    return Matched(sorted([*equal, *alike]), [*moved, *far], _left(left[0], far, 0), _left(left[1], far, 1))
 
 
 def _key(item: Item, trait: Callable[[Slot], Hashable]) -> Hashable:

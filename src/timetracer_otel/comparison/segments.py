@@ -110,9 +110,10 @@ class _Segments:
 
     def _compared(self, compare: Compare, a: Exchange, b: Exchange, payloads: tuple[Payload, Payload]) -> list[Differs]:
         try:
-            return self._left(compare(a, b))
+            found = compare(a, b)
         except MALFORMED_PAYLOAD:  # a stranger's, of a shape that its driver cannot read: it is still data
             return list(self._unexcused(answers.walk("", *payloads), None))
+        return self._left(found)
 
     def _left(self, found: Comparison) -> list[Differs]:
         """What our own rules do not excuse either."""
@@ -159,6 +160,8 @@ def _slots_of(difference: Difference) -> tuple[Slot, Slot]:
 
 
 def _slots(a: Item, b: Item) -> Iterator[tuple[Slot, Slot]]:
+    if any(each.exchange.dropped and not each.question.slots for each in (a, b)):
+        return  # of what was too large its statement is kept, its values are not: the answer says so
     for was, now in zip_longest(a.question.slots, b.question.slots):
         path = (was or now).path
         one, other = was or slot_of(path, ABSENT), now or slot_of(path, ABSENT)
