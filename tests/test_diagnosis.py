@@ -120,9 +120,11 @@ def test_a_library_that_is_absent_is_only_noted(tmp_path: Path, monkeypatch: pyt
 
 def test_a_file_where_the_store_should_be_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
-    (finding,) = findings(tmp_path)["store"]
+    found = findings(tmp_path)
+    (finding,) = found["store"]
     assert finding.level == "problem"
     assert "is a file" in finding.text
+    assert found["recording"] == [Finding("recording", "problem", f"not with this environment: {finding.text}")]
 
 
 def test_how_full_the_store_is_stands_beside_its_limit(tmp_path: Path) -> None:
@@ -131,8 +133,10 @@ def test_how_full_the_store_is_stands_beside_its_limit(tmp_path: Path) -> None:
     fine = findings(tmp_path, TIMETRACER_STORE_MAX="2KiB")["store"]
     assert [finding.level for finding in fine] == ["ok"]
     assert fine[0].text.startswith(f"{tmp_path / 'store'}: 1 files, 1.5 KiB of 2 KiB, ")
-    full = findings(tmp_path, TIMETRACER_STORE_MAX="1KiB")["store"]
+    found = findings(tmp_path, TIMETRACER_STORE_MAX="1KiB")
+    full = found["store"]
     assert [finding.level for finding in full] == ["ok", "problem"]
+    assert found["recording"][0].level == "problem"
     assert "is full: nothing is written until there is room; see `timetracer-otel prune`" in full[1].text
 
 
@@ -184,7 +188,9 @@ def test_a_damaged_file_is_a_problem(recorded: Callable[[], Recording], tmp_path
         active.stop()
     (path,) = (tmp_path / "store").rglob("*.zst")
     path.write_bytes(path.read_bytes()[:-5])
-    assert any(str(path) in finding.text for finding in findings(tmp_path)["store"])
+    found = findings(tmp_path)
+    assert any(str(path) in finding.text for finding in found["store"])
+    assert found["recording"][0].level == "ok", "what is new is recorded all the same"
 
 
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (1536, "1.5 KiB"), (64 * 2**20, "64 MiB"), (2**40, "1024 GiB")])

@@ -102,6 +102,13 @@ def test_r23_a_misspelt_or_missing_exporter_is_one_line(value: str, line: str, t
     assert said == f"timetracer-otel: OTEL_TRACES_EXPORTER {line}"
 
 
+def test_r23_a_misspelt_exporter_is_one_line_without_a_distro_too(tmp_path: Path) -> None:
+    (said,), cassettes = start(tmp_path, WITHOUT_DISTRO, OTEL_TRACES_EXPORTER="timetracerr")
+    assert cassettes == 0
+    line = "names timetracerr, which is not installed: nothing is recorded; did you mean timetracer?"
+    assert said == f"timetracer-otel: OTEL_TRACES_EXPORTER {line}"
+
+
 @pytest.mark.parametrize(("value", "recorded"), [("console,timetracer", 1), ("none", 0)])
 def test_r23_beside_another_exporter_it_records_and_none_is_nothing(value: str, recorded: int, tmp_path: Path) -> None:
     env = launching.recording(tmp_path / "store", OTEL_TRACES_EXPORTER=value)

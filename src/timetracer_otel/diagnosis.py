@@ -35,7 +35,10 @@ def diagnose(environ: Mapping[str, str]) -> list[Finding]:
     except UsageError as error:
         return [Finding("recording", "problem", f"off: {error}")]
     parts = [*set_up(environ), *frameworks(environ), *_drivers(environ)]
-    return [_verdict(settings, parts), *parts, *_choices(settings), *_limits(settings), *_store(settings)]
+    root = Path(settings.store).absolute()
+    room = list(_room(settings, root))
+    verdict = _verdict(settings, [*parts, *room])
+    return [verdict, *parts, *_choices(settings), *_limits(settings), *room, *_contents(root)]
 
 
 def _verdict(settings: Settings, findings: list[Finding]) -> Finding:
@@ -126,8 +129,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
     yield Finding("limits", "ok", ", ".join(f"{name} {size_text(size)}" for name, size in sizes.items()))
 
 
-def _store(settings: Settings) -> Iterator[Finding]:
-    root = Path(settings.store).absolute()
+def _room(settings: Settings, root: Path) -> Iterator[Finding]:
     problem = _unwritable(root)
     if problem is not None:
         yield Finding("store", "problem", f"{root}: {problem}; nothing can be written, set TIMETRACER_STORE")
@@ -145,8 +147,12 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if free < settings.free_min_bytes:
         advice = f"less than {size_text(settings.free_min_bytes)}: nothing is written; see TIMETRACER_FREE_MIN"
         yield Finding("store", "problem", f"its disk has {size_text(free)} free, {advice}")
-    yield from _pending(root)
-    yield from _losses(root)
+
+
+def _contents(root: Path) -> Iterator[Finding]:
+    if _unwritable(root) is None:
+        yield from _pending(root)
+        yield from _losses(root)
 
 
 def _pending(root: Path) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from timetracer_otel.startup import (
     EXPORTER,
     NONE,
     exporter_names,
+    has_configurator,
     is_named,
     misplaced,
     missing_exporters,
@@ -37,8 +38,12 @@ def check(environ: MutableMapping[str, str], argv: Sequence[str]) -> list[str]:
     lines = _of_config_file(asked) if asked.get(CONFIG_FILE) else []
     if not is_named(asked):
         lines += [f"{name} names {EXPORTER} and is not read; use {variable('traces')}" for name in misplaced(asked)]
-    if _is_meant(asked) or asked.get(MODE) == "replay":
+    misspelt = _misspelt(asked)
+    if is_named(asked) or misspelt or asked.get(MODE) == "replay":
         lines += _of_exporters(asked, environ)
+    if misspelt and not has_configurator(asked):  # one that is there refuses them, and so says it
+        names = f"{variable('traces')} names {', '.join(misspelt)}, which is not installed"
+        lines.append(f"{names}: nothing is recorded; did you mean {EXPORTER}?")
     return lines
 
 
@@ -66,13 +71,13 @@ def _of_exporters(asked: Mapping[str, str], environ: MutableMapping[str, str]) -
     return lines
 
 
-def _is_meant(environ: Mapping[str, str]) -> bool:
-    """Our exporter is named, or nearly."""
+def _misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Exporters by whose names ours was probably meant; none where it is named."""
     if is_named(environ):
-        return True
+        return []
     from difflib import get_close_matches
 
-    return any(get_close_matches(name.lower(), [EXPORTER], cutoff=0.7) for name in exporter_names(environ))
+    return [name for name in exporter_names(environ) if get_close_matches(name.lower(), [EXPORTER], cutoff=0.7)]
 
 
 def _options(argv: Sequence[str]) -> dict[str, str]:

@@ -144,6 +144,7 @@ def _begin_replay(settings: Settings) -> None:
     from timetracer_otel.replay import bootstrap
 
     taps.follow(functools.partial(_led, bootstrap.active() or bootstrap.start(settings)))
+    taps.watch_libraries()
 
 
 def _explain_missing_exporter() -> None:

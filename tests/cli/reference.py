@@ -29,7 +29,7 @@ Every error is one line on stderr.
 |---|---|
 | 0 | done; of `replay`: same; of `diff`: the same; of `doctor`: it would record |
 | 1 | `replay`: deviates; `diff`: different; `exec`: a request had no recorded answer; `fmt --check`: it would change; \
-`doctor`: it would not record; `prune`: something could not be read or deleted |
+`audit`: it found something; `doctor`: it would not record; `prune`: something could not be read or deleted |
 | 2 | bad input or usage |
 | 3 | `replay`: inconclusive, the recording is not whole where it was needed |
 | other | of `exec`: the program's own |

@@ -47,6 +47,9 @@ FUNCTIONS = SCRIPT.partition("if __name__")[0]
 WORK = "print(in_trace(work, sys.argv[1]))"
 
 
+WITHOUT_INSTRUMENTOR = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "psycopg"}
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     trace: str
@@ -76,6 +79,12 @@ def test_the_script_prints_the_same_with_its_ids_and_its_clock(script: Script, t
     assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
     recorded, replayed = script.output.strip(), found.output.splitlines()[0]
     assert _without_clock(replayed) == _without_clock(recorded)
+
+
+def test_r50_a_driver_without_its_instrumentor_dials_the_stub_all_the_same(script: Script, tmp_path: Path) -> None:
+    command = ["timetracer-otel", "exec", script.trace]
+    found = with_report(command, tmp_path, WITHOUT_INSTRUMENTOR, ("--", *program(WORK)))
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
 
 
 def _without_clock(line: str) -> list[str]:

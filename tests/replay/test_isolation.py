@@ -82,6 +82,40 @@ def test_a_control_without_the_namespace_trips_the_honeypot(honeypot: socket.soc
     honeypot.accept()[0].close()
 
 
+DIAL = """
+import ctypes, os, sys
+path = os.fsencode(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+address = ctypes.create_string_buffer((1).to_bytes(2, sys.byteorder) + path)
+connected = libc.connect(libc.socket(1, 1, 0), address, len(path) + 3)
+print("reached" if connected == 0 else os.strerror(ctypes.get_errno()))
+"""
+"""A C library that dials a unix socket, as libpq does: nothing of Python sees it."""
+
+
+@pytest.fixture
+def database() -> Iterator[socket.socket]:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{folder}/.s.PGSQL.5432")
+        server.listen()
+        yield server
+
+
+def dialled(database: socket.socket, *step: str) -> str:
+    command = [*step, sys.executable, "-c", DIAL, database.getsockname()]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+@needs_namespace
+def test_r50_inside_the_namespace_a_c_library_reaches_no_unix_socket_of_this_machine(database: socket.socket) -> None:
+    step = (sys.executable, "-m", "timetracer_otel.replay.isolation", "--")
+    assert dialled(database, *step) == "Connection refused"
+
+
+def test_a_control_without_the_namespace_reaches_the_unix_socket(database: socket.socket) -> None:
+    assert dialled(database) == "reached"
+
+
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 

@@ -124,7 +124,7 @@ def test_an_app_that_does_not_start_is_inconclusive_and_shows_its_traceback(
         ("no.such.module:app", "no module 'no' in "),
         (f"{APP}_2:app", "no module 'tests.replay.app_under_test_2' in "),
         (f"{APP}:nothing", "has no nothing"),
-        (f"{APP}:", "has no attribute"),
+        (f"{APP}:", "it names no attribute; write module:attribute"),
         (":app", "not an importable name"),
         (".shop:app", "not an importable name"),
         (f"{APP}:PORT.x", "has no PORT"),

@@ -99,7 +99,7 @@ def show_command(
     cassette: CassetteArgument,
     exchange: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--exchange", metavar="ID", help="Only this exchange, with all of its values; its number will do."),
+        typer.Option("--exchange", metavar="ID", help="Only this exchange, in full; its number will do."),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Print JSON as it is stored: results in wire form.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in readable form.")] = False,

@@ -96,7 +96,7 @@ def _filled(store: Store) -> Listing:
         raise CassetteError(listing.problems[0])
     if environment_files(store.root / PROCESSES):
         problem = f"it holds no trace; what processes did outside of every span is in {PROCESSES}/"
-        raise UsageError(str(store.root), problem, "name a file there to `timetracer-otel exec`, or open a span around the work")
+        raise UsageError(str(store.root), problem, "give a file of it to `timetracer-otel exec`, or open spans")
     if not store.root.exists():
         problem = "there is no such folder"
     else:

@@ -93,6 +93,15 @@ def _its_turn(driver: str) -> None:
         _taps[driver] = _put_in(driver)
 
 
+def watch_libraries() -> None:
+    """In replay a driver goes in with its library too: without its instrumentor it would dial the real server."""
+    from wrapt import register_post_import_hook
+
+    for name, driver in registry.DRIVERS.items():
+        if not driver.is_entry:
+            register_post_import_hook(functools.partial(_imported, name), driver.library)
+
+
 def _watch_imports() -> None:
     """Some spans need no instrumentor's `instrument`: `instrument_app(app)`, a middleware, FastAPI's own tracing."""
     global _are_imports_watched

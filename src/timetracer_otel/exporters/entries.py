@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from timetracer_otel.capture.keep import SERVER_ERROR, STATUS_ATTRIBUTES
 from timetracer_otel.cassette import Entry, Exchange, Payload, Span
 
 HTTP: Final = "http.server"
@@ -12,10 +13,6 @@ TASK: Final = "task.run"
 FUNCTION: Final = "function"
 ENTRIES: Final = frozenset({HTTP, TASK})
 """Types of exchanges that are a root of their own."""
-
-_SERVER_ERROR: Final = 500
-_STATUS_ATTRIBUTES: Final = ("http.response.status_code", "http.status_code")
-
 
 UNFINISHED: Final = "unfinished"
 """Outcome of an entry whose root span has not ended: the process was killed, or is at it."""
@@ -47,8 +44,8 @@ def _http_outcome(result: Payload, root: Span) -> str:
     error = _named(exception) if isinstance(exception, Mapping) else ""
     if isinstance(status, int):
         # FastAPI answers 500 first and raises after it, when this part is being written: the span has heard of it.
-        return _joined(status, error or (_event(root) if status >= _SERVER_ERROR else ""))
-    return _joined(_SERVER_ERROR if error else _status_attribute(root), error)
+        return _joined(status, error or (_event(root) if status >= SERVER_ERROR else ""))
+    return _joined(SERVER_ERROR if error else _status_attribute(root), error)
 
 
 def _joined(status: int | None, error: str) -> str:
@@ -56,7 +53,7 @@ def _joined(status: int | None, error: str) -> str:
 
 
 def _status_attribute(root: Span) -> int | None:
-    found = (root.attributes.get(name) for name in _STATUS_ATTRIBUTES)
+    found = (root.attributes.get(name) for name in STATUS_ATTRIBUTES)
     return next((status for status in found if isinstance(status, int)), None)
 
 

@@ -64,12 +64,8 @@ class Redactor:
         """Secrets that this one has masked, with their markers; empty unless it is one `of_trace`."""
         return self._masker.known
 
-    def is_secret_name(self, name: str) -> bool:
-        """True if values under `name` are secret: `api_key`, `X-Api-Key`, `user.apiKey`."""
-        return self._masker.rule_of(name) is not None
-
     def rule_of(self, name: str) -> str | None:
-        """The rule that a marker for values under `name` names, None if they are not secret."""
+        """The rule of values under `name` (`api_key`, `X-Api-Key`, `user.apiKey`); None if they are not secret."""
         return self._masker.rule_of(name)
 
     @property

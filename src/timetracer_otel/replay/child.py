@@ -82,7 +82,8 @@ def load_app(name: str | None, segment: str) -> object:
     found: Any = _module(module_name, name)
     for part in attribute.removesuffix("()").split("."):
         if not hasattr(found, part):
-            raise ReplayError(f"--app {name}", f"{module_name} has no {part or 'attribute'}", "write module:attribute")
+            problem = f"{module_name} has no {part}" if part else "it names no attribute"
+            raise ReplayError(f"--app {name}", problem, "write module:attribute")
         found = getattr(found, part)
     return found() if factory else found
 

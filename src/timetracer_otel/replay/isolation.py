@@ -22,11 +22,15 @@ BEGAN: Final = "TIMETRACER_BEGAN"
 NAMESPACE: Final = "namespace"
 GUARDS: Final = "guards"
 
+CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWNET: Final = 0x40000000
 SIOCGIFFLAGS: Final = 0x8913
 SIOCSIFFLAGS: Final = 0x8914
 IFF_UP: Final = 0x1
+MS_BIND: Final = 0x1000
+MS_REC: Final = 0x4000
+MS_PRIVATE: Final = 0x40000
 INTERFACE: Final = struct.Struct("16sh22x")  # struct ifreq of 64-bit Linux: name, flags, the rest of its union
 
 
@@ -67,20 +71,22 @@ def _is_allowed() -> bool:
 
 def _enter() -> bool:
     """Raises OSError when the namespace is there but cannot be set up."""
+    servers = unix_servers()  # of the network that we leave
     if not _unshare():
         return False
     _raise_loopback()
+    _cover(servers)
     return True
 
 
 def _unshare() -> bool:
     """Only root may go without a user namespace, and in a container not even root."""
-    return (os.geteuid() == 0 and _call(CLONE_NEWNET)) or _unshare_user()
+    return (os.geteuid() == 0 and _call(CLONE_NEWNET | CLONE_NEWNS)) or _unshare_user()
 
 
 def _unshare_user() -> bool:
     uid, gid = os.geteuid(), os.getegid()
-    if not _call(CLONE_NEWUSER | CLONE_NEWNET):
+    if not _call(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS):
         return False
     # The app keeps its own user and group: files stay writable, and nothing thinks that it runs as root.
     _write("/proc/self/setgroups", "deny")
@@ -103,6 +109,22 @@ def _call(flags: int) -> bool:
 def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
+
+
+def unix_servers() -> list[str]:
+    """Paths of the unix sockets that somebody of this machine has bound. A network namespace does not hide those."""
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
+        rows = [line.rstrip("\n").split(" ", 7) for line in table]
+    return sorted({row[7].lstrip() for row in rows if len(row) == 8 and row[7].lstrip().startswith("/")})
+
+
+def _cover(paths: list[str]) -> None:
+    """Nothing answers there any more: for a C library, which Python's guards do not hold."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        raise OSError(ctypes.get_errno(), "mount / as private")
+    for path in paths:
+        libc.mount(b"/dev/null", os.fsencode(path), None, MS_BIND, None)  # refused: gone, or out of our reach anyway
 
 
 def _raise_loopback() -> None:

@@ -49,7 +49,7 @@ def read_file(path: Path) -> Cassette:
     if isinstance(loaded, Cassette):
         return loaded
     if isinstance(loaded, EnvironmentPart):
-        raise DamagedCassette(str(path), "it is the environment of a process, not a trace")
+        raise DamagedCassette(str(path), "it is the environment of a process, not a trace (`exec` takes it)")
     return _merged([loaded], path, opening)
 
 
