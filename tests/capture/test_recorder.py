@@ -363,3 +363,28 @@ def test_a_process_that_never_has_an_entry_holds_so_many_exchanges_and_no_more(
     (batch,) = shelf.environments
     assert [captured.request for captured in batch.exchanges] == [0, 1, 2]
     assert batch.dropped == {"exchanges": 2}
+
+
+def test_what_is_discarded_after_its_end_gives_its_bytes_back(recorder: Recorder) -> None:
+    root = start(recorder)
+    with use_span(root):
+        captured = recorder.open("fake", "request")
+    assert captured is not None
+    recorder.close(captured, "answer", 1_000)
+    recorder.discard(captured)
+    assert recorder._budget.in_flight == 0
+
+
+def test_an_answer_that_ends_after_its_segment_was_dropped_counts_for_nothing(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(keep=Keep(everything=False, errors=True)), shelf)
+    root = start(recorder)
+    with use_span(root):
+        captured = recorder.open("fake", "request")
+    assert captured is not None
+    end(recorder, root)
+    for _ in range(2):
+        recorder.close(captured, "answer", 1_000)
+    with use_span(root):
+        assert recorder.open("fake", "late") is None
+    assert recorder._budget.in_flight == 0
+    assert shelf.batches == []

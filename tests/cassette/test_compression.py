@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from types import FrameType
 
 import pytest
 import zstandard
@@ -79,3 +80,25 @@ def test_threads_compress_side_by_side() -> None:
     for thread in threads:
         thread.join()
     assert [decompress(packed[number]) for number in range(8)] == data
+
+
+def test_a_large_part_is_whole_though_another_is_compressed_in_between_in_the_same_thread() -> None:
+    """As a finalizer or a signal handler of the application does: here whenever a piece has been compressed."""
+    between = 0
+
+    def after(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal between
+        if event == "c_return" and getattr(argument, "__name__", "") == "compress":
+            sys.setprofile(None)
+            between += 1
+            compress(b"another part")
+            sys.setprofile(after)
+
+    pieces = [bytes([number]) * 600_000 for number in range(4)]
+    sys.setprofile(after)
+    try:
+        packed = compress(*pieces)
+    finally:
+        sys.setprofile(None)
+    assert between >= 4
+    assert decompress(packed) == b"".join(pieces)

@@ -16,8 +16,8 @@ import pytest
 from opentelemetry.trace import SpanKind
 
 from tests.exporters.conftest import Recording
-from timetracer_otel.capture import guard
-from timetracer_otel.capture.segments import Batch
+from timetracer_otel.capture import guard, segments
+from timetracer_otel.capture.segments import Batch, SegmentBatch
 from timetracer_otel.config import Settings, Write
 from timetracer_otel.exporters import writer as writers
 from timetracer_otel.exporters.encode import Encoder
@@ -223,3 +223,52 @@ def test_a_store_that_hangs_keeps_an_app_that_ends_waiting_once(
     assert time.monotonic() - began - waited < 0.2
     released.set()
     assert writer.flush(10)
+
+
+def test_batches_of_one_segment_keep_their_order_where_some_were_queued(
+    record: Callable[[Settings], Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that runs an event loop for a while hands over on the loop, and then again outside of it."""
+    recording = record(Settings(store=str(tmp_path), write="sync"))
+    written: list[int] = []
+    original = Encoder.save
+
+    def slow(self: Encoder, batch: Batch) -> None:
+        if isinstance(batch, SegmentBatch):
+            time.sleep(0.05 if batch.part == 0 else 0)
+            written.append(batch.part)
+        original(self, batch)
+
+    monkeypatch.setattr(Encoder, "save", slow)
+    monkeypatch.setattr(segments, "PART_MAX_SPANS", 2)
+
+    async def work() -> None:
+        for number in range(2):
+            recording.tracer.start_span(str(number)).end()
+
+    with recording.tracer.start_as_current_span("root"):
+        asyncio.run(work())
+    assert recording.active.writer.flush(10)
+    assert written == sorted(written)
+    assert len(written) == 2
+
+
+def test_what_interrupts_a_write_is_counted_and_its_bytes_are_free_again(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Encoder, batch: Batch) -> None:
+        raise KeyboardInterrupt
+
+    recorder = recording.active.recorder
+    with monkeypatch.context() as patch:
+        patch.setattr(Encoder, "save", interrupted)
+        with recording.tracer.start_as_current_span("root", end_on_exit=False) as root:
+            captured = recorder.open("fake", {"n": 1})
+            assert captured is not None
+            recorder.close(captured, {"n": 1}, 1_000)
+        with pytest.raises(KeyboardInterrupt):
+            root.end()
+    assert recorder._budget.in_flight == 0
+    recording.tracer.start_span("next").end()
+    (segment,) = recording.cassette().segments
+    assert segment.dropped == {"interrupted": 1}

@@ -29,6 +29,11 @@ class Budget:
             self._count(captured, size)
         return reason
 
+    def release(self, captured: Captured) -> None:
+        """It is gone, and was in no part."""
+        self._count(captured, -captured.held)
+        captured.held = 0
+
     def to_environment(self, captured: Captured) -> None:
         """Its segment turned out to be none."""
         self._environment += captured.held

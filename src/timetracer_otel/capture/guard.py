@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from timetracer_otel.capture.signals import is_from_handler
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -28,7 +30,10 @@ _lock = threading.RLock()
 
 
 def guarded(tap: str) -> Callable[[Callable[P, T]], Callable[P, T | None]]:
-    """A decorator: the function's result, or None after a failure of any kind short of BaseException."""
+    """A decorator: the function's result, or None after a failure of any kind short of BaseException.
+
+    What a signal handler of the application raises meanwhile is no failure of ours, and goes on its way.
+    """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T | None]:
         @functools.wraps(function)
@@ -36,7 +41,12 @@ def guarded(tap: str) -> Callable[[Callable[P, T]], Callable[P, T | None]]:
             try:
                 return function(*args, **kwargs)
             except Exception as error:
-                failed(tap, error)
+                if is_from_handler(error):
+                    raise
+                try:
+                    failed(tap, error)
+                except RecursionError:  # the application is at its limit: there is no room to say it
+                    failures[tap] = failures.get(tap, 0) + 1
                 if strict:
                     raise
                 return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from timetracer_otel.capture.limits import CLOSED_MAX
 from timetracer_otel.capture.segments import SegmentState
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
     from timetracer_otel.config import Keep
 
 
@@ -23,7 +26,8 @@ class Lineage:
         self._keep = keep
         self.open: dict[int, SegmentState] = {}
         """By span id, the one that began first coming first."""
-        self._closed: dict[int, SegmentState] = {}
+        # A dict walks over all that it has lost at its beginning, each time, to find what is its first now.
+        self._closed: OrderedDict[int, SegmentState] = OrderedDict()
         self._inherited = inherited or {}
         self._heirs: dict[int, SegmentState] = {}
         self.is_forked = inherited is not None
@@ -44,6 +48,14 @@ class Lineage:
         if parent_segment is not None:
             self._heirs[parent_segment] = segment
         return segment
+
+    def begin_without_root(self, root_id: int, spans: list[ReadableSpan]) -> None:
+        """A segment of which only these spans have come: its root belongs to nobody here."""
+        trace_id = spans[0].context.trace_id if spans[0].context is not None else 0
+        start_ns = min(span.start_time or 0 for span in spans)
+        segment = SegmentState(trace_id, root_id, is_entry=True, root_start_ns=start_ns)
+        segment.spans = spans
+        self.remember(root_id, segment)
 
     def parent_segment_of(self, trace_id: int, parent: SpanContext | None) -> SegmentState | None:
         """The segment of a span whose parent is this one; None if it is to be the root of its own."""
@@ -70,7 +82,7 @@ class Lineage:
         """The span has ended."""
         self._closed[span_id] = segment
         if len(self._closed) > CLOSED_MAX:
-            del self._closed[next(iter(self._closed))]
+            self._closed.popitem(last=False)
 
     def segments(self) -> Collection[SegmentState]:
         """Each once."""

@@ -30,7 +30,9 @@ class Orphans:
         generation = self._take(parent_id)
         while generation:
             yield from generation
-            generation = [child for span in generation if span.context for child in self._take(span.context.span_id)]
+            # Of a flat trace nothing is left to look for.
+            parents = [span.context.span_id for span in generation if span.context] if self._waiting else []
+            generation = [child for each in parents for child in self._take(each)]
 
     def families(self) -> Iterator[tuple[int, list[ReadableSpan]]]:
         """What waits in vain: the missing span's id, with its descendants. Nothing waits afterwards."""

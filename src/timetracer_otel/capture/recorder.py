@@ -15,17 +15,19 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
-from timetracer_otel.capture import guard, limits
+from timetracer_otel.capture import limits
 from timetracer_otel.capture.budget import Budget, size_of
 from timetracer_otel.capture.connections import Connections
+from timetracer_otel.capture.current import span_in
 from timetracer_otel.capture.environment import EnvironmentState
 from timetracer_otel.capture.keep import is_kept
 from timetracer_otel.capture.lineage import Lineage
+from timetracer_otel.capture.losses import Losses
 from timetracer_otel.capture.orphans import Orphans
+from timetracer_otel.capture.outbox import Outbox
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch, SegmentState, Sink, Verdict
 from timetracer_otel.capture.table import Captured, Spill
 
@@ -50,12 +52,16 @@ class Recorder:
         # Re-entrant: the garbage collector may run a finalizer of the app, which ends a span, while we hold it.
         self._lock = threading.RLock()
         self._orphans = Orphans()
+        self._outbox = Outbox()
         self._environment = EnvironmentState()
         self._numbers = 0
         self._budget = Budget(self._settings)
-        self._reported: Counter[str] = Counter()
-        self.dropped: Counter[str] = Counter()
+        self._losses = Losses()
+
+    @property
+    def dropped(self) -> Counter[str]:
         """Losses of this process by reason since its last part."""
+        return self._losses.counts
 
     def after_fork(self) -> None:
         """The child owns nothing of the parent: no span, no exchange, no count. Connections it may go on using."""
@@ -75,20 +81,19 @@ class Recorder:
     ) -> None:
         """Finds or opens the segment of a span that begins. A request always opens one after the root of its parent has
         ended: a server may begin it in the context of the request before it on the same connection."""
-        batch: Batch | None = None
-        abandoned: tuple[Batch, ...] = ()
         with self._lock:
             segment = self._lineage.parent_segment_of(trace_id, parent)
             if segment is None or (segment.root_ended and kind is SpanKind.SERVER):
                 segment = self._lineage.begin(trace_id, span_id, parent, kind, start_ns, name)
                 if parent is not None and segment.parent_segment is not None:
                     self._environment.move(parent.span_id, segment)
-                batch = self._end_environment(segment.is_server) if segment.is_entry else None
+                if segment.is_entry:
+                    self._outbox.add(self._end_environment(segment.is_server))
             segment.open_spans += 1
             self._lineage.open[span_id] = segment
             if len(self._lineage.open) > limits.OPEN_MAX:
-                abandoned = self._abandoned()
-        self._put(batch, *abandoned)
+                self._outbox.add(*self._abandoned())
+        self._send()
 
     def _abandoned(self) -> tuple[Batch, ...]:
         """The span that is open for the longest time is taken for one that never ends; and what it leaves behind."""
@@ -99,10 +104,22 @@ class Recorder:
         is_empty = not (segment.spans or segment.exchanges)
         return () if segment.open_spans or is_empty else self._due(segment, is_last=True)
 
-    def _put(self, *batches: Batch | None) -> None:
-        for batch in batches:
-            if batch is not None:
+    def _send(self) -> None:
+        while self._outbox.has_some:
+            with self._lock:
+                batch = self._outbox.take()
+            if batch is None:
+                return
+            try:
                 self._sink.put(batch)
+            finally:
+                with self._lock:
+                    self._outbox.given(batch)
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any span has begun here and not ended."""
+        return bool(self._lineage.open)
 
     def is_open(self, span_id: int) -> bool:
         """Whether this span has begun here and not ended."""
@@ -115,15 +132,17 @@ class Recorder:
             return
         with self._lock:
             segment = self._add(span, context)
-            batches = self._due(segment)
-        self._put(*batches)
+            self._outbox.add(*self._due(segment))
+        self._send()
 
     def spans_exported(self, spans: Iterable[ReadableSpan]) -> None:
         """Adds ended spans that were never announced, in any order; those whose parent is unknown wait for it."""
         with self._lock:
             grown = dict.fromkeys(self._adopt(span) for span in spans)
-            batches = [batch for segment in grown if segment is not None for batch in self._due(segment)]
-        self._put(*batches)
+            for segment in grown:
+                if segment is not None:
+                    self._outbox.add(*self._due(segment))
+        self._send()
 
     def _adopt(self, span: ReadableSpan) -> SegmentState | None:
         """The segment that grew; None while the span waits for its parent."""
@@ -140,14 +159,15 @@ class Recorder:
         return segment
 
     def _add(self, span: ReadableSpan, context: SpanContext, known: SegmentState | None = None) -> SegmentState:
-        segment = self._lineage.open.pop(context.span_id, None)
+        span_id = context.span_id
+        segment = self._lineage.open.pop(span_id, None)
         if segment is None:
             segment = known or self._segment_of_unseen(span, context)
-            segment.open_spans += 1
-        self._lineage.remember(context.span_id, segment)
+        else:
+            segment.open_spans -= 1
+        self._lineage.remember(span_id, segment)
         segment.add(span)
-        segment.open_spans -= 1
-        if context.span_id == segment.root_id:
+        if span_id == segment.root_id:
             segment.root_ended = True
         return segment
 
@@ -178,7 +198,7 @@ class Recorder:
 
     def _part(self, segment: SegmentState, is_done: bool, is_final: bool) -> SegmentBatch:
         batch = segment.take_part(
-            is_done, is_final, self._connections.of(segment.connections), self._losses(segment.dropped)
+            is_done, is_final, self._connections.of(segment.connections), self._losses.take(segment.dropped)
         )
         segment.is_held = segment.is_held or batch.is_held
         segment.is_spooled = False  # whoever writes the part takes the spool away
@@ -190,15 +210,6 @@ class Recorder:
             return ()
         segment.is_held = segment.is_spooled = False
         return (Verdict(segment.trace_id, segment.root_id, segment.is_kept, segment.is_server),)
-
-    def _losses(self, own: Counter[str]) -> dict[str, int]:
-        """What was lost since the last part: the segment's own, the process's, and failures inside the guard."""
-        failures = guard.counts() - self._reported
-        self._reported += failures
-        losses = own + self.dropped + Counter({f"guard.{tap}": count for tap, count in failures.items()})
-        own.clear()
-        self.dropped.clear()
-        return dict(losses)
 
     def _leave(self, segment: SegmentState) -> None:
         """A root that is no entry: its exchanges belong to the environment, or to nothing."""
@@ -213,6 +224,8 @@ class Recorder:
 
     def _forget(self, segment: SegmentState) -> tuple[Batch, ...]:
         self._budget.in_flight -= size_of(segment.exchanges)
+        for captured in segment.exchanges:
+            captured.is_forgotten = True
         segment.empty()
         return self._verdict(segment)
 
@@ -222,8 +235,8 @@ class Recorder:
         if self._environment.exchanges is None:
             return
         with self._lock:
-            batch = self._end_environment(is_server=True)
-        self._put(batch)
+            self._outbox.add(self._end_environment(is_server=True))
+        self._send()
 
     def _end_environment(self, is_server: bool) -> EnvironmentBatch | None:
         exchanges, self._environment.exchanges = self._environment.exchanges, None
@@ -232,7 +245,7 @@ class Recorder:
         return None
 
     def _environment_batch(self, exchanges: list[Captured], is_server: bool = False) -> EnvironmentBatch:
-        return self._environment.take_part(exchanges, is_server, self._connections.all(), self._losses(Counter()))
+        return self._environment.take_part(exchanges, is_server, self._connections.all(), self._losses.take(Counter()))
 
     # ---- exchanges: the tape -----------------------------------------------------------------------------------------
 
@@ -240,7 +253,7 @@ class Recorder:
         """Without the lock: whoever comes a moment too late is told by `open`."""
         if self._environment.exchanges is not None:
             return True
-        context = trace.get_current_span().get_span_context()
+        context = span_in(otel_context.get_current())
         return self._lineage.owner(context.span_id) is not None or not context.is_valid
 
     def open(
@@ -249,9 +262,11 @@ class Recorder:
         current = otel_context.get_current()
         if current.get(SUPPRESSED) is not None:
             return None
-        context = trace.get_current_span(current).get_span_context()
+        context = span_in(current)
         with self._lock:
             segment = self._lineage.owner(context.span_id)
+            if segment is not None and segment.is_kept is False:
+                return None
             if segment is not None and segment.is_full:
                 segment.dropped["exchanges"] += 1
                 return None
@@ -280,6 +295,8 @@ class Recorder:
         self, captured: Captured, result: object, size: int, complete: bool = True, dropped: str | None = None
     ) -> None:
         with self._lock:
+            if captured.is_forgotten:
+                return
             captured.closed_ns = time.time_ns()
             captured.result, captured.complete = result, complete
             if dropped is not None:
@@ -288,8 +305,8 @@ class Recorder:
             elif (reason := self._budget.charge(captured, size)) is not None:
                 captured.result = None
                 self._count_drop(captured, reason)
-            batches = self._due_after(captured)
-        self._put(*batches)
+            self._outbox.add(*self._due_after(captured))
+        self._send()
 
     def _due_after(self, captured: Captured) -> tuple[Batch, ...]:
         """What goes to the writer when an answer has ended."""
@@ -310,6 +327,7 @@ class Recorder:
             exchanges = captured.segment.exchanges if captured.segment is not None else self._environment.exchanges
             if exchanges is not None and captured in exchanges:
                 exchanges.remove(captured)
+                self._budget.release(captured)
 
     def _count_drop(self, captured: Captured, reason: str) -> None:
         # The payload goes, the exchange stays and says so: replay refuses the call with this reason.
@@ -333,7 +351,7 @@ class Recorder:
 
     def generated(self, site: str, value: uuid.UUID) -> None:
         """A uuid4 made under the current span; the writer keeps those that an exchange or the outcome shows."""
-        context = trace.get_current_span().get_span_context()
+        context = span_in(otel_context.get_current())
         with self._lock:
             segment = self._lineage.owner(context.span_id)
             if segment is not None:
@@ -350,7 +368,7 @@ class Recorder:
         """It was not written: the next part says so, and repeats what this one had to say."""
         with self._lock:
             self._budget.in_flight -= batch.size
-            self.dropped += Counter(batch.dropped)
+            self.dropped.update(batch.dropped)
             self.dropped[reason] += 1
 
     def flush(self, timeout_s: float, is_last: bool = False) -> bool:
@@ -361,22 +379,11 @@ class Recorder:
         """
         with self._lock:
             if is_last:
-                self._settle()
-            batches = self._unfinished(is_last)
-        for batch in batches:
-            self._sink.put(batch)
+                for parent_id, spans in self._orphans.families():
+                    self._lineage.begin_without_root(parent_id, spans)
+            self._outbox.add(*self._unfinished(is_last))
+        self._send()
         return self._sink.flush(timeout_s)
-
-    def _settle(self) -> None:
-        for parent_id, spans in self._orphans.families():
-            self._add_family(parent_id, spans)
-
-    def _add_family(self, parent_id: int, spans: list[ReadableSpan]) -> None:
-        trace_id = spans[0].context.trace_id if spans[0].context is not None else 0
-        start_ns = min(span.start_time or 0 for span in spans)
-        segment = SegmentState(trace_id, parent_id, is_entry=True, root_start_ns=start_ns)
-        segment.spans = spans
-        self._lineage.remember(parent_id, segment)
 
     def _unfinished(self, is_last: bool) -> list[Batch]:
         batches: list[Batch] = []

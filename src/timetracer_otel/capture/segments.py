@@ -99,11 +99,13 @@ class SegmentState:
 
     def add(self, span: ReadableSpan) -> None:
         """Beyond the limit only the root and what failed stay: TIMETRACER_KEEP asks for those."""
-        is_root = span.context is not None and span.context.span_id == self.root_id
-        if len(self.spans) < HELD_MAX or is_root or is_error(span):
+        if len(self.spans) < HELD_MAX or self._is_root(span) or is_error(span):
             self.spans.append(span)
         else:
             self.dropped["spans"] += 1
+
+    def _is_root(self, span: ReadableSpan) -> bool:
+        return span.context is not None and span.context.span_id == self.root_id
 
     def log_id(self, site: str, value: uuid.UUID) -> None:
         """The next id that this call site made."""
@@ -153,7 +155,7 @@ class SegmentState:
         if is_final:
             self.spans, self.exchanges = [], []
             return spans, exchanges
-        self.spans = [span for span in spans if span.context is not None and span.context.span_id == self.root_id]
+        self.spans = [span for span in spans if self._is_root(span)]
         self.exchanges = [captured for captured in exchanges if not captured.closed_ns]
         root, waiting = set(map(id, self.spans)), set(map(id, self.exchanges))
         return [s for s in spans if id(s) not in root], [c for c in exchanges if id(c) not in waiting]
@@ -232,6 +234,17 @@ class Verdict:
 
 
 Batch: TypeAlias = "SegmentBatch | EnvironmentBatch | SpoolBatch | Verdict"
+
+Key: TypeAlias = "tuple[int, int] | None"
+"""Trace id and root span id of a segment; None for an environment, whose parts need no order."""
+
+
+def key_of(batch: Batch) -> Key:
+    """Batches with the same key are written in the order in which they were decided."""
+    if isinstance(batch, EnvironmentBatch):
+        return None
+    owner = batch.segment if isinstance(batch, SpoolBatch) else batch
+    return owner.trace_id, owner.root_id
 
 
 class Sink(Protocol):

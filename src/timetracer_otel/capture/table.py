@@ -26,6 +26,7 @@ class Captured:
         "driver",
         "dropped",
         "held",
+        "is_forgotten",
         "is_written",
         "number",
         "opened_ns",
@@ -51,6 +52,8 @@ class Captured:
         self.complete = False
         self.dropped: str | None = None
         """Why the payload is not here: `limit`, `trace`, `in_flight`."""
+        self.is_forgotten = False
+        """Its segment is not kept: nobody wants its answer."""
         self.is_written = False
         """Its part has gone to the writer; a later close makes a new revision."""
         self.number = 0

@@ -29,7 +29,7 @@ from timetracer_otel.cassette.model import (
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.compression import compress, decompress
-    from timetracer_otel.cassette.dump import dump_environment, dump_exchange, dump_part, part_pieces
+    from timetracer_otel.cassette.dump import dump_environment, dump_exchange, dump_part, dump_spans, part_pieces
     from timetracer_otel.cassette.forms import Readable, as_json, readable, service_of
     from timetracer_otel.cassette.loading import Loaded, load, load_bundle, load_environment, load_part
     from timetracer_otel.cassette.merging import end_ns, merge, start_ns
@@ -64,6 +64,7 @@ __all__ = [
     "dump_environment",
     "dump_exchange",
     "dump_part",
+    "dump_spans",
     "end_ns",
     "load",
     "load_bundle",
@@ -89,6 +90,7 @@ _HOMES: Final = {
     "dump_environment": "dump",
     "dump_exchange": "dump",
     "dump_part": "dump",
+    "dump_spans": "dump",
     "end_ns": "merging",
     "load": "loading",
     "load_bundle": "loading",

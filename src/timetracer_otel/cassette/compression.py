@@ -32,7 +32,8 @@ def compress(*pieces: bytes) -> bytes:
     size = sum(map(len, pieces))
     if size < _JOINED_MAX_BYTES:
         return _compressor().compress(b"".join(pieces))
-    stream = _compressor().compressobj(size=size)
+    # A compressor of its own: a finalizer or a signal handler of the app may compress in between, in this thread.
+    stream = _new_compressor().compressobj(size=size)
     packed = [stream.compress(piece) for piece in pieces]
     return b"".join([*packed, stream.flush()])
 
@@ -84,7 +85,11 @@ def _compressor() -> ZstdCompressor:
     # One per thread: it may not be shared, and making one costs more than compressing a small part.
     compressor: ZstdCompressor | None = getattr(_local, "compressor", None)
     if compressor is None:
-        import zstandard
-
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+        compressor = _local.compressor = _new_compressor()
     return compressor
+
+
+def _new_compressor() -> ZstdCompressor:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)

@@ -12,8 +12,9 @@ from timetracer_otel.cassette.document import (
     environment_part_document,
     exchange_document,
     part_document,
+    span_document,
 )
-from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.cassette.model import Exchange, Span
 from timetracer_otel.cassette.part import EnvironmentPart, Part
 
 DOCUMENT_DEPTH: Final = values.MAX_DEPTH + 10
@@ -28,15 +29,34 @@ def dump_part(part: Part, exchanges: Sequence[bytes] | None = None) -> bytes:
     return b"".join(part_pieces(part, _texts(part.exchanges) if exchanges is None else exchanges))
 
 
-def part_pieces(part: Part, exchanges: Sequence[bytes]) -> list[bytes]:
-    """`dump_part` in pieces, for who need not have it in one: a large trace is not copied once more."""
-    return _pieces(part_document(part), exchanges)
+def part_pieces(part: Part, exchanges: Sequence[bytes], spans: bytes | None = None) -> list[bytes]:
+    """`dump_part` in pieces, for who need not have it in one: a large trace is not copied once more.
+
+    `spans`, from `dump_spans`, stand in for those of `part`.
+    """
+    document = part_document(part)
+    return _pieces([_head(document)] if spans is None else _around(document, "spans", spans), exchanges)
+
+
+def dump_spans(spans: Sequence[Span | Document]) -> bytes:
+    """The JSON array of spans. A Document is one of `span_document`, known to be plain: it is not checked.
+
+    Raises Unconvertible; TypeError if a Document needs more than orjson does.
+    """
+    documents = [_span(span_document(span)) if isinstance(span, Span) else span for span in spans]
+    try:
+        return quick.dumps_strictly(documents)
+    except TypeError:  # a lone surrogate, an integer beyond 64 bits
+        if not all(isinstance(span, Span) for span in spans):
+            raise
+        exact = [span_document(span) for span in spans if isinstance(span, Span)]
+        return values.dumps(exact, DOCUMENT_DEPTH)
 
 
 def dump_environment(part: EnvironmentPart, exchanges: Sequence[bytes] | None = None) -> bytes:
     """An environment's file as JSON text, not compressed; `exchanges` as in `dump_part`. Raises Unconvertible."""
     texts = _texts(part.exchanges) if exchanges is None else exchanges
-    return b"".join(_pieces(environment_part_document(part), texts))
+    return b"".join(_pieces([_head(environment_part_document(part))], texts))
 
 
 def dump_exchange(exchange: Exchange, is_plain: bool = False, put: Put | None = None) -> bytes:
@@ -65,9 +85,16 @@ def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:
     return [dump_exchange(exchange) for exchange in exchanges]
 
 
-def _pieces(document: Document, exchanges: Sequence[bytes]) -> list[bytes]:
-    head = _head(document).removesuffix(b"}")
-    pieces = [head, b',"exchanges":[']
+def _around(document: Document, name: str, text: bytes) -> list[bytes]:
+    """The document as JSON text, with this text in place of the field of that name, neither the first nor the last."""
+    names = list(document)
+    at = names.index(name)
+    before, after = ({each: document[each] for each in side} for side in (names[:at], names[at + 1 :]))
+    return [_head(before).removesuffix(b"}"), f',"{name}":'.encode(), text, b",", _head(after).removeprefix(b"{")]
+
+
+def _pieces(head: Sequence[bytes], exchanges: Sequence[bytes]) -> list[bytes]:
+    pieces = [*head[:-1], head[-1].removesuffix(b"}"), b',"exchanges":[']
     for exchange in exchanges:
         pieces += (exchange, b",")
     if exchanges:
@@ -82,8 +109,10 @@ def _head(document: Document) -> bytes:
     for name in ("resource", "dropped"):
         if name in data:
             data[name] = quick.plain(data[name])
-    data["process"] = _with_plain(data["process"], "packages")
-    data["connections"] = [_with_plain(each, "parameters") for each in data["connections"]]
+    if "process" in data:
+        data["process"] = _with_plain(data["process"], "packages")
+    if "connections" in data:
+        data["connections"] = [_with_plain(each, "parameters") for each in data["connections"]]
     if "spans" in data:
         data["spans"] = [_span(span) for span in data["spans"]]
     try:

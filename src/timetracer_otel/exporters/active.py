@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from timetracer_otel.redaction import Rules
 
 EXIT_TIMEOUT_S: Final = 30.0
+LEAVING_TIMEOUT_S: Final = 5.0
+"""Of a server that has served its last request: whoever stops it waits, and may kill it after half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def stop() -> None:
         generated.uninstall()
         _active.processor.shutdown()
         _active.processor.detach()
-        _active.writer.close()
+        _active.writer.close(EXIT_TIMEOUT_S)
         _active = None
     taps.leave()
 
@@ -173,10 +175,10 @@ def _after_fork() -> None:
 def _at_exit() -> None:
     if _active is not None:
         _active.recorder.flush(EXIT_TIMEOUT_S, is_last=True)
-        _active.writer.close()
+        _active.writer.close(EXIT_TIMEOUT_S)
 
 
 @guarded("leaving")
 def _flush() -> None:
     if _active is not None:
-        _active.recorder.flush(EXIT_TIMEOUT_S)
+        _active.recorder.flush(LEAVING_TIMEOUT_S)

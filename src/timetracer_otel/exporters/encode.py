@@ -25,6 +25,7 @@ from timetracer_otel.exporters.entries import entry_of, unfinished
 from timetracer_otel.exporters.exchanges import Coded, ExchangeEncoder, Owner
 from timetracer_otel.exporters.heads import HeadEncoder
 from timetracer_otel.exporters.ids import seen
+from timetracer_otel.exporters.quick_spans import QuickSpans
 from timetracer_otel.exporters.spans import SpanEncoder
 from timetracer_otel.redaction import SECRETS, Redactor
 from timetracer_otel.store import Store
@@ -32,6 +33,8 @@ from timetracer_otel.store.adoption import adopt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
 
     from timetracer_otel.capture.segments import Batch
     from timetracer_otel.capture.table import Captured
@@ -52,6 +55,7 @@ class Encoder:
         self._redactor = Redactor(rules=rules)
         self._of_traces: dict[int, Redactor] = {}
         self._spans = SpanEncoder(self._redactor)
+        self._quick_spans = QuickSpans(self._spans)
         self._heads = HeadEncoder(self._redactor, self._spans)
         self._exchanges = ExchangeEncoder(settings.payload_max_bytes, self._put)
         self.after_fork()
@@ -83,12 +87,13 @@ class Encoder:
 
     def _save_segment(self, batch: SegmentBatch) -> None:
         identity, losses = self._heads.process(), Counter(batch.dropped)
-        owner = Owner(f"{identity.id[:8]}-", _start_ns(batch))
+        owner = Owner(f"{identity.id[:8]}-", _start_ns(batch), is_decided=not batch.is_held)
         redactor = self._redactor_of(batch.trace_id)
         coded = self._exchanges.encode_all(batch.exchanges, redactor, owner, losses)
-        spans = tuple(self._spans.encode(span, redactor) for span in batch.spans)
-        part = self._part(batch, identity, spans, coded, losses)
-        pieces = part_pieces(part, [one.text for one in coded])
+        root = next((span for span in reversed(batch.spans) if _is_root(span, batch.root_id)), None)
+        encoded_root = None if root is None else self._spans.encode(root, redactor)
+        part = self._part(batch, identity, encoded_root, coded, losses)
+        pieces = part_pieces(part, [one.text for one in coded], self._quick_spans.dump(batch.spans, redactor))
         if batch.is_held:
             self._pending().hold(part.trace_id, part.segment, batch.part, pieces)
         else:
@@ -99,21 +104,19 @@ class Encoder:
         self,
         batch: SegmentBatch,
         identity: Process,
-        spans: tuple[Span, ...],
+        root: Span | None,
         coded: Sequence[Coded],
         losses: Counter[str],
     ) -> Part:
-        root_id = format_span_id(batch.root_id)
-        root = next((span for span in spans if span.span_id == root_id), None)
+        """Without spans and exchanges, which are text already."""
         entry = None if root is None else entry_of(root, [one.entry for one in coded if one.entry is not None])
         searched = [*(one.text for one in coded), (entry.outcome if entry else "").encode("utf-8", "replace")]
         return Part(
             trace_id=format_trace_id(batch.trace_id),
-            segment=root_id,
+            segment=format_span_id(batch.root_id),
             process=identity,
             part=batch.part,
             complete=batch.complete,
-            spans=spans,
             entry=entry or (unfinished(self._spans.text(batch.name)) if batch.part == 0 and batch.name else None),
             parent_segment=None if batch.parent_segment is None else format_span_id(batch.parent_segment),
             resource=self._heads.resource(batch.spans[0].resource) if batch.spans else {},
@@ -149,7 +152,7 @@ class Encoder:
     def _spool(self, batch: SpoolBatch) -> None:
         segment, captured = batch.segment, batch.captured
         identity, losses = self._heads.process(), Counter[str]()
-        owner = Owner(f"{identity.id[:8]}-", segment.root_start_ns)
+        owner = Owner(f"{identity.id[:8]}-", segment.root_start_ns, is_decided=False)
         coded = self._exchanges.encode(captured, self._redactor_of(segment.trace_id), owner, losses)
         key = (segment.trace_id, segment.root_id)
         if key not in self._spools:
@@ -204,6 +207,11 @@ class Encoder:
             redactor = self._redactor_of(captured.segment.trace_id)
             self._exchanges.learn(captured, redactor)
         return redactor.stream(), self._pending().blob()
+
+
+def _is_root(span: ReadableSpan, root_id: int) -> bool:
+    context = span.get_span_context()
+    return context is not None and context.span_id == root_id
 
 
 def _start_ns(batch: SegmentBatch) -> int:

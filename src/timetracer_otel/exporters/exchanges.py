@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.trace import format_span_id
 
+from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.cassette import Exchange, Payload, Signature, dump_exchange
 from timetracer_otel.drivers import registry
+from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters.entries import ENTRIES, HTTP
+from timetracer_otel.exporters.spill import STORE
 
 if TYPE_CHECKING:
     from timetracer_otel.capture.table import Captured
@@ -29,6 +32,8 @@ class Owner:
 
     prefix: str
     start_ns: int
+    is_decided: bool = True
+    """False while they may be dropped yet: then no payload of theirs lies beside the part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class ExchangeEncoder:
         known = captured.coded
         if known is not None and known[0] == captured.rev and isinstance(known[1], Coded):
             return known[1]
-        coded = self._encode(captured, redactor, owner)
+        coded = self._encode(captured, redactor, owner, losses)
         if coded is None:
             losses[NOT_ENCODED] += 1
             coded = _husk(captured, owner)
@@ -75,7 +80,7 @@ class ExchangeEncoder:
         return codec.redact(encoded, redactor.of_type(encoded.type))
 
     @guarded("encode")
-    def _encode(self, captured: Captured, redactor: Redactor, owner: Owner) -> Coded:
+    def _encode(self, captured: Captured, redactor: Redactor, owner: Owner, losses: Counter[str]) -> Coded:
         encoded, redacted = self._redacted(captured, redactor)
         exchange = Exchange(
             id=f"{owner.prefix}{captured.number}",
@@ -94,7 +99,11 @@ class ExchangeEncoder:
             dropped=_dropped(captured),
             redacted=redacted,
         )
-        text = dump_exchange(exchange, encoded.is_plain, self._put)
+        try:
+            text = dump_exchange(exchange, encoded.is_plain, self._put if owner.is_decided else None)
+        except OSError as error:
+            exchange, text = _refused(exchange, captured, error)
+            losses[str((exchange.dropped or {})["reason"])] += 1
         if captured.dropped is not None and len(text) > self._payload_max_bytes:  # it was the request that is so large
             exchange = replace(exchange, request={}, redacted=())
             text = dump_exchange(exchange)
@@ -126,6 +135,14 @@ def _duration_ns(captured: Captured) -> int:
 
 def _dropped(captured: Captured) -> Payload | None:
     return None if captured.dropped is None else {"reason": captured.dropped, "size": captured.size}
+
+
+def _refused(exchange: Exchange, captured: Captured, error: OSError) -> tuple[Exchange, bytes]:
+    """What is left where the store does not take a payload: the exchange, and why."""
+    reason = error.reason if isinstance(error, StoreFull) else STORE
+    guard.failed(f"store.{reason}", error)
+    left = replace(exchange, request={}, result={}, redacted=(), dropped={"reason": reason, "size": captured.size})
+    return left, dump_exchange(left)
 
 
 def _husk(captured: Captured, owner: Owner) -> Coded:

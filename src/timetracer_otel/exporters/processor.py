@@ -48,11 +48,11 @@ class SegmentProcessor(SpanProcessor):
 
         A processor that the provider got before this one exports a span before its end comes here.
         """
-        return [span for span in spans if not (hasattr(span, _SEEN) or self._is_begun(span))]
-
-    def _is_begun(self, span: ReadableSpan) -> bool:
-        context, recorder = span.get_span_context(), self._recorder
-        return context is not None and recorder is not None and recorder.is_open(context.span_id)
+        new, recorder = [span for span in spans if not hasattr(span, _SEEN)], self._recorder
+        if recorder is None or not recorder.has_open:
+            return new
+        found = [(span, span.get_span_context()) for span in new]
+        return [span for span, context in found if context is None or not recorder.is_open(context.span_id)]
 
     @guarded("span.start")
     def _started(self, span: Span) -> None:

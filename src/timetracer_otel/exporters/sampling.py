@@ -40,6 +40,10 @@ class RecordUnsampled(Sampler):
         result = self.root.should_sample(parent_context, trace_id, name, kind, attributes, *others, **named)
         return _recorded(result, attributes) or result
 
+    def __getattr__(self, name: str) -> Any:
+        # `provider.sampler.set_rate(...)`: whoever has a sampler of his own reaches through to it.
+        return getattr(self.__dict__["root"], name)
+
     def get_description(self) -> str:
         return f"RecordUnsampled{{{self.root.get_description()}}}"
 

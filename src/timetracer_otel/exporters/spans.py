@@ -25,6 +25,7 @@ CLEAN_MAX_CHARS: Final = 512
 STATEMENTS: Final = ("db.statement", "db.query.text")
 """Attributes that hold SQL: what a literal of it stands for is said by a name that may be far from it."""
 
+_UNASKED: Final = ("",)
 _FLAT: Final = frozenset[type]({bool, int, float, str, type(None)})
 
 
@@ -34,7 +35,8 @@ class SpanEncoder:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._clean: set[str] = set()
-        self._open_names: dict[tuple[str, ...], bool] = {}
+        self._open_names: dict[tuple[str, ...], tuple[str, ...] | None] = {}
+        self._open_statements: set[str] = set()
 
     def encode(self, span: ReadableSpan, redactor: Redactor | None = None) -> Span:
         """`redactor`: that of the trace, which knows the secrets of the request under any name."""
@@ -69,35 +71,54 @@ class SpanEncoder:
         """What is no value of a cassette (an SDK takes more than its types say) stands as its repr."""
         if not attributes:
             return {}
-        plain = _copied(attributes)
+        plain = copied(attributes)
         for name in STATEMENTS:
             if isinstance(sql := plain.get(name), str):
                 plain[name] = mask_statement(sql, self._redactor)[0]
-        if self._are_names_open(tuple(plain)) and self._are_clean(plain.values()):
+        if self.statements_of(tuple(plain)) is not None and self._are_clean(plain.values()):
             return plain
         masked = self._redactor.value({name: _plain(value) for name, value in plain.items()}, "")[0]
         return masked if isinstance(masked, Mapping) else {}
 
-    def _are_names_open(self, names: tuple[str, ...]) -> bool:
-        """No rule masks what stands under one of them whatever it is. Spans of one kind have the same names."""
-        found = self._open_names.get(names)
-        if found is None:
-            found = not any(self._redactor.rule_of(name) or self._redactor.rule_at(f".{name}") for name in names)
+    def statements_of(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Those of the names under which SQL stands; None if one of them needs a look whatever its value is.
+
+        A rule masks that, or it is spelled like a mark of ours. Spans of one kind have the same names.
+        """
+        found = self._open_names.get(names, _UNASKED)
+        if found is _UNASKED:
+            is_secret, is_at = self._redactor.rule_of, self._redactor.rule_at
+            is_open = not any("$" in name or is_secret(name) or is_at(f".{name}") for name in names)
             if len(self._open_names) >= CLEAN_MAX:
                 self._open_names = {}
-            self._open_names[names] = found
+            found = self._open_names[names] = tuple(name for name in STATEMENTS if name in names) if is_open else None
         return found
+
+    def is_open_statement(self, sql: object) -> bool:
+        """True if nothing in it is secret for what it says itself. It need not be SQL."""
+        if not isinstance(sql, str) or sql in self._open_statements:
+            return True
+        is_open = mask_statement(sql, self._redactor)[0] == sql
+        if is_open and len(sql) <= CLEAN_MAX_CHARS:
+            if len(self._open_statements) >= CLEAN_MAX:
+                self._open_statements = set()
+            self._open_statements.add(sql)
+        return is_open
 
     def _are_clean(self, values: Iterable[object]) -> bool:
         """All of them are plain, and one look at all texts that are news says that no pattern can hit."""
         if not _FLAT.issuperset(map(type, values)):
             return False
-        texts = [value for value in values if type(value) is str and value not in self._clean]
+        texts = self.unknown(value for value in values if type(value) is str)
         if texts and self._redactor.suspicious("\0".join(texts)):
             return False
-        for text in texts:
-            self._remember(text)
+        self.remember(texts)
         return True
+
+    def unknown(self, texts: Iterable[str]) -> list[str]:
+        """Those that are not known to hold no secret."""
+        clean = self._clean
+        return [text for text in texts if len(text) > CLEAN_MAX_CHARS or text not in clean]
 
     def text(self, text: str) -> str:
         """`text` with secrets masked."""
@@ -105,14 +126,16 @@ class SpanEncoder:
             return text
         masked = self._redactor.text(text)
         if masked == text:
-            self._remember(text)
+            self.remember((text,))
         return masked
 
-    def _remember(self, clean: str) -> None:
-        if len(clean) <= CLEAN_MAX_CHARS:
-            if len(self._clean) >= CLEAN_MAX:
-                self._clean = set()
-            self._clean.add(clean)
+    def remember(self, clean: Iterable[str]) -> None:
+        """None of these texts holds a secret by the rules alone."""
+        for text in clean:
+            if len(text) <= CLEAN_MAX_CHARS:
+                if len(self._clean) >= CLEAN_MAX:
+                    self._clean = set()
+                self._clean.add(text)
 
     def _event(self, event: Event) -> SpanEvent:
         return SpanEvent(self.text(event.name), event.timestamp, self.attributes(event.attributes))
@@ -141,7 +164,8 @@ def _without_known(span: Span, redactor: Redactor) -> Span:
     )
 
 
-def _copied(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def copied(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A dict of them."""
     # An SDK's attributes have a copy() that is ten times as fast as reading them one by one, each through its lock.
     copy = getattr(attributes, "copy", None)
     return dict(attributes) if copy is None else dict(copy())

@@ -9,12 +9,14 @@ import errno
 import queue
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
+from timetracer_otel.capture.segments import Key, Verdict, key_of
 from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters.spill import DiskSpill
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 QUEUED_MAX_BATCHES: Final = 10_000
 """Batches that wait for the thread; payloads have their own limit. Above it a batch is lost and counted as `queue`."""
+
+
+CATCH_UP_S: Final = 5.0
+"""So long a thread that writes for itself waits for what is queued of the same segment."""
 
 
 class Ledger(Protocol):
@@ -63,16 +69,45 @@ class Writer:
         self._starting = threading.RLock()
         self._overdue: tuple[threading.Event, float] | None = None
         self._has_adopted = False
+        self._counting = threading.RLock()
+        self._queued: Counter[Key] = Counter()
+        """Batches of a segment that wait for the thread, or that it is at."""
         if self._encoder is not None:
             self._encoder.after_fork()
 
     def put(self, batch: Batch) -> None:
-        if not self._is_background(batch):
+        """Batches of one segment are written in the order in which they come."""
+        key = key_of(batch)
+        if not self._is_background(batch) and self._has_caught_up(key):
             self._write(batch)
-        elif self._queue.qsize() >= QUEUED_MAX_BATCHES:
+        elif self._queue.qsize() >= QUEUED_MAX_BATCHES and not isinstance(batch, Verdict):
             self.ledger.lost(batch, "queue")
         else:
-            self._later(partial(self._write, batch))
+            self._count(key, 1)
+            self._later(partial(self._write_queued, batch, key))
+
+    def _has_caught_up(self, key: Key) -> bool:
+        """False if something of this segment is queued still, after the thread had time for it."""
+        if key is None or key not in self._queued:
+            return True
+        if threading.current_thread() is self._thread:
+            return False
+        done = threading.Event()
+        self._later(done.set)
+        done.wait(CATCH_UP_S)
+        return key not in self._queued
+
+    def _write_queued(self, batch: Batch, key: Key) -> None:
+        try:
+            self._write(batch)
+        finally:
+            self._count(key, -1)
+
+    def _count(self, key: Key, number: int) -> None:
+        with self._counting:
+            self._queued[key] += number
+            if not self._queued[key]:
+                del self._queued[key]
 
     def spill(self, captured: Captured, released: Callable[[int], None]) -> DiskSpill:
         """Always in the thread: whoever streams has a client waiting."""
@@ -86,10 +121,17 @@ class Writer:
         return self._wait(done, timeout_s)
 
     @guarded("writer")
-    def close(self) -> None:
+    def close(self, timeout_s: float) -> None:
         """After the last flush."""
-        if self._encoder is not None:
+        if self._encoder is None:
+            return
+        if self._thread is None or not self._thread.is_alive():
             self._encoder.close()
+            return
+        done = threading.Event()
+        self._later(guarded("writer")(self._encoder.close))
+        self._later(done.set)
+        self._wait(done, timeout_s)
 
     def _later(self, work: Callable[[], None]) -> None:
         self._queue.put(work)
@@ -132,16 +174,24 @@ class Writer:
             self._queue.get()()
 
     def _run(self) -> None:
-        while True:
-            self._queue.get()()
+        try:
+            while True:
+                self._queue.get()()
+        finally:  # what was raised is no Exception; the others that wait are not to blame
+            self._thread = None
+            if not self._queue.empty():
+                self._ensure_thread()
 
     @guarded("writer")
     def _write(self, batch: Batch) -> None:
-        reason = self._save(batch)
-        if reason is None:
-            self.ledger.written(batch)
-        else:
-            self.ledger.lost(batch, reason)
+        reason: str | None = "interrupted"  # by what a signal handler of the application raises
+        try:
+            reason = self._save(batch)
+        finally:
+            if reason is None:
+                self.ledger.written(batch)
+            else:
+                self.ledger.lost(batch, reason)
 
     def _save(self, batch: Batch) -> str | None:
         """None, or why it could not be written."""

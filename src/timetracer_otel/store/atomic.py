@@ -6,8 +6,11 @@ import errno
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from timetracer_otel.store.names import temporary_name
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def write_atomically(path: Path, data: bytes, durable: bool, mode: int | None = None) -> None:
@@ -16,13 +19,14 @@ def write_atomically(path: Path, data: bytes, durable: bool, mode: int | None = 
     `durable` waits until the disk has it; without, it survives the death of the process but not of the machine.
     `mode` are the file's permissions, in place of those of any new file.
     """
-    temporary = path.with_name(temporary_name(path.name))
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, temporary_name(name))
     try:
         _write(temporary, data, durable, mode)
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
     if durable:
         _sync_folder(path.parent)
@@ -36,14 +40,25 @@ def make_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "a file stands where the store needs a folder", str(folder)) from None
 
 
-def _write(path: Path, data: bytes, durable: bool, mode: int | None) -> None:
-    with open(path, "xb") as file:
+def make_own_folder(folder: Path) -> None:
+    """As `make_folder`; raises NotADirectoryError if it is a link, which leads to where nobody wants our files."""
+    make_folder(folder)
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "a link stands where the store needs a folder", str(folder))
+
+
+def _write(path: str, data: bytes, durable: bool, mode: int | None) -> None:
+    descriptor = os.open(path, _NEW, 0o666)  # not `open`, which takes as long as all the rest of this
+    try:
         if mode is not None:  # before the first byte, which may be for fewer eyes than a new file is
             os.chmod(path, mode)
-        file.write(data)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
         if durable:
-            file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

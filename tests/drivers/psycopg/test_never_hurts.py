@@ -22,6 +22,7 @@ from timetracer_otel.capture import guard
 from timetracer_otel.drivers.psycopg import hooks
 
 HOOKS = (
+    "is_unheard",
     "executing",
     "executing_merged",
     "preparing",

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.psycopg import hooks
 from timetracer_otel.drivers.psycopg.names import ABSENT, Patches, base, module_of, require
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY, busy
 
 LOST: Final = "statements are not recorded"
 
@@ -32,12 +32,14 @@ class Tap:
     wrapper: Function
 
 
-def _sending(before: Hook, not_sent: Hook) -> Function:
+def _sending(is_unheard: Hook, before: Hook, not_sent: Hook) -> Function:
     """Around a method that hands a request to libpq."""
 
     def wrap(original: Function) -> Function:
         @functools.wraps(original)
         def tapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_unheard():
+                return original(self, *args, **kwargs)
             before(self, *args, **kwargs)
             try:
                 return original(self, *args, **kwargs)
@@ -50,12 +52,14 @@ def _sending(before: Hook, not_sent: Hook) -> Function:
     return wrap
 
 
-def _commanding(before: Hook, not_sent: Hook) -> Function:
+def _commanding(is_unheard: Hook, before: Hook, not_sent: Hook) -> Function:
     """Around the generator that sends a command and waits for its answer."""
 
     def wrap(original: Function) -> Function:
         @functools.wraps(original)
         def tapped(self: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            if is_unheard():
+                return (yield from original(self, *args, **kwargs))
             before(self, *args, **kwargs)
             try:
                 return (yield from original(self, *args, **kwargs))
@@ -83,7 +87,7 @@ def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
 
         @functools.wraps(original)
         def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
-            return heard(pgconn) if is_awaited(pgconn) else original(pgconn)
+            return heard(pgconn) if busy and is_awaited(pgconn) else original(pgconn)
 
         return tapped
 
@@ -117,13 +121,13 @@ def _taps() -> Iterator[Tap]:
     cursor, connection = base(psycopg.Cursor, "BaseCursor"), base(psycopg.Connection, "BaseConnection")
     client, server = base(psycopg.ClientCursor, "ClientCursorMixin"), base(psycopg.ServerCursor, "ServerCursorMixin")
     pipeline = base(psycopg.Pipeline, "BasePipeline")
-    not_sent = guard(hooks.not_sent)
+    is_unheard, not_sent = guard(hooks.is_unheard), guard(hooks.not_sent)
     answering = _answering(guard(hooks.is_awaited), guard(hooks.answered), guard(hooks.broken))
-    yield Tap(cursor, "_execute_send", _sending(guard(hooks.executing), not_sent))
-    yield Tap(client, "_execute_send", _sending(guard(hooks.executing_merged), not_sent))
-    yield Tap(cursor, "_send_prepare", _sending(guard(hooks.preparing), not_sent))
-    yield Tap(cursor, "_send_query_prepared", _sending(guard(hooks.executing_prepared), not_sent))
-    yield Tap(connection, "_exec_command", _commanding(guard(hooks.commanding), not_sent))
+    yield Tap(cursor, "_execute_send", _sending(is_unheard, guard(hooks.executing), not_sent))
+    yield Tap(client, "_execute_send", _sending(is_unheard, guard(hooks.executing_merged), not_sent))
+    yield Tap(cursor, "_send_prepare", _sending(is_unheard, guard(hooks.preparing), not_sent))
+    yield Tap(cursor, "_send_query_prepared", _sending(is_unheard, guard(hooks.executing_prepared), not_sent))
+    yield Tap(connection, "_exec_command", _commanding(is_unheard, guard(hooks.commanding), not_sent))
     yield Tap(connection, "_notice_handler", _before_static(guard(hooks.noticed)))
     yield Tap(pipeline, "_process_results", _before(guard(hooks.answered_in_pipeline)))
     yield Tap(pipeline, "_exit", _before(guard(hooks.left_pipeline)))

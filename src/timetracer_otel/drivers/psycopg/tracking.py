@@ -84,13 +84,13 @@ class Tracked:
 
     __slots__ = (
         "__weakref__",
-        "begun",
+        "_begun",
+        "_pending",
         "database",
         "in_transaction",
         "is_preparing",
         "notices",
         "number",
-        "pending",
         "tape",
         "target",
         "transaction",
@@ -100,15 +100,42 @@ class Tracked:
         self.number, self.target, self.database = number, target, database
         self.tape: Tape | None = None
         """The tape that knows of this connection."""
-        self.pending: Captured | None = None
-        """The request that waits for its answer, outside pipelines."""
-        self.begun: Captured | None = None
-        """The request whose Parse went out, until it is executed."""
+        self._pending: Captured | None = None
+        self._begun: Captured | None = None
         self.is_preparing = False
         """The next answer is that of Parse, not of the request."""
         self.notices: list[Mapping[str, bytes]] = []
         self.transaction = 0
         self.in_transaction = False
+
+    def __del__(self) -> None:
+        busy.discard(self.number)
+
+    @property
+    def pending(self) -> Captured | None:
+        """The request that waits for its answer, outside pipelines."""
+        return self._pending
+
+    @pending.setter
+    def pending(self, captured: Captured | None) -> None:
+        self._pending = captured
+        self._note()
+
+    @property
+    def begun(self) -> Captured | None:
+        """The request whose Parse went out, until it is executed."""
+        return self._begun
+
+    @begun.setter
+    def begun(self, captured: Captured | None) -> None:
+        self._begun = captured
+        self._note()
+
+    def _note(self) -> None:
+        if self._pending is None and self._begun is None:
+            busy.discard(self.number)
+        else:
+            busy.add(self.number)
 
     def transaction_of(self, status: int, statement: bytes) -> int | None:
         """The number of the transaction that `statement` runs in, when it is sent in `status`; None outside of one.
@@ -134,6 +161,9 @@ class Pipelined:
 
 connections: WeakKeyDictionary[PGconn, Tracked] = WeakKeyDictionary()
 pipelines: WeakKeyDictionary[BasePipeline, Pipelined] = WeakKeyDictionary()
+busy: Final[set[int]] = set()
+"""Numbers of the connections with a request of ours under way. While there is none, a statement that nobody records
+needs no look at what is known of its connection."""
 numbers = itertools.count(1)
 """Connections of this process."""
 _transactions = itertools.count(1)  # one count for all connections: replay finds a transaction by its number alone
