@@ -253,3 +253,20 @@ print(os.environ["PYTHONPATH"].split(os.pathsep).count(folder))
 """
     env = launching.recording(tmp_path / "store", OTEL_TRACES_EXPORTER=exporter)
     assert said(launching.launch(code, tmp_path, env)) == ("1\n" if exporter == "timetracer" else "0\n")
+
+
+def test_r23_a_library_without_its_instrumentor_is_one_line_when_it_is_imported(tmp_path: Path) -> None:
+    code = """
+from timetracer_otel import instrumentation
+instrumentation.entry_points = lambda **chosen: []  # as where no instrumentor is installed
+import timetracer_otel
+timetracer_otel.install()
+timetracer_otel.install()
+import psycopg
+"""
+    done = run(code, tmp_path)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "timetracer: psycopg is installed without its instrumentor: what it asks is not recorded; "
+        "pip install 'timetracer-otel[psycopg]'\n",
+    )

@@ -27,6 +27,8 @@ MODE: Final = "TIMETRACER_MODE"
 REFUSED: Final = 2
 """Exit code of a replay that cannot begin."""
 
+_is_watching = False
+
 
 # ---- ways in ---------------------------------------------------------------------------------------------------------
 
@@ -114,6 +116,32 @@ def _record(settings: Settings, provider: object = None) -> None:
     active.start(settings)
     _attach(target)
     taps.follow()
+    _watch_untraced()
+
+
+def _watch_untraced() -> None:
+    """Whoever imports a library that we record, and has not installed its instrumentor, is told so then."""
+    global _is_watching
+    if _is_watching:
+        return
+    _is_watching = True
+    from wrapt import register_post_import_hook
+
+    for name, driver in registry.DRIVERS.items():
+        if not driver.is_entry:
+            register_post_import_hook(functools.partial(_say_if_untraced, name), driver.library)
+
+
+@guarded("wiring")
+def _say_if_untraced(name: str, module: object) -> None:
+    from timetracer_otel.instrumentation import instrumentors
+
+    driver = registry.DRIVERS[name]
+    if not instrumentors(driver):
+        guard.warn(
+            f"{driver.library} is installed without its instrumentor: what it asks is not recorded; "
+            f"pip install 'timetracer-otel[{name}]'"
+        )
 
 
 def _attach(target: object) -> None:

@@ -47,7 +47,7 @@ def test_a_file_is_opened_as_it_is(cli: Cli, left: Store) -> None:
 
 
 def test_what_cannot_be_adopted_is_said_in_one_line(cli: Cli, left: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read_only(root: Path, path: Path) -> bool:
+    def read_only(path: Path, target: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(adoption, "_adopt_spool", read_only)

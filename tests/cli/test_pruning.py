@@ -92,6 +92,15 @@ def test_what_cannot_be_read_is_said_and_ends_with_one(cli: Cli, aged: Store) ->
     assert "\x1b" not in done.err
 
 
+def test_r31_a_store_with_a_link_in_it_is_left_as_it_is_and_says_so(cli: Cli, aged: Store, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (aged.root / "blobs").symlink_to(tmp_path / "outside")
+    done = cli("prune", "--older", "7d")
+    assert done.status == 1
+    assert done.err == "cassettes/blobs: it is a link, so nothing is deleted from this store\n"
+    assert sorted(os.listdir(aged.root)) == [NEW_ID, TRACE_ID, "blobs"]
+
+
 def test_a_bar_is_drawn_on_a_terminal_only(aged: Store) -> None:
     command = [
         sys.executable,

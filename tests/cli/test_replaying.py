@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,27 @@ def test_an_app_comes_from_the_option_then_the_recording_then_the_project(
     cli("replay", "7f3a", "--timeout", "1s")
     write(store, part_of(entry=Entry("http.server", "GET /", "200")))
     cli("replay", "7f3a")
-    assert options == [Options("of.option:app", 5.0), Options(None, 1.0), Options("of.project:app", 5.0)]
+    assert [each.app for each in options] == ["of.option:app", None, "of.project:app"]
+    assert [each.timeout_s for each in options] == [5.0, 1.0, 5.0]
+    assert all(each.is_own for each in options)
+
+
+def test_before_the_app_of_a_bundle_comes_the_one_of_the_project(
+    cli: Cli, folder: Path, store: Store, options: list[Options]
+) -> None:
+    (folder / "pyproject.toml").write_text('[tool.timetracer-otel]\napp = "of.project:app"\n')
+    cli("bundle", "7f3a", "-o", str(folder / "cassettes" / "sent.cassette.json"))
+    cli("replay", str(folder / "cassettes" / "sent.cassette.json"))
+    assert options == [Options("of.project:app", is_own=False)]
+
+
+def test_a_store_that_is_named_for_this_once_is_not_the_user_s(
+    cli: Cli, folder: Path, store: Store, options: list[Options]
+) -> None:
+    os.rename(folder / "cassettes", folder / "sent")
+    cli("replay", "7f3a", "--store", "sent")
+    cli("replay", str(next((folder / "sent").iterdir())))
+    assert [each.is_own for each in options] == [False, False]
 
 
 def test_the_exit_code_is_that_of_the_verdict(cli: Cli, store: Store, options: list[Options]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.replay.recordings import exchange
 from timetracer_otel.replay.explain import reason_unfit
 from timetracer_otel.replay.report import Miss, Report
-from timetracer_otel.replay.text import TO_DO_CUT, TO_DO_NO_ROOM, TO_DO_NOT_KEPT, TO_DO_UNREDACTABLE, render
+from timetracer_otel.replay.text import TO_DO_CUT, TO_DO_LOST, TO_DO_NO_ROOM, TO_DO_NOT_KEPT, TO_DO_UNREDACTABLE, render
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,8 @@ from timetracer_otel.replay.text import TO_DO_CUT, TO_DO_NO_ROOM, TO_DO_NOT_KEPT
         *((reason, TO_DO_CUT) for reason in ("limit", "in_flight", "trace", "environment")),
         *((reason, TO_DO_NO_ROOM) for reason in ("store", "store_max", "free_min")),
         ("unredactable", TO_DO_UNREDACTABLE),
-        *((reason, TO_DO_NOT_KEPT) for reason in ("stream", "encode")),
+        *((reason, TO_DO_LOST) for reason in ("encode", "spill", "open", "interrupted")),
+        ("stream", TO_DO_NOT_KEPT),
     ],
 )
 def test_what_to_do_about_a_missing_payload_goes_by_the_reason(reason: str, to_do: str) -> None:

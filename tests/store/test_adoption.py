@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,8 +18,10 @@ import pytest
 
 from tests.cassette.samples import PROCESS, ROOT_ID, ROOT_PART, TRACE_ID, part, query
 from tests.store.processes import BEGIN, killed, living, run
-from timetracer_otel.cassette import Part, dump_exchange, dump_part, load_part
-from timetracer_otel.store import Store, adoption, locking
+from timetracer_otel.cassette import Part, compress, dump_exchange, dump_part, load_part
+from timetracer_otel.cassette.allowance import Allowance
+from timetracer_otel.config import MIB, Settings
+from timetracer_otel.store import Store, adoption, locking, spools
 from timetracer_otel.store.adoption import Unfinished
 
 OTHER_ID = "ab" * 16
@@ -317,12 +320,114 @@ def test_r31_what_a_stranger_put_into_pending_is_neither_followed_nor_deleted(
     assert (tmp_path / "mine").read_bytes() == spool_of(HEAD)
 
 
+def test_r31_nothing_is_adopted_into_a_trace_that_is_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / PART_NAME).write_bytes(b"mine")
+    (tmp_path / TRACE_ID).symlink_to(outside)
+    left(tmp_path, SPOOL_NAME, spool_of(HEAD))
+    left(tmp_path, SPOOL_NAME.replace(".0.", ".1."), spool_of(dump_part(part(1), [])))
+    left(tmp_path, f"{TRACE_ID}.{PART_NAME}", dump_part(ROOT_PART))
+    left(tmp_path, f"{TRACE_ID}.{PART_NAME.replace('.0.', '.2.')}", dump_part(part(2)))
+    before = sorted(tmp_path.rglob("*"))
+    assert Store(tmp_path).adopt() == 0
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (outside / PART_NAME).read_bytes() == b"mine"
+
+
+def test_r31_what_lies_behind_a_link_is_not_pending(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    left(elsewhere, SPOOL_NAME, spool_of(HEAD))
+    left(elsewhere, "0123456789abcdef.blob", b"mine")
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "pending").symlink_to(elsewhere / "pending")
+    before = sorted(tmp_path.rglob("*"))
+    assert Store(store).adopt() == 0
+    assert Store(store).unfinished() == Unfinished(processes=0, living=0, dead=0)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_r31_a_line_that_would_take_too_much_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spools, "LINE_MEMORY_MAX_BYTES", 4 * MIB)
+    bomb = b'{"x":[' + b"[]," * 200_000 + b"[]]}"
+    left(tmp_path, SPOOL_NAME, spool_of(HEAD, bomb, dump_exchange(query(1))))
+    left(tmp_path, SPOOL_NAME.replace(".0.", ".1."), spool_of(HEAD[:-1] + b',"more":' + bomb + b"}"))
+    assert Store(tmp_path).adopt() == 1
+    assert (adopted_part(tmp_path).exchanges, adopted_part(tmp_path).dropped) == ((query(1),), {"spool": 1})
+
+
+def test_r31_a_spool_that_is_compressed_is_none(tmp_path: Path) -> None:
+    left(tmp_path, SPOOL_NAME, compress(HEAD).replace(b"\n", b"") + b"\n")
+    assert Store(tmp_path).adopt() == 0
+    assert os.listdir(tmp_path) == ["pending"]
+
+
+def test_a_payload_of_64_mib_fits_into_a_line() -> None:
+    assert 4 * Settings().payload_max_bytes / 3 < spools.LINE_MAX_BYTES - MIB
+    Allowance(spools.LINE_MEMORY_MAX_BYTES).take(b'{"body":"' + b"x" * (86 * MIB) + b'"}')
+
+
+def many_left(root: Path, processes: int, spools_of_each: int) -> None:
+    for number in range(processes):
+        process = replace(PROCESS, id=f"{number + 1:032x}")
+        for trace in range(spools_of_each):
+            trace_id = f"{trace + 1:032x}"
+            folder = root / "pending" / process.id
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "lock").touch()
+            name = f"{trace_id}.{number + 1:016x}-{process.id[:8]}.0.spool"
+            head = part(0, trace_id=trace_id, segment=f"{number + 1:016x}", process=process)
+            (folder / name).write_bytes(spool_of(dump_part(head, [])))
+
+
+def test_an_application_adopts_as_much_as_it_has_time_for_and_leaves_the_rest_to_the_next(tmp_path: Path) -> None:
+    many_left(tmp_path, processes=4, spools_of_each=3)
+    counts = []
+    while os.listdir(tmp_path / "pending"):
+        counts.append(adoption.adopt(tmp_path, seconds=0))
+        assert len(counts) < 1000
+    assert sum(counts) == 12
+    assert set(counts) == {1}
+
+
+def test_what_an_application_cannot_adopt_hides_nothing_from_the_next(tmp_path: Path) -> None:
+    many_left(tmp_path, processes=4, spools_of_each=1)
+    for path in sorted(tmp_path.rglob("*.spool"))[:3]:
+        path.write_bytes(path.read_bytes().replace(b'"timetracer":1', b'"timetracer":99'))
+    for _ in range(1000):
+        if adoption.adopt(tmp_path, seconds=0):
+            break
+    assert len(list(tmp_path.glob("0*/*.zst"))) == 1
+    assert Store(tmp_path).unfinished().dead == 3
+
+
+def test_thousands_of_dead_folders_take_an_application_no_longer_than_it_allows(tmp_path: Path) -> None:
+    many_left(tmp_path, processes=2000, spools_of_each=1)
+    began_s = time.monotonic()
+    assert 0 < adoption.adopt(tmp_path, seconds=0.05) < 2000
+    assert time.monotonic() - began_s < 1
+    assert Store(tmp_path).unfinished().dead > 0
+
+
+def test_an_application_leaves_a_large_spool_to_the_command_line(tmp_path: Path) -> None:
+    large = spool_of(HEAD, dump_exchange(replace(query(1), result={"body": "x" * adoption.APP_SPOOL_MAX_BYTES})))
+    left(tmp_path, SPOOL_NAME, large)
+    left(tmp_path, SPOOL_NAME.replace(".0.", ".1."), spool_of(dump_part(part(1), [])))
+    assert adoption.adopt(tmp_path, seconds=60) == 1
+    assert Store(tmp_path).unfinished() == Unfinished(processes=0, living=0, dead=1)
+    assert Store(tmp_path).adopt() == 1
+    assert len(adopted_part(tmp_path).exchanges) == 1
+
+
 def test_a_large_spool_is_adopted_in_little_memory_and_only_as_far_as_a_part_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = dump_exchange(replace(query(1), result={"body": os.urandom(100_000)}))
     left(tmp_path, SPOOL_NAME, spool_of(HEAD, *[line] * 300))
-    monkeypatch.setattr(adoption, "PART_MAX_BYTES", 200 * len(line))
+    monkeypatch.setattr(spools, "PART_MAX_BYTES", 200 * len(line))
     Store(tmp_path / "imports").adopt()
     tracemalloc.start()
     try:
@@ -335,7 +440,7 @@ def test_a_large_spool_is_adopted_in_little_memory_and_only_as_far_as_a_part_goe
 
 
 def test_a_line_that_is_longer_than_any_exchange_is_read_past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adoption, "LINE_MAX_BYTES", len(HEAD) + 1)
+    monkeypatch.setattr(spools, "LINE_MAX_BYTES", len(HEAD) + 1)
     left(tmp_path, SPOOL_NAME, spool_of(HEAD, b'{"a":"' + b"x" * 5000 + b'"}', dump_exchange(query(1))))
     assert Store(tmp_path).adopt() == 1
     assert adopted_part(tmp_path).exchanges == (query(1),)

@@ -9,7 +9,9 @@ import pytest
 
 from tests.cassette.samples import PROCESS, ROOT_ID, ROOT_PART, START_NS, TRACE_ID, part, query, span
 from timetracer_otel.cassette import Part, dump_part
-from timetracer_otel.store import Store
+from timetracer_otel.cassette.allowance import Allowance
+from timetracer_otel.config import MIB
+from timetracer_otel.store import Store, listing
 
 NEWER_ID = "11" * 16
 NEWER = replace(ROOT_PART, trace_id=NEWER_ID, spans=(span(ROOT_ID, START_NS + 1),))
@@ -83,6 +85,19 @@ def test_a_part_in_the_folder_of_another_trace_is_a_problem(tmp_path: Path) -> N
     listing = store.list_traces()
     assert listing.traces == ()
     assert f"it is a part of trace {TRACE_ID}" in listing.problems[0]
+
+
+def test_r31_all_parts_of_a_trace_share_what_memory_they_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    write(store, ROOT_PART, *(part(number) for number in range(1, 200)), NEWER)
+    monkeypatch.setattr(listing, "Allowance", lambda: Allowance(MIB // 4))
+    found = store.list_traces()
+    assert [trace.trace_id for trace in found.traces] == [NEWER_ID, TRACE_ID]
+    assert not found.traces[1].complete
+    assert 0 < len(found.problems) < 200
+    assert "of memory" in found.problems[0]
 
 
 @pytest.mark.parametrize("start_ns", [-(2**63), 2**63 - 1])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
 from tests.cassette.samples import PROCESS, ROOT_ID, ROOT_PART, TRACE_ID, part, query
+from tests.store.processes import run
 from timetracer_otel.cassette import dump_exchange, dump_part, load_part
 from timetracer_otel.store import Store, write_atomically
 from timetracer_otel.store.pending import Pending
@@ -118,6 +120,35 @@ def test_a_folder_that_somebody_deleted_is_made_again_with_its_lock(tmp_path: Pa
     (tmp_path / FOLDER).rmdir()
     hold(store)
     assert names(tmp_path / FOLDER) == [f"{TRACE_ID}.{PART_NAME}", "lock"]
+
+
+def test_a_spool_that_somebody_deleted_takes_what_comes_and_says_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    spool = store.pending(PROCESS.id).spool(TRACE_ID, ROOT_ID, 0)
+    spool.append(b"{}")
+    shutil.rmtree(tmp_path / "pending")
+    spool.append(b"{}")
+    spool.remove()
+    assert not (tmp_path / "pending").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no record locks")
+def test_a_process_that_read_its_own_lock_has_it_again_with_the_next_use(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    hold(store)
+    (tmp_path / FOLDER / "lock").read_bytes()
+    hold(store, 1)
+    assert run(tmp_path, "print(store.adopt(), store.unfinished().living)") == "0 1"
+
+
+def test_r31_a_held_part_is_not_kept_in_a_trace_that_is_a_link(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    hold(store)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / TRACE_ID).symlink_to(tmp_path / "outside")
+    with pytest.raises(NotADirectoryError):
+        store.pending(PROCESS.id).keep(TRACE_ID, ROOT_ID)
+    assert os.listdir(tmp_path / "outside") == []
 
 
 def test_each_process_has_one_of_its_own_and_always_the_same(tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ import pytest
 from tests.cassette.samples import ENVIRONMENT_PART, PROCESS, ROOT_ID, ROOT_PART, TRACE_ID, part, query
 from tests.store.processes import BEGIN, killed, living
 from timetracer_otel.cassette import Blob, Process, dump_environment, dump_exchange, dump_part
-from timetracer_otel.store import Store, pruning
+from timetracer_otel.cassette.allowance import Allowance
+from timetracer_otel.config import MIB
+from timetracer_otel.store import Store, pruning, references
+from timetracer_otel.store.deleting import delete_trace
 from timetracer_otel.store.pruning import Pruned
 
 DAY_S = 86_400.0
@@ -198,6 +201,13 @@ def test_a_part_that_cannot_be_read_keeps_all_blobs_and_says_so(tmp_path: Path) 
     assert (prune(tmp_path).blobs, prune(tmp_path).problems) == (1, [])
 
 
+def test_r31_a_part_that_takes_too_much_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(tmp_path, NEW_ID)
+    (tmp_path / NEW_ID / f"{ROOT_ID}-9f9f9f9f.1.json").write_bytes(b'{"x":[' + b"[]," * 200_000 + b"[]]}")
+    monkeypatch.setattr(references, "Allowance", lambda: Allowance(4 * MIB))
+    assert "reading it takes more than 4 MiB of memory" in prune(tmp_path).problems[0]
+
+
 def test_an_old_part_that_cannot_be_read_is_pruned_like_any_other(tmp_path: Path) -> None:
     folder = record(tmp_path, TRACE_ID)
     next(folder.iterdir()).write_bytes(b"\x28\xb5\x2f\xfd")
@@ -236,6 +246,62 @@ def test_a_deletion_that_was_killed_is_finished_by_the_next_one(tmp_path: Path) 
 def test_a_store_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert prune(tmp_path / "none") == Pruned()
     assert not (tmp_path / "none").exists()
+
+
+# ---- links -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of somebody else, with names as in a store; all of it is old."""
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / ("1" * 64)).write_bytes(b"mine")
+    (folder / f"{'9' * 32}.0.json").write_bytes(b"{}")
+    (folder / ".notes.1-deadbeef.tmp").write_bytes(b"mine")
+    (folder / ".more.1-deadbeef.tmp").mkdir()
+    (folder / ".more.1-deadbeef.tmp" / f"{ROOT_ID}-9f9f9f9f.0.json").write_bytes(b"mine")
+    (folder / PROCESS.id).mkdir()
+    (folder / PROCESS.id / "lock").touch()
+    (folder / PROCESS.id / "0123456789abcdef.blob").write_bytes(b"mine")
+    return age(folder)
+
+
+@pytest.mark.parametrize("name", ["blobs", "processes", "pending"])
+def test_r31_a_store_with_a_folder_that_is_a_link_is_left_as_it_is(tmp_path: Path, outside: Path, name: str) -> None:
+    record(tmp_path, TRACE_ID, days=8)
+    (tmp_path / name).symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    pruned = prune(tmp_path)
+    assert pruned == Pruned(problems=[f"{tmp_path / name}: it is a link, so nothing is deleted from this store"])
+    assert sorted(outside.rglob("*")) == before
+    assert (tmp_path / TRACE_ID).exists()
+
+
+def test_r31_nothing_is_deleted_in_a_trace_that_is_a_link_and_what_it_names_stays(
+    tmp_path: Path, outside: Path
+) -> None:
+    wanted = blob(tmp_path, b"of a trace that lies elsewhere")
+    record(tmp_path, TRACE_ID, [wanted], days=8).rename(outside / TRACE_ID)
+    (tmp_path / NEW_ID).symlink_to(outside)
+    (tmp_path / TRACE_ID).symlink_to(outside / TRACE_ID)
+    before = sorted(outside.rglob("*"))
+    assert prune(tmp_path) == Pruned()
+    assert sorted(outside.rglob("*")) == before
+    assert os.listdir(tmp_path / "blobs") == [wanted.sha256]
+
+
+def test_r31_a_trace_that_becomes_a_link_while_it_is_put_away_is_given_back(tmp_path: Path, outside: Path) -> None:
+    (tmp_path / TRACE_ID).symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    assert delete_trace(tmp_path / TRACE_ID, time.time()) is None
+    assert sorted(outside.rglob("*")) == before
+    assert os.listdir(tmp_path) == [TRACE_ID]
+
+
+def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
+    record(tmp_path / "store", TRACE_ID, days=8)
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    assert prune(tmp_path / "link").traces == [TRACE_ID]
 
 
 # ---- beside others ---------------------------------------------------------------------------------------------------

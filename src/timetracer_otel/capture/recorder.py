@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
@@ -135,10 +135,11 @@ class Recorder:
             self._outbox.add(*self._due(segment))
         self._send()
 
-    def spans_exported(self, spans: Iterable[ReadableSpan]) -> None:
+    def spans_exported(self, spans: Sequence[ReadableSpan]) -> None:
         """Adds ended spans that were never announced, in any order; those whose parent is unknown wait for it."""
         with self._lock:
-            grown = dict.fromkeys(self._adopt(span) for span in spans)
+            # An exporter gets children before their parents: the other way round none has to wait.
+            grown = dict.fromkeys(self._adopt(span) for span in reversed(spans))
             for segment in grown:
                 if segment is not None:
                     self._outbox.add(*self._due(segment))

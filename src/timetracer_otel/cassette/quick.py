@@ -68,11 +68,6 @@ def _marked(leaf: object) -> Value:
     return values.encode(bytes(leaf))  # type: ignore[no-any-return]  # JSON
 
 
-def dumps_nested(document: Mapping[str, Value], payloads: Sequence[str]) -> bytes:
-    """`dumps` of a document whose fields named by `payloads` are any data, if there, the others text and numbers."""
-    return dumps_around(document, payload_texts(document, payloads))
-
-
 def payload_texts(document: Mapping[str, Value], payloads: Sequence[str]) -> dict[str, bytes]:
     """The JSON text of each of these fields that is there."""
     return {name: dumps(document[name], values.MAX_DEPTH - 1) for name in payloads if name in document}

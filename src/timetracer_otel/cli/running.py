@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
         code = _task(arguments)()
         sys.stdout.flush()
     except ParseError as error:
-        return _refuse(_parse_message(error))
+        return _refuse(_parse_message(error, arguments))
     except BrokenPipeError:  # `timetracer-otel list | head`
         _forget_stdout()
         return BROKEN_PIPE
@@ -55,10 +55,12 @@ def _refuse(message: str) -> int:
     return BAD_INPUT
 
 
-def _parse_message(error: Exception) -> str:
+def _parse_message(error: Exception, arguments: Sequence[str]) -> str:
     message = " ".join(error.format_message().split())  # type: ignore[attr-defined]  # every ClickException has it
     if message.startswith("No such command"):
         return f"{message.rstrip('.')}; the commands are {', '.join(COMMANDS)}"
+    if message.startswith("No such option") and list(arguments[:1]) == ["exec"] and "--" not in arguments:
+        return f"{message.rstrip('.')}; put -- before the program that is to run"
     return message
 
 

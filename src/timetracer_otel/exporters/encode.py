@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from timetracer_otel.store.blobs import BlobWriter
     from timetracer_otel.store.pending import Pending, Spool
 
+ADOPT_S: Final = 0.05
 TRACES_MAX: Final = 256
 """Traces whose secrets are remembered for their later parts."""
 
@@ -80,8 +81,8 @@ class Encoder:
             self._judge(batch)
 
     def adopt(self) -> None:
-        """What dead processes left in the store becomes part of its traces."""
-        adopt(Path(self._settings.store))
+        """What dead processes left in the store becomes part of its traces, as far as an app has time for it."""
+        adopt(Path(self._settings.store), ADOPT_S)
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 

@@ -21,12 +21,14 @@ TO_DO_USED_UP: Final = "make the call as often as it was recorded, or record aga
 TO_DO_CUT: Final = "raise the limit that cut it (`timetracer-otel doctor` shows them), and record again"
 TO_DO_NOT_KEPT: Final = "record again; answers of this kind may be beyond this release, see the README"
 TO_DO_NO_ROOM: Final = "make room for the store (`timetracer-otel prune`), and record again"
+TO_DO_LOST: Final = "record again: the recording lost it, and the log of the application says why"
 TO_DO_UNREDACTABLE: Final = (
     "record again with a smaller body: text that is too large to be scrubbed of secrets is not kept"
 )
 TO_DO_BY_REASON: Final = {
     **dict.fromkeys(("limit", "trace", "in_flight", "environment"), TO_DO_CUT),
     **dict.fromkeys(("store", "store_max", "free_min"), TO_DO_NO_ROOM),
+    **dict.fromkeys(("spill", "open", "encode", "interrupted"), TO_DO_LOST),
     "unredactable": TO_DO_UNREDACTABLE,
 }
 """By the reason for which a payload is missing."""
@@ -41,7 +43,7 @@ def render(report: Report) -> str:
         _differences(report),
         _listed("recorded but not made", [_unused(each) for each in report.unused]),
         _listed("ambiguous, answered in recorded order", [_request(each) for each in report.ambiguous]),
-        _listed("stands for another value", [_mapping(each) for each in report.mappings]),
+        _listed("made anew in the replay, taken for the recorded value", [_mapping(each) for each in report.mappings]),
         _listed("answers that hold redacted values", [_redacted(each) for each in report.redacted]),
         _listed("not compared", [f"{safe(each['path'])}: {safe(each['reason'])}" for each in report.ignored]),
         _traceback(report),

@@ -30,7 +30,7 @@ def delete_file(path: Path, before_s: float) -> int | None:
 
 
 def delete_trace(folder: Path, before_s: float) -> int | None:
-    """The bytes of its parts; None if it is gone already, or was used since that time. Raises OSError.
+    """The bytes of its parts; None if it is gone already, a link, or was used since that time. Raises OSError.
 
     What else somebody put into the folder stays there.
     """
@@ -39,7 +39,7 @@ def delete_trace(folder: Path, before_s: float) -> int | None:
         os.rename(folder, aside)
     except FileNotFoundError:
         return None
-    if newest_s(aside) >= before_s:
+    if aside.is_symlink() or newest_s(aside) >= before_s:
         _give_back(aside, folder)
         return None
     size = delete_parts(aside)

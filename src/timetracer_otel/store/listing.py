@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from timetracer_otel.cassette import Cassette, Entry, Part, Segment, merge, partly_sampled, service_of, start_ns
+from timetracer_otel.cassette.allowance import Allowance
 from timetracer_otel.errors import CassetteError, DamagedCassette
 from timetracer_otel.store.names import part_files, trace_folders
 from timetracer_otel.store.reading import read_part
@@ -98,16 +99,17 @@ def list_traces(root: Path) -> Listing:
 def _readable_parts(folder: Path) -> tuple[list[Part], list[str]]:
     parts: list[Part] = []
     problems: list[str] = []
+    allowance = Allowance()
     for path in part_files(folder):
         try:
-            parts.append(_part_of(folder, path))
+            parts.append(_part_of(folder, path, allowance))
         except CassetteError as error:
             problems.append(str(error))
     return parts, problems
 
 
-def _part_of(folder: Path, path: Path) -> Part:
-    part = read_part(path)
+def _part_of(folder: Path, path: Path, allowance: Allowance) -> Part:
+    part = read_part(path, allowance)
     if part.trace_id != folder.name:
         raise DamagedCassette(str(path), f"it is a part of trace {part.trace_id}")
     return part

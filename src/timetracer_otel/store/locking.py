@@ -41,6 +41,11 @@ class Lock:
         """Whether others find it: nobody has deleted the folder."""
         return (self.folder / NAME).exists()
 
+    def renew(self) -> None:
+        """It is held again, should the application have read that file and so have lost it."""
+        if self.descriptor is not None and self.key[0] == os.getpid():  # a fork has the descriptor, but not the lock
+            _try(self.descriptor)
+
     def release(self) -> None:
         """Others may take it then; the file stays."""
         if self.descriptor is not None:

@@ -103,10 +103,24 @@ def trace_folders(root: Path) -> list[Path]:
 
 
 def process_folders(root: Path) -> list[Path]:
-    """Folders of processes in a store's `pending/`, by id; none if there is no such folder. Raises OSError."""
+    """Folders of processes in a store's `pending/`, by id. None if there is no such folder, or behind a link.
+
+    Raises OSError.
+    """
     folder = root / PENDING
-    found = [folder / name for name in sorted(_names_in(folder)) if _PROCESS.fullmatch(name)]
-    return [path for path in found if path.is_dir() and not path.is_symlink()]
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                each.name for each in entries if _PROCESS.fullmatch(each.name) and each.is_dir(follow_symlinks=False)
+            ]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [] if folder.is_symlink() else [folder / name for name in sorted(found)]
+
+
+def linked_folders(root: Path) -> list[Path]:
+    """Those of a store that are links: what lies behind them may be somebody else's."""
+    return [path for name in (PROCESSES, BLOBS, PENDING) if (path := root / name).is_symlink()]
 
 
 def pending_files(folder: Path) -> list[Path]:

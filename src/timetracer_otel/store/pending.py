@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from timetracer_otel.cassette.compression import compress
 from timetracer_otel.store import locking
-from timetracer_otel.store.atomic import make_folder, write_atomically
+from timetracer_otel.store.atomic import make_own_folder, write_atomically
 from timetracer_otel.store.blobs import BlobWriter
 from timetracer_otel.store.limits import Room
 from timetracer_otel.store.names import (
@@ -49,7 +49,11 @@ class Spool:
         self._room.take(len(data))
         self._size += len(data)
         self._is_torn = True  # a line of which a full disk took a part is closed by the next one, and ignored
-        _append(self.path, data)
+        try:
+            _append(self.path, data)
+        except FileNotFoundError:  # somebody has deleted it; its part will say all that it said
+            self._room.give(len(data))
+            self._size -= len(data)
         self._is_torn = False
 
     def remove(self) -> None:
@@ -82,6 +86,8 @@ class Pending:
         """Everybody sees from now on that this process lives."""
         with self._claiming:
             if self._is_claimed:
+                if self._lock is not None:
+                    self._lock.renew()
                 return
             # None if another Store of this process holds it: that one lives as long.
             self._lock = self._lock or locking.claim(self._folder)
@@ -162,7 +168,7 @@ def move_held(root: Path, held: Path) -> None:
     if home is None:
         raise ValueError(f"{held.name!r} is no name of a held part")
     target = root.joinpath(*home)
-    make_folder(target.parent)
+    make_own_folder(target.parent)
     os.replace(held, target)
 
 

@@ -19,6 +19,7 @@ from timetracer_otel.store.names import (
     blob_files,
     environment_files,
     is_temporary,
+    linked_folders,
     part_files,
     pending_files,
     process_folders,
@@ -48,8 +49,11 @@ class Pruned:
 def prune(root: Path, older_s: float, is_dry_run: bool, track: Track) -> Pruned:
     """Deletes traces whose newest file is older than that, and what no other trace needs.
 
-    What dead processes left is adopted first. A dry run changes nothing. Raises OSError if the store cannot be read.
+    What dead processes left is adopted first. A dry run changes nothing, nor is anything done behind a link: whose it
+    is, nobody knows. Raises OSError if the store cannot be read.
     """
+    if linked := linked_folders(root):
+        return Pruned(problems=[f"{linked[0]}: it is a link, so nothing is deleted from this store"])
     if not is_dry_run:
         adopt(root)
     return _Pruning(root, older_s, is_dry_run).run(track)
@@ -88,7 +92,8 @@ class _Pruning:
             if folder.name in unfinished or not self._is_pruned(folder):
                 for path in part_files(folder):
                     references.look_at(path)
-                self._prune_temporary(folder)
+                if not folder.is_symlink():
+                    self._prune_temporary(folder)
 
     def _is_pruned(self, folder: Path) -> bool:
         try:

@@ -59,9 +59,9 @@ def read_process(files: Sequence[Path]) -> list[EnvironmentPart]:
     return [load_environment(read(path), str(path), *opening) for path in files]
 
 
-def read_part(path: Path) -> Part:
+def read_part(path: Path, allowance: Allowance) -> Part:
     """What lies beside it is not read: see `cassette.load`. Raises CassetteError."""
-    return load_part(read(path), str(path))
+    return load_part(read(path), str(path), None, allowance)
 
 
 def _merged(parts: Sequence[Part], path: Path, opening: Opening) -> Cassette:

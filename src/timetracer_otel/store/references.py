@@ -9,6 +9,7 @@ from typing import Final
 
 import orjson
 
+from timetracer_otel.cassette.allowance import Allowance
 from timetracer_otel.cassette.compression import decompress
 from timetracer_otel.errors import DamagedCassette
 from timetracer_otel.store.files import read_regular
@@ -67,9 +68,10 @@ class References:
 
 
 def _text(path: Path) -> bytes:
-    """Raises DamagedCassette, FileNotFoundError, and ValueError if something of it is missing."""
+    """Raises DamagedCassette, FileNotFoundError, and ValueError if something is missing or too much."""
     data = read_regular(path)
     text = decompress(data)
     if text is data and _JSON.search(path.name):  # without a checksum: it could be cut
+        Allowance().take(text)
         orjson.loads(text)
     return text
