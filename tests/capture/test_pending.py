@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode, use_span
 from tests.capture.test_recorder import Shelf, end, start
 from timetracer_otel.capture import segments
 from timetracer_otel.capture.recorder import Recorder
-from timetracer_otel.capture.segments import SegmentBatch, SpoolBatch, Verdict
+from timetracer_otel.capture.segments import KeepDecision, SegmentBatch, SpoolBatch
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.config import KIB, MIB, Keep, Settings
 
@@ -78,9 +78,9 @@ def test_an_early_part_is_held_while_nobody_knows_whether_it_is_kept(shelf: Shel
     exchange(recorder, root, 11 * KIB)
     root.set_status(StatusCode.ERROR)
     end(recorder, root)
-    assert kinds(shelf) == ["SegmentBatch(held)", "Verdict", "SegmentBatch"]
-    (verdict,) = only(shelf, Verdict)
-    assert verdict.is_kept
+    assert kinds(shelf) == ["SegmentBatch(held)", "KeepDecision", "SegmentBatch"]
+    (decision,) = only(shelf, KeepDecision)
+    assert decision.is_kept
 
 
 def test_a_held_part_is_dropped_when_its_root_ends_well(shelf: Shelf) -> None:
@@ -88,10 +88,10 @@ def test_a_held_part_is_dropped_when_its_root_ends_well(shelf: Shelf) -> None:
     root = start(recorder)
     exchange(recorder, root, 11 * KIB)
     end(recorder, root)
-    assert kinds(shelf) == ["SegmentBatch(held)", "Verdict"]
-    (verdict,) = only(shelf, Verdict)
-    assert not verdict.is_kept
-    assert (verdict.trace_id, verdict.root_id) == (root.context.trace_id, root.context.span_id)
+    assert kinds(shelf) == ["SegmentBatch(held)", "KeepDecision"]
+    (decision,) = only(shelf, KeepDecision)
+    assert not decision.is_kept
+    assert (decision.trace_id, decision.root_id) == (root.context.trace_id, root.context.span_id)
 
 
 def test_an_error_in_a_part_that_was_held_decides_at_once(shelf: Shelf) -> None:
@@ -151,7 +151,7 @@ def test_the_spool_of_a_segment_that_is_not_kept_gets_its_verdict(shelf: Shelf) 
     root = start(recorder)
     exchange(recorder, root, 1)
     end(recorder, root)
-    assert kinds(shelf) == ["SpoolBatch", "Verdict"]
+    assert kinds(shelf) == ["SpoolBatch", "KeepDecision"]
 
 
 @pytest.mark.parametrize(("is_forked", "kind"), [(False, SpanKind.CONSUMER), (True, SpanKind.SERVER)])

@@ -248,3 +248,24 @@ def test_r28_exchanges_of_a_span_that_is_not_sampled_are_recorded_where_that_is_
         recording_all.active.recorder.close(captured, {"rows": 1}, 10)
     (exchange,) = recording_all.cassette().segments[0].exchanges
     assert exchange.result == {"rows": 1}
+
+
+def test_an_app_still_reaches_its_own_sampler(record: Callable[[Settings], Recording], tmp_path: Path) -> None:
+    class Adjustable(Sampler):
+        rate = 1.0
+
+        def set_rate(self, rate: float) -> None:
+            self.rate = rate
+
+        def should_sample(self, *arguments: Any, **named: Any) -> SamplingResult:
+            return SamplingResult(Decision.DROP)
+
+        def get_description(self) -> str:
+            return "adjustable"
+
+    own = Adjustable()
+    provider: Any = TracerProvider(sampler=own, shutdown_on_exit=False)
+    record(Settings(store=str(tmp_path), record_unsampled=True))
+    assert active.attach(provider)
+    provider.sampler.set_rate(0.5)
+    assert (own.rate, provider.sampler.rate) == (0.5, 0.5)

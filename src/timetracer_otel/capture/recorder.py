@@ -28,7 +28,7 @@ from timetracer_otel.capture.lineage import Lineage
 from timetracer_otel.capture.losses import Losses
 from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.outbox import Outbox
-from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch, SegmentState, Sink, Verdict
+from timetracer_otel.capture.segments import Batch, EnvironmentBatch, KeepDecision, SegmentBatch, SegmentState, Sink
 from timetracer_otel.capture.table import Captured, Spill
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Recorder:
         self._decide(segment, is_last)
         if segment.is_kept is False:
             return self._forget(segment)
-        return (*self._verdict(segment), self._part(segment, is_done, is_final=is_done or is_last))
+        return (*self._decision(segment), self._part(segment, is_done, is_final=is_done or is_last))
 
     def _decide(self, segment: SegmentState, is_last: bool) -> None:
         """A segment that the end of the process cuts off is kept: nobody knows what it would have become."""
@@ -205,12 +205,12 @@ class Recorder:
         segment.is_spooled = False  # whoever writes the part takes the spool away
         return batch
 
-    def _verdict(self, segment: SegmentState) -> tuple[Batch, ...]:
+    def _decision(self, segment: SegmentState) -> tuple[Batch, ...]:
         """For what waits in `pending/`, once it is known."""
         if segment.is_kept is None or not (segment.is_held or (segment.is_spooled and not segment.is_kept)):
             return ()
         segment.is_held = segment.is_spooled = False
-        return (Verdict(segment.trace_id, segment.root_id, segment.is_kept, segment.is_server),)
+        return (KeepDecision(segment.trace_id, segment.root_id, segment.is_kept, segment.is_server),)
 
     def _leave(self, segment: SegmentState) -> None:
         """A root that is no entry: its exchanges belong to the environment, or to nothing."""
@@ -228,7 +228,7 @@ class Recorder:
         for captured in segment.exchanges:
             captured.is_forgotten = True
         segment.empty()
-        return self._verdict(segment)
+        return self._decision(segment)
 
     # ---- environment -------------------------------------------------------------------------------------------------
 

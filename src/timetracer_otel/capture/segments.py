@@ -183,7 +183,7 @@ class SegmentBatch:
     is_server: bool = False
     """The root is of kind SERVER: its thread has a client waiting."""
     is_held: bool = False
-    """TIMETRACER_KEEP has not decided yet: it waits in `pending/` for a `Verdict`."""
+    """TIMETRACER_KEEP has not decided yet: it waits in `pending/` for a `KeepDecision`."""
     size: int = 0
     """Bytes of payloads, as the recorder counts them: what `Recorder.written` gives back."""
     parent_segment: int | None = None
@@ -222,7 +222,7 @@ class SpoolBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class KeepDecision:
     """What becomes of that which waits in `pending/` for a segment."""
 
     trace_id: int
@@ -233,7 +233,7 @@ class Verdict:
     dropped: ClassVar[Mapping[str, int]] = {}
 
 
-Batch: TypeAlias = "SegmentBatch | EnvironmentBatch | SpoolBatch | Verdict"
+Batch: TypeAlias = "SegmentBatch | EnvironmentBatch | SpoolBatch | KeepDecision"
 
 Key: TypeAlias = "tuple[int, int] | None"
 """Trace id and root span id of a segment; None for an environment, whose parts need no order."""

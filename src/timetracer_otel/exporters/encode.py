@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from timetracer_otel.capture import process
-from timetracer_otel.capture.segments import EnvironmentBatch, SegmentBatch, SpoolBatch, Verdict
+from timetracer_otel.capture.segments import EnvironmentBatch, KeepDecision, SegmentBatch, SpoolBatch
 from timetracer_otel.cassette import (
     EnvironmentPart,
     Part,
@@ -78,7 +78,7 @@ class Encoder:
         elif isinstance(batch, SpoolBatch):
             self._spool(batch)
         else:
-            self._judge(batch)
+            self._settle(batch)
 
     def adopt(self) -> None:
         """What dead processes left in the store becomes part of its traces, as far as an app has time for it."""
@@ -183,14 +183,14 @@ class Encoder:
         if spool is not None:
             spool.remove()
 
-    def _judge(self, verdict: Verdict) -> None:
+    def _settle(self, decision: KeepDecision) -> None:
         pending = self._pending()
-        trace_id, root_id = format_trace_id(verdict.trace_id), format_span_id(verdict.root_id)
-        if verdict.is_kept:
+        trace_id, root_id = format_trace_id(decision.trace_id), format_span_id(decision.root_id)
+        if decision.is_kept:
             pending.keep(trace_id, root_id)
         else:
             pending.drop(trace_id, root_id)
-            self._remove_spool(verdict.trace_id, verdict.root_id)
+            self._remove_spool(decision.trace_id, decision.root_id)
 
     def close(self) -> None:
         """Nothing more comes: what is left in `pending/` is the lock, and it goes."""

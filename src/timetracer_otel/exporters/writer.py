@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
-from timetracer_otel.capture.segments import Key, Verdict, key_of
+from timetracer_otel.capture.segments import KeepDecision, Key, key_of
 from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters.spill import DiskSpill
 
@@ -80,7 +80,7 @@ class Writer:
         key = key_of(batch)
         if not self._is_background(batch) and self._has_caught_up(key):
             self._write(batch)
-        elif self._queue.qsize() >= QUEUED_MAX_BATCHES and not isinstance(batch, Verdict):
+        elif self._queue.qsize() >= QUEUED_MAX_BATCHES and not isinstance(batch, KeepDecision):
             self.ledger.lost(batch, "queue")
         else:
             self._count(key, 1)
