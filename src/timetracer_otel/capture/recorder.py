@@ -138,8 +138,7 @@ class Recorder:
     def spans_exported(self, spans: Sequence[ReadableSpan]) -> None:
         """Adds ended spans that were never announced, in any order; those whose parent is unknown wait for it."""
         with self._lock:
-            # An exporter gets children before their parents: the other way round none has to wait.
-            grown = dict.fromkeys(self._adopt(span) for span in reversed(spans))
+            grown = dict.fromkeys(self._adopt(span) for span in spans)
             for segment in grown:
                 if segment is not None:
                     self._outbox.add(*self._due(segment))
