@@ -93,7 +93,8 @@ class StoreFull(TimetracerError, OSError):
         self.errno, self.strerror, self.filename = errno.ENOSPC, str(self), path
 
     def __str__(self) -> str:
-        limit = f"TIMETRACER_{self.reason.upper()} ({self.limit_bytes / 2**20:g} MiB)"
+        size = f"{self.limit_bytes / 2**20:g} MiB" if self.limit_bytes >= 2**20 else f"{self.limit_bytes} bytes"
+        limit = f"TIMETRACER_{self.reason.upper()} ({size})"
         advice = "nothing is written until there is room; see `timetracer-otel prune`, or set another limit"
         if self.reason == "free_min":
             return f"{self.path}: its disk would have less free than {limit}; {advice}"
