@@ -12,6 +12,7 @@ from typing import Final
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Connection, Exchange, Value
+from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Asked, Question
 from timetracer_otel.replay import explain
 from timetracer_otel.replay.candidates import Place
@@ -62,10 +63,14 @@ class Session:
         return not self._unused
 
     def connections(self, lib: str) -> Sequence[Connection]:
-        return [connection for connection in self.recorded.connections if connection.driver == lib]
+        spoken = registry.wire(lib)
+        return [each for each in self.recorded.connections if registry.wire(each.driver) == spoken]
 
     def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
-        return self._library.known(lib, shape)
+        found = self._library.known(lib, shape)
+        # A table may have changed between two executions: what is asked for next says best how it looks now.
+        ahead = next((each for each in found if each.id in self._unused), None)
+        return found if ahead is None or ahead is found[0] else [ahead, *found]
 
     def made(self, value: uuid.UUID) -> None:
         """An id that this replay made and the recording did not."""
@@ -111,10 +116,12 @@ class Session:
         return exchange
 
     def _index(self, lib: str) -> Index:
-        if lib not in self._indexes:
-            own = sorted((e for e in self.recorded.exchanges if e.signature.lib == lib), key=lambda e: (e.at_ns, e.id))
-            self._indexes[lib] = Index((e, self._library.question(e), self._place_of(e)) for e in own)
-        return self._indexes[lib]
+        wire = registry.wire(lib)
+        if wire not in self._indexes:
+            own = (e for e in self.recorded.exchanges if registry.wire(e.signature.lib) == wire)
+            ordered = sorted(own, key=lambda e: (e.at_ns, e.id))
+            self._indexes[wire] = Index((e, self._library.question(e), self._place_of(e)) for e in ordered)
+        return self._indexes[wire]
 
     def _place_of(self, exchange: Exchange) -> Place:
         return Place(exchange.transaction, exchange.connection, self._paths.get(exchange.span_id or "", ()))
@@ -188,7 +195,7 @@ class Session:
     def _lost_request(self, question: Question) -> Exchange | None:
         """One that was too large to be kept, with its values or all of its statement: it may be what is asked for.
         Each excuses one miss."""
-        own = ((e, self._library.question(e)) for e in self._lost.values() if e.signature.lib == question.lib)
+        own = ((e, self._library.question(e)) for e in self._lost.values() if _speak_alike(e, question))
         lost = next((e for e, q in own if not q.text or (q.shape == question.shape and not q.slots)), None)
         if lost is not None:
             del self._lost[lost.id]
@@ -210,6 +217,10 @@ class Session:
         is_again = key in self._missing
         self._missing.add(key)
         return is_again
+
+
+def _speak_alike(exchange: Exchange, question: Question) -> bool:
+    return registry.wire(exchange.signature.lib) == registry.wire(question.lib)
 
 
 def _key(question: Question) -> Hashable:

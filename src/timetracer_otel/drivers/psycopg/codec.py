@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.psycopg.masking import mask
+from timetracer_otel.drivers.postgres.masking import mask
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
     FATAL_ERROR,

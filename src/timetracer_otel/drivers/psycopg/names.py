@@ -11,24 +11,6 @@ from timetracer_otel.drivers.missing import MissingNames
 ABSENT: Final = object()
 
 
-class Patches:
-    """Attributes replaced in an owner (class or module), each put back by `undo`."""
-
-    def __init__(self) -> None:
-        self._done: list[tuple[Any, str, Any]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._done)
-
-    def put(self, owner: Any, name: str, new: Any) -> None:
-        self._done.append((owner, name, vars(owner)[name]))
-        setattr(owner, name, new)
-
-    def undo(self) -> None:
-        while self._done:
-            setattr(*self._done.pop())
-
-
 def base(cls: type, name: str) -> Any:
     """The ancestor of that name; ABSENT if there is none."""
     return next((ancestor for ancestor in cls.__mro__ if ancestor.__name__ == name), ABSENT)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
+from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.psycopg import hooks
-from timetracer_otel.drivers.psycopg.names import ABSENT, Patches, base, module_of, require
+from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_of, require
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
 LOST: Final = "statements are not recorded"

@@ -9,9 +9,10 @@ from weakref import WeakValueDictionary
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
-from timetracer_otel.drivers.psycopg.answers import Claim, SessionAnswers
-from timetracer_otel.drivers.psycopg.names import Patches, require
-from timetracer_otel.drivers.psycopg.questions import question_of
+from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
+from timetracer_otel.drivers.postgres.questions import question_of
+from timetracer_otel.drivers.psycopg.names import require
 from timetracer_otel.drivers.psycopg.redirect import SERVICE_VARIABLES, redirected
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.wire.postgres.backend import Backend
@@ -32,7 +33,7 @@ class Stub:
         self._port = host.serve(LIBRARY, self._backend)
 
     def _backend(self, number: int) -> ServerCore:
-        answers = SessionAnswers(number, self._unclaimed, lambda: self._dialled)
+        answers = SessionAnswers(LIBRARY, number, self._unclaimed, lambda: self._dialled)
         self._answers[number] = answers
         return Backend(number, answers, self._cancel)
 

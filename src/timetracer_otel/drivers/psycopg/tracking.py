@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
+
+from timetracer_otel.drivers.postgres import numbers
 
 if TYPE_CHECKING:
     from psycopg._pipeline_base import BasePipeline
@@ -118,7 +119,7 @@ class Tracked:
         if status != ACTIVE:
             self.in_transaction = self.in_transaction and status != IDLE
             if not self.in_transaction and (status != IDLE or begins(statement)):
-                self.transaction, self.in_transaction = next(_transactions), True
+                self.transaction, self.in_transaction = next(numbers.transactions), True
         return self.transaction if self.in_transaction else None
 
 
@@ -134,9 +135,6 @@ class Pipelined:
 
 connections: WeakKeyDictionary[PGconn, Tracked] = WeakKeyDictionary()
 pipelines: WeakKeyDictionary[BasePipeline, Pipelined] = WeakKeyDictionary()
-numbers = itertools.count(1)
-"""Connections of this process."""
-_transactions = itertools.count(1)  # one count for all connections: replay finds a transaction by its number alone
 
 
 def begins(statement: bytes) -> bool:

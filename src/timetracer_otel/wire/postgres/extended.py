@@ -44,6 +44,11 @@ class _Portal:
         results = self.outcome.answer.results
         return results[0].table if results else None
 
+    @property
+    def has_more(self) -> bool:
+        """The server had more rows than were read of it."""
+        return any(result.has_more for result in self.outcome.answer.results)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -77,7 +82,7 @@ class ExtendedProtocol:
             statement = Statement(prepared.sql, self._parameters(prepared, request))
         except DamagedCassette as error:
             return Step(failed=self._outcomes.refusal(Statement(prepared.sql), str(error)))
-        outcome = self._checked(self._outcomes.of(statement), request)
+        outcome = self._checked(self._outcomes.of(statement), prepared, request)
         if not outcome.is_recorded:
             return Step(failed=outcome)
         portal = _Portal(outcome, ())
@@ -127,13 +132,13 @@ class ExtendedProtocol:
         declared = prepared.declared
         if prepared.described is not None:  # the client sends binary values by what Describe told it
             declared = prepared.described.parameter_oids
-        elif BINARY in request.formats and not all(declared[: len(request.values)]):
+        elif BINARY in request.formats and not (all(declared) and len(declared) >= len(request.values)):
             declared = self._description(prepared).parameter_oids
         padded = declared + (0,) * len(request.values)
         return tuple(Parameter(*each) for each in zip(padded, request.formats, request.values, strict=False))
 
-    def _checked(self, outcome: Outcome, request: Bind) -> Outcome:
-        """Refuses what the extended protocol cannot carry."""
+    def _checked(self, outcome: Outcome, prepared: _Prepared, request: Bind) -> Outcome:
+        """Refuses what the extended protocol cannot carry, or not to a client that was told of other columns."""
         results = outcome.answer.results
         if len(results) > 1:
             return self._outcomes.refusal(outcome.statement, "several results are recorded, a portal gives one")
@@ -141,6 +146,9 @@ class ExtendedProtocol:
         if table is not None and len(request.result_formats) not in (0, 1, len(table.columns)):
             reason = f"{len(table.columns)} columns are recorded, the client expects {len(request.result_formats)}"
             return self._outcomes.refusal(outcome.statement, reason)
+        told = prepared.described.columns if prepared.described is not None else None
+        if table is not None and told is not None and [one.oid for one in told] != [one.oid for one in table.columns]:
+            return self._outcomes.refusal(outcome.statement, "other columns are recorded than when it was prepared")
         return outcome
 
     def _description(self, prepared: _Prepared) -> Description:
@@ -199,6 +207,8 @@ class ExtendedProtocol:
         sent = notices + b"".join(page)
         if is_page:
             return Step(sent + messages.PORTAL_SUSPENDED)
+        if portal.has_more:
+            raise Unconvertible("more rows are asked for than were read when it was recorded")
         portal.is_done = True
         return self._finish(portal, sent, len(page))
 

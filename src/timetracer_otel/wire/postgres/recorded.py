@@ -1,6 +1,7 @@
 """A recorded exchange (`docs/cassette-format.md`, "db.query") as values that the backend and the comparison work with.
 
-Its result stands in wire form (columns of bytes, of str where the format is text) or in readable form (rows of text).
+Its result stands in wire form (columns of bytes, of str where the format is text, or all rows packed in one) or in
+readable form (rows of text).
 A cassette may be a stranger's: what has not the shape that it should have raises DamagedCassette, nothing else.
 """
 
@@ -12,15 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload
-from timetracer_otel.errors import DamagedCassette
+from timetracer_otel.errors import DamagedCassette, WireError
 from timetracer_otel.wire.postgres.answers import Parameter
 from timetracer_otel.wire.postgres.messages import Column, command_complete, error_response, row_description
+from timetracer_otel.wire.postgres.packed import unpacked
 
 TEXT, BINARY = 0, 1
 
 EMPTY_ROWS_MAX: Final = 1 << 20
 """Rows without columns are a mere number in the cassette, and memory here."""
-MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error)
+MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error, WireError)
 """What reading a payload raises that has not the shape of an exchange."""
 
 
@@ -41,6 +43,8 @@ class Result:
 
     table: Table | None
     tag: str | None
+    has_more: bool = False
+    """Of a cursor that was not read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def _result(data: Mapping[str, Any]) -> Result:
     tag = data.get("tag")
     if tag is not None:
         command_complete(tag)  # raises for what cannot be sent
-    return Result(_table(data) if "columns" in data else None, tag)
+    return Result(_table(unpacked(data)) if "columns" in data else None, tag, bool(data.get("more")))
 
 
 def _table(data: Mapping[str, Any]) -> Table:

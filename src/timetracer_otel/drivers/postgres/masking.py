@@ -1,4 +1,4 @@
-"""Secrets in an exchange of psycopg: by column and parameter names, inside JSON, and by pattern in text.
+"""Secrets in an exchange with PostgreSQL: by column and parameter names, inside JSON, and by pattern in text.
 
 What a statement's names decide is decided once per statement; values are looked at one by one only after one look at
 all of them together said that something may be there. A type that holds no marker gets a stand-in of its own type.
@@ -14,10 +14,11 @@ from typing import Any, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.psycopg.error_fields import mask_fields
-from timetracer_otel.drivers.psycopg.stand_ins import PLAIN, Cell, by_name, by_pattern, known_rule, octets
+from timetracer_otel.drivers.postgres.error_fields import mask_fields
+from timetracer_otel.drivers.postgres.stand_ins import PLAIN, Cell, by_name, by_pattern, known_rule, octets
 from timetracer_otel.drivers.statements import SHAPES_MAX, mask_statement, rules_of_parameters
 from timetracer_otel.redaction import Redactor
+from timetracer_otel.wire.postgres.packed import is_packed, unpacked
 
 Paths: TypeAlias = tuple[str, ...]
 RuleOf: TypeAlias = Callable[[str], "str | None"]
@@ -107,6 +108,8 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
     """One result in wire form (`values`, by column) or in readable form (`rows`, by row)."""
     if "columns" not in answer:
         return answer
+    if is_packed(answer):
+        return _packed(answer, path, redactor, paths)
     is_readable = "values" not in answer
     table: Any = list(zip(*cast(Any, answer["rows"]), strict=True)) if is_readable else answer["values"]
     columns = cast("Sequence[Mapping[str, Any]]", answer["columns"])
@@ -127,6 +130,18 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
         if is_readable
         else {**answer, "values": masked}
     )
+
+
+def _packed(answer: Payload, path: str, redactor: Redactor, paths: list[str]) -> Payload:
+    """Rows in one piece stay in one unless something in them may have to be masked."""
+    columns, data = cast("Sequence[Mapping[str, Any]]", answer["columns"]), cast("bytes", answer["data"])
+    names = tuple([column["name"] for column in columns])
+    is_clean = not any(_column_rules(names, redactor.rule_of)) and not redactor.has_places
+    if is_clean and not redactor.suspicious(data) and not any(secret in data for secret in redactor.known()):
+        return answer
+    found = len(paths)
+    masked = _answer(unpacked(answer), path, redactor, paths)
+    return masked if len(paths) > found else answer
 
 
 @lru_cache(maxsize=SHAPES_MAX)

@@ -13,8 +13,7 @@ from typing import Final, overload
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked
-from timetracer_otel.drivers.psycopg.questions import question, shape
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY
+from timetracer_otel.drivers.postgres.questions import described, question, shape
 from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping
@@ -42,10 +41,11 @@ class SessionAnswers:
     """Implements `wire.postgres.answers.Answers` for one connection of the stub."""
 
     def __init__(
-        self, number: int, unclaimed: Callable[[], Claim], connections: Callable[[], Sequence[Connection]]
+        self, lib: str, number: int, unclaimed: Callable[[], Claim], connections: Callable[[], Sequence[Connection]]
     ) -> None:
         """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first."""
-        self._number, self._unclaimed, self._connections = number, unclaimed, connections
+        self._lib, self._number = lib, number
+        self._unclaimed, self._connections = unclaimed, connections
         self._cancelled = threading.Event()
         self.claim: Claim | None = None
 
@@ -64,7 +64,7 @@ class SessionAnswers:
         claim = self._current()
         asked = self._asked(claim.asked, statement, transaction)
         is_inside = asked.transaction is not None
-        wanted = question(statement.sql, statement.parameters, claim.database, is_inside)
+        wanted = question(self._lib, statement.sql, statement.parameters, claim.database, is_inside)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
@@ -73,7 +73,7 @@ class SessionAnswers:
         if exchange is not None:
             self._wait_to_be_cancelled(exchange)
             return Answer(exchange.request, exchange.result)
-        if not statement.parameters and _may_make_up(statement.sql, claim):
+        if not statement.parameters and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
 
@@ -84,11 +84,13 @@ class SessionAnswers:
             self._cancelled.clear()
 
     def shapes(self, sql: str) -> Sequence[Answer]:
-        return _Whole(self._current().source.known(LIBRARY, shape(sql)))
+        source = self._current().source
+        run = _Whole(source.known(self._lib, shape(sql)))
+        return run or _Whole(source.known(self._lib, described(sql)))
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()
-        wanted = question(statement.sql, statement.parameters, claim.database)
+        wanted = question(self._lib, statement.sql, statement.parameters, claim.database)
         if is_gap:
             claim.source.undecided(f"{wanted.text}: {problem}")
         return claim.source.miss(wanted, replace(claim.asked, connection=self._number), note=problem)
@@ -107,7 +109,7 @@ class SessionAnswers:
         """The transaction has failed here, and not in the recording: nothing that was recorded fits any more."""
         if is_housekeeping(statement.sql) and _moves(statement.sql):
             return Synthesise()
-        wanted = question(statement.sql, statement.parameters, claim.database)
+        wanted = question(self._lib, statement.sql, statement.parameters, claim.database)
         return Miss(claim.source.miss(wanted, asked, consequent=True))
 
 
@@ -142,18 +144,19 @@ def _was_cancelled(exchange: Exchange) -> bool:
     return isinstance(error, Mapping) and (error.get("C"), error.get("M")) == CANCELLED
 
 
-def _may_make_up(sql: str, claim: Claim) -> bool:
+def _may_make_up(sql: str, claim: Claim, lib: str) -> bool:
     if not is_housekeeping(sql):
         return False
-    return claim.source.is_environment or all(_is_added(verb, move, sql, claim) for verb, move in _statements(sql))
+    return claim.source.is_environment or all(_is_added(each, sql, claim, lib) for each in _statements(sql))
 
 
-def _is_added(verb: str, move: Move | None, sql: str, claim: Claim) -> bool:
+def _is_added(statement: tuple[str, Move | None], sql: str, claim: Claim, lib: str) -> bool:
     """True for what a driver or a pool adds by itself, inside an entry."""
+    verb, move = statement
     if move is Move.BEGIN or verb in OF_DRIVERS or not claim.asked.frame:
         return True
     # A pool configures each new connection alike, and replay may open more of them.
-    return move is None and bool(claim.source.known(LIBRARY, shape(sql)))
+    return move is None and bool(claim.source.known(lib, shape(sql)))
 
 
 def _statements(sql: str) -> list[tuple[str, Move | None]]:
