@@ -282,6 +282,106 @@ async def own_warm_pool(dsn: str) -> Any:
     return given
 
 
+async def alchemy(dsn: str) -> Any:
+    """SQLAlchemy over asyncpg: core and ORM, a failed flush, a savepoint, a stream."""
+    import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+    from tests.drivers.asyncpg.orm import Base, Item
+
+    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://").partition("?")[0])
+    given: list[Any] = []
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.drop_all)
+        await connection.run_sync(Base.metadata.create_all)
+    async with AsyncSession(engine, expire_on_commit=False) as session:
+        items = [Item(name=f"n{i}", price=Decimal(i) / 4, extra={"i": i}) for i in range(5)]
+        session.add_all(items)
+        await session.commit()
+        given += [each.id for each in items]
+        try:
+            async with session.begin_nested():
+                session.add(Item(name="n1", price=Decimal(1), extra={}))
+        except sa.exc.IntegrityError as error:
+            given.append(str(error.orig))
+        found = await session.scalars(sa.select(Item).where(Item.price > Decimal("0.4")).order_by(Item.id))
+        given += [(each.name, each.price, each.extra) for each in found]
+        stream = await session.stream(sa.select(Item.id).order_by(Item.id))
+        given += [row async for row in stream]
+        await session.commit()
+    await engine.dispose()
+    return given
+
+
+async def own_alchemy_warm(dsn: str) -> Any:
+    """An engine that was warm before the trace, cold in replay."""
+    import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://").partition("?")[0])
+    if PART == "record":
+        async with engine.connect() as connection:
+            await connection.execute(sa.text("select 0"))
+    with trace.get_tracer("tests").start_as_current_span("warm"):
+        async with engine.connect() as connection:
+            given = (await connection.execute(sa.text("select :a + 1"), {"a": 1})).all()
+    await engine.dispose()
+    return given
+
+
+async def own_by_psycopg(dsn: str) -> Any:
+    """Recorded with psycopg, replayed through asyncpg."""
+    return await (_psycopg(dsn) if PART == "record" else _asyncpg(dsn))
+
+
+async def own_by_asyncpg(dsn: str) -> Any:
+    """Recorded with asyncpg, replayed through psycopg."""
+    return await (_asyncpg(dsn) if PART == "record" else _psycopg(dsn))
+
+
+BOTH = (
+    "select 1::int2, 70000, 5000000000::int8, true, 'é'::text, 0.5::float8, 1.50::numeric, '2024-02-29'::date, "
+    "'2024-02-29 12:30:01.5'::timestamp, '2024-02-29 12:30:01+02'::timestamptz, '\\x00ff'::bytea, "
+    "'6f1c9a52-3b1e-4b43-9f61-5a2b4b1f0d3e'::uuid, '{1,NULL,3}'::int4[], null::text, generate_series(1, 30)"
+)
+
+
+async def _psycopg(dsn: str) -> Any:
+    import psycopg
+
+    with trace.get_tracer("tests").start_as_current_span("both"):
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            rows = await (await connection.execute(BOTH)).fetchall()
+            sent = await (await connection.execute("select %s::text || %s::int", ("a", 7))).fetchone()
+            async with connection.transaction():
+                inside = await (await connection.execute("select %s::date", (dt.date(2024, 2, 29),))).fetchone()
+            try:
+                await connection.execute("select 1/0")
+            except psycopg.Error as error:
+                failed = type(error).__name__, error.sqlstate
+    return _same(rows), tuple(sent or ()), tuple(inside or ()), failed
+
+
+async def _asyncpg(dsn: str) -> Any:
+    with trace.get_tracer("tests").start_as_current_span("both"):
+        async with connected(dsn) as connection:
+            rows = await connection.fetch(BOTH)
+            sent = await connection.fetch("select $1::text || $2::int", "a", 7)
+            async with connection.transaction():
+                inside = await connection.fetch("select $1::date", dt.date(2024, 2, 29))
+            try:
+                await connection.fetch("select 1/0")
+            except asyncpg.PostgresError as error:
+                failed = type(error).__name__.replace("Error", ""), error.sqlstate
+    return _same(rows), tuple(sent[0]), tuple(inside[0]), failed
+
+
+def _same(rows: Any) -> Any:
+    """psycopg gives moments in the session's time zone, asyncpg in UTC."""
+    utc = dt.timezone.utc
+    return [tuple(v.astimezone(utc) if isinstance(v, dt.datetime) and v.tzinfo else v for v in row) for row in rows]
+
+
 SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (
     values,
     calls,
@@ -294,4 +394,5 @@ SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (
     changed,
     settings,
     uncached,
+    alchemy,
 )

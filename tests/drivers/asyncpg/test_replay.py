@@ -35,3 +35,19 @@ def test_a_request_recorded_on_warm_connections_replays_cold(postgres: PostgresS
     assert (replayed.said, replayed.unused) == ((), ())
     assert replayed.recorded[0].startswith("BEGIN")
     assert not [each for each in replayed.recorded if "pg_type" in each or "pg_advisory" in each]
+
+
+def test_an_engine_that_was_warm_replays_cold(postgres: PostgresServer, tmp_path: Path) -> None:
+    recorded = record("own_alchemy_warm", postgres.dsn, tmp_path)
+    replayed = replay("own_alchemy_warm", PRODUCTION, tmp_path)
+    assert replayed.given == recorded.given
+    assert (replayed.said, replayed.unused) == ((), ())
+    assert len(replayed.recorded) == 3
+
+
+@pytest.mark.parametrize("scenario", ["own_by_psycopg", "own_by_asyncpg"])
+def test_a_cassette_of_one_driver_answers_the_other(postgres: PostgresServer, tmp_path: Path, scenario: str) -> None:
+    recorded = record(scenario, postgres.dsn, tmp_path)
+    replayed = replay(scenario, PRODUCTION, tmp_path)
+    assert replayed.given == recorded.given
+    assert (replayed.said, replayed.unused) == ((), ())

@@ -17,7 +17,7 @@ from timetracer_otel.drivers.asyncpg.tracking import Operation
 from timetracer_otel.errors import Unconvertible
 from timetracer_otel.wire.postgres import oids
 from timetracer_otel.wire.postgres.containers import Array, array_from_binary, array_to_binary
-from timetracer_otel.wire.postgres.responses import cells, response
+from timetracer_otel.wire.postgres.responses import cells, response, spans
 
 OID_ARRAY, TEXT_ARRAY = 1028, 1009
 BINARY: Final = 1
@@ -62,7 +62,8 @@ def learnt(operation: Operation) -> Learnt | None:
     if heard.error is not None or not heard.results:
         return None
     columns = [column.name for column in operation.prepared.shape.columns or ()]
-    rows = [_read(columns, cells(row)) for row in heard.results[0].rows]
+    pieces = heard.results[0].rows
+    rows = [_read(columns, cells(piece[start:end])) for piece in pieces for _, start, end in spans(piece)]
     if operation.prepared.housework is Housework.CATALOGUE:
         return Learnt(types={row["oid"]: {k: v for k, v in row.items() if k != "depth"} for row in rows})
     name, schema = _bound(b"".join(operation.said))

@@ -53,6 +53,12 @@ class AsyncpgCodec:
 CODEC: Final = AsyncpgCodec()
 
 
+def result_of(operation: Operation) -> Payload:
+    """What the server answered to a statement."""
+    bind, _ = _bound(operation, 0)
+    return _result(operation, Received(operation.heard), bind, 0)
+
+
 def _halves(sent: Sent, received: object) -> tuple[Payload, Payload]:
     operation = sent.operation
     bind, execute = _bound(operation, sent.at)
@@ -80,7 +86,7 @@ def _described(sent: Sent, _: object) -> tuple[Payload, Payload]:
 
 def _bound(operation: Operation, at: int) -> tuple[Bind | None, Execute | None]:
     """Bind and the first Execute of this exchange; none where a statement went out as a simple query."""
-    if operation.kind not in (Kind.STATEMENT, Kind.MANY, Kind.PORTAL):
+    if operation.kind not in (Kind.STATEMENT, Kind.MANY, Kind.PORTAL, Kind.OWN):
         return None, None
     said = _execution(operation, at)[0] if operation.kind is Kind.MANY else b"".join(operation.said)
     requests = list(FrontendReader(is_started=True).receive(said))
@@ -153,8 +159,8 @@ def _join(heard: Response) -> None:
     """One result of all the pages of a portal."""
     if len(heard.results) > 1:
         rows = [row for result in heard.results for row in result.rows]
-        last = heard.results[-1]
-        heard.results[:] = [Result(last.columns, last.formats, len(rows), rows, last.tag)]
+        count, last = sum(result.count for result in heard.results), heard.results[-1]
+        heard.results[:] = [Result(last.columns, last.formats, count, rows, last.tag)]
 
 
 def _answer(result: Result, described: Sequence[Column] | None, asked: Sequence[int], operation: Operation) -> Payload:
@@ -170,12 +176,16 @@ def _answer(result: Result, described: Sequence[Column] | None, asked: Sequence[
     if result.count >= PACKED_MIN_ROWS:
         table[PACKED] = b"".join(result.rows)
     else:
-        table["values"] = columns([cells(row) for row in result.rows], formats)
+        table["values"] = columns(_rows(result), formats)
     if result.tag is not None:
         table["tag"] = result.tag
     elif operation.kind is Kind.PORTAL:
         table["more"] = True
     return table
+
+
+def _rows(result: Result) -> list[list[bytes | None]]:
+    return [cells(piece[start:end]) for piece in result.rows for _, start, end in spans(piece)]
 
 
 def _spread(formats: Sequence[int], width: int) -> list[int]:

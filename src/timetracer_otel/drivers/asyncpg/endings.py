@@ -22,6 +22,8 @@ UNFINISHED: Final = (BIND_COMPLETE, PORTAL_SUSPENDED)
 
 def end(protocol: Any, tracked: Tracked, operation: Operation, failed: bool = False) -> None:
     """The answer is whole."""
+    if operation.prepared.greeting is not None and operation.kind in (Kind.STATEMENT, Kind.OWN):
+        introduction.greeted(tracked, operation)
     if operation.kind is Kind.STATEMENT:
         close(operation)
     elif operation.kind is Kind.PREPARE:

@@ -38,7 +38,7 @@ def executing(protocol: Any, state: Any, args: object, portal_name: str = "", *_
     if prepared.housework is not None:
         return _own(tracked, prepared)
     if not _is_heard(tracked):
-        return None
+        return _own(tracked, prepared)
     return _coming(tracked, Operation(Kind.PORTAL if portal_name else Kind.STATEMENT, prepared, portal_name))
 
 
@@ -90,7 +90,8 @@ def _is_heard(tracked: Tracked) -> bool:
 
 
 def _own(tracked: Tracked, prepared: Prepared) -> Operation | None:
-    return _coming(tracked, Operation(Kind.OWN, prepared)) if prepared.housework in LEARNS else None
+    is_wanted = prepared.housework in LEARNS or prepared.greeting is not None
+    return _coming(tracked, Operation(Kind.OWN, prepared)) if is_wanted else None
 
 
 def _coming(tracked: Tracked, operation: Operation) -> Operation:

@@ -6,11 +6,14 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from timetracer_otel.capture.table import Tape, tape
+from timetracer_otel.cassette.model import Payload
 from timetracer_otel.drivers.asyncpg import catalogue
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Operation, Tracked
+from timetracer_otel.drivers.postgres.greetings import FIELD
 from timetracer_otel.wire.postgres.responses import statuses
 
-SERVER_VERSION: Final = "server_version"
+_greetings: Final[dict[str, dict[str, Payload]]] = {}
+"""By target, for all its connections: an engine greets a server once."""
 
 
 def tracked(address: Any, parameters: Any) -> Tracked:
@@ -33,7 +36,7 @@ def listening(known: Tracked) -> Tape | None:
 
 
 def introduce(known: Tracked, active: Tape) -> None:
-    greeted(known)
+    shake_hands(known)
     active.connected(
         known.number,
         LIBRARY,
@@ -44,11 +47,12 @@ def introduce(known: Tracked, active: Tape) -> None:
             "user": known.user,
             **({"types": list(known.types.values())} if known.types else {}),
             **({"type_names": dict(known.names)} if known.names else {}),
+            **({FIELD: dict(said)} if (said := _greetings.get(known.target)) else {}),
         },
     )
 
 
-def greeted(known: Tracked) -> None:
+def shake_hands(known: Tracked) -> None:
     """The server has said what it says to begin with. The rest of that, such as SCRAM's, is forgotten."""
     if known.handshake is not None:
         said, known.handshake = b"".join(known.handshake), None
@@ -62,5 +66,18 @@ def learn(known: Tracked, operation: Operation) -> None:
         return
     known.types.update(learnt.types)
     known.names.update(learnt.names)
+    if known.tape is not None and known.tape is tape():
+        introduce(known, known.tape)
+
+
+def greeted(known: Tracked, operation: Operation) -> None:
+    """The server has answered what an engine asks when it connects for the first time."""
+    from timetracer_otel.drivers.asyncpg.codec import result_of
+
+    name, result = operation.prepared.greeting, result_of(operation)
+    said = _greetings.setdefault(known.target, {})
+    if name is None or "error" in result or name in said:
+        return
+    said[name] = result
     if known.tape is not None and known.tape is tape():
         introduce(known, known.tape)

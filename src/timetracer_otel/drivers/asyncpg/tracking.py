@@ -10,6 +10,7 @@ from timetracer_otel.cassette.model import Value
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asyncpg.housework import Housework, housework
 from timetracer_otel.drivers.postgres import numbers
+from timetracer_otel.drivers.postgres.greetings import greeting
 from timetracer_otel.wire.postgres.responses import Shape, shape
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ UNNAMED_MAX: Final = 16
 class Prepared:
     """A statement as the server described it: to be taken apart by whoever needs it, once."""
 
-    __slots__ = ("_shape", "described", "housework", "sql", "unrun")
+    __slots__ = ("_shape", "described", "greeting", "housework", "sql", "unrun")
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
         self.housework: Housework | None = housework(sql)
+        self.greeting = greeting(sql)
         self.described: list[bytes] = []
         """The answer to Parse and Describe."""
         self.unrun: Captured | None = None

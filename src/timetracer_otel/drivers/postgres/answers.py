@@ -13,6 +13,7 @@ from typing import Final, overload
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked
+from timetracer_otel.drivers.postgres.greetings import greeting, recorded_greeting
 from timetracer_otel.drivers.postgres.questions import described, question, shape
 from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
 from timetracer_otel.wire.postgres.statements import parts
@@ -48,6 +49,8 @@ class SessionAnswers:
         self._unclaimed, self._connections = unclaimed, connections
         self._cancelled = threading.Event()
         self.claim: Claim | None = None
+        self._has_greeted = False
+        """The last thing that was asked is what an engine asks when it connects, and nobody has recorded it here."""
 
     def cancel(self) -> None:
         """The client gives up what it waits for."""
@@ -69,10 +72,16 @@ class SessionAnswers:
             return self._after_miss(claim, statement, asked)
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
         # answered out of the order in which they were recorded. A transaction does bind.
+        if self._ends_greetings(statement.sql):
+            return Synthesise()
         exchange = claim.source.take(wanted, replace(asked, connection=None))
         if exchange is not None:
+            self._has_greeted = False
             self._wait_to_be_cancelled(exchange)
             return Answer(exchange.request, exchange.result)
+        if (greeted := self._greeted(statement.sql, claim)) is not None:
+            self._has_greeted = True
+            return greeted
         if not statement.parameters and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
@@ -86,7 +95,26 @@ class SessionAnswers:
     def shapes(self, sql: str) -> Sequence[Answer]:
         source = self._current().source
         run = _Whole(source.known(self._lib, shape(sql)))
-        return run or _Whole(source.known(self._lib, described(sql)))
+        if run or (run := _Whole(source.known(self._lib, described(sql)))):
+            return run
+        greeted = self._greeted(sql, self._current())
+        return () if greeted is None else (greeted,)
+
+    def _ends_greetings(self, sql: str) -> bool:
+        """An engine greets in a transaction of its own, which is not the recorded one."""
+        has_greeted = self._has_greeted and Move.ROLLBACK in _moves(sql)
+        self._has_greeted = self._has_greeted and not has_greeted
+        return has_greeted
+
+    def _greeted(self, sql: str, claim: Claim) -> Answer | None:
+        """What the server answers to an engine that connects for the first time."""
+        if greeting(sql) is None:
+            return None
+        known = next(iter(_Whole(claim.source.known(self._lib, shape(sql)))), None)
+        if known is not None:
+            return known
+        result = recorded_greeting(sql, claim.source.connections(self._lib))
+        return None if result is None else Answer({}, result)
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()

@@ -25,7 +25,7 @@ ROW_DESCRIPTION, PARAMETER_DESCRIPTION, PARAMETER_STATUS = b"TtS"
 
 @dataclass(slots=True)
 class Result:
-    """Of one statement. `rows` are DataRow messages as received, with their headers."""
+    """Of one statement. `rows` are DataRow messages as received, one after the other in each piece."""
 
     columns: Sequence[Column] | None = None
     formats: Sequence[int] = ()
@@ -81,10 +81,10 @@ def is_ended(data: bytes) -> bool:
 def response(data: bytes) -> Response:
     """All that `data` says. Raises WireError."""
     heard, current = Response(), Result()
-    for kind, start, end in spans(data):
+    for kind, start, end, count in _messages(data):
         if kind == ROW:
             current.rows.append(data[start:end])
-            current.count += 1
+            current.count += count
         elif kind == ROW_DESCRIPTION:
             current.columns, current.formats = row_description(data[start + 5 : end])
         elif kind in (COMPLETE, EMPTY):
@@ -100,6 +100,28 @@ def response(data: bytes) -> Response:
     if not current.is_empty:
         heard.results.append(current)
     return heard
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """(kind, start, end, count): as `spans`, but rows that follow each other are one."""
+    at, size, header = 0, len(data), _HEADER.size
+    unpack = _HEADER.unpack_from
+    while at + header <= size:
+        start, count = at, 0
+        first = kind = data[at]
+        while kind == first and at + header <= size:
+            kind, length = unpack(data, at)
+            if length < 4:
+                raise WireError(f"PostgreSQL server message {chr(kind)!r}: length {length} is below 4")
+            if kind != first or at + 1 + length > size:
+                break
+            at += 1 + length
+            count += 1
+            if first != ROW:
+                break
+        if not count:
+            return
+        yield first, start, at, count
 
 
 def shape(data: bytes) -> Shape:
