@@ -70,7 +70,9 @@ class Session:
         found = self._library.known(lib, shape)
         # A table may have changed between two executions: what is asked for next says best how it looks now.
         ahead = next((each for each in found if each.id in self._unused), None)
-        return found if ahead is None or ahead is found[0] else [ahead, *found]
+        if ahead is None or ahead is found[0]:
+            return found
+        return [ahead, *(each for each in found if each is not ahead)]
 
     def made(self, value: uuid.UUID) -> None:
         """An id that this replay made and the recording did not."""
