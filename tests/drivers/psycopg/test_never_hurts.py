@@ -27,6 +27,7 @@ HOOKS = (
     "preparing",
     "executing_prepared",
     "commanding",
+    "describing",
     "answered",
     "answered_in_pipeline",
     "left_pipeline",

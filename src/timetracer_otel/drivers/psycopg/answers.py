@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Final, overload
 
 from timetracer_otel.cassette.model import Connection, Exchange
-from timetracer_otel.drivers.base import AnswerSource, Asked
+from timetracer_otel.drivers.base import AnswerSource, Asked, Question
+from timetracer_otel.drivers.psycopg.cursors import ELSEWHERE, Cursors
 from timetracer_otel.drivers.psycopg.questions import question, shape
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY
+from timetracer_otel.drivers.psycopg.tracking import DESCRIBE, LIBRARY, QUERY
 from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
+from timetracer_otel.wire.postgres.cursors import CursorCommand, cursor_command
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping
 from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
@@ -42,11 +44,17 @@ class SessionAnswers:
     """Implements `wire.postgres.answers.Answers` for one connection of the stub."""
 
     def __init__(
-        self, number: int, unclaimed: Callable[[], Claim], connections: Callable[[], Sequence[Connection]]
+        self,
+        number: int,
+        unclaimed: Callable[[], Claim],
+        connections: Callable[[], Sequence[Connection]],
+        fetched: set[str] | None = None,
     ) -> None:
-        """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first."""
+        """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first.
+        `fetched` are the pages of cursors that any connection of this replay has taken."""
         self._number, self._unclaimed, self._connections = number, unclaimed, connections
         self._cancelled = threading.Event()
+        self._cursors = Cursors(set() if fetched is None else fetched)
         self.claim: Claim | None = None
 
     def cancel(self) -> None:
@@ -63,19 +71,47 @@ class SessionAnswers:
     def answer(self, statement: Statement, transaction: Transaction) -> Reply:
         claim = self._current()
         asked = self._asked(claim.asked, statement, transaction)
-        is_inside = asked.transaction is not None
-        wanted = question(statement.sql, statement.parameters, claim.database, is_inside)
+        about = cursor_command(statement.sql)
+        wanted = self._question(statement, about, claim, asked.transaction is not None)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
+        if about is not None and (reply := self._of_cursor(about, wanted, claim, asked)) is not None:
+            return reply
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
         # answered out of the order in which they were recorded. A transaction does bind.
         exchange = claim.source.take(wanted, replace(asked, connection=None))
         if exchange is not None:
+            if about is not None:
+                self._cursors.answered(about, exchange)
             self._wait_to_be_cancelled(exchange)
             return Answer(exchange.request, exchange.result)
-        if not statement.parameters and _may_make_up(statement.sql, claim):
+        if not statement.parameters and statement.portal is None and _may_make_up(statement.sql, claim):
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
+
+    def _question(
+        self, statement: Statement, about: CursorCommand | None, claim: Claim, is_inside: bool | None = None
+    ) -> Question:
+        name = statement.portal if statement.portal is not None else about.name if about is not None else None
+        return question(
+            statement.sql,
+            statement.parameters,
+            claim.database,
+            is_inside,
+            op=QUERY if statement.portal is None else DESCRIBE,
+            cursor=None if name is None else self._cursors.recorded(name),
+        )
+
+    def _of_cursor(self, about: CursorCommand, wanted: Question, claim: Claim, asked: Asked) -> Reply | None:
+        """Of a cursor that is read in pages, or that stands where the recorded one never did; None for all else."""
+        if self._cursors.is_elsewhere(about):
+            return Miss(claim.source.miss(wanted, asked, note=ELSEWHERE))
+        if not about.is_page:
+            return None
+        page = self._cursors.get(about.name).fetch(
+            about.max_rows, lambda: claim.source.take(wanted, replace(asked, connection=None))
+        )
+        return page or Miss(claim.source.miss(wanted, asked))
 
     def _wait_to_be_cancelled(self, exchange: Exchange) -> None:
         """An app's timeout must run out again: answered at once, the error would come where none was before."""
@@ -88,7 +124,7 @@ class SessionAnswers:
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()
-        wanted = question(statement.sql, statement.parameters, claim.database)
+        wanted = self._question(statement, cursor_command(statement.sql), claim)
         if is_gap:
             claim.source.undecided(f"{wanted.text}: {problem}")
         return claim.source.miss(wanted, replace(claim.asked, connection=self._number), note=problem)
@@ -107,7 +143,7 @@ class SessionAnswers:
         """The transaction has failed here, and not in the recording: nothing that was recorded fits any more."""
         if is_housekeeping(statement.sql) and _moves(statement.sql):
             return Synthesise()
-        wanted = question(statement.sql, statement.parameters, claim.database)
+        wanted = self._question(statement, cursor_command(statement.sql), claim)
         return Miss(claim.source.miss(wanted, asked, consequent=True))
 
 

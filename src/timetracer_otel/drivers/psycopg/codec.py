@@ -11,6 +11,7 @@ from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.psycopg.masking import mask
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
+    DESCRIBE,
     FATAL_ERROR,
     LIBRARY,
     Received,
@@ -50,7 +51,7 @@ class PsycopgCodec:
             method=verb(statement),
             url=sent.database,
             request=_request(sent, statement),
-            result=_result(received) if isinstance(received, Received) else {},
+            result=_result(sent, received) if isinstance(received, Received) else {},
             target=sent.target,
             is_plain=True,
         )
@@ -63,7 +64,7 @@ CODEC: Final = PsycopgCodec()
 
 
 def _request(sent: Sent, statement: str) -> Payload:
-    request: dict[str, Value] = {"op": "command" if sent.is_command else "query", "statement": statement}
+    request: dict[str, Value] = {"op": sent.op, "statement": statement}
     if sent.parameters:
         formats = sent.formats or (0,) * len(sent.parameters)
         request["parameters"] = [_value(*pair) for pair in zip(sent.parameters, formats, strict=True)]
@@ -71,6 +72,8 @@ def _request(sent: Sent, statement: str) -> Payload:
         request["parameter_formats"] = [int(code) for code in formats]
     if sent.prepared is not None:
         request["prepared"] = True
+    if sent.cursor is not None:
+        request["cursor"], request["cursor_moves"] = sent.cursor
     request["result_format"] = sent.result_format
     return request
 
@@ -85,14 +88,14 @@ def _value(value: bytes | None, code: int) -> Cell:
         return value
 
 
-def _result(received: Received) -> Payload:
+def _result(sent: Sent, received: Received) -> Payload:
     result: dict[str, Value] = {}
     if received.error is not None:
         return {"lost": received.error}
     last = received.results[-1]
     failed = last.status == FATAL_ERROR
     if answers := received.results[:-1] if failed else received.results:
-        result["results"] = [_answer(each) for each in answers]
+        result["results"] = [_shape(each) if sent.op == DESCRIBE else _answer(each) for each in answers]
     if failed:
         result["error"] = _fields(diagnostics(last))
     if received.notices:
@@ -117,6 +120,18 @@ def _answer(result: PGresult) -> Payload:
         "rows": result.ntuples,
         "values": _columns(result),
         "tag": tag,
+    }
+
+
+def _shape(result: PGresult) -> Payload:
+    """Of a cursor: columns without rows, and no command that completed."""
+    fields = range(result.nfields)
+    formats = [int(result.fformat(field)) for field in fields]
+    return {
+        "columns": [_column(result, f) for f in fields],
+        "formats": formats,
+        "rows": 0,
+        "values": [[] for _ in fields],
     }
 
 

@@ -1,33 +1,44 @@
 """Requests of psycopg in canonical form: what is recorded and what is asked in replay become the same `Question`.
 
-How a statement travelled does not count: by simple or extended query, prepared or not, in text or in binary.
+How a statement travelled does not count: by simple or extended query, prepared or not, in text or in binary. Nor does
+the name of a cursor, or how many of its next rows are fetched at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.cassette.model import Exchange, Payload
 from timetracer_otel.drivers.base import Question, Slot
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY
+from timetracer_otel.drivers.psycopg.tracking import DESCRIBE, LIBRARY, QUERY
 from timetracer_otel.wire.postgres import recorded
 from timetracer_otel.wire.postgres.answers import Parameter
+from timetracer_otel.wire.postgres.cursors import cursor_command, nameless
 from timetracer_otel.wire.postgres.statements import normalise, parts, verb
 from timetracer_otel.wire.postgres.transaction import command
 from timetracer_otel.wire.postgres.values import canonical, instant_ns, shown
 
 
 def question(
-    sql: str, parameters: Sequence[Parameter], database: str | None, in_transaction: bool | None = None
+    sql: str,
+    parameters: Sequence[Parameter],
+    database: str | None,
+    in_transaction: bool | None = None,
+    op: str = QUERY,
+    cursor: Hashable = None,
 ) -> Question:
-    """The canonical form of a statement with its bound values."""
+    """The canonical form of a statement with its bound values; `cursor` says which one it is about, in the words of the
+    recording: its number and how often it was moved; None if that is not known."""
     return Question(
         lib=LIBRARY,
         method=verb(sql),
         url=database or "",
-        shape=shape(sql),
+        shape=shape(sql, op),
         text=normalise(sql),
-        slots=tuple(_slot(index, parameter) for index, parameter in enumerate(parameters)),
+        slots=(
+            *(_slot(index, parameter) for index, parameter in enumerate(parameters)),
+            *_cursor_slots(sql, op, cursor),
+        ),
         database=database,
         # BEGIN, COMMIT and their like are on the border.
         in_transaction=None if any(command(each) for each in parts(sql)) else in_transaction,
@@ -36,14 +47,35 @@ def question(
 
 def question_of(exchange: Exchange) -> Question:
     """Of a recorded request. Raises DamagedCassette."""
-    sql = str(exchange.request.get("statement", ""))
-    bound, database = recorded.parameters(exchange.request), exchange.signature.url or None
-    return question(sql, bound, database, exchange.transaction is not None)
+    request = exchange.request
+    sql, op = str(request.get("statement", "")), str(request.get("op", QUERY))
+    bound, database = recorded.parameters(request), exchange.signature.url or None
+    return question(sql, bound, database, exchange.transaction is not None, op, cursor_of(request))
 
 
-def shape(sql: str) -> Hashable:
+def cursor_of(request: Payload) -> tuple[int, int] | None:
+    """Number of the cursor that a recorded request is about, and how often that had been moved."""
+    number, moves = request.get("cursor"), request.get("cursor_moves", 0)
+    return (number, moves) if isinstance(number, int) and isinstance(moves, int) else None
+
+
+def shape(sql: str, op: str = QUERY) -> Hashable:
     """The statement without its values."""
-    return ("query", normalise(sql))
+    if op == DESCRIBE:
+        return (DESCRIBE,)
+    about = cursor_command(sql)
+    if about is None:
+        return ("query", normalise(sql))
+    return ("fetch",) if about.is_page else ("query", nameless(sql))
+
+
+def _cursor_slots(sql: str, op: str, cursor: Hashable) -> tuple[Slot, ...]:
+    """Which cursor it is, and from where it goes on: two that are open at once must not get each other's rows."""
+    about = None if op == DESCRIBE else cursor_command(sql)
+    if op != DESCRIBE and (about is None or about.verb == "DECLARE"):
+        return ()
+    name = about.name if about is not None else sql
+    return (Slot(path="cursor", key=name if cursor is None else cursor, shown=name),)
 
 
 def _slot(index: int, parameter: Parameter) -> Slot:

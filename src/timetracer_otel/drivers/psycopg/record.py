@@ -124,6 +124,7 @@ def _taps() -> Iterator[Tap]:
     yield Tap(cursor, "_send_prepare", _sending(guard(hooks.preparing), not_sent))
     yield Tap(cursor, "_send_query_prepared", _sending(guard(hooks.executing_prepared), not_sent))
     yield Tap(connection, "_exec_command", _commanding(guard(hooks.commanding), not_sent))
+    yield Tap(server, "_describe_gen", _commanding(guard(hooks.describing), not_sent))
     yield Tap(connection, "_notice_handler", _before_static(guard(hooks.noticed)))
     yield Tap(pipeline, "_process_results", _before(guard(hooks.answered_in_pipeline)))
     yield Tap(pipeline, "_exit", _before(guard(hooks.left_pipeline)))

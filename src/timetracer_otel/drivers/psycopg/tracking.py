@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from timetracer_otel.capture.table import Captured, Tape
 
 LIBRARY: Final = "psycopg"
+QUERY: Final = "query"
+COMMAND: Final = "command"
+"""Sent by the driver itself, such as BEGIN."""
+DESCRIBE: Final = "describe"
+"""The columns of a cursor are asked for."""
 IDLE: Final = 0
 ACTIVE: Final = 1
 """PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR."""
@@ -26,15 +32,24 @@ PIPELINE_ABORTED: Final = 11
 """ExecStatusType of libpq."""
 DIAGNOSTIC_FIELDS: Final = b"SVCMDHPpqWstcdnFLR"
 """What errors and notices may hold. Source: PostgreSQL protocol 3.0, "Error and Notice Message Fields"."""
+CURSORS_MAX: Final = 256
+"""Names that one connection remembers."""
+_CURSOR_WORDS: Final = frozenset({b"DECLA", b"FETCH", b"MOVE ", b"CLOSE"})
+_CURSOR: Final = re.compile(
+    rb"""(?is)DECLARE\s+(?P<declared>"(?:[^"]|"")*"|\w+)|(?:FETCH|MOVE|CLOSE)\b.*?(?P<last>"(?:[^"]|"")*"|\w+)[\s;]*\Z"""
+)
+_PAGE: Final = re.compile(rb"(?i)FETCH\s+(?:FORWARD\s+|NEXT\s+)?(?:(?:\d+|ALL)\s+)?(?:FROM|IN)\s")
+"""FETCH that goes on where the one before has ended."""
 
 
 class Sent:
     """A request as it was handed to libpq. Not a dataclass: one is made per statement, on the hot path."""
 
     __slots__ = (
+        "cursor",
         "database",
         "formats",
-        "is_command",
+        "op",
         "parameters",
         "prepared",
         "result_format",
@@ -51,17 +66,18 @@ class Sent:
         types: Sequence[int] = (),
         formats: Sequence[int] = (),
         result_format: int = 0,
-        is_command: bool = False,
+        op: str = QUERY,
         prepared: bytes | None = None,
     ) -> None:
         self.target, self.database = tracked.target, tracked.database
         self.statement = statement
         self.parameters, self.types, self.formats = parameters, types, formats
         self.result_format = result_format
-        self.is_command = is_command
-        """Sent by the driver itself, such as BEGIN."""
+        self.op = op
         self.prepared = prepared
         """Name of the prepared statement that it runs."""
+        self.cursor: tuple[int, int] | None = None
+        """The cursor of SQL that it declares, reads, moves, describes or closes, and how often that was moved before."""
 
 
 class Received:
@@ -79,12 +95,51 @@ class Received:
         self.results, self.status, self.notices, self.error = results, status, notices, error
 
 
+class Cursors:
+    """The cursors of one connection by their names: the number of each, which is its own in the process, and how often
+    it was moved."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int]] = {}
+
+    def of(self, statement: bytes) -> tuple[int, int] | None:
+        """The cursor that `statement` is about, if it is about one; DECLARE makes it, MOVE moves it."""
+        if statement[:5].upper() not in _CURSOR_WORDS:
+            return None
+        found = _CURSOR.match(statement)
+        if found is None:
+            return None
+        name = _unquoted(found["declared"] or found["last"])
+        if found["declared"] is not None:
+            return self._declare(name)
+        known = self._known.get(name)
+        if known is not None and _PAGE.match(statement) is None:
+            self._known[name] = (known[0], known[1] + 1)
+        return known
+
+    def _declare(self, name: bytes) -> tuple[int, int]:
+        known = self._known[name] = (next(_cursors), 0)
+        if len(self._known) > CURSORS_MAX:
+            del self._known[next(iter(self._known))]
+        return known
+
+    def named(self, name: bytes) -> tuple[int, int] | None:
+        return self._known.get(name)
+
+
+def _unquoted(name: bytes) -> bytes:
+    return name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name.lower()
+
+
 class Tracked:
     """One connection. Used by one thread or task at a time, as psycopg's own lock sees to."""
 
     __slots__ = (
         "__weakref__",
         "begun",
+        "cursors",
         "database",
         "in_transaction",
         "is_preparing",
@@ -109,6 +164,7 @@ class Tracked:
         self.notices: list[Mapping[str, bytes]] = []
         self.transaction = 0
         self.in_transaction = False
+        self.cursors = Cursors()
 
     def transaction_of(self, status: int, statement: bytes) -> int | None:
         """The number of the transaction that `statement` runs in, when it is sent in `status`; None outside of one.
@@ -136,6 +192,7 @@ connections: WeakKeyDictionary[PGconn, Tracked] = WeakKeyDictionary()
 pipelines: WeakKeyDictionary[BasePipeline, Pipelined] = WeakKeyDictionary()
 numbers = itertools.count(1)
 """Connections of this process."""
+_cursors = itertools.count(1)
 _transactions = itertools.count(1)  # one count for all connections: replay finds a transaction by its number alone
 
 

@@ -30,6 +30,8 @@ class Statement:
     sql: str
     parameters: tuple[Parameter, ...] = ()
     is_simple: bool = False
+    portal: str | None = None
+    """Set for Describe of a portal that SQL has made (DECLARE): its name. `sql` is then what people call that."""
 
 
 @dataclass(frozen=True, slots=True)
