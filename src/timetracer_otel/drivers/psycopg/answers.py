@@ -15,10 +15,11 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked, Question
 from timetracer_otel.drivers.psycopg.cursors import ELSEWHERE, Cursors
 from timetracer_otel.drivers.psycopg.questions import question, shape
-from timetracer_otel.drivers.psycopg.tracking import DESCRIBE, LIBRARY, QUERY
-from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
+from timetracer_otel.drivers.psycopg.tracking import COPY_IN, DESCRIBE, LIBRARY, QUERY
+from timetracer_otel.wire.postgres.answers import Answer, CopyFormats, Miss, Reply, Startup, Statement, Synthesise
 from timetracer_otel.wire.postgres.cursors import CursorCommand, cursor_command
-from timetracer_otel.wire.postgres.statements import parts
+from timetracer_otel.wire.postgres.recorded import copied
+from timetracer_otel.wire.postgres.statements import parts, verb
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping
 from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
 
@@ -98,8 +99,9 @@ class SessionAnswers:
             statement.parameters,
             claim.database,
             is_inside,
-            op=QUERY if statement.portal is None else DESCRIBE,
+            op=COPY_IN if statement.copied is not None else QUERY if statement.portal is None else DESCRIBE,
             cursor=None if name is None else self._cursors.recorded(name),
+            copied=statement.copied,
         )
 
     def _of_cursor(self, about: CursorCommand, wanted: Question, claim: Claim, asked: Asked) -> Reply | None:
@@ -121,6 +123,13 @@ class SessionAnswers:
 
     def shapes(self, sql: str) -> Sequence[Answer]:
         return _Whole(self._current().source.known(LIBRARY, shape(sql)))
+
+    def copy_in(self, sql: str) -> CopyFormats | None:
+        if verb(sql) != "COPY":
+            return None
+        known = self._current().source.known(LIBRARY, shape(sql, COPY_IN))
+        found = copied(known[0].request) if known else None
+        return found[0] if found is not None else None
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()

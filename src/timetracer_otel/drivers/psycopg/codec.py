@@ -11,6 +11,7 @@ from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.psycopg.masking import mask
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
+    COPY_OUT,
     DESCRIBE,
     FATAL_ERROR,
     LIBRARY,
@@ -19,12 +20,14 @@ from timetracer_otel.drivers.psycopg.tracking import (
     diagnostics,
     text,
 )
+from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.statements import verb
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
     from timetracer_otel.capture.table import Captured
+    from timetracer_otel.drivers.psycopg.flows import Flow
     from timetracer_otel.redaction import Redactor
 
 Cell: TypeAlias = "str | bytes | None"
@@ -72,10 +75,37 @@ def _request(sent: Sent, statement: str) -> Payload:
         request["parameter_formats"] = [int(code) for code in formats]
     if sent.prepared is not None:
         request["prepared"] = True
+    if sent.flow is not None:
+        request["copy"] = _copied_in(sent, sent.flow)
     if sent.cursor is not None:
         request["cursor"], request["cursor_moves"] = sent.cursor
     request["result_format"] = sent.result_format
     return request
+
+
+def _copied_in(sent: Sent, flow: Flow) -> Payload:
+    """Row by row, which is how it is compared; in what pieces the app wrote it does not count."""
+    copy = _copy_formats(flow)
+    if not flow.is_cut:
+        is_binary = copy["format"] == BINARY
+        rows = copy_rows(b"".join(flow.pieces), is_binary)
+        copy["data"] = [_value(row, BINARY if is_binary else 0) for row in rows]
+    if sent.failed is not None:
+        copy["failed"] = text(sent.failed)
+    return copy
+
+
+def _copied_out(flow: Flow) -> Payload:
+    """Piece by piece as the server sent it: the app gets it so."""
+    copy = _copy_formats(flow)
+    copy["data"] = [_value(piece, BINARY if copy["format"] else 0) for piece in flow.pieces]
+    return copy
+
+
+def _copy_formats(flow: Flow) -> dict[str, Value]:
+    start: PGresult = flow.start
+    formats = [int(start.fformat(field)) for field in range(start.nfields)]
+    return {"format": int(start.binary_tuples), "formats": formats}
 
 
 def _value(value: bytes | None, code: int) -> Cell:
@@ -92,6 +122,8 @@ def _result(sent: Sent, received: Received) -> Payload:
     result: dict[str, Value] = {}
     if received.error is not None:
         return {"lost": received.error}
+    if received.flow is not None and sent.op == COPY_OUT:
+        result["copy"] = _copied_out(received.flow)
     last = received.results[-1]
     failed = last.status == FATAL_ERROR
     if answers := received.results[:-1] if failed else received.results:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.capture.table import Captured, Tape, tape
-from timetracer_otel.drivers.psycopg import endings
+from timetracer_otel.drivers.psycopg import copying, endings
 from timetracer_otel.drivers.psycopg.introduction import known
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND,
     COMMAND_OK,
+    COPYING,
     DESCRIBE,
     LIBRARY,
     PIPELINE_ABORTED,
@@ -140,6 +141,8 @@ def _open(active: Tape, connection: Any, pgconn: PGconn, tracked: Tracked, sent:
             _wait_in(connection._pipeline, captured)
         return captured
     stale, tracked.pending, tracked.is_preparing = tracked.pending, captured, False
+    if tracked.flow is not None:
+        endings.break_off(tracked, endings.LOST)
     if tracked.notices:  # of a request that broke off
         tracked.notices = []
     if stale is not None:
@@ -174,6 +177,9 @@ def answered(pgconn: PGconn, results: Sequence[PGresult]) -> None:
             return
         tracked.begun = None
     captured, tracked.pending = tracked.pending, None
+    if len(results) == 1 and results[0].status in COPYING:
+        copying.began(tracked, captured, results[0])
+        return
     endings.close(tracked, captured, results, pgconn.transaction_status)
 
 

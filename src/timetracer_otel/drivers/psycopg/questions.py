@@ -6,13 +6,15 @@ the name of a cursor, or how many of its next rows are fetched at once.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from hashlib import sha256
 
-from timetracer_otel.cassette.model import Exchange, Payload
+from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
-from timetracer_otel.drivers.psycopg.tracking import DESCRIBE, LIBRARY, QUERY
+from timetracer_otel.drivers.psycopg.tracking import COPY_IN, DESCRIBE, LIBRARY, QUERY
 from timetracer_otel.wire.postgres import recorded
-from timetracer_otel.wire.postgres.answers import Parameter
+from timetracer_otel.wire.postgres.answers import Copied, Parameter
+from timetracer_otel.wire.postgres.copying import ROWS_MAX, copy_rows
 from timetracer_otel.wire.postgres.cursors import cursor_command, nameless
 from timetracer_otel.wire.postgres.statements import normalise, parts, verb
 from timetracer_otel.wire.postgres.transaction import command
@@ -26,6 +28,7 @@ def question(
     in_transaction: bool | None = None,
     op: str = QUERY,
     cursor: Hashable = None,
+    copied: Copied | None = None,
 ) -> Question:
     """The canonical form of a statement with its bound values; `cursor` says which one it is about, in the words of the
     recording: its number and how often it was moved; None if that is not known."""
@@ -38,6 +41,7 @@ def question(
         slots=(
             *(_slot(index, parameter) for index, parameter in enumerate(parameters)),
             *_cursor_slots(sql, op, cursor),
+            *(_copy_slots(copied) if copied is not None else ()),
         ),
         database=database,
         # BEGIN, COMMIT and their like are on the border.
@@ -50,7 +54,9 @@ def question_of(exchange: Exchange) -> Question:
     request = exchange.request
     sql, op = str(request.get("statement", "")), str(request.get("op", QUERY))
     bound, database = recorded.parameters(request), exchange.signature.url or None
-    return question(sql, bound, database, exchange.transaction is not None, op, cursor_of(request))
+    copy = recorded.copied(request)
+    copied = copy[1] if copy is not None and copy[1].data is not None else None
+    return question(sql, bound, database, exchange.transaction is not None, op, cursor_of(request), copied)
 
 
 def cursor_of(request: Payload) -> tuple[int, int] | None:
@@ -63,6 +69,8 @@ def shape(sql: str, op: str = QUERY) -> Hashable:
     """The statement without its values."""
     if op == DESCRIBE:
         return (DESCRIBE,)
+    if op == COPY_IN:
+        return (COPY_IN, normalise(sql))
     about = cursor_command(sql)
     if about is None:
         return ("query", normalise(sql))
@@ -76,6 +84,21 @@ def _cursor_slots(sql: str, op: str, cursor: Hashable) -> tuple[Slot, ...]:
         return ()
     name = about.name if about is not None else sql
     return (Slot(path="cursor", key=name if cursor is None else cursor, shown=name),)
+
+
+def _copy_slots(copied: Copied) -> Iterator[Slot]:
+    """Row by row, so that a miss names the row; what comes after many rows is one slot."""
+    if copied.data is None:
+        yield Slot(path="copy.data", key=None, shown=f"{copied.size} bytes")
+        return
+    for index, row in enumerate(copy_rows(copied.data, copied.is_binary)):
+        readable = None if copied.is_binary else row.decode("utf-8", "replace")
+        shown_row: Value = readable if readable is not None else row
+        if index == ROWS_MAX:
+            shown_row = f"{len(row)} bytes, sha256 {sha256(row).hexdigest()}"
+        yield Slot(path=f"copy.data[{index}]", key=row, shown=shown_row, text=readable)
+    if copied.failed is not None:
+        yield Slot(path="copy.failed", key=copied.failed, shown=copied.failed, text=copied.failed)
 
 
 def _slot(index: int, parameter: Parameter) -> Slot:

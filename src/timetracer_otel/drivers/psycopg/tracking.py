@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
     from timetracer_otel.capture.table import Captured, Tape
+    from timetracer_otel.drivers.psycopg.flows import Flow
 
 LIBRARY: Final = "psycopg"
 QUERY: Final = "query"
@@ -20,13 +21,15 @@ COMMAND: Final = "command"
 """Sent by the driver itself, such as BEGIN."""
 DESCRIBE: Final = "describe"
 """The columns of a cursor are asked for."""
+COPY_IN: Final = "copy_in"
+COPY_OUT: Final = "copy_out"
 IDLE: Final = 0
 ACTIVE: Final = 1
 """PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR."""
 COMMAND_OK: Final = 1
 FATAL_ERROR: Final = 7
 COMPLETED: Final = frozenset({1, 2})  # COMMAND_OK, TUPLES_OK
-COPYING: Final = frozenset({3, 4, 8})  # COPY_OUT, COPY_IN, COPY_BOTH
+COPYING: Final = {3: COPY_OUT, 4: COPY_IN}
 STREAMING: Final = frozenset({9, 12})  # SINGLE_TUPLE, TUPLES_CHUNK
 PIPELINE_ABORTED: Final = 11
 """ExecStatusType of libpq."""
@@ -48,6 +51,8 @@ class Sent:
     __slots__ = (
         "cursor",
         "database",
+        "failed",
+        "flow",
         "formats",
         "op",
         "parameters",
@@ -77,13 +82,17 @@ class Sent:
         self.prepared = prepared
         """Name of the prepared statement that it runs."""
         self.cursor: tuple[int, int] | None = None
-        """The cursor of SQL that it declares, reads, moves, describes or closes, and how often that was moved before."""
+        """The cursor of SQL that it is about, and how often that was moved before."""
+        self.flow: Flow | None = None
+        """What COPY FROM STDIN sends."""
+        self.failed: bytes | None = None
+        """Why the app gave that up."""
 
 
 class Received:
     """The answer: PGresults as libpq gave them, or the text of what the driver raised because none came."""
 
-    __slots__ = ("error", "notices", "results", "status")
+    __slots__ = ("error", "flow", "notices", "results", "status")
 
     def __init__(
         self,
@@ -91,8 +100,11 @@ class Received:
         status: int,
         notices: Sequence[Mapping[str, bytes]] = (),
         error: str | None = None,
+        flow: Flow | None = None,
     ) -> None:
         self.results, self.status, self.notices, self.error = results, status, notices, error
+        self.flow = flow
+        """What COPY TO STDOUT or `stream()` gave before `results`."""
 
 
 class Cursors:
@@ -141,6 +153,7 @@ class Tracked:
         "begun",
         "cursors",
         "database",
+        "flow",
         "in_transaction",
         "is_preparing",
         "notices",
@@ -157,6 +170,8 @@ class Tracked:
         """The tape that knows of this connection."""
         self.pending: Captured | None = None
         """The request that waits for its answer, outside pipelines."""
+        self.flow: Flow | None = None
+        """The request whose data passes piece by piece, once that has begun; then it is not pending."""
         self.begun: Captured | None = None
         """The request whose Parse went out, until it is executed."""
         self.is_preparing = False

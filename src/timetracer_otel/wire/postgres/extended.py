@@ -135,6 +135,8 @@ class ExtendedProtocol:
     def _checked(self, outcome: Outcome, request: Bind) -> Outcome:
         """Refuses what the extended protocol cannot carry."""
         results = outcome.answer.results
+        if outcome.answer.copy is not None:
+            return self._outcomes.refusal(outcome.statement, "COPY is replayed where it is asked for by a simple query")
         if len(results) > 1:
             return self._outcomes.refusal(outcome.statement, "several results are recorded, a portal gives one")
         table = results[0].table if results else None
