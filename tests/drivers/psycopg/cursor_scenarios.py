@@ -111,3 +111,52 @@ def many_rows(dsn: str, count: int) -> int:
         cursor.itersize = 1000
         cursor.execute(NUMBERS, (count,))
         return sum(1 for _ in cursor)
+
+
+def streams(dsn: str) -> Any:
+    """Rows one by one: read to the end, left early, none, and cut off by an error."""
+    with psycopg.connect(dsn) as connection:
+        cursor = connection.cursor()
+        seen: list[Any] = [list(cursor.stream(NUMBERS, (5,))), list(cursor.stream(NUMBERS, (5,), binary=True))]
+        seen.append([column.name for column in cursor.description or ()])
+        seen.append(list(cursor.stream("select 1 where false")))
+        if psycopg.pq.version() >= 170000:
+            seen.append(list(cursor.stream(NUMBERS, (25,), size=10)))
+        seen.append(list(connection.cursor(row_factory=dict_row).stream("select 1 as a, null::text as b")))
+        seen.append(next(cursor.stream("select 'left early' from generate_series(1, 4)")))
+        seen.append(connection.execute("select 1").fetchone())
+        seen += errors_of(
+            lambda: list(cursor.stream("selec 1")),
+            connection.rollback,
+            lambda: _until_it_fails(cursor),
+            connection.rollback,
+            lambda: list(cursor.stream("set time zone 'UTC'")),
+            connection.rollback,
+        )
+    return seen
+
+
+def _until_it_fails(cursor: psycopg.Cursor[Any]) -> list[Any]:
+    """How many rows come before an error of the server is the same each time, for libpq hands out what it has."""
+    seen: list[Any] = []
+    try:
+        seen.extend(cursor.stream("select 6 / (3 - i) from generate_series(1, 5) i"))
+    except psycopg.Error as error:
+        seen.append(str(error))
+    return seen
+
+
+async def streams_async(dsn: str) -> Any:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        cursor = connection.cursor()
+        first = [row async for row in cursor.stream(NUMBERS, (5,))]
+        async for row in cursor.stream("select generate_series(1, 5000)"):
+            if row[0] == 3:
+                break
+        return first, row, await (await connection.execute("select 1")).fetchone()
+
+
+def streamed(dsn: str, count: int, text: str = "name ") -> Any:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        query = f"select i, '{text}' || i from generate_series(1, %s) i"
+        return errors_of(lambda: sum(1 for _ in connection.cursor().stream(query, (count,))))

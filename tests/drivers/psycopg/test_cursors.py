@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.psycopg.cursor_scenarios import above, beyond, many_rows, moved, pages
+from tests.drivers.psycopg.cursor_scenarios import above, beyond, many_rows, moved, pages, streamed
 from tests.drivers.psycopg.harness import record, replay
 from tests.drivers.psycopg.here import PRODUCTION, record_here, replay_here
 from tests.drivers.psycopg.taping import ListTape
 from tests.drivers.psycopg.test_never_hurts import HOOKS
 from tests.servers.postgres import PostgresServer
-from timetracer_otel.drivers.psycopg import hooks
+from timetracer_otel.drivers.psycopg import flows, hooks
 from timetracer_otel.drivers.psycopg.record import RECORDING
 
-SAME = ("server_cursors", "server_cursors_async")
+SAME = ("server_cursors", "server_cursors_async", "streams", "streams_async")
 
 
 @pytest.mark.parametrize("implementation", ["binary", "python"])
@@ -73,6 +73,25 @@ def test_another_query_or_value_of_a_cursor_is_a_miss_that_names_it(
     (miss,) = [miss for miss in replayed.misses if not miss["consequent"]]
     wanted = {"path": "parameters[0]", "recorded": "2", "asked": "3"}
     assert miss["differences"][0] == (wanted if least == 3 else {"path": "statement", "recorded": ">", "asked": "<"})
+
+
+def test_another_query_or_value_of_a_stream_is_a_miss(postgres: PostgresServer) -> None:
+    given, exchanges = record_here(lambda dsn: streamed(dsn, 3), postgres.dsn)
+    assert replay_here(lambda dsn: streamed(dsn, 3), exchanges).given == given
+    for other in (partial(streamed, count=4), partial(streamed, count=3, text="other ")):
+        replayed = replay_here(other, exchanges)
+        assert len(replayed.misses) == 1
+        assert "InternalError_" in replayed.given
+
+
+def test_a_stream_that_is_larger_than_what_is_kept_is_cut_and_marked_with_its_size(
+    postgres: PostgresServer, tape: ListTape
+) -> None:
+    assert streamed(postgres.dsn, 40_000, "x" * 1000) == [40_000]
+    (captured,) = tape.captured
+    assert captured.dropped == "limit"
+    assert captured.size > 40_000_000
+    assert flows._open.held == 0
 
 
 def test_50_000_rows_through_a_cursor_cost_the_recorder_per_round_trip(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -15,12 +16,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.drivers.psycopg import copy_scenarios, scenarios
+from tests.drivers.psycopg import copy_scenarios, cursor_scenarios, scenarios
 from tests.drivers.psycopg.taping import taps
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import RecordingProxy
 from timetracer_otel.capture import guard
-from timetracer_otel.drivers.psycopg import copying, hooks
+from timetracer_otel.drivers.psycopg import copying, hooks, streaming
 
 HOOKS = (
     "executing",
@@ -34,11 +35,15 @@ HOOKS = (
     "left_pipeline",
     "broken",
     "not_sent",
-    "streaming",
     "noticed",
 )
 HOOKS_OF_COPY = ("is_read", "read", "writing", "is_ending", "ended", "broken")
-ALL_HOOKS = [*((hooks, name) for name in HOOKS), *((copying, name) for name in HOOKS_OF_COPY)]
+HOOKS_OF_STREAM = ("began", "is_read", "read")
+ALL_HOOKS = [
+    *((hooks, name) for name in HOOKS),
+    *((copying, name) for name in HOOKS_OF_COPY),
+    *((streaming, name) for name in HOOKS_OF_STREAM),
+]
 
 
 @dataclass
@@ -162,6 +167,8 @@ def failing(*args: Any, **kwargs: Any) -> None:
 
 def reach(module: ModuleType, name: str) -> Callable[[str], Any]:
     """A program in which the hook's failure is not caught by psycopg itself."""
+    if module is streaming:
+        return partial(cursor_scenarios.streamed, count=3)
     if module is copying:
         return copy_scenarios.broken_copies if name == "broken" else copy_scenarios.copies
     if name == "noticed":

@@ -117,7 +117,7 @@ class SessionAnswers:
 
     def _wait_to_be_cancelled(self, exchange: Exchange) -> None:
         """An app's timeout must run out again: answered at once, the error would come where none was before."""
-        if _was_cancelled(exchange):
+        if _was_cancelled(exchange) and not _ends_openly(exchange):
             self._cancelled.wait(min(exchange.duration_ns / 1e9 + CANCEL_SLACK_S, CANCEL_WAIT_MAX_S))
             self._cancelled.clear()
 
@@ -185,6 +185,13 @@ class _Whole(Sequence[Answer]):
 def _was_cancelled(exchange: Exchange) -> bool:
     error = exchange.result.get("error")
     return isinstance(error, Mapping) and (error.get("C"), error.get("M")) == CANCELLED
+
+
+def _ends_openly(exchange: Exchange) -> bool:
+    """Rows came before the error: the app reads them first, and gives up when it has."""
+    results = exchange.result.get("results")
+    last = results[-1] if isinstance(results, (list, tuple)) and results else None
+    return isinstance(last, Mapping) and last.get("tag") is None
 
 
 def _may_make_up(sql: str, claim: Claim) -> bool:

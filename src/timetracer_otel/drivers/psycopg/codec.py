@@ -126,7 +126,10 @@ def _result(sent: Sent, received: Received) -> Payload:
         result["copy"] = _copied_out(received.flow)
     last = received.results[-1]
     failed = last.status == FATAL_ERROR
-    if answers := received.results[:-1] if failed else received.results:
+    answers = received.results[:-1] if failed else received.results
+    if received.flow is not None and received.flow.start is not None and sent.op != COPY_OUT:
+        result["results"] = [_streamed(received.flow, answers)]
+    elif answers:
         result["results"] = [_shape(each) if sent.op == DESCRIBE else _answer(each) for each in answers]
     if failed:
         result["error"] = _fields(diagnostics(last))
@@ -152,6 +155,19 @@ def _answer(result: PGresult) -> Payload:
         "rows": result.ntuples,
         "values": _columns(result),
         "tag": tag,
+    }
+
+
+def _streamed(flow: Flow, ends: Sequence[PGresult]) -> Payload:
+    """The rows of `stream()` as those of any other statement; without a tag where the server did not come to the end."""
+    fields = range(flow.start.nfields)
+    codes = [int(flow.start.fformat(field)) for field in fields]
+    return {
+        "columns": [_column(flow.start, field) for field in fields],
+        "formats": codes,
+        "rows": len(flow.pieces),
+        "values": [[_value(row[field], codes[field]) for row in flow.pieces] for field in fields],
+        "tag": text(ends[-1].command_status or b"") if ends else None,
     }
 
 

@@ -232,14 +232,6 @@ def not_sent(owner: Any) -> None:
         endings.discard(captured)
 
 
-def streaming(pgconn: PGconn) -> None:
-    """The rows of this request come one by one: `stream()` is not recorded."""
-    tracked = connections.get(pgconn)
-    if tracked is not None and tracked.pending is not None:
-        captured, tracked.pending = tracked.pending, None
-        endings.drop(captured, "stream")
-
-
 def noticed(reference: Any, result: PGresult) -> None:
     """The server said something aside. Copied at once: libpq frees `result` after the call."""
     connection = reference()

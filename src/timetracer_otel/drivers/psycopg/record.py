@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
-from timetracer_otel.drivers.psycopg import copying, hooks
+from timetracer_otel.drivers.psycopg import copying, hooks, streaming
 from timetracer_otel.drivers.psycopg.names import ABSENT, Patches, base, module_of, require
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
@@ -130,7 +130,9 @@ def _taps() -> Iterator[Tap]:
     yield Tap(pipeline, "_process_results", _before(guard(hooks.answered_in_pipeline)))
     yield Tap(pipeline, "_exit", _before(guard(hooks.left_pipeline)))
     yield Tap(module_of(cursor), "execute", answering)
-    yield Tap(module_of(cursor), "send", _before(guard(hooks.streaming)))
+    yield Tap(module_of(cursor), "send", _before(guard(streaming.began)))
+    rows = _answering(guard(streaming.is_read), guard(streaming.read), guard(streaming.broken))
+    yield Tap(module_of(cursor), "fetch", rows)
     yield Tap(module_of(server), "execute", answering)
     yield from _taps_of_copy(guard)
     # From 3.2 on connections find `execute` in its module, before they have imported it by name.
