@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import io
 import ipaddress
 import json
 import random
@@ -251,6 +252,36 @@ async def settings(dsn: str) -> Any:
         return first, second, connection.get_settings().application_name, said, connection.get_server_version()
 
 
+async def copies(dsn: str) -> Any:
+    """COPY in every variant, in text, CSV and binary; one that the server refuses."""
+    out: list[bytes] = []
+
+    async def keep(data: bytes) -> None:
+        out.append(bytes(data))
+
+    async def rows() -> Any:
+        for number in range(3):
+            yield f"{number + 500}\tr{number}\n".encode()
+
+    async with connected(dsn) as connection:
+        await connection.execute("drop table if exists copied; create table copied (id int primary key, name text)")
+        given = [
+            await connection.copy_records_to_table("copied", records=[(n, f"é{n}") for n in range(200)]),
+            await connection.copy_to_table("copied", source=io.BytesIO(b"300,a\n301,\n"), format="csv"),
+            await connection.copy_to_table("copied", source=rows()),
+            await connection.copy_from_query("select * from copied where id < $1 order by id", 3, output=keep),
+            await connection.copy_from_table("copied", output=keep, format="binary"),
+            await connection.copy_from_query("select 1 where false", output=keep, format="csv", header=True),
+        ]
+        given += await errors_of(
+            connection.copy_records_to_table("copied", records=[(1, "again")]),
+            connection.copy_to_table("copied", source=io.BytesIO(b"x\ty\n")),
+            connection.copy_from_query("select 1/0", output=keep),
+            connection.fetchval("select count(*) from copied"),
+        )
+    return given, b"".join(out)
+
+
 async def uncached(dsn: str) -> Any:
     """As behind pgbouncer: no cache of statements, all of them without a name."""
     async with connected(dsn, statement_cache_size=0) as connection:
@@ -393,6 +424,7 @@ SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (
     codecs,
     changed,
     settings,
+    copies,
     uncached,
     alchemy,
 )

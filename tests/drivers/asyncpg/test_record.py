@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -96,14 +97,21 @@ def test_the_reset_of_a_pool_is_no_exchange(postgres: PostgresServer, tape: Tape
     assert [str(each.request["statement"]) for each in tape.exchanges] == ["select 1", "select 1"]
 
 
-def test_copy_is_counted_and_not_recorded(postgres: PostgresServer, tape: Tape) -> None:
+def test_copy_stands_row_by_row(postgres: PostgresServer, tape: Tape) -> None:
     async def work(connection: Any) -> None:
-        await connection.execute("create temp table piled (id int)")
-        await connection.copy_records_to_table("piled", records=[(1,)])
+        await connection.execute("create temp table piled (id int, name text)")
+        await connection.copy_to_table("piled", source=io.BytesIO(b"1\ta\n2\tb\n"))
+        await connection.copy_from_query("select * from piled order by id", output=_nowhere)
 
     run(postgres, work)
-    dropped = [each for each in tape.exchanges if each.dropped]
-    assert [each.dropped for each in dropped] == [{"reason": "copy"}]
+    taken, given = tape.asked()[-2:]
+    assert (taken.request["op"], given.request["op"]) == ("copy_in", "copy_out")
+    assert taken.request["copy"] == {"format": 0, "formats": [0, 0], "data": ["1\ta\n", "2\tb\n"]}
+    assert given.result["copy"] == {"format": 0, "formats": [0, 0], "data": ["1\ta\n", "2\tb\n"]}
+
+
+async def _nowhere(data: bytes) -> None:
+    pass
 
 
 def test_an_answer_that_comes_after_a_timeout_belongs_to_its_statement(postgres: PostgresServer, tape: Tape) -> None:

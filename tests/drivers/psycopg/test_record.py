@@ -256,8 +256,7 @@ def test_a_large_request_does_not_stay_in_memory_where_its_answer_is_not_kept(po
     assert [each.get("parameters") for each in requests] == [None, None, ["small"]]
 
 
-def test_what_is_not_recorded_yet_works_and_is_counted(postgres: PostgresServer, tape: ListTape) -> None:
-    """Server cursors, COPY, stream(), pipelines and notifications with the taps in."""
+def test_what_comes_piece_by_piece_is_recorded_whole(postgres: PostgresServer, tape: ListTape) -> None:
     with psycopg.connect(postgres.dsn, autocommit=True) as connection:
         connection.execute("create temp table items (id int, name text)")
         cursor = connection.cursor()
@@ -285,13 +284,7 @@ def test_what_is_not_recorded_yet_works_and_is_counted(postgres: PostgresServer,
             notes = other.notifies()
             assert next(notes).payload == "to others"
             notes.close()
-    dropped = [(each.request["statement"], each.dropped["reason"]) for each in tape.exchanges if each.dropped]
-    assert dropped == [
-        ("copy items from stdin", "copy"),
-        ("copy items to stdout", "copy"),
-        ("select id from items order by id", "stream"),
-        ("select generate_series(1, 5)", "stream"),
-    ]
+    assert not [each for each in tape.exchanges if each.dropped or not each.complete]
     assert not tape.open_ones
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.postgres.masking import mask
+from timetracer_otel.drivers.postgres.operations import COPY_IN, COPY_OUT, PREPARE, QUERY
+from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.messages import Column
 from timetracer_otel.wire.postgres.packed import PACKED, columns
 from timetracer_otel.wire.postgres.reader import FrontendReader
-from timetracer_otel.wire.postgres.requests import Bind, Execute
+from timetracer_otel.wire.postgres.requests import Bind, CopyData, CopyFail, Execute
 from timetracer_otel.wire.postgres.responses import COMPLETE, EMPTY, ERROR, Response, Result, cells, response, spans
 from timetracer_otel.wire.postgres.statements import verb
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from timetracer_otel.redaction import Redactor
 
 TYPE: Final = "db.query"
-BIND: Final = ord("B")
+BIND, GIVEN = ord("B"), ord("H")
 PACKED_MIN_ROWS: Final = 20
 """From here on rows stay in one piece: to take them apart would cost the process more than the query did."""
 
@@ -34,7 +36,7 @@ class AsyncpgCodec:
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of asyncpg: {sent!r}")
         operation = sent.operation
-        request, result = (_described if _is_shape(operation) else _halves)(sent, received)
+        request, result = _halves_of(operation)(sent, received)
         return Encoded(
             type=TYPE,
             lib=LIBRARY,
@@ -68,6 +70,37 @@ def _halves(sent: Sent, received: object) -> tuple[Payload, Payload]:
     return _request(operation, bind, execute), result
 
 
+def _halves_of(operation: Operation) -> Callable[[Sent, object], tuple[Payload, Payload]]:
+    if operation.kind is Kind.COPY:
+        return _copied
+    return _described if _is_shape(operation) else _halves
+
+
+def _copied(sent: Sent, received: object) -> tuple[Payload, Payload]:
+    """COPY, in the words of the cassette: what came in row by row, what went out piece by piece."""
+    operation = sent.operation
+    request: dict[str, Value] = {"op": QUERY, "statement": operation.prepared.sql}
+    if not isinstance(received, Received):
+        return request, {}
+    result = _result(operation, received, None, 0)
+    copy = response(b"".join(received.heard)).copy
+    if copy is None:
+        return request, result
+    form: dict[str, Value] = {"format": copy.overall, "formats": list(copy.formats)}
+    if copy.kind == GIVEN:
+        pieces = [_value(piece, copy.overall) for piece in copy.pieces]
+        return {**request, "op": COPY_OUT}, {"copy": {**form, "data": pieces}, **result}
+    return {**request, "op": COPY_IN, "copy": {**form, **_taken(b"".join(operation.said), copy.overall)}}, result
+
+
+def _taken(said: bytes, overall: int) -> dict[str, Value]:
+    requests = list(FrontendReader(is_started=True).receive(said))
+    data = b"".join(each.data for each in requests if isinstance(each, CopyData))
+    rows: dict[str, Value] = {"data": [_value(row, overall) for row in copy_rows(data, bool(overall))]}
+    given_up = next((each.reason for each in requests if isinstance(each, CopyFail)), None)
+    return rows if given_up is None else {**rows, "failed": given_up}
+
+
 def _is_shape(operation: Operation) -> bool:
     """True for a statement that was prepared and not run; one that the server refused counts as run."""
     return operation.kind is Kind.PREPARE and bool(operation.prepared.described)
@@ -76,7 +109,7 @@ def _is_shape(operation: Operation) -> bool:
 def _described(sent: Sent, _: object) -> tuple[Payload, Payload]:
     prepared = sent.operation.prepared
     types = prepared.shape.parameters
-    request: dict[str, Value] = {"op": "prepare", "statement": prepared.sql}
+    request: dict[str, Value] = {"op": PREPARE, "statement": prepared.sql}
     if types:
         request["parameters"], request["parameter_formats"] = [None] * len(types), [1] * len(types)
         request["parameter_types"] = list(types)
@@ -110,7 +143,7 @@ def _answers(heard: bytes) -> list[bytes]:
 
 
 def _request(operation: Operation, bind: Bind | None, execute: Execute | None) -> Payload:
-    request: dict[str, Value] = {"op": "query", "statement": operation.prepared.sql}
+    request: dict[str, Value] = {"op": QUERY, "statement": operation.prepared.sql}
     if bind is not None and bind.values:
         types = operation.prepared.shape.parameters
         request["parameters"] = [_value(*pair) for pair in zip(bind.values, bind.formats, strict=True)]

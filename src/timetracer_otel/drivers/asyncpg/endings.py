@@ -24,7 +24,7 @@ def end(protocol: Any, tracked: Tracked, operation: Operation, failed: bool = Fa
     """The answer is whole."""
     if operation.prepared.greeting is not None and operation.kind in (Kind.STATEMENT, Kind.OWN):
         introduction.greeted(tracked, operation)
-    if operation.kind is Kind.STATEMENT:
+    if operation.kind in (Kind.STATEMENT, Kind.COPY):
         close(operation)
     elif operation.kind is Kind.PREPARE:
         _prepared(protocol, tracked, operation, failed)
@@ -32,8 +32,6 @@ def end(protocol: Any, tracked: Tracked, operation: Operation, failed: bool = Fa
         _close_many(protocol, tracked, operation)
     elif operation.kind is Kind.PORTAL:
         _read_on(tracked, operation, failed)
-    elif operation.kind is Kind.COPY:
-        drop(operation, "copy")
     elif operation.heard and operation.prepared.housework is not None:
         introduction.learn(tracked, operation)
     if tracked.portals and not protocol.is_in_transaction():

@@ -110,7 +110,7 @@ def saying(protocol: Any, data: Any) -> None:
         tracked.coming = None
         _begin(protocol, tracked, coming)
     current = tracked.current
-    if current is not None and current.kind is not Kind.COPY:
+    if current is not None:
         size = len(data)
         current.size += size
         if current.size <= HELD_MAX:
@@ -143,8 +143,6 @@ def hearing(protocol: Any, data: bytes) -> None:
     if current is None:
         if tracked.handshake is not None:
             tracked.handshake.append(data)
-        return
-    if current.kind is Kind.COPY:
         return
     current.size += len(data)
     if current.size > HELD_MAX:
@@ -186,7 +184,7 @@ def failed(protocol: Any, operation: Operation | None, error: BaseException) -> 
         tracked.coming = None
     if tracked.current is not operation:
         return
-    if operation.kind is Kind.COPY or operation.is_overfull or is_ended(b"".join(operation.heard)):
+    if operation.is_overfull or is_ended(b"".join(operation.heard)):
         tracked.current = None
         endings.end(protocol, tracked, operation, failed=True)
     elif protocol.is_closed():

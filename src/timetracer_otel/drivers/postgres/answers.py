@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Final, overload
 
 from timetracer_otel.cassette.model import Connection, Exchange
-from timetracer_otel.drivers.base import AnswerSource, Asked
+from timetracer_otel.drivers.base import AnswerSource, Asked, Question
+from timetracer_otel.drivers.postgres.cursors import ELSEWHERE, Cursors
 from timetracer_otel.drivers.postgres.greetings import greeting, recorded_greeting
+from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, QUERY
 from timetracer_otel.drivers.postgres.questions import described, question, shape
-from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
-from timetracer_otel.wire.postgres.statements import parts
+from timetracer_otel.wire.postgres.answers import Answer, CopyFormats, Miss, Reply, Startup, Statement, Synthesise
+from timetracer_otel.wire.postgres.cursors import CursorCommand, cursor_command
+from timetracer_otel.wire.postgres.recorded import copied
+from timetracer_otel.wire.postgres.statements import parts, verb
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping
 from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
 
@@ -42,12 +46,19 @@ class SessionAnswers:
     """Implements `wire.postgres.answers.Answers` for one connection of the stub."""
 
     def __init__(
-        self, lib: str, number: int, unclaimed: Callable[[], Claim], connections: Callable[[], Sequence[Connection]]
+        self,
+        lib: str,
+        number: int,
+        unclaimed: Callable[[], Claim],
+        connections: Callable[[], Sequence[Connection]],
+        fetched: set[str] | None = None,
     ) -> None:
-        """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first."""
+        """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first.
+        `fetched` are the pages of cursors that any connection of this replay has taken."""
         self._lib, self._number = lib, number
         self._unclaimed, self._connections = unclaimed, connections
         self._cancelled = threading.Event()
+        self._cursors = Cursors(set() if fetched is None else fetched)
         self.claim: Claim | None = None
         self._has_greeted = False
         """The last thing that was asked is what an engine asks when it connects, and nobody has recorded it here."""
@@ -66,10 +77,12 @@ class SessionAnswers:
     def answer(self, statement: Statement, transaction: Transaction) -> Reply:
         claim = self._current()
         asked = self._asked(claim.asked, statement, transaction)
-        is_inside = asked.transaction is not None
-        wanted = question(self._lib, statement.sql, statement.parameters, claim.database, is_inside)
+        about = cursor_command(statement.sql)
+        wanted = self._question(statement, about, claim, asked.transaction is not None)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
+        if about is not None and (reply := self._of_cursor(about, wanted, claim, asked)) is not None:
+            return reply
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
         # answered out of the order in which they were recorded. A transaction does bind.
         if self._ends_greetings(statement.sql):
@@ -77,18 +90,46 @@ class SessionAnswers:
         exchange = claim.source.take(wanted, replace(asked, connection=None))
         if exchange is not None:
             self._has_greeted = False
+            if about is not None:
+                self._cursors.answered(about, exchange)
             self._wait_to_be_cancelled(exchange)
             return Answer(exchange.request, exchange.result)
         if (greeted := self._greeted(statement.sql, claim)) is not None:
             self._has_greeted = True
             return greeted
-        if not statement.parameters and _may_make_up(statement.sql, claim, self._lib):
+        if not statement.parameters and statement.portal is None and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
 
+    def _question(
+        self, statement: Statement, about: CursorCommand | None, claim: Claim, is_inside: bool | None = None
+    ) -> Question:
+        name = statement.portal if statement.portal is not None else about.name if about is not None else None
+        return question(
+            self._lib,
+            statement.sql,
+            statement.parameters,
+            claim.database,
+            is_inside,
+            op=COPY_IN if statement.copied is not None else QUERY if statement.portal is None else DESCRIBE,
+            cursor=None if name is None else self._cursors.recorded(name),
+            copied=statement.copied,
+        )
+
+    def _of_cursor(self, about: CursorCommand, wanted: Question, claim: Claim, asked: Asked) -> Reply | None:
+        """Of a cursor that is read in pages, or that stands where the recorded one never did; None for all else."""
+        if self._cursors.is_elsewhere(about):
+            return Miss(claim.source.miss(wanted, asked, note=ELSEWHERE))
+        if not about.is_page:
+            return None
+        page = self._cursors.get(about.name).fetch(
+            about.max_rows, lambda: claim.source.take(wanted, replace(asked, connection=None))
+        )
+        return page or Miss(claim.source.miss(wanted, asked))
+
     def _wait_to_be_cancelled(self, exchange: Exchange) -> None:
         """An app's timeout must run out again: answered at once, the error would come where none was before."""
-        if _was_cancelled(exchange):
+        if _was_cancelled(exchange) and not _ends_openly(exchange):
             self._cancelled.wait(min(exchange.duration_ns / 1e9 + CANCEL_SLACK_S, CANCEL_WAIT_MAX_S))
             self._cancelled.clear()
 
@@ -116,9 +157,16 @@ class SessionAnswers:
         result = recorded_greeting(sql, claim.source.connections(self._lib))
         return None if result is None else Answer({}, result)
 
+    def copy_in(self, sql: str) -> CopyFormats | None:
+        if verb(sql) != "COPY":
+            return None
+        known = self._current().source.known(self._lib, shape(sql, COPY_IN))
+        found = copied(known[0].request) if known else None
+        return found[0] if found is not None else None
+
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()
-        wanted = question(self._lib, statement.sql, statement.parameters, claim.database)
+        wanted = self._question(statement, cursor_command(statement.sql), claim)
         if is_gap:
             claim.source.undecided(f"{wanted.text}: {problem}")
         return claim.source.miss(wanted, replace(claim.asked, connection=self._number), note=problem)
@@ -137,7 +185,7 @@ class SessionAnswers:
         """The transaction has failed here, and not in the recording: nothing that was recorded fits any more."""
         if is_housekeeping(statement.sql) and _moves(statement.sql):
             return Synthesise()
-        wanted = question(self._lib, statement.sql, statement.parameters, claim.database)
+        wanted = self._question(statement, cursor_command(statement.sql), claim)
         return Miss(claim.source.miss(wanted, asked, consequent=True))
 
 
@@ -170,6 +218,13 @@ class _Whole(Sequence[Answer]):
 def _was_cancelled(exchange: Exchange) -> bool:
     error = exchange.result.get("error")
     return isinstance(error, Mapping) and (error.get("C"), error.get("M")) == CANCELLED
+
+
+def _ends_openly(exchange: Exchange) -> bool:
+    """Rows came before the error: the app reads them first, and gives up when it has."""
+    results = exchange.result.get("results")
+    last = results[-1] if isinstance(results, (list, tuple)) and results else None
+    return isinstance(last, Mapping) and last.get("tag") is None
 
 
 def _may_make_up(sql: str, claim: Claim, lib: str) -> bool:

@@ -64,6 +64,10 @@ def _result(result: Mapping[str, Value]) -> str:
 
 
 def _results(exchange: Exchange) -> Iterator[Table | str]:
+    for side in (exchange.request, exchange.result):
+        copy = _mapping(side.get("copy"))
+        if copy:
+            yield Table(("COPY",), [(piece,) for piece in _sequence(copy.get("data"))])
     for result in _sequence(exchange.result.get("results")):
         if isinstance(result, Mapping):
             yield _table(result) or words(result.get("tag", ""))

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.postgres.copy_masking import mask_copy
 from timetracer_otel.drivers.postgres.error_fields import mask_fields
 from timetracer_otel.drivers.postgres.stand_ins import PLAIN, Cell, by_name, by_pattern, known_rule, octets
 from timetracer_otel.drivers.statements import SHAPES_MAX, mask_statement, rules_of_parameters
@@ -29,7 +30,12 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     statement = str(encoded.request.get("statement", ""))
     masked, found = mask_statement(statement, redactor)
     request, request_paths, hidden = _parameters(encoded.request, statement, redactor)
+    request, copied_paths = _copy(request, "request", statement, redactor)
+    if "copy" in request:  # an error of COPY repeats what stands in its data
+        hidden = {**hidden, **{_text(secret): _text(marker) for secret, marker in redactor.known().items()}}
     result, result_paths = _result(encoded.result, {**found, **hidden}, redactor)
+    result, given_paths = _copy(result, "result", statement, redactor)
+    request_paths, result_paths = (*request_paths, *copied_paths), (*result_paths, *given_paths)
     if masked != statement:
         request = {**request, "statement": masked}
         request_paths = ("request.statement", *request_paths)
@@ -68,6 +74,18 @@ def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload
 def _with_places(rules: Mapping[int, str], count: int, redactor: Redactor) -> Mapping[int, str]:
     found = {index: redactor.rule_at(f"request.parameters[{index}]") for index in range(count)}
     return {**{index: rule for index, rule in found.items() if rule is not None}, **rules}
+
+
+def _copy(payload: Payload, path: str, sql: str, redactor: Redactor) -> tuple[Payload, Paths]:
+    copy = payload.get("copy")
+    if not isinstance(copy, Mapping):
+        return payload, ()
+    masked, paths = mask_copy(copy, sql, f"{path}.copy", redactor)
+    return ({**payload, "copy": masked} if paths else payload), paths
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 # ---- results ---------------------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.postgres.masking import mask
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
+    COPY_OUT,
+    DESCRIBE,
     FATAL_ERROR,
     LIBRARY,
     Received,
@@ -18,12 +20,14 @@ from timetracer_otel.drivers.psycopg.tracking import (
     diagnostics,
     text,
 )
+from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.statements import verb
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
     from timetracer_otel.capture.table import Captured
+    from timetracer_otel.drivers.psycopg.flows import Flow
     from timetracer_otel.redaction import Redactor
 
 Cell: TypeAlias = "str | bytes | None"
@@ -50,7 +54,7 @@ class PsycopgCodec:
             method=verb(statement),
             url=sent.database,
             request=_request(sent, statement),
-            result=_result(received) if isinstance(received, Received) else {},
+            result=_result(sent, received) if isinstance(received, Received) else {},
             target=sent.target,
             is_plain=True,
         )
@@ -63,7 +67,7 @@ CODEC: Final = PsycopgCodec()
 
 
 def _request(sent: Sent, statement: str) -> Payload:
-    request: dict[str, Value] = {"op": "command" if sent.is_command else "query", "statement": statement}
+    request: dict[str, Value] = {"op": sent.op, "statement": statement}
     if sent.parameters:
         formats = sent.formats or (0,) * len(sent.parameters)
         request["parameters"] = [_value(*pair) for pair in zip(sent.parameters, formats, strict=True)]
@@ -71,8 +75,37 @@ def _request(sent: Sent, statement: str) -> Payload:
         request["parameter_formats"] = [int(code) for code in formats]
     if sent.prepared is not None:
         request["prepared"] = True
+    if sent.flow is not None:
+        request["copy"] = _copied_in(sent, sent.flow)
+    if sent.cursor is not None:
+        request["cursor"], request["cursor_moves"] = sent.cursor
     request["result_format"] = sent.result_format
     return request
+
+
+def _copied_in(sent: Sent, flow: Flow) -> Payload:
+    """Row by row, which is how it is compared; in what pieces the app wrote it does not count."""
+    copy = _copy_formats(flow)
+    if not flow.is_cut:
+        is_binary = copy["format"] == BINARY
+        rows = copy_rows(b"".join(flow.pieces), is_binary)
+        copy["data"] = [_value(row, BINARY if is_binary else 0) for row in rows]
+    if sent.failed is not None:
+        copy["failed"] = text(sent.failed)
+    return copy
+
+
+def _copied_out(flow: Flow) -> Payload:
+    """Piece by piece as the server sent it: the app gets it so."""
+    copy = _copy_formats(flow)
+    copy["data"] = [_value(piece, BINARY if copy["format"] else 0) for piece in flow.pieces]
+    return copy
+
+
+def _copy_formats(flow: Flow) -> dict[str, Value]:
+    start: PGresult = flow.start
+    formats = [int(start.fformat(field)) for field in range(start.nfields)]
+    return {"format": int(start.binary_tuples), "formats": formats}
 
 
 def _value(value: bytes | None, code: int) -> Cell:
@@ -85,14 +118,19 @@ def _value(value: bytes | None, code: int) -> Cell:
         return value
 
 
-def _result(received: Received) -> Payload:
+def _result(sent: Sent, received: Received) -> Payload:
     result: dict[str, Value] = {}
     if received.error is not None:
         return {"lost": received.error}
+    if received.flow is not None and sent.op == COPY_OUT:
+        result["copy"] = _copied_out(received.flow)
     last = received.results[-1]
     failed = last.status == FATAL_ERROR
-    if answers := received.results[:-1] if failed else received.results:
-        result["results"] = [_answer(each) for each in answers]
+    answers = received.results[:-1] if failed else received.results
+    if received.flow is not None and received.flow.start is not None and sent.op != COPY_OUT:
+        result["results"] = [_streamed(received.flow, answers)]
+    elif answers:
+        result["results"] = [_shape(each) if sent.op == DESCRIBE else _answer(each) for each in answers]
     if failed:
         result["error"] = _fields(diagnostics(last))
     if received.notices:
@@ -117,6 +155,31 @@ def _answer(result: PGresult) -> Payload:
         "rows": result.ntuples,
         "values": _columns(result),
         "tag": tag,
+    }
+
+
+def _streamed(flow: Flow, ends: Sequence[PGresult]) -> Payload:
+    """The rows of `stream()` as those of any other statement; without a tag where the server did not come to the end."""
+    fields = range(flow.start.nfields)
+    codes = [int(flow.start.fformat(field)) for field in fields]
+    return {
+        "columns": [_column(flow.start, field) for field in fields],
+        "formats": codes,
+        "rows": len(flow.pieces),
+        "values": [[_value(row[field], codes[field]) for row in flow.pieces] for field in fields],
+        "tag": text(ends[-1].command_status or b"") if ends else None,
+    }
+
+
+def _shape(result: PGresult) -> Payload:
+    """Of a cursor: columns without rows, and no command that completed."""
+    fields = range(result.nfields)
+    formats = [int(result.fformat(field)) for field in fields]
+    return {
+        "columns": [_column(result, f) for f in fields],
+        "formats": formats,
+        "rows": 0,
+        "values": [[] for _ in fields],
     }
 
 

@@ -46,9 +46,9 @@ def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], sta
 
 
 def _reason_unreadable(results: Sequence[PGresult]) -> str | None:
-    """COPY, and what `stream()` left over, are not recorded."""
+    """COPY among other statements, and what `stream()` left over, are not recorded."""
     statuses = {result.status for result in results}
-    return "copy" if statuses & COPYING else "stream" if statuses & STREAMING else None
+    return "copy" if statuses & COPYING.keys() else "stream" if statuses & STREAMING else None
 
 
 def _own_words(results: Sequence[PGresult]) -> str | None:
@@ -63,6 +63,33 @@ def _own_words(results: Sequence[PGresult]) -> str | None:
 def lose(captured: Captured, error: str) -> None:
     if (active := tape()) is not None:
         active.close(captured, Received((), ACTIVE, (), error), 0, complete=False)
+
+
+def close_flow(tracked: Tracked, results: Sequence[PGresult], status: int) -> None:
+    """What passed piece by piece has ended, with these last results."""
+    flow, tracked.flow = tracked.flow, None
+    notices, tracked.notices = tracked.notices, []
+    active = tape()
+    if flow is None or active is None:
+        return
+    flow.release()
+    captured, size = flow.captured, flow.size + _size(flow.captured.request, results)
+    if flow.is_cut:
+        active.close(captured, None, size, dropped="limit")
+    else:
+        heard = None if flow.is_copy_in else flow
+        active.close(captured, Received(results, status, notices, flow=heard), size)
+    if captured.dropped is not None:
+        flow.cut()
+        _let_go(captured)
+
+
+def break_off(tracked: Tracked, error: str) -> None:
+    """What passed piece by piece has no end."""
+    flow, tracked.flow = tracked.flow, None
+    if flow is not None:
+        flow.cut()
+        lose(flow.captured, error)
 
 
 def drop(captured: Captured, reason: str) -> None:

@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.capture.table import Captured, Tape, tape
-from timetracer_otel.drivers.psycopg import endings
+from timetracer_otel.drivers.psycopg import copying, endings
 from timetracer_otel.drivers.psycopg.introduction import known
 from timetracer_otel.drivers.psycopg.tracking import (
+    COMMAND,
     COMMAND_OK,
+    COPYING,
+    DESCRIBE,
     LIBRARY,
     PIPELINE_ABORTED,
+    QUERY,
     Pipelined,
     Sent,
     Tracked,
@@ -84,8 +88,19 @@ def commanding(connection: Any, command: Any, result_format: int = 0) -> None:
         return  # how warm the driver's cache of statements is, replay need not repeat
     pgconn = connection.pgconn
     tracked = known(pgconn, active)
-    sent = Sent(tracked, command, result_format=int(result_format), is_command=True)
+    sent = Sent(tracked, command, result_format=int(result_format), op=COMMAND)
     _open(active, connection, pgconn, tracked, sent)
+
+
+def describing(cursor: Any) -> None:
+    """The columns of a server-side cursor are asked for."""
+    active, pgconn = _listening(cursor._pgconn), cursor._pgconn
+    if active is None:
+        return
+    tracked, name = known(pgconn, active), cursor._name.encode(pgconn._encoding)
+    sent = Sent(tracked, b'DESCRIBE "' + name.replace(b'"', b'""') + b'"', op=DESCRIBE)
+    sent.cursor = tracked.cursors.named(name)
+    _open(active, cursor._conn, pgconn, tracked, sent)
 
 
 def _listening(pgconn: PGconn) -> Tape | None:
@@ -112,18 +127,22 @@ def _ask(cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes 
     else:
         # A buffer that can change may be the app's own.
         values = tuple([value if value is None or type(value) is bytes else bytes(value) for value in parameters])
-        sent = Sent(tracked, query.query, values, query.types, query.formats or (), result_format, False, prepared)
+        sent = Sent(tracked, query.query, values, query.types, query.formats or (), result_format, QUERY, prepared)
     return _open(active, cursor._conn, pgconn, tracked, sent)
 
 
 def _open(active: Tape, connection: Any, pgconn: PGconn, tracked: Tracked, sent: Sent) -> Captured | None:
     transaction = tracked.transaction_of(pgconn.transaction_status, sent.statement)
+    if sent.op is not DESCRIBE:
+        sent.cursor = tracked.cursors.of(sent.statement)
     captured = active.open(LIBRARY, sent, tracked.number, transaction)
     if connection._pipeline is not None:
         if captured is not None:
             _wait_in(connection._pipeline, captured)
         return captured
     stale, tracked.pending, tracked.is_preparing = tracked.pending, captured, False
+    if tracked.flow is not None:
+        endings.break_off(tracked, endings.LOST)
     if tracked.notices:  # of a request that broke off
         tracked.notices = []
     if stale is not None:
@@ -158,6 +177,9 @@ def answered(pgconn: PGconn, results: Sequence[PGresult]) -> None:
             return
         tracked.begun = None
     captured, tracked.pending = tracked.pending, None
+    if len(results) == 1 and results[0].status in COPYING:
+        copying.began(tracked, captured, results[0])
+        return
     endings.close(tracked, captured, results, pgconn.transaction_status)
 
 
@@ -208,14 +230,6 @@ def not_sent(owner: Any) -> None:
     if tracked is not None and tracked.pending is not None:
         captured, tracked.pending = tracked.pending, None
         endings.discard(captured)
-
-
-def streaming(pgconn: PGconn) -> None:
-    """The rows of this request come one by one: `stream()` is not recorded."""
-    tracked = connections.get(pgconn)
-    if tracked is not None and tracked.pending is not None:
-        captured, tracked.pending = tracked.pending, None
-        endings.drop(captured, "stream")
 
 
 def noticed(reference: Any, result: PGresult) -> None:

@@ -8,13 +8,14 @@ A wrapper calls the original exactly once, gives back what it gave and raises wh
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.psycopg import hooks
+from timetracer_otel.drivers.psycopg import copying, hooks, streaming
 from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_of, require
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
@@ -73,9 +74,9 @@ def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
     """Around the generator that waits for all results of a request, which has been sent when that is made."""
 
     def wrap(original: Function) -> Function:
-        def heard(pgconn: Any) -> Generator[Any, Any, Any]:
+        def heard(pgconn: Any, *args: Any) -> Generator[Any, Any, Any]:
             try:
-                results = yield from original(pgconn)
+                results = yield from original(pgconn, *args)
             except BaseException as error:
                 broken(pgconn, error)
                 raise
@@ -83,8 +84,8 @@ def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
             return results
 
         @functools.wraps(original)
-        def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
-            return heard(pgconn) if is_awaited(pgconn) else original(pgconn)
+        def tapped(pgconn: Any, *args: Any) -> Generator[Any, Any, Any]:
+            return heard(pgconn, *args) if is_awaited(pgconn, *args) else original(pgconn, *args)
 
         return tapped
 
@@ -125,15 +126,37 @@ def _taps() -> Iterator[Tap]:
     yield Tap(cursor, "_send_prepare", _sending(guard(hooks.preparing), not_sent))
     yield Tap(cursor, "_send_query_prepared", _sending(guard(hooks.executing_prepared), not_sent))
     yield Tap(connection, "_exec_command", _commanding(guard(hooks.commanding), not_sent))
+    yield Tap(server, "_describe_gen", _commanding(guard(hooks.describing), not_sent))
     yield Tap(connection, "_notice_handler", _before_static(guard(hooks.noticed)))
     yield Tap(pipeline, "_process_results", _before(guard(hooks.answered_in_pipeline)))
     yield Tap(pipeline, "_exit", _before(guard(hooks.left_pipeline)))
     yield Tap(module_of(cursor), "execute", answering)
-    yield Tap(module_of(cursor), "send", _before(guard(hooks.streaming)))
+    yield Tap(module_of(cursor), "send", _before(guard(streaming.began)))
+    rows = _answering(guard(streaming.is_read), guard(streaming.read), guard(streaming.broken))
+    yield Tap(module_of(cursor), "fetch", rows)
     yield Tap(module_of(server), "execute", answering)
+    yield from _taps_of_copy(guard)
     # From 3.2 on connections find `execute` in its module, before they have imported it by name.
     has_own = "execute" in vars(module_of(connection)) if connection is not ABSENT else False
     yield Tap(module_of(connection) if has_own else generators, "execute", answering)
+
+
+def _taps_of_copy(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:
+    import psycopg
+
+    ended, broken = guard(copying.ended), guard(copying.broken)
+    reading = _answering(guard(copying.is_read), guard(copying.read), broken)
+    yield Tap(module_of(base(psycopg.Copy, "BaseCopy")), "copy_from", reading)
+    for copy in (psycopg.Copy, psycopg.AsyncCopy):
+        module = _module_with(copy, "copy_end")
+        yield Tap(module, "copy_to", _before(guard(copying.writing)))
+        yield Tap(module, "copy_end", _answering(guard(copying.is_ending), ended, broken))
+
+
+def _module_with(cls: type, name: str) -> Any:
+    """The module of psycopg that defines `cls`: a class says that it is of the package."""
+    found = (sys.modules.get(f"psycopg.{each}") for each in ("_copy", "_copy_async", "copy"))
+    return next((each for each in found if vars(each or cls).get(cls.__name__) is cls and name in vars(each)), ABSENT)
 
 
 class PsycopgRecording:

@@ -30,10 +30,11 @@ class Stub:
         self._host = host
         self._answers: WeakValueDictionary[int, SessionAnswers] = WeakValueDictionary()
         self._dialled: Sequence[Connection] = ()
+        self._fetched: set[str] = set()
         self._port = host.serve(LIBRARY, self._backend)
 
     def _backend(self, number: int) -> ServerCore:
-        answers = SessionAnswers(LIBRARY, number, self._unclaimed, lambda: self._dialled)
+        answers = SessionAnswers(LIBRARY, number, self._unclaimed, lambda: self._dialled, self._fetched)
         self._answers[number] = answers
         return Backend(number, answers, self._cancel)
 

@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from timetracer_otel.drivers.postgres import numbers
+from timetracer_otel.drivers.postgres import numbers, operations
 
 if TYPE_CHECKING:
     from psycopg._pipeline_base import BasePipeline
     from psycopg.pq.abc import PGconn, PGresult
 
     from timetracer_otel.capture.table import Captured, Tape
+    from timetracer_otel.drivers.psycopg.flows import Flow
 
 LIBRARY: Final = "psycopg"
+QUERY: Final = operations.QUERY
+COMMAND: Final = operations.COMMAND
+DESCRIBE: Final = operations.DESCRIBE
+COPY_IN: Final = operations.COPY_IN
+COPY_OUT: Final = operations.COPY_OUT
 IDLE: Final = 0
 ACTIVE: Final = 1
 """PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR."""
 COMMAND_OK: Final = 1
 FATAL_ERROR: Final = 7
 COMPLETED: Final = frozenset({1, 2})  # COMMAND_OK, TUPLES_OK
-COPYING: Final = frozenset({3, 4, 8})  # COPY_OUT, COPY_IN, COPY_BOTH
+COPYING: Final = {3: COPY_OUT, 4: COPY_IN}
 STREAMING: Final = frozenset({9, 12})  # SINGLE_TUPLE, TUPLES_CHUNK
 PIPELINE_ABORTED: Final = 11
 """ExecStatusType of libpq."""
 DIAGNOSTIC_FIELDS: Final = b"SVCMDHPpqWstcdnFLR"
 """What errors and notices may hold. Source: PostgreSQL protocol 3.0, "Error and Notice Message Fields"."""
+CURSORS_MAX: Final = 256
+"""Names that one connection remembers."""
+_CURSOR_WORDS: Final = frozenset({b"DECLA", b"FETCH", b"MOVE ", b"CLOSE"})
+_CURSOR: Final = re.compile(
+    rb"""(?is)DECLARE\s+(?P<declared>"(?:[^"]|"")*"|\w+)|(?:FETCH|MOVE|CLOSE)\b.*?(?P<last>"(?:[^"]|"")*"|\w+)[\s;]*\Z"""
+)
+_PAGE: Final = re.compile(rb"(?i)FETCH\s+(?:FORWARD\s+|NEXT\s+)?(?:(?:\d+|ALL)\s+)?(?:FROM|IN)\s")
+"""FETCH that goes on where the one before has ended."""
 
 
 class Sent:
     """A request as it was handed to libpq. Not a dataclass: one is made per statement, on the hot path."""
 
     __slots__ = (
+        "cursor",
         "database",
+        "failed",
+        "flow",
         "formats",
-        "is_command",
+        "op",
         "parameters",
         "prepared",
         "result_format",
@@ -52,23 +71,28 @@ class Sent:
         types: Sequence[int] = (),
         formats: Sequence[int] = (),
         result_format: int = 0,
-        is_command: bool = False,
+        op: str = QUERY,
         prepared: bytes | None = None,
     ) -> None:
         self.target, self.database = tracked.target, tracked.database
         self.statement = statement
         self.parameters, self.types, self.formats = parameters, types, formats
         self.result_format = result_format
-        self.is_command = is_command
-        """Sent by the driver itself, such as BEGIN."""
+        self.op = op
         self.prepared = prepared
         """Name of the prepared statement that it runs."""
+        self.cursor: tuple[int, int] | None = None
+        """The cursor of SQL that it is about, and how often that was moved before."""
+        self.flow: Flow | None = None
+        """What COPY FROM STDIN sends."""
+        self.failed: bytes | None = None
+        """Why the app gave that up."""
 
 
 class Received:
     """The answer: PGresults as libpq gave them, or the text of what the driver raised because none came."""
 
-    __slots__ = ("error", "notices", "results", "status")
+    __slots__ = ("error", "flow", "notices", "results", "status")
 
     def __init__(
         self,
@@ -76,8 +100,49 @@ class Received:
         status: int,
         notices: Sequence[Mapping[str, bytes]] = (),
         error: str | None = None,
+        flow: Flow | None = None,
     ) -> None:
         self.results, self.status, self.notices, self.error = results, status, notices, error
+        self.flow = flow
+        """What COPY TO STDOUT or `stream()` gave before `results`."""
+
+
+class Cursors:
+    """The cursors of one connection by their names: the number of each, which is its own in the process, and how often
+    it was moved."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int]] = {}
+
+    def of(self, statement: bytes) -> tuple[int, int] | None:
+        """The cursor that `statement` is about, if it is about one; DECLARE makes it, MOVE moves it."""
+        if statement[:5].upper() not in _CURSOR_WORDS:
+            return None
+        found = _CURSOR.match(statement)
+        if found is None:
+            return None
+        name = _unquoted(found["declared"] or found["last"])
+        if found["declared"] is not None:
+            return self._declare(name)
+        known = self._known.get(name)
+        if known is not None and _PAGE.match(statement) is None:
+            self._known[name] = (known[0], known[1] + 1)
+        return known
+
+    def _declare(self, name: bytes) -> tuple[int, int]:
+        known = self._known[name] = (next(_cursors), 0)
+        if len(self._known) > CURSORS_MAX:
+            del self._known[next(iter(self._known))]
+        return known
+
+    def named(self, name: bytes) -> tuple[int, int] | None:
+        return self._known.get(name)
+
+
+def _unquoted(name: bytes) -> bytes:
+    return name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name.lower()
 
 
 class Tracked:
@@ -86,7 +151,9 @@ class Tracked:
     __slots__ = (
         "__weakref__",
         "begun",
+        "cursors",
         "database",
+        "flow",
         "in_transaction",
         "is_preparing",
         "notices",
@@ -103,6 +170,8 @@ class Tracked:
         """The tape that knows of this connection."""
         self.pending: Captured | None = None
         """The request that waits for its answer, outside pipelines."""
+        self.flow: Flow | None = None
+        """The request whose data passes piece by piece, once that has begun; then it is not pending."""
         self.begun: Captured | None = None
         """The request whose Parse went out, until it is executed."""
         self.is_preparing = False
@@ -110,6 +179,7 @@ class Tracked:
         self.notices: list[Mapping[str, bytes]] = []
         self.transaction = 0
         self.in_transaction = False
+        self.cursors = Cursors()
 
     def transaction_of(self, status: int, statement: bytes) -> int | None:
         """The number of the transaction that `statement` runs in, when it is sent in `status`; None outside of one.
@@ -135,6 +205,7 @@ class Pipelined:
 
 connections: WeakKeyDictionary[PGconn, Tracked] = WeakKeyDictionary()
 pipelines: WeakKeyDictionary[BasePipeline, Pipelined] = WeakKeyDictionary()
+_cursors = itertools.count(1)
 
 
 def begins(statement: bytes) -> bool:

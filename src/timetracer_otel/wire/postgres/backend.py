@@ -6,21 +6,25 @@ extended protocol everything up to Sync is passed over. Source: PostgreSQL proto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from timetracer_otel.errors import Unconvertible
+from timetracer_otel.errors import DamagedCassette, Unconvertible
 from timetracer_otel.wire.postgres import messages
-from timetracer_otel.wire.postgres.answers import Answers, Statement
+from timetracer_otel.wire.postgres.answers import Answers, CopyFormats, Statement
+from timetracer_otel.wire.postgres.copying import CopyIn
 from timetracer_otel.wire.postgres.extended import ExtendedProtocol, Step
 from timetracer_otel.wire.postgres.outcomes import Outcome, Outcomes
 from timetracer_otel.wire.postgres.reader import FrontendReader
-from timetracer_otel.wire.postgres.recorded import TEXT, Result
+from timetracer_otel.wire.postgres.recorded import TEXT, CopyOut, Result
 from timetracer_otel.wire.postgres.rendering import rows
 from timetracer_otel.wire.postgres.requests import (
     Bind,
     CancelRequest,
     Close,
+    CopyData,
+    CopyDone,
+    CopyFail,
     Describe,
     EncryptionRequest,
     Execute,
@@ -50,6 +54,7 @@ class Backend:
         self._reader = FrontendReader()
         self._is_closing = False
         self._is_skipping = False
+        self._copy: CopyIn | None = None
         self._begin({})
         self._handlers: Mapping[type, Callable[[Any], bytes]] = {
             EncryptionRequest: lambda _: messages.REFUSE_ENCRYPTION,
@@ -58,6 +63,9 @@ class Backend:
             Terminate: self._close,
             Query: self._query,
             Sync: self._sync,
+            CopyData: self._copied,
+            CopyDone: lambda _: self._end_copy(),
+            CopyFail: lambda request: self._end_copy(request.reason),
             FunctionCall: self._function_call,
             Parse: lambda request: self._step(self._extended.parse(request)),
             Bind: lambda request: self._step(self._extended.bind(request)),
@@ -122,9 +130,33 @@ class Backend:
 
     def _query(self, request: Query) -> bytes:
         self._extended.forget_unnamed()
-        outcome = self._outcomes.of(Statement(request.sql, is_simple=True))
-        statements = parts(request.sql)
+        formats = self._copy_formats(request.sql)
+        if formats is not None:
+            self._copy = CopyIn(request.sql, formats)
+            return messages.copy_in_response(formats.overall, formats.columns)
+        return self._run(Statement(request.sql, is_simple=True))
+
+    def _copy_formats(self, sql: str) -> CopyFormats | None:
+        try:
+            return self._answers.copy_in(sql)
+        except DamagedCassette:  # said when the exchange is taken
+            return None
+
+    def _copied(self, request: CopyData) -> bytes:
+        if self._copy is not None:
+            self._copy.add(request.data)
+        return b""
+
+    def _end_copy(self, failed: str | None = None) -> bytes:
+        copy, self._copy = self._copy, None
+        return b"" if copy is None else self._run(copy.statement(failed))
+
+    def _run(self, statement: Statement) -> bytes:
+        outcome = self._outcomes.of(statement)
+        statements = parts(statement.sql)
         sent = [messages.notice_response(notice) for notice in outcome.answer.notices]
+        if outcome.answer.copy is not None:
+            sent += _copy_out(outcome.answer.copy, is_whole=outcome.error is None)
         for at, result in enumerate(outcome.answer.results):
             try:
                 sent.append(self._result(result))
@@ -161,6 +193,8 @@ class Backend:
         return step.sent + self._failed(step.failed, _nth(parts(step.failed.statement.sql), 0))
 
     def _sync(self, _: Sync) -> bytes:
+        if self._copy is not None:  # "the backend ignores Flush and Sync in COPY"
+            return b""
         self._is_skipping = False
         return self._ready()
 
@@ -178,6 +212,13 @@ class Backend:
         if self._state.transaction.status == "I":
             self._extended.forget_portals()
         return self._state.ready()
+
+
+def _copy_out(copy: CopyOut, is_whole: bool) -> Iterator[bytes]:
+    yield messages.copy_out_response(copy.formats.overall, copy.formats.columns)
+    yield from map(messages.copy_data, copy.pieces)
+    if is_whole:
+        yield messages.COPY_DONE
 
 
 def _nth(statements: Sequence[Sequence[Token]], at: int) -> Sequence[Token]:

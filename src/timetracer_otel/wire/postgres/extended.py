@@ -140,6 +140,8 @@ class ExtendedProtocol:
     def _checked(self, outcome: Outcome, prepared: _Prepared, request: Bind) -> Outcome:
         """Refuses what the extended protocol cannot carry, or not to a client that was told of other columns."""
         results = outcome.answer.results
+        if outcome.answer.copy is not None:
+            return self._outcomes.refusal(outcome.statement, "COPY is replayed where it is asked for by a simple query")
         if len(results) > 1:
             return self._outcomes.refusal(outcome.statement, "several results are recorded, a portal gives one")
         table = results[0].table if results else None
@@ -190,11 +192,21 @@ class ExtendedProtocol:
     def _describe_portal(self, name: str) -> Step:
         portal = self._portals.get(name)
         if portal is None:
-            statement = Statement(f'DECLARE "{name}"')
-            return Step(failed=self._outcomes.refusal(statement, "cursors of SQL are not replayed by this release"))
+            return self._describe_cursor(name)
         if portal.table is None:
             return Step(messages.NO_DATA)
         return Step(messages.row_description(portal.table.columns, portal.formats))
+
+    def _describe_cursor(self, name: str) -> Step:
+        """A cursor of SQL is a portal that Bind did not make."""
+        outcome = self._outcomes.of(Statement(f'DESCRIBE "{name}"', portal=name))
+        if outcome.error is not None:
+            return Step(failed=outcome)
+        results = outcome.answer.results
+        table = results[0].table if results else None
+        if table is None:
+            return Step(messages.NO_DATA)
+        return Step(messages.row_description(table.columns, table.formats))
 
     def _run(self, portal: _Portal, max_rows: int) -> Step:
         notices = b""

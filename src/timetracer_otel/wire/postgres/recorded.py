@@ -14,8 +14,14 @@ from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.errors import DamagedCassette, WireError
-from timetracer_otel.wire.postgres.answers import Parameter
-from timetracer_otel.wire.postgres.messages import Column, command_complete, error_response, row_description
+from timetracer_otel.wire.postgres.answers import Copied, CopyFormats, Parameter
+from timetracer_otel.wire.postgres.messages import (
+    Column,
+    command_complete,
+    copy_in_response,
+    error_response,
+    row_description,
+)
 from timetracer_otel.wire.postgres.packed import unpacked
 
 TEXT, BINARY = 0, 1
@@ -48,12 +54,21 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyOut:
+    """What COPY TO STDOUT gave, in the pieces in which the server sent it."""
+
+    formats: CopyFormats
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """The server's whole answer: results in order, then perhaps an error."""
 
     results: tuple[Result, ...]
     error: Mapping[str, str] | None
     notices: tuple[Mapping[str, str], ...]
+    copy: CopyOut | None = None
 
 
 def recorded(payload: Payload) -> Recorded:
@@ -65,6 +80,7 @@ def recorded(payload: Payload) -> Recorded:
             results=tuple(_result(result) for result in data.get("results") or ()),
             error=_fields(error) if error else None,
             notices=tuple(_fields(notice) for notice in data.get("notices") or ()),
+            copy=_copy_out(data["copy"]) if data.get("copy") else None,
         )
     except MALFORMED_PAYLOAD as error:
         raise DamagedCassette("result of a db.query", f"{type(error).__name__}: {error}") from None
@@ -85,6 +101,33 @@ def parameters(payload: Payload) -> tuple[Parameter, ...]:
         )
     except MALFORMED_PAYLOAD as error:
         raise DamagedCassette("request of a db.query", f"{type(error).__name__}: {error}") from None
+
+
+def copied(payload: Payload) -> tuple[CopyFormats, Copied] | None:
+    """Of the request of an exchange: what COPY FROM STDIN was given, None for anything else. Raises DamagedCassette."""
+    try:
+        data: Mapping[str, Any] = payload
+        copy = data.get("copy")
+        if copy is None:
+            return None
+        formats, failed = _copy_formats(copy), copy.get("failed")
+        sent = None if copy.get("data") is None else b"".join(octets(piece) for piece in copy["data"])
+        size, failed = len(sent or b""), None if failed is None else str(failed)
+        return formats, Copied(sent, size, bool(formats.overall), failed)
+    except MALFORMED_PAYLOAD as error:
+        raise DamagedCassette("request of a db.query", f"{type(error).__name__}: {error}") from None
+
+
+def _copy_out(data: Mapping[str, Any]) -> CopyOut:
+    return CopyOut(_copy_formats(data), tuple(octets(piece) for piece in data["data"]))
+
+
+def _copy_formats(data: Mapping[str, Any]) -> CopyFormats:
+    formats = CopyFormats(int(data["format"]), tuple(int(fmt) for fmt in data["formats"]))
+    if any(fmt not in (TEXT, BINARY) for fmt in (formats.overall, *formats.columns)):
+        raise ValueError("a format of COPY that is neither text nor binary")
+    copy_in_response(formats.overall, formats.columns)  # raises for what cannot be sent
+    return formats
 
 
 def _oid(value: Any) -> int:

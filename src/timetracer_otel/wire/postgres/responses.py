@@ -20,6 +20,7 @@ _INT16: Final = struct.Struct("!h")
 _MALFORMED: Final = (IndexError, ValueError, struct.error)
 
 ROW, COMPLETE, EMPTY, SUSPENDED, ERROR, NOTICE, READY = b"DCIsENZ"
+COPY_IN, COPY_OUT, COPY_DATA = b"GHd"
 ROW_DESCRIPTION, PARAMETER_DESCRIPTION, PARAMETER_STATUS = b"TtS"
 
 
@@ -40,6 +41,16 @@ class Result:
 
 
 @dataclass(slots=True)
+class Copy:
+    """COPY under way: `kind` says in which direction, `pieces` what the server gave."""
+
+    kind: int
+    overall: int
+    formats: tuple[int, ...]
+    pieces: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Response:
     """`error` ends it: what the server would have done after that it did not."""
 
@@ -47,6 +58,7 @@ class Response:
     error: Mapping[str, str] | None = None
     notices: list[Mapping[str, str]] = field(default_factory=list)
     status: str | None = None
+    copy: Copy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,10 @@ def response(data: bytes) -> Response:
             heard.error = fields(data[start + 5 : end])
         elif kind == NOTICE:
             heard.notices.append(fields(data[start + 5 : end]))
+        elif kind in (COPY_IN, COPY_OUT):
+            heard.copy = _copy(kind, data[start + 5 : end])
+        elif kind == COPY_DATA and heard.copy is not None:
+            heard.copy.pieces.append(data[start + 5 : end])
         elif kind == READY:
             heard.status = chr(data[end - 1])
     if not current.is_empty:
@@ -183,6 +199,14 @@ def fields(body: bytes) -> dict[str, str]:
 
 def text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
+
+
+def _copy(kind: int, body: bytes) -> Copy:
+    try:
+        overall, count = struct.unpack_from("!BH", body)
+        return Copy(kind, overall, struct.unpack(f"!{count}H", body[3:]))
+    except struct.error:
+        raise WireError("PostgreSQL CopyInResponse or CopyOutResponse: not of its shape") from None
 
 
 def _oids(body: bytes) -> tuple[int, ...]:
