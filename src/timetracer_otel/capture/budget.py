@@ -29,6 +29,11 @@ class Budget:
             self._count(captured, size)
         return reason
 
+    def refund(self, captured: Captured) -> None:
+        """It turned out to be no exchange, and leaves memory unwritten."""
+        self._count(captured, -captured.held)
+        captured.held = 0
+
     def to_environment(self, captured: Captured) -> None:
         """Its segment turned out to be none."""
         self._environment += captured.held

@@ -310,6 +310,7 @@ class Recorder:
             exchanges = captured.segment.exchanges if captured.segment is not None else self._environment.exchanges
             if exchanges is not None and captured in exchanges:
                 exchanges.remove(captured)
+                self._budget.refund(captured)
 
     def _count_drop(self, captured: Captured, reason: str) -> None:
         # The payload goes, the exchange stays and says so: replay refuses the call with this reason.

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import ipaddress
 import json
+import os
 import random
 import uuid
 from collections.abc import Awaitable, Callable
@@ -344,6 +345,59 @@ async def alchemy(dsn: str) -> Any:
     return given
 
 
+async def own_parallel(dsn: str) -> Any:
+    """Selects with different answers, in an order and over a pool that are others in replay."""
+    order = list(range(20))
+    random.Random(os.environ.get("SEED", PART)).shuffle(order)
+
+    async def ask(pool: Any, number: int) -> Any:
+        await asyncio.sleep(order.index(number) / 1000)
+        return await pool.fetchrow("select $1::int as asked, nextval('parallel') as given", number)
+
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=5 if PART == "record" else 1) as pool:
+        if PART == "record":
+            await pool.execute("drop sequence if exists parallel; create sequence parallel")
+        with trace.get_tracer("tests").start_as_current_span("parallel"):
+            return await asyncio.gather(*(ask(pool, number) for number in range(20)))
+
+
+async def own_far(dsn: str) -> Any:
+    """50,000 rows by a cursor, and ten of as many."""
+    async with connected(dsn) as connection:
+        with trace.get_tracer("tests").start_as_current_span("far"):
+            async with connection.transaction():
+                total = 0
+                async for (number,) in connection.cursor("select generate_series(1, 50000)", prefetch=1000):
+                    total += number
+            some = []
+            async with connection.transaction():
+                async for row in connection.cursor("select generate_series(1, 50000) as n", prefetch=1000):
+                    some.append(row)
+                    if len(some) == 10:
+                        break
+    return total, some
+
+
+async def own_elsewhere(dsn: str) -> Any:
+    """Statements of other threads, with loops of their own; one that nobody is to see."""
+    from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+    def thread() -> Any:
+        async def ask() -> Any:
+            async with connected(dsn) as connection:
+                return await connection.fetchrow("select 7 as seven, pg_sleep(0.1)::text")
+
+        return asyncio.run(ask())
+
+    with trace.get_tracer("tests").start_as_current_span("elsewhere"):
+        given = await asyncio.to_thread(thread)
+        if PART == "record":
+            async with connected(dsn) as connection:
+                with suppress_instrumentation():
+                    await connection.fetchval("select 'hidden'")
+    return given
+
+
 async def own_alchemy_warm(dsn: str) -> Any:
     """An engine that was warm before the trace, cold in replay."""
     import sqlalchemy as sa
@@ -356,6 +410,26 @@ async def own_alchemy_warm(dsn: str) -> Any:
     with trace.get_tracer("tests").start_as_current_span("warm"):
         async with engine.connect() as connection:
             given = (await connection.execute(sa.text("select :a + 1"), {"a": 1})).all()
+    await engine.dispose()
+    return given
+
+
+async def own_pinged(dsn: str) -> Any:
+    """An engine whose pool looks before each use whether the connection lives; warm in one run, cold in the other."""
+    import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    part = dict(zip(("record", "replay"), os.environ["PARTS"].split(","), strict=True))[PART]
+    url = dsn.replace("postgresql://", "postgresql+asyncpg://").partition("?")[0]
+    engine = create_async_engine(url, pool_pre_ping=True, pool_size=2 if part == "warm" else 1)
+    if part != "cold":
+        async with engine.connect():
+            pass
+    with trace.get_tracer("tests").start_as_current_span("warm"):
+        given = []
+        for number in range(3):
+            async with engine.connect() as connection:
+                given.append((await connection.execute(sa.text("select :a + 1"), {"a": number})).all())
     await engine.dispose()
     return given
 

@@ -19,6 +19,7 @@ from timetracer_otel.wire.postgres.tokens import Token
 from timetracer_otel.wire.postgres.transaction import Transaction
 from timetracer_otel.wire.postgres.types import type_name
 
+EMPTY: Final[Payload] = {"results": [{"tag": ""}]}
 OFF: Final = [[b"off", b"off"]]
 SHAPES: Final[Mapping[Housework, tuple[tuple[int, ...], Mapping[str, int]]]] = {
     Housework.CATALOGUE: ((OID_ARRAY,), TREE),
@@ -38,6 +39,9 @@ class AsyncpgAnswers(SessionAnswers):
             return super().answer(statement, transaction)
         if kind is Housework.RESET:
             return Answer({}, _reset(statement.sql))
+        if kind is Housework.PING:
+            self._has_greeted = True
+            return Answer({}, EMPTY)
         result = self._known(kind, statement)
         return result if isinstance(result, Miss) else Answer(_request(kind), {"results": [result]})
 
@@ -45,6 +49,8 @@ class AsyncpgAnswers(SessionAnswers):
         kind = housework(sql)
         if kind is None or kind is Housework.RESET:
             return super().shapes(sql)
+        if kind is Housework.PING:
+            return (Answer({}, EMPTY),)
         return (Answer(_request(kind), {"results": [catalogue.table(SHAPES[kind][1], ())]}),)
 
     def _known(self, kind: Housework, statement: Statement) -> Payload | Miss:

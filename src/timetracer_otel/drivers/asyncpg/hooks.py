@@ -11,8 +11,9 @@ from typing import Any
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg import endings, introduction
 from timetracer_otel.drivers.asyncpg.housework import LEARNS, Housework, housework
-from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked
+from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked, begins
 from timetracer_otel.wire.postgres.responses import is_ended
+from timetracer_otel.wire.postgres.statements import verb
 
 # `protocol` below is asyncpg's Protocol; Any, since it is a C type without annotations of its private names.
 
@@ -36,6 +37,7 @@ def executing(protocol: Any, state: Any, args: object, portal_name: str = "", *_
     tracked: Tracked = protocol._timetracer
     prepared = _known(tracked, state)
     if prepared.housework is not None:
+        tracked.has_pinged = tracked.has_pinged or prepared.housework is Housework.PING
         return _own(tracked, prepared)
     if not _is_heard(tracked):
         return _own(tracked, prepared)
@@ -56,7 +58,7 @@ def reading_on(protocol: Any, state: Any, portal_name: str, *_: Any, **__: Any) 
 
 def querying(protocol: Any, query: str, *_: Any, **__: Any) -> Operation | None:
     tracked: Tracked = protocol._timetracer
-    if housework(query) is Housework.RESET or not _is_heard(tracked):
+    if housework(query) is Housework.RESET or not _is_heard(tracked) or _ends_ping(tracked, query):
         return None
     return _coming(tracked, Operation(Kind.STATEMENT, Prepared(query)))
 
@@ -79,6 +81,16 @@ def closing_statement(protocol: Any, state: Any, *_: Any, **__: Any) -> None:
 def _known(tracked: Tracked, state: Any) -> Prepared:
     prepared = tracked.prepared.get(state.name or state.query)
     return prepared if prepared is not None else Prepared(state.query)  # the codec drops its exchange, which is counted
+
+
+def _ends_ping(tracked: Tracked, query: str) -> bool:
+    """A pool has looked whether the connection lives, in a transaction of its own: that is no work of the app's."""
+    active, opening = tape(), tracked.opening
+    if opening is None or not tracked.has_pinged or active is None or verb(query) != "ROLLBACK":
+        return False
+    tracked.opening = None
+    active.discard(opening)
+    return True
 
 
 def _is_heard(tracked: Tracked) -> bool:
@@ -129,6 +141,7 @@ def _begin(protocol: Any, tracked: Tracked, operation: Operation) -> None:
     if active is not None:
         number = tracked.transaction_of(protocol, operation.prepared.sql)
         operation.captured = active.open(LIBRARY, Sent(tracked, operation), tracked.number, number)
+    tracked.opening, tracked.has_pinged = operation.captured if begins(operation.prepared.sql) else None, False
     if operation.captured is None:
         tracked.current = None
     elif operation.prepared.unrun is not None and active is not None:

@@ -22,6 +22,7 @@ class Housework(Enum):
     READ_JIT = "just-in-time compilation is switched off for the next one"
     WRITE_JIT = "and on again"
     RESET = "a pool takes a connection back"
+    PING = "an empty statement: SQLAlchemy's pool looks whether a connection lives"
 
 
 LEARNS: Final = frozenset({Housework.CATALOGUE, Housework.BY_NAME})
@@ -36,6 +37,8 @@ def housework(sql: str) -> Housework | None:
         return Housework.CATALOGUE
     if sql.startswith(RESET) and set(sql.split("\n")) <= RESETS:
         return Housework.RESET
+    if not sql.strip(" ;"):
+        return Housework.PING
     plain = " ".join(sql.split()) if len(sql) < 1000 else ""
     if plain.startswith(BY_NAME):
         return Housework.BY_NAME

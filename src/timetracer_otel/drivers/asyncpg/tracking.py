@@ -115,9 +115,11 @@ class Tracked:
         "current",
         "database",
         "handshake",
+        "has_pinged",
         "in_transaction",
         "names",
         "number",
+        "opening",
         "portals",
         "prepared",
         "settings",
@@ -145,6 +147,9 @@ class Tracked:
         self.types: dict[int, Mapping[str, Value]] = {}
         self.names: dict[str, Mapping[str, Value]] = {}
         """What asyncpg has asked about types, by number and by `schema.name`."""
+        self.opening: Captured | None = None
+        """The BEGIN of a transaction in which nothing has been asked yet."""
+        self.has_pinged = False
         self.transaction = 0
         self.in_transaction = False
 
