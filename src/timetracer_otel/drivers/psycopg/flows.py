@@ -58,7 +58,9 @@ class Flow:
 
     __slots__ = ("_held", "_open", "captured", "is_copy_in", "is_cut", "is_stream", "pieces", "size", "start")
 
-    def __init__(self, captured: Captured, start: Any = None, is_copy_in: bool = False, is_stream: bool = False) -> None:
+    def __init__(
+        self, captured: Captured, start: Any = None, is_copy_in: bool = False, is_stream: bool = False
+    ) -> None:
         self._open, self._held = _open, 0
         self.captured, self.is_copy_in, self.is_stream = captured, is_copy_in, is_stream
         self.start = start

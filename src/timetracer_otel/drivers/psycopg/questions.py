@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
-from timetracer_otel.drivers.psycopg.tracking import COPY_IN, DESCRIBE, LIBRARY, QUERY
+from timetracer_otel.drivers.psycopg.tracking import COPY_IN, DESCRIBE, LIBRARY, NOTIFY, QUERY
 from timetracer_otel.wire.postgres import recorded
 from timetracer_otel.wire.postgres.answers import Copied, Parameter
 from timetracer_otel.wire.postgres.copying import ROWS_MAX, copy_rows
@@ -45,7 +45,7 @@ def question(
         ),
         database=database,
         # BEGIN, COMMIT and their like are on the border.
-        in_transaction=None if any(command(each) for each in parts(sql)) else in_transaction,
+        in_transaction=None if op == NOTIFY or any(command(each) for each in parts(sql)) else in_transaction,
     )
 
 
@@ -69,6 +69,8 @@ def shape(sql: str, op: str = QUERY) -> Hashable:
     """The statement without its values."""
     if op == DESCRIBE:
         return (DESCRIBE,)
+    if op == NOTIFY:
+        return (NOTIFY,)
     if op == COPY_IN:
         return (COPY_IN, normalise(sql))
     about = cursor_command(sql)
