@@ -283,6 +283,18 @@ async def copies(dsn: str) -> Any:
     return given, b"".join(out)
 
 
+async def notified(dsn: str) -> Any:
+    """Notifications that come with the answer to NOTIFY."""
+    heard: list[Any] = []
+    async with connected(dsn) as connection:
+        await connection.add_listener("shop", lambda _, pid, channel, payload: heard.append((channel, payload)))
+        await connection.execute("notify shop, 'open'")
+        await connection.fetchval("select pg_notify('shop', $1)", "shut")
+        await connection.fetchval("select 1")
+        await connection.reset()
+    return heard
+
+
 async def uncached(dsn: str) -> Any:
     """As behind pgbouncer: no cache of statements, all of them without a name."""
     async with connected(dsn, statement_cache_size=0) as connection:
@@ -499,6 +511,7 @@ SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (
     changed,
     settings,
     copies,
+    notified,
     uncached,
     alchemy,
 )

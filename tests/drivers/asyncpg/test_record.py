@@ -114,6 +114,21 @@ async def _nowhere(data: bytes) -> None:
     pass
 
 
+def test_a_notification_that_comes_by_itself_is_counted(postgres: PostgresServer, tape: Tape) -> None:
+    async def work(connection: Any) -> None:
+        came = asyncio.Event()
+        await connection.add_listener("shop", lambda *_: came.set())
+        async with scenarios.connected(postgres.dsn) as other:
+            await other.execute("notify shop, 'open'")
+        await asyncio.wait_for(came.wait(), 10)
+        await connection.reset()
+
+    run(postgres, work)
+    (dropped,) = [each for each in tape.asked() if each.dropped]
+    assert dropped.dropped == {"reason": "notify"}
+    assert dropped.request["statement"] == "wait for notifications"
+
+
 def test_an_answer_that_comes_after_a_timeout_belongs_to_its_statement(postgres: PostgresServer, tape: Tape) -> None:
     asyncio.run(scenarios.timeouts(postgres.dsn))
     said: Any = {str(each.request["statement"]): each.result for each in tape.exchanges}

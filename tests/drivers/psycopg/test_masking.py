@@ -333,3 +333,13 @@ def test_an_error_of_copy_does_not_repeat_a_secret(postgres: PostgresServer, tap
     encoded, _ = CODEC.redact(CODEC.encode(tape.captured[-1]), REDACTOR.of_trace())
     assert SECRET not in repr(encoded)
     assert "COPY pins, line 1" in repr(encoded.result)
+
+
+def test_payloads_of_notifications_are_masked(postgres: PostgresServer, tape: ListTape) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("listen news")
+        connection.execute("select pg_notify('news', %s)", (f'{{"token": "{SECRET}"}}',))
+    encoded, paths = masked(tape.captured[-1])
+    (told,) = encoded.result["notifications"]
+    assert told["payload"] == f'{{"token": "{REDACTOR.marker("token", SECRET)}"}}'
+    assert "result.notifications[0].payload" in paths

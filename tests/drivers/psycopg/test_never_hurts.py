@@ -16,12 +16,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.drivers.psycopg import copy_scenarios, cursor_scenarios, scenarios
+from tests.drivers.psycopg import copy_scenarios, cursor_scenarios, notify_scenarios, scenarios
 from tests.drivers.psycopg.taping import taps
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import RecordingProxy
 from timetracer_otel.capture import guard
-from timetracer_otel.drivers.psycopg import copying, hooks, streaming
+from timetracer_otel.drivers.psycopg import copying, hooks, listening, streaming
 
 HOOKS = (
     "executing",
@@ -43,6 +43,7 @@ ALL_HOOKS = [
     *((hooks, name) for name in HOOKS),
     *((copying, name) for name in HOOKS_OF_COPY),
     *((streaming, name) for name in HOOKS_OF_STREAM),
+    *((listening, name) for name in ("notified", "waiting", "heard")),
 ]
 
 
@@ -62,6 +63,7 @@ def program(dsn: str) -> Any:
         scenarios.cursors(dsn),
         scenarios.unrecorded(dsn),
         copy_scenarios.broken_copies(dsn),
+        notify_scenarios.from_another(dsn),
         scenarios.broken(dsn),
     ]
 
@@ -169,6 +171,8 @@ def reach(module: ModuleType, name: str) -> Callable[[str], Any]:
     """A program in which the hook's failure is not caught by psycopg itself."""
     if module is streaming:
         return partial(cursor_scenarios.streamed, count=3)
+    if module is listening:
+        return notify_scenarios.from_another
     if module is copying:
         return copy_scenarios.broken_copies if name == "broken" else copy_scenarios.copies
     if name == "noticed":

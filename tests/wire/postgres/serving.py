@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from timetracer_otel.wire.postgres.answers import Answer, CopyFormats, Miss, Reply, Startup, Statement, Synthesise
+from timetracer_otel.wire.postgres.answers import (
+    Answer,
+    CopyFormats,
+    Miss,
+    Notification,
+    Reply,
+    Startup,
+    Statement,
+    Synthesise,
+)
 from timetracer_otel.wire.postgres.backend import Backend
 from timetracer_otel.wire.postgres.recorded import copied, parameters
 from timetracer_otel.wire.postgres.statements import normalise
@@ -28,6 +37,7 @@ class Canned:
     misses: list[Statement] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     asked: list[tuple[str, Transaction]] = field(default_factory=list)
+    due: list[Notification] | None = field(default_factory=list)
     used: set[int] = field(default_factory=set)
 
     def startup(self) -> Startup:
@@ -55,6 +65,9 @@ class Canned:
     def copy_in(self, sql: str) -> CopyFormats | None:
         found = [copied(each.request) for each in self.shapes(sql)]
         return next((each[0] for each in found if each is not None), None)
+
+    def notifications(self) -> Sequence[Notification] | None:
+        return self.due
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         self.refusals.append(problem)

@@ -26,7 +26,7 @@ from tests.wire.postgres.client import (
 from tests.wire.postgres.serving import Canned, exchange, table
 from tests.wire.postgres.test_reader import CLIENT_BYTES
 from timetracer_otel.errors import WireError
-from timetracer_otel.wire.postgres.answers import Answer
+from timetracer_otel.wire.postgres.answers import Answer, Notification
 from timetracer_otel.wire.postgres.backend import Backend
 
 ONE = exchange("select 1", table([("a", 23)], [["1"]]))
@@ -315,6 +315,25 @@ def test_the_columns_of_a_cursor_of_sql_are_what_was_recorded_of_them() -> None:
     backend = started(Canned([exchange('DESCRIBE "c"', shape)]))
     assert say(backend, describe("P", "c"), SYNC) == ["T id:23/0", "Z I"]
     assert say(backend, describe("P", "c"), SYNC)[0].startswith("E XX000")
+
+
+# ---- notifications ---------------------------------------------------------------------------------------------------
+
+
+def test_notifications_come_with_the_answer_during_which_they_came() -> None:
+    told = [{"channel": "news", "payload": "x", "pid": 1}]
+    answers = Canned([exchange("select 1", table([("a", 23)], [["1"]]), notifications=told)])
+    lines = say(started(answers), query("select 1"))
+    assert lines[-3:] == ["C SELECT 1", "A " + b"\0\0\0\1news\0x\0".hex(), "Z I"]
+
+
+def test_flush_brings_the_notifications_that_are_due_or_ends_a_wait_that_has_no_end() -> None:
+    answers = Canned(due=[Notification(1, "news", "x")])
+    backend = started(answers)
+    assert say(backend, FLUSH) == ["A " + b"\0\0\0\1news\0x\0".hex()]
+    answers.due = None
+    assert say(backend, FLUSH) == []
+    assert backend.is_closing
 
 
 # ---- COPY ------------------------------------------------------------------------------------------------------------

@@ -183,6 +183,9 @@ def _result(operation: Operation, received: Received, bind: Bind | None, at: int
         result["error"] = heard.error
     if heard.notices:
         result["notices"] = list(heard.notices)
+    if heard.notifications:
+        said = heard.notifications
+        result["notifications"] = [{"channel": a.channel, "payload": a.payload, "pid": a.pid} for a in said]
     if heard.status is not None:
         result["tx"] = heard.status
     return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from timetracer_otel.capture.table import tape
-from timetracer_otel.drivers.asyncpg import endings, introduction
+from timetracer_otel.drivers.asyncpg import endings, introduction, listening
 from timetracer_otel.drivers.asyncpg.housework import LEARNS, Housework, housework
 from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked, begins
 from timetracer_otel.wire.postgres.responses import is_ended
@@ -141,6 +141,7 @@ def _begin(protocol: Any, tracked: Tracked, operation: Operation) -> None:
     if active is not None:
         number = tracked.transaction_of(protocol, operation.prepared.sql)
         operation.captured = active.open(LIBRARY, Sent(tracked, operation), tracked.number, number)
+    listening.asked(tracked, operation)
     tracked.opening, tracked.has_pinged = operation.captured if begins(operation.prepared.sql) else None, False
     if operation.captured is None:
         tracked.current = None
@@ -156,6 +157,8 @@ def hearing(protocol: Any, data: bytes) -> None:
     if current is None:
         if tracked.handshake is not None:
             tracked.handshake.append(data)
+        elif tracked.listens_for is not None:
+            listening.heard(tracked, data)
         return
     current.size += len(data)
     if current.size > HELD_MAX:

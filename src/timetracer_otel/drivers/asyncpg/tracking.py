@@ -14,6 +14,8 @@ from timetracer_otel.drivers.postgres.greetings import greeting
 from timetracer_otel.wire.postgres.responses import Shape, shape
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from timetracer_otel.capture.table import Captured, Tape
 
 LIBRARY: Final = "asyncpg"
@@ -117,6 +119,7 @@ class Tracked:
         "handshake",
         "has_pinged",
         "in_transaction",
+        "listens_for",
         "names",
         "number",
         "opening",
@@ -150,6 +153,8 @@ class Tracked:
         self.opening: Captured | None = None
         """The BEGIN of a transaction in which nothing has been asked yet."""
         self.has_pinged = False
+        self.listens_for: Context | None = None
+        """Where LISTEN was asked for: what comes of it by itself comes in no context of the app's."""
         self.transaction = 0
         self.in_transaction = False
 

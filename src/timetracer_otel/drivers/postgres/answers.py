@@ -15,11 +15,20 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked, Question
 from timetracer_otel.drivers.postgres.cursors import ELSEWHERE, Cursors
 from timetracer_otel.drivers.postgres.greetings import greeting, recorded_greeting
-from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, QUERY
+from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, QUERY, WAIT
 from timetracer_otel.drivers.postgres.questions import described, question, shape
-from timetracer_otel.wire.postgres.answers import Answer, CopyFormats, Miss, Reply, Startup, Statement, Synthesise
+from timetracer_otel.wire.postgres.answers import (
+    Answer,
+    CopyFormats,
+    Miss,
+    Notification,
+    Reply,
+    Startup,
+    Statement,
+    Synthesise,
+)
 from timetracer_otel.wire.postgres.cursors import CursorCommand, cursor_command
-from timetracer_otel.wire.postgres.recorded import copied
+from timetracer_otel.wire.postgres.recorded import copied, recorded
 from timetracer_otel.wire.postgres.statements import parts, verb
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping
 from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
@@ -54,14 +63,18 @@ class SessionAnswers:
         fetched: set[str] | None = None,
     ) -> None:
         """`unclaimed` serves bytes that no claim came before; `connections` are the recorded ones, the best first.
-        `fetched` are the pages of cursors that any connection of this replay has taken."""
+        `fetched` are the ids of what any connection of this replay has taken and must not be given twice: pages of
+        cursors, notifications."""
         self._lib, self._number = lib, number
         self._unclaimed, self._connections = unclaimed, connections
         self._cancelled = threading.Event()
-        self._cursors = Cursors(set() if fetched is None else fetched)
+        self._fetched = set() if fetched is None else fetched
+        self._cursors = Cursors(self._fetched)
         self.claim: Claim | None = None
         self._has_greeted = False
         """The last thing that was asked is what an engine asks when it connects, and nobody has recorded it here."""
+        self.is_awaiting = False
+        """The app waits for notifications now."""
 
     def cancel(self) -> None:
         """The client gives up what it waits for."""
@@ -163,6 +176,21 @@ class SessionAnswers:
         known = self._current().source.known(self._lib, shape(sql, COPY_IN))
         found = copied(known[0].request) if known else None
         return found[0] if found is not None else None
+
+    def notifications(self) -> Sequence[Notification] | None:
+        if not self.is_awaiting:
+            return ()
+        self.is_awaiting, claim = False, self._current()
+        wanted = question(self._lib, WAIT.decode(), (), claim.database, op=NOTIFY)
+        asked = replace(claim.asked, connection=self._number)
+        exchange = claim.source.take(wanted, asked)
+        if exchange is not None and exchange.id not in self._fetched:
+            self._fetched.add(exchange.id)
+            return recorded(exchange.result).notifications
+        if claim.source.is_environment:  # a listener goes on listening
+            return ()
+        claim.source.miss(wanted, asked)
+        return None
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         claim = self._current()

@@ -16,7 +16,7 @@ from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.postgres.copy_masking import mask_copy
 from timetracer_otel.drivers.postgres.error_fields import mask_fields
-from timetracer_otel.drivers.postgres.stand_ins import PLAIN, Cell, by_name, by_pattern, known_rule, octets
+from timetracer_otel.drivers.postgres.stand_ins import JSON, PLAIN, Cell, by_name, by_pattern, known_rule, octets
 from timetracer_otel.drivers.statements import SHAPES_MAX, mask_statement, rules_of_parameters
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.postgres.packed import is_packed, unpacked
@@ -98,12 +98,23 @@ def _result(result: Payload, hidden: Mapping[str, str], redactor: Redactor) -> t
     masked = [_answer(answer, f"result.results[{at}]", redactor, paths) for at, answer in enumerate(answers)]
     if paths:
         changed["results"] = masked
+    if "notifications" in result:
+        told = cast("Sequence[Mapping[str, Any]]", result["notifications"])
+        cleaned_ones = [{**each, "payload": _payload(each["payload"], redactor)} for each in told]
+        if touched := [at for at, each in enumerate(told) if cleaned_ones[at] != each]:
+            changed["notifications"] = cleaned_ones
+            paths += [f"result.notifications[{at}].payload" for at in touched]
     for name, fields in _diagnostics(result):
         cleaned = mask_fields(fields, hidden, redactor)
         if cleaned != fields:
             paths.append(f"result.{name}")
             _put(changed, result, name, cleaned)
     return ({**result, **changed} if changed else result), tuple(paths)
+
+
+def _payload(payload: str, redactor: Redactor) -> Cell:
+    """Of a notification: often JSON, whose names count."""
+    return by_pattern(payload, JSON if payload.startswith(("{", "[")) else 0, 0, redactor)
 
 
 def _diagnostics(result: Payload) -> Iterable[tuple[str, Mapping[str, str]]]:

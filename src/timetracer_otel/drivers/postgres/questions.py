@@ -13,7 +13,7 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
-from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, PREPARE, QUERY
+from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PREPARE, QUERY
 from timetracer_otel.wire.postgres import recorded
 from timetracer_otel.wire.postgres.answers import Copied, Parameter
 from timetracer_otel.wire.postgres.copying import ROWS_MAX, copy_rows
@@ -51,7 +51,7 @@ def question(
         ),
         database=database,
         # BEGIN, COMMIT and their like are on the border.
-        in_transaction=None if any(command(each) for each in parts(sql)) else in_transaction,
+        in_transaction=None if op == NOTIFY or any(command(each) for each in parts(sql)) else in_transaction,
     )
 
 
@@ -80,6 +80,8 @@ def shape(sql: str, op: str = QUERY) -> Hashable:
     """The statement without its values."""
     if op == DESCRIBE:
         return (DESCRIBE,)
+    if op == NOTIFY:
+        return (NOTIFY,)
     if op in (COPY_IN, PREPARE):
         return (op, _text(sql))
     about = cursor_command(sql)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -15,6 +15,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
     DESCRIBE,
     FATAL_ERROR,
     LIBRARY,
+    NOTIFY,
     Received,
     Sent,
     diagnostics,
@@ -24,6 +25,7 @@ from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.statements import verb
 
 if TYPE_CHECKING:
+    from psycopg.pq import PGnotify
     from psycopg.pq.abc import PGresult
 
     from timetracer_otel.capture.table import Captured
@@ -122,6 +124,10 @@ def _result(sent: Sent, received: Received) -> Payload:
     result: dict[str, Value] = {}
     if received.error is not None:
         return {"lost": received.error}
+    if received.notifications:
+        result["notifications"] = [_notification(each) for each in received.notifications]
+    if sent.op == NOTIFY:
+        return result
     if received.flow is not None and sent.op == COPY_OUT:
         result["copy"] = _copied_out(received.flow)
     last = received.results[-1]
@@ -155,6 +161,14 @@ def _answer(result: PGresult) -> Payload:
         "rows": result.ntuples,
         "values": _columns(result),
         "tag": tag,
+    }
+
+
+def _notification(notification: PGnotify) -> Payload:
+    return {
+        "channel": text(notification.relname),
+        "payload": text(notification.extra),
+        "pid": notification.be_pid,
     }
 
 

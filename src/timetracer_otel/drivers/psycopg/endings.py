@@ -20,6 +20,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
 )
 
 if TYPE_CHECKING:
+    from psycopg.pq import PGnotify
     from psycopg.pq.abc import PGresult
 
 SQLSTATE: Final = ord("C")
@@ -32,6 +33,9 @@ KEPT_MAX: Final = 64 * KIB
 def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], status: int) -> None:
     active = tape()
     notices, tracked.notices = tracked.notices, []
+    notifications: Sequence[PGnotify] = ()
+    if tracked.notifications:
+        notifications, tracked.notifications = tracked.notifications, []
     if active is None:
         return
     reason = None if len(results) == 1 and results[0].status in COMPLETED else _reason_unreadable(results)
@@ -40,7 +44,9 @@ def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], sta
     elif (error := _own_words(results)) is not None:
         lose(captured, error)
     else:
-        active.close(captured, Received(results, status, notices), _size(captured.request, results))
+        active.close(
+            captured, Received(results, status, notices, notifications=notifications), _size(captured.request, results)
+        )
         if captured.dropped is not None:
             _let_go(captured)
 

@@ -20,6 +20,12 @@ def module_of(cls: Any) -> Any:
     return sys.modules.get(cls.__module__, ABSENT) if cls is not ABSENT else ABSENT
 
 
+def module_defining(cls: type) -> Any:
+    """The module that a public class stands in, which itself says that it is of the package; ABSENT if unknown."""
+    made = getattr(vars(cls).get("__init__"), "__globals__", {})
+    return sys.modules.get(made.get("__name__", ""), ABSENT)
+
+
 def require(needed: Iterable[tuple[Any, str]], lost: str) -> None:
     """Raises MissingNames unless every owner has its name."""
     missing = tuple(name for owner, name in needed if owner is ABSENT or name not in vars(owner))

@@ -8,15 +8,14 @@ A wrapper calls the original exactly once, gives back what it gave and raises wh
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.psycopg import copying, hooks, streaming
-from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_of, require
+from timetracer_otel.drivers.psycopg import copying, hooks, listening, streaming
+from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_defining, module_of, require
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
 LOST: Final = "statements are not recorded"
@@ -111,6 +110,25 @@ def _before_static(hook: Hook) -> Function:
     return wrap
 
 
+def _listening(before: Hook, after: Hook) -> Function:
+    """Around the generator that waits for notifications; a wait that is given up has heard none."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
+            captured, notifications = before(pgconn), ()
+            try:
+                notifications = yield from original(pgconn)
+                return notifications
+            finally:
+                if captured is not None:
+                    after(pgconn, captured, notifications)
+
+        return tapped
+
+    return wrap
+
+
 def _taps() -> Iterator[Tap]:
     import psycopg
     from psycopg import generators
@@ -136,6 +154,9 @@ def _taps() -> Iterator[Tap]:
     yield Tap(module_of(cursor), "fetch", rows)
     yield Tap(module_of(server), "execute", answering)
     yield from _taps_of_copy(guard)
+    yield Tap(connection, "_notify_handler", _before_static(guard(listening.notified)))
+    for owner in (psycopg.Connection, psycopg.AsyncConnection):
+        yield Tap(module_defining(owner), "notifies", _listening(guard(listening.waiting), guard(listening.heard)))
     # From 3.2 on connections find `execute` in its module, before they have imported it by name.
     has_own = "execute" in vars(module_of(connection)) if connection is not ABSENT else False
     yield Tap(module_of(connection) if has_own else generators, "execute", answering)
@@ -148,15 +169,9 @@ def _taps_of_copy(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:
     reading = _answering(guard(copying.is_read), guard(copying.read), broken)
     yield Tap(module_of(base(psycopg.Copy, "BaseCopy")), "copy_from", reading)
     for copy in (psycopg.Copy, psycopg.AsyncCopy):
-        module = _module_with(copy, "copy_end")
+        module = module_defining(copy)
         yield Tap(module, "copy_to", _before(guard(copying.writing)))
         yield Tap(module, "copy_end", _answering(guard(copying.is_ending), ended, broken))
-
-
-def _module_with(cls: type, name: str) -> Any:
-    """The module of psycopg that defines `cls`: a class says that it is of the package."""
-    found = (sys.modules.get(f"psycopg.{each}") for each in ("_copy", "_copy_async", "copy"))
-    return next((each for each in found if vars(each or cls).get(cls.__name__) is cls and name in vars(each)), ABSENT)
 
 
 class PsycopgRecording:

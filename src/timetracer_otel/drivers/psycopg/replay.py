@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -61,6 +61,14 @@ class Stub:
             source, asked = self._host.current()
             answers.claim = Claim(source, asked, pgconn.db.decode("utf-8", "surrogateescape"))
 
+    def await_notifications(self, pgconn: PGconn) -> None:
+        """The app waits for notifications: Flush tells the stub, since nothing else leaves."""
+        answers = self._answers.get(pgconn.backend_pid)
+        if answers is not None:
+            answers.is_awaiting = True
+            pgconn.send_flush_request()
+            pgconn.flush()
+
 
 class PsycopgReplaying:
     """Implements `drivers.base.Replaying`."""
@@ -81,6 +89,8 @@ class PsycopgReplaying:
                 (connection_async, "conninfo_attempts_async"),
                 (psycopg.Connection, "wait"),
                 (psycopg.AsyncConnection, "wait"),
+                (connection, "notifies"),
+                (connection_async, "notifies"),
             ],
             LOST,
         )
@@ -89,6 +99,8 @@ class PsycopgReplaying:
         self._patches.put(connection_async, "conninfo_attempts_async", _attempts_async(stub))
         for owner in (psycopg.Connection, psycopg.AsyncConnection):
             self._patches.put(owner, "wait", _claiming(stub, vars(owner)["wait"]))
+        for module in (connection, connection_async):
+            self._patches.put(module, "notifies", _announcing(stub, vars(module)["notifies"]))
         self._hide_services()
 
     def _hide_services(self) -> None:
@@ -122,6 +134,16 @@ def _claiming(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, *args, **kwargs)
 
     return wait
+
+
+def _announcing(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Of the generator that waits for notifications."""
+
+    def notifies(pgconn: PGconn) -> Generator[Any, Any, Any]:
+        stub.await_notifications(pgconn)
+        return (yield from original(pgconn))
+
+    return notifies
 
 
 def _by_database(connections: Sequence[Connection], database: object) -> list[Connection]:

@@ -12,6 +12,7 @@ from timetracer_otel.drivers.postgres import numbers, operations
 
 if TYPE_CHECKING:
     from psycopg._pipeline_base import BasePipeline
+    from psycopg.pq import PGnotify
     from psycopg.pq.abc import PGconn, PGresult
 
     from timetracer_otel.capture.table import Captured, Tape
@@ -21,6 +22,8 @@ LIBRARY: Final = "psycopg"
 QUERY: Final = operations.QUERY
 COMMAND: Final = operations.COMMAND
 DESCRIBE: Final = operations.DESCRIBE
+NOTIFY: Final = operations.NOTIFY
+WAIT: Final = operations.WAIT
 COPY_IN: Final = operations.COPY_IN
 COPY_OUT: Final = operations.COPY_OUT
 IDLE: Final = 0
@@ -92,7 +95,7 @@ class Sent:
 class Received:
     """The answer: PGresults as libpq gave them, or the text of what the driver raised because none came."""
 
-    __slots__ = ("error", "flow", "notices", "results", "status")
+    __slots__ = ("error", "flow", "notices", "notifications", "results", "status")
 
     def __init__(
         self,
@@ -101,8 +104,10 @@ class Received:
         notices: Sequence[Mapping[str, bytes]] = (),
         error: str | None = None,
         flow: Flow | None = None,
+        notifications: Sequence[PGnotify] = (),
     ) -> None:
         self.results, self.status, self.notices, self.error = results, status, notices, error
+        self.notifications = notifications
         self.flow = flow
         """What COPY TO STDOUT or `stream()` gave before `results`."""
 
@@ -155,8 +160,10 @@ class Tracked:
         "database",
         "flow",
         "in_transaction",
+        "is_listening",
         "is_preparing",
         "notices",
+        "notifications",
         "number",
         "pending",
         "tape",
@@ -177,6 +184,10 @@ class Tracked:
         self.is_preparing = False
         """The next answer is that of Parse, not of the request."""
         self.notices: list[Mapping[str, bytes]] = []
+        self.is_listening = False
+        """The app waits for notifications: those that come are the answer."""
+        self.notifications: list[PGnotify] = []
+        """That came during the request under way."""
         self.transaction = 0
         self.in_transaction = False
         self.cursors = Cursors()

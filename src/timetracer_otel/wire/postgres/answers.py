@@ -79,6 +79,15 @@ Reply: TypeAlias = "Answer | Miss | Synthesise"
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """What NOTIFY sends to those who LISTEN; `pid` is the sender's."""
+
+    pid: int
+    channel: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class Startup:
     """`parameters`: ParameterStatus of the recorded server, empty if none was recorded."""
 
@@ -104,6 +113,10 @@ class Answers(Protocol):
     def copy_in(self, sql: str) -> CopyFormats | None:
         """What the recorded server asked for when `sql` was COPY FROM STDIN; None if it never was. Takes nothing: which
         exchange answers is known only when the data has come."""
+
+    def notifications(self) -> Sequence[Notification] | None:
+        """Those that are due on a connection whose client waits for nothing else, when it says Flush; None where it
+        would wait for ever, since no such wait was recorded: the connection is then closed."""
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         """Puts into the report that the recorded answer cannot be given in the form asked for, or that the statement is

@@ -28,6 +28,7 @@ from timetracer_otel.wire.postgres.requests import (
     Describe,
     EncryptionRequest,
     Execute,
+    Flush,
     FunctionCall,
     Parse,
     Query,
@@ -37,7 +38,7 @@ from timetracer_otel.wire.postgres.requests import (
     Terminate,
 )
 from timetracer_otel.wire.postgres.settings import handshake
-from timetracer_otel.wire.postgres.state import ConnectionState
+from timetracer_otel.wire.postgres.state import ConnectionState, told_of
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.tokens import Token
 from timetracer_otel.wire.postgres.transaction import Transaction
@@ -63,6 +64,7 @@ class Backend:
             Terminate: self._close,
             Query: self._query,
             Sync: self._sync,
+            Flush: self._flush,
             CopyData: self._copied,
             CopyDone: lambda _: self._end_copy(),
             CopyFail: lambda request: self._end_copy(request.reason),
@@ -96,7 +98,7 @@ class Backend:
     def _handle(self, request: Request) -> bytes:
         if self._is_skipping and not isinstance(request, (Sync, Terminate)):
             return b""
-        handler = self._handlers.get(type(request))  # Flush: all is sent at once anyway; COPY data outside of COPY
+        handler = self._handlers.get(type(request))
         return b"" if handler is None else handler(request)
 
     # -- start and end
@@ -197,6 +199,12 @@ class Backend:
             return b""
         self._is_skipping = False
         return self._ready()
+
+    def _flush(self, _: Flush) -> bytes:
+        """All is sent at once anyway. In replay a client that waits for notifications says so with it."""
+        due = self._answers.notifications() if self._copy is None else ()
+        self._is_closing = due is None
+        return b"".join(map(told_of, due or ()))
 
     # -- both
 

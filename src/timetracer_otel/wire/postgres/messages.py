@@ -70,6 +70,10 @@ def ready_for_query(status: str) -> bytes:
     return message(b"Z", status.encode())
 
 
+def notification_response(pid: int, channel: str, payload: str) -> bytes:
+    return message(b"A", struct.pack("!i", pid) + text(channel) + text(payload))
+
+
 def copy_in_response(overall: int, columns: Sequence[int]) -> bytes:
     return message(b"G", _copy_formats(overall, columns))
 

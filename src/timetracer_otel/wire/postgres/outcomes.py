@@ -55,7 +55,10 @@ class Outcomes:
             outcome = Outcome(statement, recorded(answer.result))
         except DamagedCassette as error:
             return self.refusal(statement, str(error))
-        return self._aborted(outcome) if self._cannot_have_run(outcome) else outcome
+        if self._cannot_have_run(outcome):
+            return self._aborted(outcome)
+        self._state.notified(outcome.answer.notifications)
+        return outcome
 
     def _cannot_have_run(self, outcome: Outcome) -> bool:
         """True for a recorded success in a transaction that has failed here: no server gives it."""

@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.errors import DamagedCassette, WireError
-from timetracer_otel.wire.postgres.answers import Copied, CopyFormats, Parameter
+from timetracer_otel.wire.postgres.answers import Copied, CopyFormats, Notification, Parameter
 from timetracer_otel.wire.postgres.messages import (
     Column,
     command_complete,
     copy_in_response,
     error_response,
+    notification_response,
     row_description,
 )
 from timetracer_otel.wire.postgres.packed import unpacked
@@ -69,6 +70,7 @@ class Recorded:
     error: Mapping[str, str] | None
     notices: tuple[Mapping[str, str], ...]
     copy: CopyOut | None = None
+    notifications: tuple[Notification, ...] = ()
 
 
 def recorded(payload: Payload) -> Recorded:
@@ -81,6 +83,7 @@ def recorded(payload: Payload) -> Recorded:
             error=_fields(error) if error else None,
             notices=tuple(_fields(notice) for notice in data.get("notices") or ()),
             copy=_copy_out(data["copy"]) if data.get("copy") else None,
+            notifications=tuple(_notification(each) for each in data.get("notifications") or ()),
         )
     except MALFORMED_PAYLOAD as error:
         raise DamagedCassette("result of a db.query", f"{type(error).__name__}: {error}") from None
@@ -116,6 +119,12 @@ def copied(payload: Payload) -> tuple[CopyFormats, Copied] | None:
         return formats, Copied(sent, size, bool(formats.overall), failed)
     except MALFORMED_PAYLOAD as error:
         raise DamagedCassette("request of a db.query", f"{type(error).__name__}: {error}") from None
+
+
+def _notification(data: Mapping[str, Any]) -> Notification:
+    found = Notification(int(data["pid"]), str(data["channel"]), str(data["payload"]))
+    notification_response(found.pid, found.channel, found.payload)  # raises for what cannot be sent
+    return found
 
 
 def _copy_out(data: Mapping[str, Any]) -> CopyOut:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from timetracer_otel.errors import WireError
+from timetracer_otel.wire.postgres.answers import Notification
 from timetracer_otel.wire.postgres.messages import Column
 
 _HEADER: Final = struct.Struct("!BI")
@@ -21,6 +22,7 @@ _MALFORMED: Final = (IndexError, ValueError, struct.error)
 
 ROW, COMPLETE, EMPTY, SUSPENDED, ERROR, NOTICE, READY = b"DCIsENZ"
 COPY_IN, COPY_OUT, COPY_DATA = b"GHd"
+NOTIFICATION = ord("A")
 ROW_DESCRIPTION, PARAMETER_DESCRIPTION, PARAMETER_STATUS = b"TtS"
 
 
@@ -59,6 +61,7 @@ class Response:
     notices: list[Mapping[str, str]] = field(default_factory=list)
     status: str | None = None
     copy: Copy | None = None
+    notifications: list[Notification] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ def response(data: bytes) -> Response:
             heard.error = fields(data[start + 5 : end])
         elif kind == NOTICE:
             heard.notices.append(fields(data[start + 5 : end]))
+        elif kind == NOTIFICATION:
+            heard.notifications.append(notification(data[start + 5 : end]))
         elif kind in (COPY_IN, COPY_OUT):
             heard.copy = _copy(kind, data[start + 5 : end])
         elif kind == COPY_DATA and heard.copy is not None:
@@ -199,6 +204,11 @@ def fields(body: bytes) -> dict[str, str]:
 
 def text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
+
+
+def notification(body: bytes) -> Notification:
+    channel, payload = body[4:].split(b"\0")[:2] if body.count(b"\0", 4) >= 2 else (b"", b"")
+    return Notification(int.from_bytes(body[:4], "big"), text(channel), text(payload))
 
 
 def _copy(kind: int, body: bytes) -> Copy:
