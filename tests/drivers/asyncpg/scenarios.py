@@ -207,19 +207,28 @@ async def codecs(dsn: str) -> Any:
 
     async def init(connection: Any) -> None:
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
-        await connection.set_type_codec("mood", schema="public", encoder=str, decoder=str.upper)
-        await connection.set_type_codec("duo", schema="public", encoder=tuple, decoder=list, format="tuple")
+        await connection.set_type_codec("shop_mood", schema="public", encoder=str, decoder=str.upper)
+        await connection.set_type_codec("shop_duo", schema="public", encoder=tuple, decoder=list, format="tuple")
 
     async with connected(dsn) as connection:
-        for name in ("type if exists pair", "type if exists duo", "type if exists mood", "domain if exists email"):
+        for name in (
+            "type if exists shop_pair",
+            "type if exists shop_duo",
+            "type if exists shop_mood",
+            "domain if exists shop_email",
+        ):
             await connection.execute(f"drop {name} cascade")
-        await connection.execute("create type mood as enum ('sad', 'ok'); create domain email as text")
-        await connection.execute("create type pair as (a int, b mood); create type duo as (a int, b text)")
+        await connection.execute("create type shop_mood as enum ('sad', 'ok'); create domain shop_email as text")
+        await connection.execute(
+            "create type shop_pair as (a int, b shop_mood); create type shop_duo as (a int, b text)"
+        )
         plain = await connection.fetch(
-            "select 'ok'::mood, array['ok','sad']::mood[], row(1, 'ok')::pair, 'a@b'::email, array[row(2,'sad')::pair]"
+            "select 'ok'::shop_mood, array['ok','sad']::shop_mood[], row(1, 'ok')::shop_pair, 'a@b'::shop_email, array[row(2,'sad')::shop_pair]"
         )
     async with asyncpg.create_pool(dsn, min_size=1, max_size=2, init=init) as pool:
-        coded = await pool.fetch("select 'ok'::mood, row(1, 'ok')::duo, '{\"a\": [1]}'::jsonb, $1::mood", "sad")
+        coded = await pool.fetch(
+            "select 'ok'::shop_mood, row(1, 'ok')::shop_duo, '{\"a\": [1]}'::jsonb, $1::shop_mood", "sad"
+        )
     return plain, coded
 
 

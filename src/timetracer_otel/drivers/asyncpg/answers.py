@@ -13,6 +13,7 @@ from timetracer_otel.drivers.postgres.answers import SessionAnswers
 from timetracer_otel.errors import Unconvertible
 from timetracer_otel.wire.postgres import oids
 from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Statement
+from timetracer_otel.wire.postgres.conversion import MALFORMED
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import synthesise
 from timetracer_otel.wire.postgres.tokens import Token
@@ -71,12 +72,13 @@ class AsyncpgAnswers(SessionAnswers):
     def _tree(self, known: Catalogue, statement: Statement) -> Payload | Miss:
         try:
             wanted = catalogue.wanted(statement.parameters[0].value if statement.parameters else None)
-        except Unconvertible as error:
+            unknown, rows = known.unknown(wanted), known.tree(wanted)
+        except (Unconvertible, *MALFORMED) as error:
             return Miss(self.refused(statement, str(error)))
-        if unknown := known.unknown(wanted):
+        if unknown:
             names = ", ".join(type_name(oid) for oid in unknown)
             return Miss(self.refused(statement, f"nothing is recorded of {names}"))
-        return catalogue.table(TREE, known.tree(wanted))
+        return catalogue.table(TREE, rows)
 
 
 def _request(kind: Housework) -> Payload:

@@ -138,7 +138,7 @@ class Catalogue:
         """One row; None where nothing was recorded of that name."""
         known = self._names.get(f"{schema}.{name}")
         types = self._types.values()
-        found = known or next((one for one in types if (one["ns"], one["name"]) == (schema, name)), None)
+        found = known or next((one for one in types if (one.get("ns"), one.get("name")) == (schema, name)), None)
         return [_write(ONE, found)] if isinstance(found, Mapping) else None
 
 
@@ -177,8 +177,9 @@ def _write(columns: Mapping[str, int], values: Payload) -> list[bytes | None]:
 
 def _written(oid: int, value: Any) -> bytes:
     if oid in (OID_ARRAY, TEXT_ARRAY):
-        element, write = (oids.OID, _packed) if oid == OID_ARRAY else (oids.TEXT, str.encode)
-        return array_to_binary(element, Array(((len(value), 1),), tuple(write(each) for each in value)))
+        values = value if isinstance(value, (list, tuple)) else ()
+        element = oids.OID if oid == OID_ARRAY else oids.TEXT
+        return array_to_binary(element, Array(((len(values), 1),), tuple(_written(element, each) for each in values)))
     return _packed(value) if isinstance(value, int) else str(value).encode()
 
 

@@ -159,8 +159,10 @@ def shape(data: bytes) -> Shape:
 
 def statuses(data: bytes) -> dict[str, str]:
     """ParameterStatus by name, the last of each. Raises WireError."""
-    said = [data[start + 5 : end] for kind, start, end in spans(data) if kind == PARAMETER_STATUS]
-    return {text(name): text(value) for name, value, *_ in (one.split(b"\0") for one in said)}
+    said = [data[start + 5 : end].split(b"\0") for kind, start, end in spans(data) if kind == PARAMETER_STATUS]
+    if any(len(parts) != 3 for parts in said):
+        raise WireError("PostgreSQL ParameterStatus: not a name and a value; was the capture cut?")
+    return {text(name): text(value) for name, value, _ in said}
 
 
 def row_description(body: bytes) -> tuple[list[Column], list[int]]:
