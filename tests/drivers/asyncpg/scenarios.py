@@ -223,7 +223,8 @@ async def codecs(dsn: str) -> Any:
             "create type shop_pair as (a int, b shop_mood); create type shop_duo as (a int, b text)"
         )
         plain = await connection.fetch(
-            "select 'ok'::shop_mood, array['ok','sad']::shop_mood[], row(1, 'ok')::shop_pair, 'a@b'::shop_email, array[row(2,'sad')::shop_pair]"
+            "select 'ok'::shop_mood, array['ok','sad']::shop_mood[], row(1, 'ok')::shop_pair, 'a@b'::shop_email, "
+            "array[row(2, 'sad')::shop_pair]"
         )
     async with asyncpg.create_pool(dsn, min_size=1, max_size=2, init=init) as pool:
         coded = await pool.fetch(
