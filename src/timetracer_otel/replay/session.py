@@ -117,6 +117,17 @@ class Session:
         self._answered(exchange)
         return exchange
 
+    def due(self, question: Question, asked: Asked) -> Exchange | None:
+        with self._lock:
+            group = self._index(question.lib).group(question)
+            queue = group.next(self._place(question, asked)) if group is not None else None
+            if not queue:
+                return None
+            began_ns = queue[0].exchange.at_ns
+            if any(each.at_ns < began_ns and each.id in self._unused for each in self.recorded.exchanges):
+                return None
+            return self.take(question, asked)
+
     def _index(self, lib: str) -> Index:
         wire = registry.wire(lib)
         if wire not in self._indexes:

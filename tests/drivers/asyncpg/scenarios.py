@@ -305,6 +305,20 @@ async def notified(dsn: str) -> Any:
     return heard
 
 
+async def listened(dsn: str) -> Any:
+    """Notifications of another connection, while this one waits for nothing."""
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    async with connected(dsn) as connection, connected(dsn) as other:
+        await connection.add_listener("shop", lambda _, pid, channel, payload: heard.put_nowait((channel, payload)))
+        given = []
+        for number in range(3):
+            await other.execute("select pg_notify('shop', $1)", str(number))
+            given.append(await asyncio.wait_for(heard.get(), 10))
+            given.append(await connection.fetchval("select $1::int", number))
+        await connection.reset()
+    return given
+
+
 async def uncached(dsn: str) -> Any:
     """As behind pgbouncer: no cache of statements, all of them without a name."""
     async with connected(dsn, statement_cache_size=0) as connection:
@@ -522,6 +536,7 @@ SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (
     settings,
     copies,
     notified,
+    listened,
     uncached,
     alchemy,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -114,7 +114,7 @@ async def _nowhere(data: bytes) -> None:
     pass
 
 
-def test_a_notification_that_comes_by_itself_is_counted(postgres: PostgresServer, tape: Tape) -> None:
+def test_a_notification_that_comes_by_itself_is_an_exchange(postgres: PostgresServer, tape: Tape) -> None:
     async def work(connection: Any) -> None:
         came = asyncio.Event()
         await connection.add_listener("shop", lambda *_: came.set())
@@ -124,9 +124,9 @@ def test_a_notification_that_comes_by_itself_is_counted(postgres: PostgresServer
         await connection.reset()
 
     run(postgres, work)
-    (dropped,) = [each for each in tape.asked() if each.dropped]
-    assert dropped.dropped == {"reason": "notify"}
-    assert dropped.request["statement"] == "wait for notifications"
+    (exchange,) = [each for each in tape.asked() if each.request["op"] == "notify"]
+    (told,) = cast("list[Any]", exchange.result["notifications"])
+    assert (told["channel"], told["payload"]) == ("shop", "open")
 
 
 def test_an_answer_that_comes_after_a_timeout_belongs_to_its_statement(postgres: PostgresServer, tape: Tape) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.drivers.asyncpg import catalogue
 from timetracer_otel.drivers.asyncpg.catalogue import JIT, OID_ARRAY, ONE, TREE, Catalogue
 from timetracer_otel.drivers.asyncpg.housework import Housework, housework
-from timetracer_otel.drivers.postgres.answers import SessionAnswers
+from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
+from timetracer_otel.drivers.postgres.operations import NOTIFY, WAIT
+from timetracer_otel.drivers.postgres.questions import question
 from timetracer_otel.errors import Unconvertible
 from timetracer_otel.wire.postgres import oids
-from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Statement
+from timetracer_otel.wire.postgres.answers import Answer, Miss, Notification, Reply, Statement
 from timetracer_otel.wire.postgres.conversion import MALFORMED
+from timetracer_otel.wire.postgres.recorded import recorded
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import synthesise
 from timetracer_otel.wire.postgres.tokens import Token
@@ -34,6 +38,9 @@ SHAPES: Final[Mapping[Housework, tuple[tuple[int, ...], Mapping[str, int]]]] = {
 class AsyncpgAnswers(SessionAnswers):
     """Implements `wire.postgres.answers.Answers` for one connection of asyncpg to the stub."""
 
+    listener: Claim | None = None
+    """For whom the connection listens. asyncpg waits for notifications without a word: Flush asks for them."""
+
     def answer(self, statement: Statement, transaction: Transaction) -> Reply:
         kind = housework(statement.sql)
         if kind is None or transaction.status == "E":
@@ -45,6 +52,14 @@ class AsyncpgAnswers(SessionAnswers):
             return Answer({}, EMPTY)
         result = self._known(kind, statement)
         return result if isinstance(result, Miss) else Answer(_request(kind), {"results": [result]})
+
+    def notifications(self) -> Sequence[Notification] | None:
+        if self.listener is None:
+            return ()
+        claim = self.listener
+        wanted = question(self._lib, WAIT.decode(), (), claim.database, op=NOTIFY)
+        exchange = claim.source.due(wanted, replace(claim.asked, connection=self._number))
+        return () if exchange is None else recorded(exchange.result).notifications
 
     def shapes(self, sql: str) -> Sequence[Answer]:
         kind = housework(sql)

@@ -9,7 +9,7 @@ from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.postgres.masking import mask
-from timetracer_otel.drivers.postgres.operations import COPY_IN, COPY_OUT, PREPARE, QUERY
+from timetracer_otel.drivers.postgres.operations import COPY_IN, COPY_OUT, NOTIFY, PREPARE, QUERY
 from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.messages import Column
 from timetracer_otel.wire.postgres.packed import PACKED, columns
@@ -73,6 +73,8 @@ def _halves(sent: Sent, received: object) -> tuple[Payload, Payload]:
 def _halves_of(operation: Operation) -> Callable[[Sent, object], tuple[Payload, Payload]]:
     if operation.kind is Kind.COPY:
         return _copied
+    if operation.kind is Kind.NOTIFY:
+        return _notified
     return _described if _is_shape(operation) else _halves
 
 
@@ -91,6 +93,11 @@ def _copied(sent: Sent, received: object) -> tuple[Payload, Payload]:
         pieces = [_value(piece, copy.overall) for piece in copy.pieces]
         return {**request, "op": COPY_OUT}, {"copy": {**form, "data": pieces}, **result}
     return {**request, "op": COPY_IN, "copy": {**form, **_taken(b"".join(operation.said), copy.overall)}}, result
+
+
+def _notified(sent: Sent, received: object) -> tuple[Payload, Payload]:
+    result = _result(sent.operation, received, None, 0) if isinstance(received, Received) else {}
+    return {"op": NOTIFY, "statement": sent.operation.prepared.sql}, result
 
 
 def _taken(said: bytes, overall: int) -> dict[str, Value]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -19,6 +21,10 @@ from timetracer_otel.drivers.postgres.answers import Claim
 from timetracer_otel.drivers.postgres.questions import question_of
 from timetracer_otel.wire.postgres.backend import Backend
 
+FLUSH: Final = b"H\0\0\0\x04"
+LISTEN: Final = re.compile(rb"(?i)\0\s*LISTEN\s|\AQ....\s*LISTEN\s", re.DOTALL)
+"""In Parse, after the name of the statement, or in Query."""
+LISTEN_EVERY_S: Final = 0.01
 LOST: Final = "replay cannot redirect it"
 
 
@@ -60,12 +66,17 @@ class Stub:
         found = {name: {each.parameters.get(name) for each in known} for name in ("user", "database")}
         return {name: str(value) for name, values in found.items() for value in values if len(values) == 1 and value}
 
-    def claim(self, protocol: Any, _: object = None) -> None:
+    def claim(self, protocol: Any, data: Any) -> None:
         """The connection works for the session of the calling context from now on."""
         answers = self._answers.get(protocol.get_server_pid() or 0)
-        if answers is not None:
-            source, asked = self._host.current()
-            answers.claim = Claim(source, asked, protocol._timetracer_database)
+        if answers is None:
+            return
+        source, asked = self._host.current()
+        answers.claim = Claim(source, asked, protocol._timetracer_database)
+        if LISTEN.search(data) is not None:
+            answers.listener, was_listening = answers.claim, answers.listener is not None
+            if not was_listening:
+                protocol._timetracer_listens()
 
 
 class AsyncpgReplaying:
@@ -114,7 +125,14 @@ def _claiming(base: Any, stub: Stub) -> Any:
             self._timetracer_database = con_params.database
 
         def connection_made(self, transport: Any) -> None:
+            self._timetracer_transport = transport
             super().connection_made(TappedTransport(transport, self, stub.claim))
+
+        def _timetracer_listens(self) -> None:
+            """Asks the stub again and again for what the server would send by itself."""
+            if not self._timetracer_transport.is_closing():
+                self._timetracer_transport.write(FLUSH)
+                asyncio.get_running_loop().call_later(LISTEN_EVERY_S, self._timetracer_listens)
 
     return Claiming
 

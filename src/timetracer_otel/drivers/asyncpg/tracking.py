@@ -57,6 +57,8 @@ class Kind(Enum):
     PORTAL = "portal"
     """A cursor: bound once, run any number of times."""
     COPY = "copy"
+    NOTIFY = "notify"
+    """No operation: the server has sent a notification by itself."""
     OWN = "own"
     """Housework, or the close of a statement or a portal."""
 
