@@ -319,6 +319,18 @@ async def listened(dsn: str) -> Any:
     return given
 
 
+async def broken(dsn: str) -> Any:
+    """A server that ends the connection, and one that goes away without a word."""
+    async with connected(dsn) as other:
+        connection = await asyncpg.connect(dsn)
+        pid = await connection.fetchval("select pg_backend_pid()")
+        waiting = asyncio.ensure_future(errors_of(connection.fetch("select pg_sleep(10)")))
+        await asyncio.sleep(0.2)
+        ended = await other.fetchval("select pg_terminate_backend($1)", pid)
+        given = [await waiting, connection.is_closed(), ended]
+        return given, await errors_of(connection.fetch("select 1"))
+
+
 async def uncached(dsn: str) -> Any:
     """As behind pgbouncer: no cache of statements, all of them without a name."""
     async with connected(dsn, statement_cache_size=0) as connection:
@@ -537,6 +549,7 @@ SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (
     copies,
     notified,
     listened,
+    broken,
     uncached,
     alchemy,
 )

@@ -1,4 +1,4 @@
-"""Pipelines that the application opens itself, two-phase commit, types that are looked up, several statements at once."""
+"""Pipelines that the application opens itself, two-phase commit, types of its own, several statements at once."""
 
 from __future__ import annotations
 
@@ -97,9 +97,8 @@ def looked_up_types(dsn: str) -> Any:
         register_composite(pair, connection)
         register_range(times, connection)
         nothing = TypeInfo.fetch(connection, "nothing")
-        query = (
-            "select 'ok'::mood, row(1, 'x')::pair, '[10:00,11:00)'::times, '{ok,sad}'::mood[], array[row(2, 'y')::pair]"
-        )
+        columns = "'ok'::mood, row(1, 'x')::pair, '[10:00,11:00)'::times, '{ok,sad}'::mood[], array[row(2, 'y')::pair]"
+        query = f"select {columns}"
         text, binary = connection.execute(query).fetchone(), connection.execute(query, binary=True).fetchone()
         assert text
         sent = connection.execute("select %s::pair, %s::times", (text[1], text[2])).fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.drivers.psycopg import copy_scenarios, cursor_scenarios, notify_scenarios, scenarios
+from tests.drivers.psycopg import copy_scenarios, cursor_scenarios, failure_scenarios, notify_scenarios, scenarios
 from tests.drivers.psycopg.taping import taps
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import RecordingProxy
 from timetracer_otel.capture import guard
-from timetracer_otel.drivers.psycopg import copying, hooks, listening, streaming
+from timetracer_otel.drivers.psycopg import connecting, copying, hooks, listening, streaming
 
 HOOKS = (
     "executing",
@@ -43,6 +44,7 @@ ALL_HOOKS = [
     *((hooks, name) for name in HOOKS),
     *((copying, name) for name in HOOKS_OF_COPY),
     *((streaming, name) for name in HOOKS_OF_STREAM),
+    *((connecting, name) for name in ("dialling", "trying", "unresolved", "connected", "failed")),
     *((listening, name) for name in ("notified", "waiting", "heard")),
 ]
 
@@ -64,6 +66,8 @@ def program(dsn: str) -> Any:
         scenarios.unrecorded(dsn),
         copy_scenarios.broken_copies(dsn),
         notify_scenarios.from_another(dsn),
+        failure_scenarios.connects(dsn, ["nothing", "postgres"]),
+        _unresolved(dsn),
         scenarios.broken(dsn),
     ]
 
@@ -140,7 +144,7 @@ def test_an_app_does_not_notice_a_hook_that_raises(
     assert within == without
     assert guard.failures["psycopg"] > before
     for exchange in tape.exchanges:  # whatever was recorded nevertheless is right
-        if exchange.request["statement"] == "select 1" and "results" in exchange.result:
+        if exchange.request.get("statement") == "select 1" and "results" in exchange.result:
             assert exchange.result["results"][0]["values"] == [["1"]]  # type: ignore[index, call-overload]
 
 
@@ -171,6 +175,10 @@ def reach(module: ModuleType, name: str) -> Callable[[str], Any]:
     """A program in which the hook's failure is not caught by psycopg itself."""
     if module is streaming:
         return partial(cursor_scenarios.streamed, count=3)
+    if module is connecting:
+        return (
+            _unresolved if name == "unresolved" else partial(failure_scenarios.connects, names=["postgres", "nothing"])
+        )
     if module is listening:
         return notify_scenarios.from_another
     if module is copying:
@@ -180,6 +188,10 @@ def reach(module: ModuleType, name: str) -> Callable[[str], Any]:
     if name == "broken":
         return scenarios.broken_plainly
     return program
+
+
+def _unresolved(dsn: str) -> Any:
+    return asyncio.run(failure_scenarios.refused_connects_async(dsn))
 
 
 def _raise_from_notices(dsn: str) -> None:

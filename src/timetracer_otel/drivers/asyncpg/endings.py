@@ -50,11 +50,20 @@ def close(operation: Operation) -> None:
         _let_go(operation)
 
 
-def lose(operation: Operation, error: str) -> None:
-    """No whole answer came; `error` is what the driver raised."""
+def break_off(protocol: Any, tracked: Tracked, operation: Operation, error: str) -> None:
+    """The connection has broken: the server may have said why."""
+    if any(kind == ERROR for kind, _, _ in spans(b"".join(operation.heard))):
+        end(protocol, tracked, operation, failed=True)
+    else:
+        lose(operation, error, is_gone=True)
+
+
+def lose(operation: Operation, error: str, is_gone: bool = False) -> None:
+    """No whole answer came; `error` is what the driver raised. Where the connection broke, nothing else is to come, and
+    the exchange is complete."""
     captured, active = operation.captured, tape()
     if captured is not None and active is not None:
-        active.close(captured, Received([], error), 0, complete=False)
+        active.close(captured, Received([], error), 0, complete=is_gone)
 
 
 def drop(operation: Operation, reason: str) -> None:

@@ -205,7 +205,7 @@ def failed(protocol: Any, operation: Operation | None, error: BaseException) -> 
         endings.end(protocol, tracked, operation, failed=True)
     elif protocol.is_closed():
         tracked.current = None
-        endings.lose(operation, str(error) or type(error).__name__)
+        endings.break_off(protocol, tracked, operation, str(error) or type(error).__name__)
     else:
         operation.is_late = True
 

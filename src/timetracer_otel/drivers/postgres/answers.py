@@ -144,7 +144,7 @@ class SessionAnswers:
         """An app's timeout must run out again: answered at once, the error would come where none was before."""
         if _was_cancelled(exchange) and not _ends_openly(exchange):
             self._cancelled.wait(min(exchange.duration_ns / 1e9 + CANCEL_SLACK_S, CANCEL_WAIT_MAX_S))
-            self._cancelled.clear()
+        self._cancelled.clear()  # one that came too late was for a statement before
 
     def shapes(self, sql: str) -> Sequence[Answer]:
         source = self._current().source

@@ -27,6 +27,8 @@ RuleOf: TypeAlias = Callable[[str], "str | None"]
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange without secrets, and the paths that hold a marker now; the same object when there is none."""
+    if "failures" in encoded.result:
+        return _of_connect(encoded, redactor)
     statement = str(encoded.request.get("statement", ""))
     masked, found = mask_statement(statement, redactor)
     request, request_paths, hidden = _parameters(encoded.request, statement, redactor)
@@ -41,6 +43,13 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
         request_paths = ("request.statement", *request_paths)
     paths = (*request_paths, *result_paths)
     return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
+
+
+def _of_connect(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
+    failures = cast("Sequence[Mapping[str, Value]]", encoded.result["failures"])
+    masked = [{**each, "text": redactor.text(str(each["text"]))} for each in failures]
+    paths = tuple(f"result.failures[{at}].text" for at, each in enumerate(failures) if masked[at] != each)
+    return (replace(encoded, result={"failures": masked}), paths) if paths else (encoded, ())
 
 
 # ---- parameters ------------------------------------------------------------------------------------------------------

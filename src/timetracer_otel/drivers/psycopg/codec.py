@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.postgres.masking import mask
+from timetracer_otel.drivers.psycopg.connecting import Dialling, Failure
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
     COPY_OUT,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Cell: TypeAlias = "str | bytes | None"
 
 TYPE: Final = "db.query"
+CONNECT: Final = "net.connect"
 BINARY: Final = 1
 DIRECT_MAX_CELLS: Final = 40
 """Up to here reading cell by cell costs less than setting up the C reader (measured: 10 us)."""
@@ -47,6 +49,8 @@ class PsycopgCodec:
 
     def encode(self, captured: Captured) -> Encoded:
         sent, received = captured.request, captured.result
+        if isinstance(sent, Dialling):
+            return _connect(sent)
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of psycopg: {sent!r}")
         statement = text(sent.statement)
@@ -66,6 +70,23 @@ class PsycopgCodec:
 
 
 CODEC: Final = PsycopgCodec()
+
+
+def _connect(call: Dialling) -> Encoded:
+    request: Payload = {
+        "host": call.host,
+        "port": call.port,
+        "user": call.user,
+        "database": call.database,
+        "call": call.number,
+    }
+    failures: list[Value] = [_failure(each) for each in call.failures]
+    return Encoded(CONNECT, LIBRARY, "CONNECT", call.database, request, {"failures": failures}, is_plain=True)
+
+
+def _failure(failure: Failure) -> Payload:
+    said: dict[str, Value] = {"type": failure.type, "text": failure.text}
+    return {**said, "address": dict(failure.address)} if failure.address else said
 
 
 def _request(sent: Sent, statement: str) -> Payload:
@@ -123,7 +144,7 @@ def _value(value: bytes | None, code: int) -> Cell:
 def _result(sent: Sent, received: Received) -> Payload:
     result: dict[str, Value] = {}
     if received.error is not None:
-        return {"lost": received.error}
+        return _lost(sent, received, received.error)
     if received.notifications:
         result["notifications"] = [_notification(each) for each in received.notifications]
     if sent.op == NOTIFY:
@@ -164,6 +185,16 @@ def _answer(result: PGresult) -> Payload:
     }
 
 
+def _lost(sent: Sent, received: Received, error: str) -> Payload:
+    """With what passed before, piece by piece."""
+    flow = received.flow
+    if flow is None or flow.start is None:
+        return {"lost": error}
+    if sent.op == COPY_OUT:
+        return {"copy": _copied_out(flow), "lost": error}
+    return {"results": [_streamed(flow, ())], "lost": error}
+
+
 def _notification(notification: PGnotify) -> Payload:
     return {
         "channel": text(notification.relname),
@@ -173,7 +204,7 @@ def _notification(notification: PGnotify) -> Payload:
 
 
 def _streamed(flow: Flow, ends: Sequence[PGresult]) -> Payload:
-    """The rows of `stream()` as those of any other statement; without a tag where the server did not come to the end."""
+    """The rows of `stream()` as those of any statement; without a tag where the server did not come to the end."""
     fields = range(flow.start.nfields)
     codes = [int(flow.start.fformat(field)) for field in fields]
     return {

@@ -71,7 +71,7 @@ def broken(pgconn: PGconn, error: BaseException) -> None:
     if result is not None:
         endings.close_flow(tracked, [result], pgconn.transaction_status)
     else:
-        endings.break_off(tracked, str(error) or type(error).__name__)
+        endings.break_off(tracked, str(error) or type(error).__name__, pgconn.transaction_status)
 
 
 def _flow(pgconn: PGconn) -> Flow | None:

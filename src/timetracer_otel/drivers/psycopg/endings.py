@@ -12,6 +12,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
     COMPLETED,
     COPYING,
     FATAL_ERROR,
+    GONE,
     STREAMING,
     Received,
     Sent,
@@ -42,11 +43,10 @@ def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], sta
     if reason is not None:
         drop(captured, reason)
     elif (error := _own_words(results)) is not None:
-        lose(captured, error)
+        lose(captured, error, status)
     else:
-        active.close(
-            captured, Received(results, status, notices, notifications=notifications), _size(captured.request, results)
-        )
+        received = Received(results, status, notices, notifications=notifications)
+        active.close(captured, received, _size(captured.request, results))
         if captured.dropped is not None:
             _let_go(captured)
 
@@ -66,9 +66,10 @@ def _own_words(results: Sequence[PGresult]) -> str | None:
     return text(last.error_message).strip() if is_own else None
 
 
-def lose(captured: Captured, error: str) -> None:
+def lose(captured: Captured, error: str, status: int = ACTIVE) -> None:
+    """No answer came. Where the connection broke, nothing else is to come, and the exchange is complete."""
     if (active := tape()) is not None:
-        active.close(captured, Received((), ACTIVE, (), error), 0, complete=False)
+        active.close(captured, Received((), status, (), error), 0, complete=status == GONE)
 
 
 def close_flow(tracked: Tracked, results: Sequence[PGresult], status: int) -> None:
@@ -90,12 +91,18 @@ def close_flow(tracked: Tracked, results: Sequence[PGresult], status: int) -> No
         _let_go(captured)
 
 
-def break_off(tracked: Tracked, error: str) -> None:
-    """What passed piece by piece has no end."""
+def break_off(tracked: Tracked, error: str, status: int = ACTIVE) -> None:
+    """What passed piece by piece has no end. With a connection that broke, that is its end."""
     flow, tracked.flow = tracked.flow, None
-    if flow is not None:
-        flow.cut()
-        lose(flow.captured, error)
+    active = tape()
+    if flow is None or active is None:
+        return
+    flow.release()
+    if status == GONE and not flow.is_copy_in and not flow.is_cut:
+        active.close(flow.captured, Received((), status, (), error, flow), flow.size)
+        return
+    flow.cut()
+    lose(flow.captured, error)
 
 
 def drop(captured: Captured, reason: str) -> None:

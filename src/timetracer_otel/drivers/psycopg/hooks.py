@@ -17,6 +17,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
     COPYING,
     DESCRIBE,
+    GONE,
     LIBRARY,
     PIPELINE_ABORTED,
     QUERY,
@@ -211,9 +212,16 @@ def left_pipeline(pipeline: BasePipeline, error: BaseException | None) -> None:
     pipelined = pipelines.pop(pipeline, None)
     if pipelined is None:
         return
+    reason, status = str(error) if error is not None else endings.LOST, pipeline.pgconn.transaction_status
     # One that is being prepared waits for two answers.
-    for captured in {id(each): each for each in pipelined.waiting.values()}.values():
-        endings.lose(captured, str(error) if error is not None else endings.LOST)
+    first, *others = list({id(each): each for each in pipelined.waiting.values()}.values()) or [None]
+    if first is not None:
+        endings.lose(first, reason, status)
+    for captured in others:
+        if status == GONE:
+            endings.discard(captured)  # nobody answers after the first, and nobody will in replay
+        elif captured is not None:
+            endings.lose(captured, reason)
 
 
 def broken(pgconn: PGconn, error: BaseException) -> None:
@@ -221,7 +229,7 @@ def broken(pgconn: PGconn, error: BaseException) -> None:
     tracked = connections.get(pgconn)
     if tracked is not None and tracked.pending is not None:
         captured, tracked.pending = tracked.pending, None
-        endings.lose(captured, str(error) or type(error).__name__)
+        endings.lose(captured, str(error) or type(error).__name__, pgconn.transaction_status)
 
 
 def not_sent(owner: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.psycopg import copying, hooks, listening, streaming
+from timetracer_otel.drivers.psycopg import connecting, copying, hooks, listening, streaming
 from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_defining, module_of, require
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
@@ -129,6 +129,62 @@ def _listening(before: Hook, after: Hook) -> Function:
     return wrap
 
 
+def _resolving(after: Hook, failed: Hook) -> Function:
+    """Around what finds the servers to connect to."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(parameters: Any) -> Any:
+            try:
+                attempts = original(parameters)
+            except BaseException as error:
+                failed(parameters, error)
+                raise
+            after(parameters, attempts)
+            return attempts
+
+        return tapped
+
+    return wrap
+
+
+def _resolving_async(after: Hook, failed: Hook) -> Function:
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        async def tapped(parameters: Any) -> Any:
+            try:
+                attempts = await original(parameters)
+            except BaseException as error:
+                failed(parameters, error)
+                raise
+            after(parameters, attempts)
+            return attempts
+
+        return tapped
+
+    return wrap
+
+
+def _connecting(before: Hook, after: Hook, failed: Hook) -> Function:
+    """Around the generator that connects to one server."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(conninfo: Any) -> Generator[Any, Any, Any]:
+            call = before()
+            try:
+                pgconn = yield from original(conninfo)
+            except BaseException as error:
+                failed(call, error)
+                raise
+            after(call)
+            return pgconn
+
+        return tapped
+
+    return wrap
+
+
 def _taps() -> Iterator[Tap]:
     import psycopg
     from psycopg import generators
@@ -154,12 +210,28 @@ def _taps() -> Iterator[Tap]:
     yield Tap(module_of(cursor), "fetch", rows)
     yield Tap(module_of(server), "execute", answering)
     yield from _taps_of_copy(guard)
+    yield from _taps_of_connect(guard)
     yield Tap(connection, "_notify_handler", _before_static(guard(listening.notified)))
     for owner in (psycopg.Connection, psycopg.AsyncConnection):
         yield Tap(module_defining(owner), "notifies", _listening(guard(listening.waiting), guard(listening.heard)))
     # From 3.2 on connections find `execute` in its module, before they have imported it by name.
     has_own = "execute" in vars(module_of(connection)) if connection is not ABSENT else False
     yield Tap(module_of(connection) if has_own else generators, "execute", answering)
+
+
+def _taps_of_connect(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:
+    import psycopg
+    from psycopg import generators
+
+    known, unresolved = guard(connecting.dialling), guard(connecting.unresolved)
+    yield Tap(module_defining(psycopg.Connection), "conninfo_attempts", _resolving(known, unresolved))
+    waiting = _resolving_async(known, unresolved)
+    yield Tap(module_defining(psycopg.AsyncConnection), "conninfo_attempts_async", waiting)
+    yield Tap(
+        generators,
+        "connect",
+        _connecting(guard(connecting.trying), guard(connecting.connected), guard(connecting.failed)),
+    )
 
 
 def _taps_of_copy(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:

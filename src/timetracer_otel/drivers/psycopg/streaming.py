@@ -1,5 +1,7 @@
-"""What the taps of `stream()` do: rows come one by one, or in chunks, and are copied, since each is a PGresult of its own
-that would take kilobytes."""
+"""What the taps of `stream()` do: rows come one by one, or in chunks.
+
+They are copied, since each is a PGresult of its own, which takes kilobytes.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ def _add(flow: Flow, result: PGresult) -> None:
 def broken(pgconn: PGconn, error: BaseException) -> None:
     tracked = connections.get(pgconn)
     if tracked is not None:
-        endings.break_off(tracked, str(error) or type(error).__name__)
+        endings.break_off(tracked, str(error) or type(error).__name__, pgconn.transaction_status)
 
 
 def _flow(pgconn: PGconn) -> Flow | None:

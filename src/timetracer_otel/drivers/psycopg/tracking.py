@@ -28,7 +28,8 @@ COPY_IN: Final = operations.COPY_IN
 COPY_OUT: Final = operations.COPY_OUT
 IDLE: Final = 0
 ACTIVE: Final = 1
-"""PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR."""
+GONE: Final = 4
+"""PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR; 4 (UNKNOWN) is that of a broken connection."""
 COMMAND_OK: Final = 1
 FATAL_ERROR: Final = 7
 COMPLETED: Final = frozenset({1, 2})  # COMMAND_OK, TUPLES_OK

@@ -158,7 +158,7 @@ class Backend:
         statements = parts(statement.sql)
         sent = [messages.notice_response(notice) for notice in outcome.answer.notices]
         if outcome.answer.copy is not None:
-            sent += _copy_out(outcome.answer.copy, is_whole=outcome.error is None)
+            sent += _copy_out(outcome.answer.copy, is_whole=outcome.error is None and not outcome.answer.is_lost)
         for at, result in enumerate(outcome.answer.results):
             try:
                 sent.append(self._result(result))
@@ -168,7 +168,9 @@ class Backend:
             if result.tag is not None:
                 self._state.completed(_nth(statements, at))
                 self._extended.forget(_nth(statements, at))
-        if outcome.error is not None:
+        if outcome.answer.is_lost:
+            self._is_closing = True
+        elif outcome.error is not None:
             sent.append(self._failed(outcome, _nth(statements, len(outcome.answer.results))))
         return b"".join(sent) + self._ready()
 
@@ -190,6 +192,7 @@ class Backend:
 
     def _step(self, step: Step) -> bytes:
         if step.failed is None:
+            self._is_closing = step.is_lost
             return step.sent
         self._is_skipping = True
         return step.sent + self._failed(step.failed, _nth(parts(step.failed.statement.sql), 0))

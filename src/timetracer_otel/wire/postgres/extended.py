@@ -56,6 +56,8 @@ class Step:
 
     sent: bytes = b""
     failed: Outcome | None = None
+    is_lost: bool = False
+    """The connection breaks after what was sent."""
 
 
 class ExtendedProtocol:
@@ -226,6 +228,8 @@ class ExtendedProtocol:
 
     def _finish(self, portal: _Portal, sent: bytes, count: int) -> Step:
         outcome = portal.outcome
+        if outcome.answer.is_lost:
+            return Step(sent, is_lost=True)
         if outcome.error is not None:
             return Step(sent, failed=outcome)
         (statement, *_) = parts(outcome.statement.sql) or ((),)

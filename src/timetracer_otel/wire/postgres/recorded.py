@@ -71,6 +71,8 @@ class Recorded:
     notices: tuple[Mapping[str, str], ...]
     copy: CopyOut | None = None
     notifications: tuple[Notification, ...] = ()
+    is_lost: bool = False
+    """Then the connection broke."""
 
 
 def recorded(payload: Payload) -> Recorded:
@@ -84,6 +86,7 @@ def recorded(payload: Payload) -> Recorded:
             notices=tuple(_fields(notice) for notice in data.get("notices") or ()),
             copy=_copy_out(data["copy"]) if data.get("copy") else None,
             notifications=tuple(_notification(each) for each in data.get("notifications") or ()),
+            is_lost="lost" in data,
         )
     except MALFORMED_PAYLOAD as error:
         raise DamagedCassette("result of a db.query", f"{type(error).__name__}: {error}") from None
