@@ -44,7 +44,7 @@ ALL_HOOKS = [
     *((hooks, name) for name in HOOKS),
     *((copying, name) for name in HOOKS_OF_COPY),
     *((streaming, name) for name in HOOKS_OF_STREAM),
-    *((connecting, name) for name in ("dialling", "trying", "unresolved", "connected", "failed")),
+    *((connecting, name) for name in ("dialling", "unresolved", "connected", "failed")),
     *((listening, name) for name in ("notified", "waiting", "heard")),
 ]
 
