@@ -214,14 +214,12 @@ def left_pipeline(pipeline: BasePipeline, error: BaseException | None) -> None:
         return
     reason, status = str(error) if error is not None else endings.LOST, pipeline.pgconn.transaction_status
     # One that is being prepared waits for two answers.
-    first, *others = list({id(each): each for each in pipelined.waiting.values()}.values()) or [None]
-    if first is not None:
-        endings.lose(first, reason, status)
-    for captured in others:
-        if status == GONE:
+    waiting = list({id(each): each for each in pipelined.waiting.values()}.values())
+    for at, captured in enumerate(waiting):
+        if at and status == GONE:
             endings.discard(captured)  # nobody answers after the first, and nobody will in replay
-        elif captured is not None:
-            endings.lose(captured, reason)
+        else:
+            endings.lose(captured, reason, status)
 
 
 def broken(pgconn: PGconn, error: BaseException) -> None:
