@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach, get_current
 
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
@@ -39,8 +38,6 @@ class Dialling:
     database: str
     number: int
     """How many calls there were before it under the same trace."""
-    context: Context
-    """OpenTelemetry's, of the app."""
     addresses: Sequence[Mapping[str, str]] = ()
     failures: list[Failure] = field(default_factory=list)
 
@@ -65,42 +62,40 @@ def unresolved(parameters: Mapping[str, Any], error: BaseException) -> None:
         _put(call)
 
 
-def trying() -> Dialling | None:
-    """The next server is tried: the call that it is tried for."""
-    return _dialling.get()
+def connected() -> None:
+    _dialling.set(None)
 
 
-def connected(call: Dialling | None) -> None:
-    """The call has not failed."""
-    if call is not None:
-        call.addresses = ()
+def failed(error: BaseException) -> None:
+    """One server could not be connected to, or the app has had enough."""
+    from psycopg import Error
 
-
-def failed(call: Dialling | None, error: BaseException) -> None:
-    """One server could not be connected to. Who gives up may say so late, and from anywhere."""
-    if call is None:
+    call = _dialling.get()
+    if call is None:  # another connection is made, to cancel something
         return
     tried = len(call.failures)
     address = call.addresses[tried] if tried < len(call.addresses) else {}
-    is_server = not isinstance(error, GeneratorExit)
-    call.failures.append(Failure(type(error).__name__ if is_server else UNANSWERED, str(error), address))
-    if len(call.failures) >= len(call.addresses):
+    is_said = isinstance(error, Error)
+    call.failures.append(
+        Failure(type(error).__name__ if is_said else UNANSWERED, str(error) if is_said else "", address)
+    )
+    if len(call.failures) >= len(call.addresses) or not isinstance(error, Exception):
+        _dialling.set(None)
         _put(call)
 
 
 def _put(call: Dialling) -> None:
-    active, token = tape(), attach(call.context)
-    try:
-        captured = active.open(LIBRARY, call) if active is not None and active.listens() else None
-        if active is not None and captured is not None:
-            active.close(captured, None, sum(len(each.text) for each in call.failures))
-    finally:
-        detach(token)
+    active = tape()
+    if active is None or not active.listens():
+        return
+    captured = active.open(LIBRARY, call)
+    if captured is not None:
+        active.close(captured, None, sum(len(each.text) for each in call.failures))
 
 
 def _call(parameters: Mapping[str, Any]) -> Dialling:
     said = {name: str(parameters.get(name) or "") for name in ("host", "port", "user", "dbname")}
-    return Dialling(said["host"], said["port"], said["user"], said["dbname"], _number(), get_current())
+    return Dialling(said["host"], said["port"], said["user"], said["dbname"], _number())
 
 
 def _number() -> int:

@@ -225,13 +225,12 @@ def left_pipeline(pipeline: BasePipeline, error: BaseException | None) -> None:
         return
     reason, status = str(error) if error is not None else endings.LOST, pipeline.pgconn.transaction_status
     # One that is being prepared waits for two answers.
-    for place, captured in enumerate({id(each): each for each in pipelined.waiting.values()}.values()):
-        if place == 0:
-            endings.lose(captured, reason, status)
-        elif status == GONE:
+    waiting = list({id(each): each for each in pipelined.waiting.values()}.values())
+    for at, captured in enumerate(waiting):
+        if at and status == GONE:
             endings.discard(captured)  # nobody answers after the first, and nobody will in replay
         else:
-            endings.lose(captured, reason)
+            endings.lose(captured, reason, status)
 
 
 def broken(pgconn: PGconn, error: BaseException) -> None:

@@ -169,19 +169,35 @@ def _resolving_async(after: Hook, failed: Hook) -> Function:
     return wrap
 
 
-def _connecting(before: Hook, after: Hook, failed: Hook) -> Function:
-    """Around the generator that connects to one server."""
+def _connecting(after: Hook, failed: Hook) -> Function:
+    """Around the wait for one server: the generator itself may not be told when the wait is given up."""
 
     def wrap(original: Function) -> Function:
         @functools.wraps(original)
-        def tapped(conninfo: Any) -> Generator[Any, Any, Any]:
-            call = before()
+        def tapped(*args: Any, **kwargs: Any) -> Any:
             try:
-                pgconn = yield from original(conninfo)
+                pgconn = original(*args, **kwargs)
             except BaseException as error:
-                failed(call, error)
+                failed(error)
                 raise
-            after(call)
+            after()
+            return pgconn
+
+        return tapped
+
+    return wrap
+
+
+def _connecting_async(after: Hook, failed: Hook) -> Function:
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        async def tapped(*args: Any, **kwargs: Any) -> Any:
+            try:
+                pgconn = await original(*args, **kwargs)
+            except BaseException as error:
+                failed(error)
+                raise
+            after()
             return pgconn
 
         return tapped
@@ -225,17 +241,15 @@ def _taps() -> Iterator[Tap]:
 
 def _taps_of_connect(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:
     import psycopg
-    from psycopg import generators
+    from psycopg import waiting
 
     known, unresolved = guard(connecting.dialling), guard(connecting.unresolved)
+    connected, failed = guard(connecting.connected), guard(connecting.failed)
     yield Tap(module_defining(psycopg.Connection), "conninfo_attempts", _resolving(known, unresolved))
-    waiting = _resolving_async(known, unresolved)
-    yield Tap(module_defining(psycopg.AsyncConnection), "conninfo_attempts_async", waiting)
-    yield Tap(
-        generators,
-        "connect",
-        _connecting(guard(connecting.trying), guard(connecting.connected), guard(connecting.failed)),
-    )
+    attempts = _resolving_async(known, unresolved)
+    yield Tap(module_defining(psycopg.AsyncConnection), "conninfo_attempts_async", attempts)
+    yield Tap(waiting, "wait_conn", _connecting(connected, failed))
+    yield Tap(waiting, "wait_conn_async", _connecting_async(connected, failed))
 
 
 def _taps_of_copy(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:

@@ -77,13 +77,13 @@ def _error(failure: Mapping[str, Any]) -> BaseException:
     return kind(str(failure.get("text", ""))) if kind is not None and is_error else errors.OperationalError("")
 
 
-def refusing(original: Callable[[str], Generator[Any, Any, Any]]) -> Callable[[str], Generator[Any, Any, Any]]:
+def refusing(original: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Generator[Any, Any, Any]]:
     """Of the generator that connects to one server."""
 
-    def connect(conninfo: str) -> Generator[Any, Any, Any]:
+    def connect(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         failing = _failing.get()
         if not failing:
-            return (yield from original(conninfo))
+            return (yield from original(*args, **kwargs))
         failure = failing.popleft()
         if failure.get("type") != UNANSWERED:
             raise _error(failure)

@@ -55,6 +55,8 @@ class Outcomes:
             outcome = Outcome(statement, recorded(answer.result))
         except DamagedCassette as error:
             return self.refusal(statement, str(error))
+        if outcome.error is None and _lacks_its_data(statement, outcome.answer):
+            return self.refusal(statement, "the data of COPY was not recorded")
         if self._cannot_have_run(outcome):
             return self._aborted(outcome)
         self._state.notified(outcome.answer.notifications)
@@ -91,3 +93,10 @@ class Outcomes:
 
 def _failure(statement: Statement, sqlstate: str, text: str) -> Outcome:
     return Outcome(statement, Recorded((), problem(sqlstate, text), ()), is_recorded=False)
+
+
+def _lacks_its_data(statement: Statement, answer: Recorded) -> bool:
+    """COPY among other statements, or recorded before COPY was."""
+    words = [[token.upper for token in part] for part in parts(statement.sql)]
+    is_copy = any(part[:1] == ["COPY"] and ("STDIN" in part or "STDOUT" in part) for part in words)
+    return is_copy and answer.copy is None and statement.copied is None and not answer.is_lost
