@@ -38,7 +38,18 @@ SETTINGS: Final = (
     "REDACT",
 )
 """What comes after the prefix in the variables that people set."""
-_INTERNAL: Final = ("SEGMENT", "ENTRY", "BEGAN", "JOURNAL", "APP", "PDB", "ISOLATION", "REQUIRE_SERVERS")
+_INTERNAL: Final = (
+    "SEGMENT",
+    "ENTRY",
+    "BEGAN",
+    "JOURNAL",
+    "APP",
+    "APP_CODE",
+    "PATHS",
+    "PDB",
+    "ISOLATION",
+    "REQUIRE_SERVERS",
+)
 """Set by the runner of a replay for its child, and by our tests."""
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.postgres
 APP = ("--app", "tests.promises.shop_beside_honeypots:app")
 HOSTS = ("127.0.0.1", "localhost", "db.prod.internal", "203.0.113.7")
 LISTENING = [f"listening {port}" for port in PORTS]
-WITHOUT_REDIRECT = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "psycopg"}
+SHOP_WITHOUT_REDIRECT = ("--app", "tests.promises.without_redirect:shop()")
+WITHOUT_REDIRECT = ("--app", "tests.promises.without_redirect:service()")
 REFUSING = """
 import sys
 from timetracer_otel.cli import main
@@ -68,7 +69,7 @@ def test_servers_on_the_loopback_of_the_namespace_see_nothing_of_the_shop(demo: 
 
 @needs_namespace
 def test_a_control_without_the_redirect_trips_the_honeypot(demo: Demonstration, tmp_path: Path) -> None:
-    found, seen = replay_in_shop(demo, demo.failing, tmp_path, "127.0.0.1", "--timeout", "10s", **WITHOUT_REDIRECT)
+    found, seen = replay_in_shop(demo, demo.failing, tmp_path, "127.0.0.1", "--timeout", "10s", *SHOP_WITHOUT_REDIRECT)
     assert found.verdict != "same"
     assert "called 5432" in seen
 
@@ -149,7 +150,7 @@ def test_with_guards_only_a_control_without_the_redirect_trips_the_honeypot(reco
     """libpq dials below Python: that is what the report means by native sockets."""
     with honeypot() as (port, calls):
         url = f"postgresql://app@127.0.0.1:{port}/postgres?connect_timeout=2"
-        found = replay_guarded(recorded, "/payments", tmp_path, "--timeout", "8s", DATABASE_URL=url, **WITHOUT_REDIRECT)
+        found = replay_guarded(recorded, "/payments", tmp_path, "--timeout", "8s", *WITHOUT_REDIRECT, DATABASE_URL=url)
     assert found.verdict != "same"
     assert calls != []
     assert found.report["uncontrolled"][0] == "native sockets"

@@ -185,3 +185,25 @@ STRUCTURED = {
 @pytest.mark.parametrize(("kind", "is_whole"), STRUCTURED.items())
 def test_what_must_be_masked_as_a_whole_is_told_by_its_type(kind: tuple[str, str], is_whole: bool) -> None:
     assert is_structured(*kind) is is_whole
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=utf-16", "; charset=utf-16be"])
+@pytest.mark.parametrize("tail", [b"", b"x"])
+def test_the_mark_of_a_wide_encoding_counts_whatever_the_charset_says(encoding: str, charset: str, tail: bytes) -> None:
+    text = "\ufeffpassword='C4nary' é"
+    masked, paths = Redactor(b"key").body(text.encode(encoding) + tail, f"text/plain{charset}", "", "b")
+    marker = Redactor(b"key").marker("password", "C4nary")
+    assert masked == text.replace("C4nary", marker).encode(encoding) + tail
+    assert paths == ("b",)
+
+
+def test_json_with_a_byte_order_mark_is_json_whatever_its_type() -> None:
+    data = b'\xef\xbb\xbf{"token":{"v":"C4nary"}}'
+    assert Redactor(b"key").body(data, "text/plain", "", "b")[1] == ("b.$..token",)
+
+
+def test_a_damaged_coded_body_is_masked_whole() -> None:
+    data = gzip.compress(SECRET)
+    masked, _ = Redactor().body(data[:-8] + b"\1\1\1\1" + data[-4:], "application/json", "gzip", "b")
+    assert is_marker(masked.decode())

@@ -54,6 +54,33 @@ def test_an_unknown_coding_is_told() -> None:
 
 
 @given(st.binary(), st.sampled_from(["gzip", "deflate", "zstd"]))
-def test_any_bytes_give_bytes_or_none(data: bytes, coding: str) -> None:
-    decoded = decode(data, (coding,))
+def test_any_bytes_give_bytes_or_none_or_are_undecodable(data: bytes, coding: str) -> None:
+    try:
+        decoded = decode(data, (coding,))
+    except Undecodable:
+        return
     assert decoded is None or decoded
+
+
+WHOLE = b"".join(b"%d," % i for i in range(10_000))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_body_whose_check_is_wrong_is_undecodable(coding: str) -> None:
+    data = encode(WHOLE, (coding,))
+    with pytest.raises(Undecodable):
+        decode(data[:-1] + bytes([255 - data[-1]]), (coding,))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+def test_a_body_with_something_behind_its_end_is_undecodable(coding: str) -> None:
+    with pytest.raises(Undecodable):
+        decode(encode(WHOLE, (coding,)) + b"password=C4nary", (coding,))
+
+
+def test_a_deflate_without_its_header_that_is_cut_off_is_undecodable() -> None:
+    sender = zlib.compressobj(wbits=-15)
+    data = sender.compress(WHOLE) + sender.flush()
+    for broken in (data[:-10], data + b"x"):
+        with pytest.raises(Undecodable):
+            decode(broken, ("deflate",))

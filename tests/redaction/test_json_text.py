@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -67,9 +68,7 @@ def test_a_name_is_found_in_every_style(name: str) -> None:
     assert "C4nary" not in mask(f'{{"a":1,"{name}":"C4nary"}}')[0]
 
 
-@pytest.mark.parametrize(
-    "name", ["page_token", "token2", "my token", "tokens", "xtoken", 'a\\"token', "\\u0078token", "token_"]
-)
+@pytest.mark.parametrize("name", ["page_token", "token2", "my token", "tokens", "xtoken", 'a\\"token', "\\u0078token"])
 def test_another_name_is_left_alone(name: str) -> None:
     data = f'{{"a":["token",":"],"{name}":"x","b":"token"}}'
     assert mask(data) == (data, ())
@@ -184,3 +183,46 @@ def test_r47_a_body_of_five_megabytes_with_a_hundred_thousand_hits() -> None:
 )
 def test_hostile_json_takes_no_more_than_linear_time(piece: bytes) -> None:
     assert Redactor().body(piece * (1_000_000 // len(piece)), "application/json", "", "b")
+
+
+@pytest.mark.parametrize("name", ["api__key", "pass_word", " password ", "to-ken", "user.pass_word", "token_"])
+def test_a_name_is_one_however_oddly_it_is_cut(name: str) -> None:
+    masked, paths = mask(f'{{"a":1,"{name}":"C4nary"}}')
+    assert "C4nary" not in masked
+    assert paths == (f"body.$..{name}",)
+
+
+def test_a_comment_after_a_name_does_not_hide_its_value() -> None:
+    assert "C4nary" not in mask('{"password" /* x */ : /* y */ "C4nary"}')[0]
+
+
+@pytest.mark.parametrize(
+    "inner", ['{"password": ["C4nary"]}', '[{"token": {"v": "C4nary"}}]', '{"\\u0074oken":"C4nary"}']
+)
+@pytest.mark.parametrize("depth", [1, 3])
+def test_json_inside_of_json_is_masked_by_its_names(inner: str, depth: int) -> None:
+    data = inner
+    for _ in range(depth):
+        data = json.dumps({"a": data})
+    masked, paths = mask(data)
+    assert "C4nary" not in masked
+    assert paths == ("body",)
+    for _ in range(depth):
+        masked = json.loads(masked)["a"]
+    assert len(find_markers(masked)) == 1
+    json.loads(masked)
+
+
+def test_json_inside_of_json_is_followed_to_a_bounded_depth() -> None:
+    data = '{"password": ["C4nary"]}'
+    for _ in range(12):
+        data = json.dumps([data])
+    assert json.loads(mask(data)[0])
+
+
+def test_json_inside_of_a_form_or_of_a_value_is_masked_by_its_names() -> None:
+    redactor = Redactor(KEY)
+    inner = '{"token": {"v": "C4nary"}}'
+    form, _ = redactor.body(f"a={quote(inner)}".encode(), "application/x-www-form-urlencoded", "", "b")
+    assert b"C4nary" not in form
+    assert redactor.value({"a": inner}, "")[0] == {"a": inner.replace("C4nary", mark("token", "C4nary"))}

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.redaction.memory import MOST, SHORTEST
 
@@ -62,3 +66,17 @@ def test_a_long_secret_is_known_inside_of_other_data_too() -> None:
     )
     assert redactor.suspicious(long)
     assert not Redactor(b"key").of_trace().suspicious(long)
+
+
+@pytest.mark.parametrize("secret", ["Zq36pWx", 'Zq"3\\6', "Zqé36pWx", "Zq/36pWx"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_short_secret_is_known_where_it_is_a_whole_string_of_json(secret: str, ascii_only: bool) -> None:
+    redactor = Redactor(b"key").of_trace()
+    redactor.value({"password": secret}, "")
+    marker = redactor.known()[secret.encode()].decode()
+    answer = {"detail": [{"loc": ["body"], "input": secret, "msg": f"not {secret}", secret: 1}]}
+    data = json.dumps(answer, ensure_ascii=ascii_only).encode()
+    masked, paths = redactor.body(data, "application/json", "", "b")
+    answer["detail"][0]["input"] = marker
+    assert json.loads(masked) == answer
+    assert paths == ("b",)

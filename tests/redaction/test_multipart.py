@@ -74,3 +74,42 @@ def test_odd_part_headers_do_no_harm(disposition: str) -> None:
 
 def test_a_body_without_its_boundary_is_masked_by_pattern() -> None:
     assert b"C4nary" not in mask(b"password='C4nary'")[0]
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    ['name="a"; name="password"', "name*=UTF-8''pass%77ord", 'filename2=x;\r\n name="password"', "name=password"],
+)
+def test_a_name_is_found_however_it_is_written(disposition: str) -> None:
+    assert b"C4nary" not in mask(part(disposition, b"C4nary") + b"--b0--")[0]
+
+
+def test_a_boundary_counts_at_the_beginning_of_a_line_only() -> None:
+    data = part('name="password"', b"hun--b0C4nary\r\n--b0C4nary") + b"--b0--\r\n"
+    marker = mark("password", "hun--b0C4nary\r\n--b0C4nary")
+    assert mask(data)[0] == part('name="password"', marker) + b"--b0--\r\n"
+
+
+def test_a_boundary_may_be_long_and_hold_quoted_letters() -> None:
+    data = (part('name="password"', b"C4nary") + b"--b0--").replace(b"b0", b"b" * 201 + b'"')
+    assert b"C4nary" not in mask(data, 'multipart/form-data; x="boundary=b1"; boundary="%s\\""' % ("b" * 201))[0]
+
+
+def nested(depth: int) -> bytes:
+    body = part('name="password"', b"C4nary").replace(b"b0", b"b%d" % depth) + b"--b%d--" % depth
+    for level in reversed(range(depth)):
+        inner = part('name="a"', body, f"multipart/mixed; boundary=b{level + 1}")
+        body = inner.replace(b"--b0\r\n", b"--b%d\r\n" % level, 1) + b"--b%d--" % level
+    return body
+
+
+def test_multipart_inside_of_multipart_is_masked_to_a_bounded_depth() -> None:
+    assert mark("password", "C4nary") in mask(nested(2))[0]
+    masked = mask(nested(8))[0]
+    assert b"C4nary" not in masked
+    assert b"[redacted:unredactable#" in masked
+
+
+def test_a_part_in_utf_16_is_masked() -> None:
+    data = part('name="a"', "password='C4nary'".encode("utf-16"), "text/plain; charset=utf-16") + b"--b0--"
+    assert "C4nary".encode("utf-16-le") not in mask(data)[0]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote_from_bytes, unquote, urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -247,3 +247,52 @@ def test_a_secret_in_a_url_inside_a_url_is_masked() -> None:
     assert inner == f"/login?token={redactor.marker('token', 'abc')}&x=1"
     assert masked.endswith("%26x%3D1&page=2")
     assert redactor.text(masked) == masked
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (b"<a><password><![CDATA[C4nary ]] x", "password"),
+        (b"<a><password>C4nary", "password"),
+        (b"<input name=password value=C4nary>", "password"),
+        (b"<input value=C4nary name=password>", "password"),
+        (b"Authorization: Bearer\tC4nary123", "bearer"),
+        (b"bad form {'password': ['C4nary']}", "password"),
+        (b"bad form {'token': ('a', 'C4nary', \"C4nary\")}", "token"),
+        (b"[(b'host', b'x'), (b'cookie', b'sid=C4nary; b=C4nary')]", "cookie"),
+        (b"[(b'authorization', b'Bearer C4nary')]", "authorization"),
+        (b"[('password', 'C4nary')]", "password"),
+        (b"GET /?next=%252Fcb%253Ftoken%253DC4nary", "token"),
+    ],
+)
+def test_a_secret_is_found_in_its_surroundings(data: bytes, rule: str) -> None:
+    masked = Redactor().data(data)
+    assert b"C4nary" not in masked
+    assert b"redacted" in masked
+    assert rule.encode() in masked
+    assert Redactor().data(masked) == masked
+
+
+def test_a_cookie_of_a_repr_carries_the_marker_of_the_header() -> None:
+    redactor = Redactor(b"key")
+    marker = redactor.marker("cookie", "C4nary").encode()
+    assert redactor.data(b"(b'cookie', b'sid=C4nary')") == b"(b'cookie', b'sid=" + marker + b"')"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Usage: <user>:<password>@<host>", "usage: login <token> [<password>] <x>", "missing <token> in it", "('token',)"],
+)
+def test_a_placeholder_is_no_element(text: str) -> None:
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize("depth", [9, 100, 400])
+def test_a_url_in_a_url_is_followed_to_a_bounded_depth(depth: int) -> None:
+    url = b"/cb?token=C4nary"
+    data = b"".join(b"?a=%" + b"25" * at + b"3D" for at in range(depth)) + url
+    assert b"C4nary" not in Redactor().data(data)
+    nested = url
+    for _ in range(min(depth, 12)):
+        nested = b"/x?u=" + quote_from_bytes(nested, safe="").encode()
+    assert b"C4nary" not in Redactor().data(nested)

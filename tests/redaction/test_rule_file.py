@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,46 @@ def test_an_expression_hits_across_the_windows_of_a_long_value(at: int, tmp_path
     assert rules.text(text) == text.replace("K-123456", rules.marker("customer", "K-123456"))
     (body,) = [rules.body(text.encode(), "text/plain", "", "b")[0]]
     assert b"123456" not in body
+
+
+SLOW = (
+    *("ref:(?:[0-9a-f]+-?)+z", "(?i)key (?:[A-Z0-9]+ ?)+!", "(.*)(.*)(.*)K-\\d", "(?:\\d+[,.]?)+ EUR", ".*K.*K"),
+    *("(?:a?){30}a{30}", "a?" * 30 + "a" * 30, "(?:aa?)+b", "(?=(a+)+b)x", "\\w+\\s*\\w+:", "(?:[b-y]+)*K"),
+)
+QUICK = (
+    *("[A-Z]+-\\d{6}", "\\w+@corp", "[\\w.+-]+@[\\w-]+\\.[\\w.]+", "sk_(?:live|test)_[A-Za-z0-9]{24,}"),
+    *("(?:\\d{1,3}\\.){3}\\d{1,3}", "(?i)t-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}", "<x>[^<]*</x>", "(?:[A-Z]{2,3} )+x"),
+    *('([`"])x.*?\\1', "\\d{4}[ -]?\\d{4}[ -]?\\d{4}[ -]?\\d{4}", "(?:[b-y]|[c-z])*K"),
+)
+
+
+@pytest.mark.parametrize("regex", SLOW)
+def test_an_expression_that_can_cut_one_text_in_many_ways_is_refused(regex: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="may take for ever"):
+        redactor(f"[[patterns]]\nname = 'x'\nregex = '{regex}'\n", tmp_path)
+
+
+@pytest.mark.parametrize("regex", QUICK)
+def test_an_expression_that_can_cut_a_text_in_one_way_is_taken(regex: str, tmp_path: Path) -> None:
+    assert redactor(f"[[patterns]]\nname = 'x'\nregex = '{regex}'\n", tmp_path).has_places is False
+
+
+def test_an_expression_without_a_fixed_beginning_takes_linear_time(tmp_path: Path) -> None:
+    rules = redactor("[[patterns]]\nname = 'x'\nregex = '[A-Z]+-\\d{6}'\n", tmp_path)
+    began = time.process_time()
+    assert rules.data(b"A" * 60_000) == b"A" * 60_000
+    assert time.process_time() - began < 5  # in one piece it takes thirty
+
+
+def test_a_hit_that_is_longer_than_a_window_goes_as_a_whole(tmp_path: Path) -> None:
+    rules = redactor("[[patterns]]\nname = 'x'\nregex = 'K-[0-9]+'\n", tmp_path)
+    long = "K-" + "7" * 20_000
+    assert rules.text("." * 3_000 + long + "!") == "." * 3_000 + rules.marker("x", long) + "!"
+
+
+def test_what_stands_around_a_hit_is_seen_across_windows(tmp_path: Path) -> None:
+    rules = redactor("[[patterns]]\nname = 'x'\nregex = '(?<![0-9])[0-9]{4}(?![0-9])'\n", tmp_path)
+    assert rules.text("7" * 20_000) == "7" * 20_000
 
 
 def test_the_file_of_the_documentation_is_one(tmp_path: Path) -> None:

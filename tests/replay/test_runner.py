@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,28 @@ def test_every_recorded_request_replays_the_same(recorded: Recordings, path: str
     assert (report.verdict, report.differences) == ("same", ())
 
 
-def test_the_recording_names_the_app_its_folder_and_its_modules(
+def test_an_own_recording_names_the_app_its_folder_and_its_modules(
     recorded: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH")
+    assert replay(*recorded["/orders/42"], Options(is_own=True)).verdict == "same"
+    with pytest.raises(ReplayError, match="no module 'tests"):
+        replay(*recorded["/orders/42"])
+
+
+def test_recorded_folders_of_modules_stand_in_for_nothing_that_is_there(recorded: Recordings, tmp_path: Path) -> None:
+    for name in ("colorsys", "psycopg", "only_there"):
+        (tmp_path / f"{name}.py").write_text("")
+    cassette, segment = recorded["/orders/42"]
+    segment = replaced(segment, process=replaced(segment.process, sys_path=(str(tmp_path),)))
+    program = "import colorsys, psycopg, only_there; colorsys.rgb_to_hls, psycopg.connect, exit(7)"
+    command = [sys.executable, "-c", program]
+    assert execute(cassette, segment, command, Options(timeout_s=None, is_own=True)).exit_code == 7
+    assert execute(cassette, segment, command, Options(timeout_s=None)).exit_code == 1
+
+
+def test_the_app_of_a_stranger_s_recording_is_found_in_the_current_folder(recorded: Recordings) -> None:
     assert replay(*recorded["/orders/42"]).verdict == "same"
 
 

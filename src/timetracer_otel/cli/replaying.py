@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,13 @@ from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.output import json_text
 from timetracer_otel.errors import CassetteAmbiguous, CassetteError, CassetteNotFound, UsageError
-from timetracer_otel.replay import runner
+from timetracer_otel.replay import places, runner
 from timetracer_otel.replay.library import heads
 from timetracer_otel.replay.report import Report
 from timetracer_otel.replay.runner import Options
 from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.text import render
+from timetracer_otel.store.names import PROCESSES
 
 STDOUT: Final = "-"
 
@@ -26,8 +28,11 @@ def print_replay(
 ) -> int:
     """The exit code of the verdict. Raises TimetracerError when there is nothing to replay."""
     cassette, segment = _chosen(store, wanted)
-    options = Options(app=_app(app, segment), timeout_s=settings.timeout_s(timeout), debug=pdb)
+    is_own = _is_own(cassette.path)
+    named = _app(app, segment, is_own)
+    options = Options(named, settings.timeout_s(timeout), pdb, is_own)
     _check_file(json_file)
+    _tell(places.of_entry(segment.process, is_own, os.environ, is_named=named is not None).ignored)
     report = runner.replay(cassette, segment, options)
     _save(report, json_file)
     if json_file != STDOUT:
@@ -41,8 +46,10 @@ def print_exec(store: str | None, wanted: str, command: Sequence[str], pdb: bool
     A program need not make every recorded request, so a report that says nothing else is not printed.
     """
     cassette, segment = _chosen(store, wanted)
+    is_own = _is_own(cassette.path)
     _check_file(json_file)
-    execution = runner.execute(cassette, segment, command, Options(timeout_s=None, debug=pdb))
+    _tell(places.of_program(segment.process, is_own).ignored)
+    execution = runner.execute(cassette, segment, command, Options(timeout_s=None, debug=pdb, is_own=is_own))
     _save(execution.report, json_file)
     report = execution.report
     if report.misses or report.uncontrolled or report.reasons:
@@ -75,12 +82,27 @@ def _described(segment: Segment) -> str:
     return f"{segment.name} {segment.entry.name}" if segment.entry else segment.name
 
 
-def _app(option: str | None, segment: Segment) -> str | None:
-    """As the option says, else as it was recorded, else as the project says."""
+def _is_own(path: str) -> bool:
+    """True for what a process has recorded into the store that is set up here: not for a bundle that lies there, nor
+    for a store that was named for this once."""
+    root, found = os.path.realpath(settings.store(None).root), os.path.realpath(path)
+    if os.path.isdir(found):
+        return os.path.dirname(found) == root
+    return os.path.dirname(found) == os.path.join(root, PROCESSES)
+
+
+def _app(option: str | None, segment: Segment, is_own: bool) -> str | None:
+    """As the option says, else as it was recorded, else as the project says; the project comes before a recording that
+    is not our own."""
     if option is not None:
         return settings.not_empty("--app", option)
     recorded = segment.entry.app if segment.entry else None
-    return None if recorded else settings.project().app
+    return None if recorded and is_own else settings.project().app
+
+
+def _tell(ignored: str) -> None:
+    if ignored:
+        print(f"timetracer-otel: {ignored}", file=sys.stderr)
 
 
 def _check_file(path: str | None) -> None:

@@ -9,10 +9,10 @@ from typing import Final
 
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.postgres.secrets import secrets
-from timetracer_otel.wire.postgres.tokens import code
+from timetracer_otel.wire.postgres.statements import CACHED_SQL_MAX
+from timetracer_otel.wire.postgres.tokens import unquoted
 
 SHAPES_MAX: Final = 1024
-PASSWORD: Final = "password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +25,17 @@ class _Shape:
     """Its text may hold what is known by its shape."""
 
 
-@lru_cache(maxsize=SHAPES_MAX)
 def _shape(sql: str, redactor: Redactor) -> _Shape:
-    rule_of = redactor.rule_of
-    parameters: dict[int, str] = {}
-    literals: dict[tuple[int, int], str] = {}
-    names = sorted(
-        {name for token in code(sql) if (name := token.identifier) is not None and rule_of(name) is not None}
-    )
-    for name in (None, *names):
-        found = secrets(sql, _never if name is None else name.__eq__)
-        rule = PASSWORD if name is None else rule_of(name) or PASSWORD
-        parameters.update({index: rule for index in found.parameters if index not in parameters})
-        literals.update({span: rule for span in found.literals if span not in literals})
-    return _Shape(
-        parameters,
-        tuple((start, end, rule) for (start, end), rule in sorted(literals.items())),
-        redactor.suspicious(sql),
-    )
+    return _remembered(sql, redactor) if len(sql) <= CACHED_SQL_MAX else _read(sql, redactor)
 
 
-def _never(name: str) -> bool:
-    return False
+def _read(sql: str, redactor: Redactor) -> _Shape:
+    found = secrets(sql, redactor.rule_of)
+    literals = tuple((start, end, rule) for start, end, rule in found.literals if unquoted(sql[start:end]))
+    return _Shape(found.parameters, literals, redactor.suspicious(sql))
+
+
+_remembered: Final = lru_cache(maxsize=SHAPES_MAX)(_read)
 
 
 def rules_of_parameters(sql: str, redactor: Redactor) -> Mapping[int, str]:
@@ -59,21 +48,15 @@ def mask_statement(sql: str, redactor: Redactor) -> tuple[str, Mapping[str, str]
     shape, known = _shape(sql, redactor), redactor.known() if "'" in sql else {}
     if not shape.literals and not shape.is_suspicious and not known:
         return sql, {}
-    literals, found = shape.literals, dict[str, str]()
-    masked = sql
-    for start, end, rule in reversed(literals):
-        secret = _unquoted(sql[start:end])
+    found: dict[str, str] = {}
+    pieces, at = [], 0
+    for start, end, rule in shape.literals:
+        secret = unquoted(sql[start:end])
         found[secret] = redactor.marker(rule, secret)
-        masked = f"{masked[:start]}'{found[secret]}'{masked[end:]}"
+        pieces += [sql[at:start], f"'{found[secret]}'"]
+        at = end
+    masked = "".join([*pieces, sql[at:]])
     for data, marker in known.items():  # put into the text by a ClientCursor
         secret = data.decode("utf-8", "surrogateescape")
         masked = masked.replace(f"'{secret}'", f"'{marker.decode()}'")
     return redactor.text(masked), found
-
-
-def _unquoted(literal: str) -> str:
-    """What stands between the quotes of `'it''s'`, `E'…'` or `$tag$…$tag$`."""
-    if literal.startswith("$"):
-        opening = literal[: literal.index("$", 1) + 1]
-        return literal.removeprefix(opening).removesuffix(opening)
-    return literal[literal.find("'") + 1 :].removesuffix("'").replace("''", "'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from typing import Final
 
 from timetracer_otel.redaction.codings import Undecodable, codings_of, decode, encode
 from timetracer_otel.redaction.forms import redact_form
@@ -11,9 +12,15 @@ from timetracer_otel.redaction.json_places import redact_json_places
 from timetracer_otel.redaction.json_text import redact_json
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.multipart import boundary_of, redact_multipart
-from timetracer_otel.redaction.structured import FORM, JSON, WIDE_CHARSET, media_type_of
+from timetracer_otel.redaction.structured import BEGINS_AS_JSON, FORM, JSON, WIDE_CHARSET, media_type_of
 
 Hit = tuple[bytes, tuple[str, ...]]
+_MULTIPART_DEPTH: Final = 4
+# That of UTF-32 first: it begins with one of UTF-16.
+_WIDE_MARKS: Final = (
+    *((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
+    *((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
+)
 
 
 def redact_body(data: bytes, content_type: str, content_encoding: str, path: str, masker: Masker) -> Hit:
@@ -42,26 +49,27 @@ def _whole(data: bytes, rule: str, path: str, masker: Masker) -> Hit:
     return (data, ()) if masked == data else (masked, (path,))
 
 
-def _redact_plain(data: bytes, content_type: str, path: str, masker: Masker) -> Hit:
+def _redact_plain(data: bytes, content_type: str, path: str, masker: Masker, depth: int = 0) -> Hit:
     media_type = media_type_of(content_type)
     if media_type.startswith("multipart/") and (boundary := boundary_of(content_type)):
+        if depth == _MULTIPART_DEPTH:  # it is a sender's choice, and ours is bounded
+            return _whole(data, "unredactable", path, masker)
         return redact_multipart(
-            data, boundary, path, masker, lambda part, kind, where: _redact_part(part, kind, where, masker)
+            data,
+            boundary,
+            path,
+            masker,
+            lambda part, kind, where: _redact_plain(part, kind, where, masker, depth + 1),
         )
     if wide := _wide_encoding(data, content_type, media_type):
         return _redact_wide(data, wide, media_type, path, masker)
     return _redact_narrow(data, media_type, path, masker)
 
 
-def _redact_part(data: bytes, content_type: str, path: str, masker: Masker) -> Hit:
-    """A part that is multipart itself is scrubbed as bytes: depth is a sender's choice, and ours is bounded."""
-    return _redact_narrow(data, media_type_of(content_type), path, masker)
-
-
 def _redact_narrow(data: bytes, media_type: str, path: str, masker: Masker) -> Hit:
     if media_type == FORM:
         return redact_form(data, path, masker)
-    if JSON.fullmatch(media_type) or data.lstrip()[:1] in (b"{", b"["):  # JSON is often sent as text/plain
+    if JSON.fullmatch(media_type) or BEGINS_AS_JSON.match(data):  # JSON is often sent as text/plain
         return _redact_json(data, path, masker)
     masked = masker.scrub(data)
     return masked, (() if masked is data else (path,))
@@ -75,21 +83,23 @@ def _redact_json(data: bytes, path: str, masker: Masker) -> Hit:
 
 
 def _wide_encoding(data: bytes, content_type: str, media_type: str) -> str | None:
+    if marked := next((encoding for mark, encoding in _WIDE_MARKS if data.startswith(mark)), None):
+        return marked
     if named := WIDE_CHARSET.search(content_type):
-        return named[1]
+        name = (named[1] or "utf-16").lower()
+        return name if name.endswith("e") else f"{name}-le"  # else a mark would be added
     if JSON.fullmatch(media_type) and b"\0" in data[:4]:  # RFC 4627, section 3
         return json.detect_encoding(data)
-    return "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
+    return None
 
 
 def _redact_wide(data: bytes, encoding: str, media_type: str, path: str, masker: Masker) -> Hit:
+    end = len(data) - len(data) % (4 if "32" in encoding else 2)  # it may be cut off inside a character
     try:
-        narrow = data.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:  # cut off inside a character
+        narrow = data[:end].decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
         return _redact_narrow(data, media_type, path, masker)
     masked, paths = _redact_narrow(narrow, media_type, path, masker)
-    return (
-        (data, ())
-        if masked is narrow
-        else (masked.decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass"), paths)
-    )
+    if masked is narrow:
+        return data, ()
+    return masked.decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass") + data[end:], paths

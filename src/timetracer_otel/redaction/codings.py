@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from typing import Final
 
@@ -10,12 +11,18 @@ from timetracer_otel.config import MIB
 
 DECODED_MAX_BYTES: Final = 256 * MIB
 _CHUNK_BYTES: Final = 64 * 1024
+_PIECE_BYTES: Final = 1024
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZSTD_MAGIC: Final = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+_DAMAGED: Final = "it is damaged, or something stands behind its end"
 
 _KNOWN: Final = frozenset(("gzip", "x-gzip", "deflate", "zstd"))
 
 
 class Undecodable(Exception):
-    """Nobody here can look into the body: an unknown coding, or more than `DECODED_MAX_BYTES` inside."""
+    """Nobody here can look into the whole body: an unknown coding, damage, something behind its end, or more than
+    `DECODED_MAX_BYTES` inside."""
 
 
 def codings_of(header: str) -> tuple[str, ...]:
@@ -58,19 +65,31 @@ def _encoded(data: bytes, coding: str) -> bytes:
 
 def _zlib_decoded(data: bytes, coding: str) -> bytes:
     if coding != "deflate":
-        return _inflated(data, 31)
-    return _inflated(data, 15) or _raw_inflated(data)
+        return _inflated(data, 31) if data.startswith(_GZIP_MAGIC) else b""
+    if not _has_zlib_header(data):
+        return _raw_inflated(data)
+    try:
+        return _inflated(data, 15)
+    except Undecodable:
+        if _is_text(data):  # `x^2` begins as zlib does
+            return b""
+        raise
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    """RFC 1950, section 2.2."""
+    return len(data) > 1 and data[0] & 0x8F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
 
 
 def _inflated(data: bytes, window_bits: int) -> bytes:
-    """All members one after another, up to the first fault."""
+    """All members one after another; zeros may follow them."""
     decoded = bytearray()
-    while data:
+    while data.strip(b"\0"):
         member = zlib.decompressobj(window_bits)
         try:
             decoded += member.decompress(data, DECODED_MAX_BYTES + 1 - len(decoded))
         except zlib.error:
-            break
+            raise Undecodable(_DAMAGED) from None
         if len(decoded) > DECODED_MAX_BYTES:
             raise Undecodable(f"more than {DECODED_MAX_BYTES} bytes")
         data = member.unused_data
@@ -78,20 +97,36 @@ def _inflated(data: bytes, window_bits: int) -> bytes:
 
 
 def _raw_inflated(data: bytes) -> bytes:
-    """Some senders leave the zlib header out. Nothing then tells the coding from plain text but that it ends well."""
-    member = zlib.decompressobj(-15)
+    """Some senders leave the zlib header out. What is plain text instead mostly does not end well."""
+    member, decoded, start = zlib.decompressobj(-15), bytearray(), 0
     try:
-        decoded = member.decompress(data, DECODED_MAX_BYTES + 1)
+        for start in range(0, len(data), _PIECE_BYTES):  # what came out before a fault would else not be seen
+            decoded += member.decompress(data[start : start + _PIECE_BYTES], DECODED_MAX_BYTES + 1 - len(decoded))
+            if len(decoded) > DECODED_MAX_BYTES:
+                raise Undecodable(f"more than {DECODED_MAX_BYTES} bytes")
+            if member.eof:
+                break
     except zlib.error:
+        pass
+    if member.eof and start + _PIECE_BYTES >= len(data) and not member.unused_data:
+        return bytes(decoded)
+    if not decoded or _is_text(data):
         return b""
-    if len(decoded) > DECODED_MAX_BYTES:
-        raise Undecodable(f"more than {DECODED_MAX_BYTES} bytes")
-    return decoded if member.eof else b""
+    raise Undecodable(_DAMAGED)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return data.decode().replace("\n", "").replace("\r", "").replace("\t", "").isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _zstd_decoded(data: bytes) -> bytes:
     import zstandard
 
+    if not _ZSTD_MAGIC.match(data):
+        return b""
     decoded = bytearray()
     reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
     try:
@@ -100,5 +135,5 @@ def _zstd_decoded(data: bytes) -> bytes:
             if len(decoded) > DECODED_MAX_BYTES:
                 raise Undecodable(f"more than {DECODED_MAX_BYTES} bytes")
     except zstandard.ZstdError:
-        pass
+        raise Undecodable(_DAMAGED) from None
     return bytes(decoded)

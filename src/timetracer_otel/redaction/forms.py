@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
+from timetracer_otel.redaction.json_text import scrub_plain
 from timetracer_otel.redaction.markers import percent_encoded
 from timetracer_otel.redaction.masker import Masker
 
@@ -34,7 +35,7 @@ def _pair(pair: bytes, path: str, masker: Masker) -> bytes:
     name, equals, value = pair.partition(b"=")
     plain = _decoded(value if equals else pair)
     rule = masker.rule_of(_name(pair)) or (masker.rule_at(f"{path}.{_name(pair)}") if equals else None)
-    masked = masker.scrub(plain) if rule is None or not plain else masker.mark(rule, plain)
+    masked = scrub_plain(plain, masker) if rule is None or not plain else masker.mark(rule, plain)
     return pair if masked == plain else (name + equals if equals else b"") + quote(masked, safe=_UNQUOTED).encode()
 
 

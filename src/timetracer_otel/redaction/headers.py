@@ -63,4 +63,6 @@ def _cookie(part: bytes, masker: Masker) -> bytes:
 
 
 def _attribute(part: bytes, masker: Masker) -> bytes:
-    return part if part.partition(b"=")[0].strip().lower() in _ATTRIBUTES else _cookie(part, masker)
+    """One with a quote may be the rest of a value that holds a semicolon."""
+    is_known = part.partition(b"=")[0].strip().lower() in _ATTRIBUTES
+    return part if is_known and b'"' not in part else _cookie(part, masker)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.names import LONGEST_NAME, Names
+from timetracer_otel.redaction.structured import BEGINS_AS_JSON
 
 STRING_BODY: Final = rb'[^"\\]*(?:\\[\s\S][^"\\]*)*'
 _STRING: Final = re.compile(rb'"(' + STRING_BODY + rb')("|\\?\Z)')  # one that is cut off ends with the data
@@ -24,38 +25,52 @@ _VALUE: Final = re.compile(_TOKEN)
 _LEAF: Final = re.compile(
     rb'(?P<name>"' + STRING_BODY + rb'"\s*:\s*)(?P<member>' + _TOKEN + rb")?|(?P<item>" + _TOKEN + rb")"
 )
-_SPACE: Final = re.compile(rb"\s*")
+_SPACE: Final = re.compile(rb"\s*(?:/\*[^*]{0,200}\*/\s*)?")
 _KEPT: Final = frozenset((b"null", b"true", b"false"))
 
 # In JSON nothing but a member's name ends in a quote and a colon. The look-behind finds the end of a dotted name too.
 _NAME_STARTS: Final = rb'(?<=["./:\[])(?<!\\")('
-_NAME_ENDS: Final = rb')(?:\]|\[\d*\]|\.\d+)*"\s*:'
-_ESCAPED_NAME: Final = re.compile(rb'"((?:[^"\\]|\\[\s\S]){1,%d})"\s*:' % LONGEST_NAME)
+_COLON: Final = rb'"\s*(?:/\*[^*]{0,200}\*/\s*)?:'
+_NAME_ENDS: Final = rb")(?:\]|\[\d*\]|\.\d+)*" + _COLON
+_ANY_NAME: Final = re.compile(rb'"((?:[^"\\]|\\[\s\S]){1,%d})' % LONGEST_NAME + _COLON)
+_STYLED_NAME: Final = re.compile(rb'"([\w .:/\[\]-]{1,%d})' % LONGEST_NAME + _COLON)
+_STYLE: Final = b"-_ "
 _OUTSIDE_STRINGS: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\s{}\[\]:,0-9+\-.eE\x1etruefalsnNaIity]*")
 
 
-def redact_json(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
+_DEPTH: Final = 8
+"""JSON inside of strings of JSON; what lies deeper is masked by pattern."""
+
+
+def redact_json(data: bytes, path: str, masker: Masker, depth: int = 0) -> tuple[bytes, tuple[str, ...]]:
     """`data` masked, and paths such as `body.$..token`; the same object when nothing hits."""
-    masked, paths = _once(data, path, masker)
+    masked, paths = _once(data, path, masker, depth)
     if masked is data or _is_json(data):
         return masked, paths
     found, last = dict.fromkeys(paths), data
     while masked != last:  # in what is broken, a name is seen only once what stood before it is a marker
         last = masked
-        masked, paths = _once(masked, path, masker)
+        masked, paths = _once(masked, path, masker, depth)
         found.update(dict.fromkeys(paths))
     return masked, tuple(found)
 
 
-def _once(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
+def scrub_plain(data: bytes, masker: Masker, depth: int = 0) -> bytes:
+    """A value of which nothing is said: JSON by its names, anything else by pattern; the same object without a hit."""
+    if depth < _DEPTH and BEGINS_AS_JSON.match(data):
+        return redact_json(data, "", masker, depth)[0]
+    return masker.scrub(data)
+
+
+def _once(data: bytes, path: str, masker: Masker, depth: int) -> tuple[bytes, tuple[str, ...]]:
     is_escaped = b"\\u00" in data
-    may_name = is_escaped or masker.rules.names.holds(data)
-    may_match = may_name or b"\\/" in data or masker.suspicious(data)
+    may_name = is_escaped or masker.rules.names.holds(data.translate(None, _STYLE))
+    may_match = may_name or b"\\/" in data or masker.suspicious(data) or masker.may_be_string_in(data)
     if not may_match:
         return data, ()
     masked, names = _members(data, masker) if may_name else (data, [])
     paths = [f"{path}.$..{name}" for name in dict.fromkeys(names)]
-    scrubbed = _strings(masked, masker)
+    scrubbed = _strings(masked, masker, depth)
     if scrubbed != masked:
         paths.append(path)
     return (data if scrubbed == data else scrubbed), tuple(paths)
@@ -80,14 +95,21 @@ def _members(data: bytes, masker: Masker) -> tuple[bytes, list[str]]:
 
 def _secret_members(data: bytes, names: Names) -> Iterator[tuple[str, int]]:
     """(name, where its value begins), in order."""
-    if b"\\u00" not in data:
+    if b"\\u00" not in data and not _has_odd_names(data, names):
         for found in _name_pattern(names).finditer(data):
             yield found[1].decode(), _after_space(data, found.end())
         return
-    for found in _ESCAPED_NAME.finditer(data):
+    for found in _ANY_NAME.finditer(data):
         name = plain(found[1]).decode("utf-8", "replace")
         if names.rule_of(name) is not None:
             yield name, _after_space(data, found.end())
+
+
+def _has_odd_names(data: bytes, names: Names) -> bool:
+    """True if a secret name is spelled so that one search does not find it: `pass_word`, `api__key`, ` token `."""
+    spelled = set(_STYLED_NAME.findall(data))
+    secret = (name for name in spelled if names.rule_of(name.decode()) is not None)
+    return any(_name_pattern(names).search(b'"' + name + b'":') is None for name in secret)
 
 
 @lru_cache(maxsize=8)
@@ -133,8 +155,9 @@ def _masked_token(token: bytes, rule: str, masker: Masker) -> bytes:
 # ---- strings by pattern ----------------------------------------------------------------------------------------------
 
 
-def _strings(data: bytes, masker: Masker) -> bytes:
-    masked = _STRING.sub(lambda string: _masked_string(string, masker), data)
+def _strings(data: bytes, masker: Masker, depth: int) -> bytes:
+    known = masker.known if masker.may_be_string_in(data) else {}
+    masked = _STRING.sub(lambda string: _masked_string(string, masker, known, depth), data)
     return masked if _is_json(masked) else masker.scrub(masked)
 
 
@@ -143,13 +166,18 @@ def _is_json(data: bytes) -> bool:
     return _OUTSIDE_STRINGS.fullmatch(_STRING.sub(b"", data)) is not None
 
 
-def _masked_string(string: re.Match[bytes], masker: Masker) -> bytes:
+def _masked_string(string: re.Match[bytes], masker: Masker, known: Mapping[bytes, bytes], depth: int) -> bytes:
     body = string[1]
     text = plain(body)
-    masked = masker.scrub(text)
+    marker = known.get(text)
+    masked = marker if marker and not _is_name(string) else scrub_plain(text, masker, depth + 1)
     if masked is text:
         return string[0]
     return b'"' + (masked if text is body else _escaped(masked, body)) + string[2]
+
+
+def _is_name(string: re.Match[bytes]) -> bool:
+    return string.string.startswith(b":", _after_space(string.string, string.end()))
 
 
 def plain(body: bytes) -> bytes:

@@ -38,6 +38,10 @@ class Masker:
         """True if a secret of this trace stands in `data`."""
         return self._memory is not None and self._memory.is_in(data)
 
+    def may_be_string_in(self, data: bytes) -> bool:
+        """False if no secret of this trace is a whole string of `data`, JSON."""
+        return self._memory is not None and self._memory.may_be_string_in(data)
+
     def suspicious(self, data: bytes) -> bool:
         """False if `scrub` would change nothing."""
         return self.rules.patterns.suspicious(data) or self.is_known_in(data)

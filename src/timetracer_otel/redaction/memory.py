@@ -7,6 +7,7 @@ alike.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from timetracer_otel.redaction.markers import MARKER_BYTES, Mark
@@ -17,6 +18,8 @@ SHORTEST_PART: Final = 16
 """Bytes: what is shorter is not looked for inside of other data."""
 LONGEST_PART: Final = 4096
 MOST: Final = 1000
+_ESCAPED: Final = re.compile(rb"[^ !#-.0-\[\]-~]")
+"""What JSON may spell in another way."""
 MOST_PARTS: Final = 64
 
 
@@ -29,6 +32,8 @@ class Memory:
         """Secret -> the marker that first stood for it."""
         self.long: tuple[tuple[bytes, bytes], ...] = ()
         """Those that are masked inside of other data too."""
+        self.short: tuple[bytes, ...] = ()
+        """Those that are masked only where they are a whole string of JSON."""
 
     def mark(self, rule: str, value: bytes) -> bytes:
         """A `Mark` that remembers. A secret that is known keeps its first marker, whatever it is called now."""
@@ -40,11 +45,21 @@ class Memory:
             self.markers[value] = marker
             if SHORTEST_PART <= len(value) <= LONGEST_PART and len(self.long) < MOST_PARTS:
                 self.long = (*self.long, (value, marker))
+            elif len(value) < SHORTEST_PART and len(self.short) < MOST_PARTS:
+                self.short = (*self.short, value)
         return marker
 
     def is_in(self, data: bytes) -> bool:
         """True if a known secret stands somewhere in `data`."""
         return any(secret in data for secret, _ in self.long)
+
+    def may_be_string_in(self, data: bytes) -> bool:
+        """False if no known secret is a whole string of `data`, JSON."""
+        if not self.short:
+            return False
+        return any(b'"' + secret + b'"' in data for secret in self.short) or (
+            b"\\" in data and any(_ESCAPED.search(secret) for secret in self.short)
+        )
 
     def scrub(self, data: bytes) -> bytes:
         """`data` with the known secrets masked wherever they stand; the same object when there is none."""

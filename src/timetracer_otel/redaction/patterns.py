@@ -13,8 +13,8 @@ from timetracer_otel.redaction.shapes import Shape, secret_shapes
 _SHORTEST_HIT: Final = len(b"pwd=x")
 
 # Beginning with one letter, they take no longer than a search for one word.
-_SMALL_SCHEME: Final = re.compile("b(?:earer |asic |EARER |ASIC )")
-_CAPITAL_SCHEME: Final = re.compile("B(?:earer |asic |EARER |ASIC )")
+_SMALL_SCHEME: Final = re.compile(r"b(?:earer|asic|EARER|ASIC)[ \t]")
+_CAPITAL_SCHEME: Final = re.compile(r"B(?:earer|asic|EARER|ASIC)[ \t]")
 
 Prefilter: TypeAlias = Callable[[str], bool]
 """(text, or bytes as latin-1) -> False if a further shape cannot be in it."""
@@ -52,6 +52,7 @@ class Patterns:
             or ("J" in view and "eyJ" in view)
             or ("@" in view and "://" in view)
             or ("E" in view and "-----BEGIN " in view)
+            or ("F" in view and "Failing row contains (" in view)
             or ("b" in view and _SMALL_SCHEME.search(view) is not None)
             or ("B" in view and _CAPITAL_SCHEME.search(view) is not None)
             or (self._may_hold_further is not None and self._may_hold_further(view))
@@ -98,6 +99,13 @@ def _between_markers(data: bytes, shape: Shape, mark: Mark) -> bytes:
         return shape.apply(data, mark)
     pieces, start = [], 0
     for found in MARKER_BYTES.finditer(data):
-        pieces += [shape.apply(data[start : found.start()], mark), found[0]]
+        pieces += [_applied(data[start : found.start()], shape, mark), found[0]]
         start = found.end()
-    return b"".join([*pieces, shape.apply(data[start:], mark)])
+    return b"".join([*pieces, _applied(data[start:], shape, mark)])
+
+
+def _applied(piece: bytes, shape: Shape, mark: Mark) -> bytes:
+    """Markers hold brackets themselves, so of each piece it is asked anew whether the shape can be in it."""
+    if shape.needs and not any(need in piece for need in shape.needs):
+        return piece
+    return shape.apply(piece, mark)

@@ -10,11 +10,12 @@ from typing import Any, Final, NoReturn
 
 from timetracer_otel.errors import UsageError
 from timetracer_otel.redaction.names import Names, snake
-from timetracer_otel.redaction.own_patterns import OwnPattern, seems_endless
+from timetracer_otel.redaction.own_patterns import OwnPattern
 from timetracer_otel.redaction.patterns import Patterns
 from timetracer_otel.redaction.personal import PERSONAL_NAMES, may_hold_personal, personal_shapes
 from timetracer_otel.redaction.places import STEP, Place, Places, steps_of
 from timetracer_otel.redaction.rules import Rules
+from timetracer_otel.redaction.slow_patterns import is_slow
 
 KEYS: Final = ("presets", "names", "allow", "paths", "patterns")
 PRESETS: Final = ("secrets", "pii")
@@ -90,8 +91,9 @@ class _Reader:
             self._refuse(f"{where}: {regex!r} is no regular expression ({error})", "correct it")
         if pattern.search("") is not None:
             self._refuse(f"{where}: {regex!r} matches the empty text", "write one that needs a letter at least")
-        if seems_endless(pattern):
-            self._refuse(f"{where}: {regex!r} may take for ever", "do not repeat what repeats, as in (a+)+")
+        if is_slow(regex):
+            advice = "do not repeat what repeats, as in (a+)+, nor let repetitions follow that take the same letters"
+            self._refuse(f"{where}: {regex!r} may take for ever", advice)
         return pattern
 
     def _sub_table(self, where: str, entry: Any, keys: tuple[str, ...]) -> Mapping[str, Any]:

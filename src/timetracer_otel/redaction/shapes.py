@@ -101,6 +101,35 @@ def _follows_query_sign(match: Match) -> bool:
     return match.string[match.start() - 1 : match.start()] in (b"?", b"&")
 
 
+# Reprs of Python: {'password': ['a', 'b']}, (b'cookie', b'sid=1').
+_ITEM: Final = rb"[burU]?(?:'" + _SINGLE_QUOTED + rb"(?:'|\\?\Z)|\"" + _DOUBLE_QUOTED + rb"(?:\"|\\?\Z))"
+_ITEMS_FOLLOW: Final = rb"\\*[\"']?\s*(?:=>|:=|==?|:)\s*[\[(][\[(\s]*(?P<items>(?:" + _ITEM + rb"[,\s\])(\[]*)+)"
+_IN_ITEMS: Final = re.compile(
+    rb"'(?P<single>" + _SINGLE_QUOTED + rb")(?:'|\\?\Z)|\"(?P<double>" + _DOUBLE_QUOTED + rb")(?:\"|\\?\Z)"
+)
+_PAIR_STARTS: Final = rb"(?:(?<=[\[(]b['\"])|(?<=\(u['\"])|(?<=\(['\"]))"
+_PAIR_ENDS: Final = rb"['\"]\s*,\s*(?P<items>" + _ITEM + rb")\s*(?:[\])]|\Z)"
+
+
+def _items(rule_of: RuleOf, match: Match, mark: Mark) -> bytes:
+    rule = rule_of(match["name"].decode()) or "secret"
+    masked = _IN_ITEMS.sub(lambda item: _item(rule, item, mark), match["items"])
+    return replaced(match, "items", masked)
+
+
+def _item(rule: str, item: Match, mark: Mark) -> bytes:
+    group = "single" if item["single"] is not None else "double"
+    value = item[group]
+    if rule in ("cookie", "set_cookie"):
+        return replaced(item, group, _COOKIE_VALUE.sub(lambda cookie: mark("cookie", cookie[0]), value))
+    scheme = _SCHEME.match(value) if rule.endswith("authorization") else None
+    start = scheme.end() if scheme else 0
+    return replaced(item, group, value[:start] + mark(rule, value[start:])) if value[start:] else item[0]
+
+
+_SCHEME: Final = re.compile(rb"[A-Za-z][\w-]{0,40} +(?=[^ ])")
+_COOKIE_VALUE: Final = re.compile(rb"(?<==)[^;\s][^;]*|(?:(?<=\A)|(?<=;)|(?<=; ))[^;=\s][^;=]*(?=;|\Z)")
+
 _SQL_PASSWORD: Final = re.compile(
     rb"(?i)password\s+(?:(?:[en]|U&)?'(?P<single>" + _SINGLE_QUOTED + rb")"
     rb"|(?P<tag>\$\w*\$)(?P<dollar>[\s\S]*?)(?=(?P=tag)|\Z))"
@@ -112,20 +141,25 @@ def _sql_password(match: Match, mark: Mark) -> bytes:
     return replaced(match, group, mark("password", match[group])) if match[group] else match[0]
 
 
+# CDATA that never ends goes to the end of the data: so the expression cannot fail there and be tried at each element.
+# Text counts before a tag that closes, or right after the tag to any other or the end: `<user>:<password>@<x>` is none.
 _ELEMENT_ENDS: Final = (
-    rb"(?:\s[^<>]*)?>(?:\s*<!\[CDATA\[(?P<value>[^\]]*(?:\](?!\]>)[^\]]*)*)\]\]>|(?P<text>[^<]+)(?=<))"
+    rb"(?:\s[^<>]*)?>(?:\s*<!\[CDATA\[(?P<value>[^\]]*(?:\](?!\]>)[^\]]*)*)(?:\]\]>|\Z)"
+    rb"|(?P<text>[^<]+(?=<[/!?])|[^<\s\]][^<]+(?=<|\Z)))"
 )
 # <input type="hidden" name="csrf_token" value="..."> and <meta name="csrf-token" content="...">, in either order
-_FIELD_ENDS: Final = rb"[\"']?(?=[\s/])[^<>]{0,500}?\b(?:value|content)\s*=\s*(?P<quote>[\"'])(?P<value>[^\"'<>]+)"
+_FIELD_VALUE: Final = rb"\b(?:value|content)\s*=\s*(?:(?P<quote>[\"'])(?P<value>[^\"'<>]+)|(?P<unquoted>[^\s\"'<>]+))"
+_FIELD_ENDS: Final = rb"[\"']?(?=[\s/])[^<>]{0,500}?" + _FIELD_VALUE
 _FIELD: Final = re.compile(
-    rb"(?i)<(?:input|meta)\b[^<>]{0,500}?\b(?:value|content)\s*=\s*[\"'](?P<value>[^\"'<>]+)[\"']"
+    rb"(?i)<(?:input|meta)\b[^<>]{0,500}?" + _FIELD_VALUE + rb"(?:(?P=quote)|(?=\s))"
     rb"[^<>]{0,500}?\bname\s*=\s*[\"']?(?P<name>[\w.\[\]-]{1,64})"
 )
 
 
 def _field(rule_of: RuleOf, match: Match, mark: Mark) -> bytes:
     rule = rule_of(match["name"].decode())
-    return match[0] if rule is None else replaced(match, "value", mark(rule, match["value"]))
+    group = "unquoted" if match["value"] is None else "value"
+    return match[0] if rule is None else replaced(match, group, mark(rule, match[group]))
 
 
 def _element(rule_of: RuleOf, match: Match, mark: Mark) -> bytes:
@@ -153,6 +187,10 @@ def _key(rule_of: RuleOf, match: Match, mark: Mark) -> bytes:
     return replaced(match, "values", b", ".join(value if rule is None else mark(rule, value) for rule, value in pairs))
 
 
+# All of it: which value of the row stands in which column is not said. A value may hold `).`, but hardly before the end
+# of a line; of a text that was cut, all that is left.
+_FAILING_ROW: Final = re.compile(rb"Failing row contains \((?P<value>[\s\S]+?)(?:\)\.(?=[\r\n\"']|\\+[nr\"']|\Z)|\Z)")
+
 _OPTION_ENDS: Final = rb"(?![A-Za-z0-9_-])(?:=|[ \t]+)(?P<quote>['\"]?)(?P<value>[^\s'\"-][^\s'\"]*)"
 
 
@@ -177,15 +215,31 @@ def _dsn(match: Match, mark: Mark) -> bytes:
 _QUERY: Final = re.compile(rb"[?&](?P<name>[A-Za-z0-9_.\[\]%+-]{1,64})=(?P<value>[^&#\s\"'<>\\]+)")
 
 
-def _query(rule_of: RuleOf, match: Match, mark: Mark) -> bytes:
+_QUERY_DEPTH: Final = 8
+"""URLs inside of URLs; what lies deeper is masked as a whole."""
+_INNER_EQUALS: Final = re.compile(rb"(?i)%(?:25)*3D")
+
+
+def _query(rule_of: RuleOf, match: Match, mark: Mark, depth: int = 0) -> bytes:
     rule = rule_of(unquote_to_bytes(match["name"]).decode("latin-1"))
     secret = unquote_to_bytes(match["value"].replace(b"+", b" "))
     if rule is not None:
         return replaced(match, "value", percent_encoded(mark(rule, secret)))
-    if b"%3D" not in match["value"].upper():
+    if not _INNER_EQUALS.search(match["value"]):
         return match[0]
-    inner = _QUERY.sub(lambda found: _query(rule_of, found, mark), secret)  # a URL inside a URL
+    if depth == _QUERY_DEPTH:
+        return replaced(match, "value", percent_encoded(mark("unredactable", secret)))
+    inner = _inner_query(rule_of, secret, mark, depth + 1)
     return match[0] if inner == secret else replaced(match, "value", quote_from_bytes(inner, safe="").encode())
+
+
+def _inner_query(rule_of: RuleOf, url: bytes, mark: Mark, depth: int) -> bytes:
+    """A URL inside of a URL, encoded once more or not."""
+    if b"=" in url or depth == _QUERY_DEPTH:
+        return _QUERY.sub(lambda found: _query(rule_of, found, mark, depth), url)
+    decoded = unquote_to_bytes(url)
+    inner = _inner_query(rule_of, decoded, mark, depth + 1)
+    return url if inner == decoded else quote_from_bytes(inner, safe="").encode()
 
 
 # ---- tokens and keys -------------------------------------------------------------------------------------------------
@@ -231,22 +285,27 @@ def secret_shapes(names: Names) -> tuple[Shape, ...]:
     """The rules in the order in which they go over the data: what holds other secrets comes first."""
     name = rb"(?P<name>" + names.alternation + rb")"
     assignment = re.compile(rb"(?i)" + _NAME_STARTS + name + _AFTER_NAME)
+    listed = re.compile(rb"(?i)" + _NAME_STARTS + name + rb"(?![A-Za-z0-9_-])" + _ITEMS_FOLLOW)
+    pair = re.compile(rb"(?i)" + _PAIR_STARTS + name + _PAIR_ENDS)
     element = re.compile(rb"(?i)<(?:[\w-]{1,64}:)?" + name + _ELEMENT_ENDS)
     field = re.compile(rb"(?i)\bname\s*=\s*[\"']?" + name + _FIELD_ENDS)
     option = re.compile(rb"(?i)(?<![\w-])--" + name + _OPTION_ENDS)
     return (
+        Expression((b"Failing row contains (",), _FAILING_ROW, always("row")),
         Expression((b"-----BEGIN ",), _PRIVATE_KEY, always("private_key")),
         Expression((b"'", b"$"), _SQL_PASSWORD, _sql_password, by_name=True),
+        NearNames(names, (b"[", b"("), listed, partial(_items, names.rule_of)),
+        NearNames(names, (b"(", b"[b"), pair, partial(_items, names.rule_of)),
         NearNames(names, (b"=", b"'", b'"'), assignment, partial(_assignment, names.rule_of)),
         Expression((b")=(",), _KEY, partial(_key, names.rule_of), by_name=True),
         Expression((b"--",), option, partial(_option, names.rule_of), by_name=True),
-        Expression((b"<",), field, partial(_option, names.rule_of), by_name=True),
+        Expression((b"<",), field, partial(_field, names.rule_of), by_name=True),
         Expression((b"<",), _FIELD, partial(_field, names.rule_of), by_name=True),
-        Expression((b"</",), element, partial(_element, names.rule_of), by_name=True),
+        Expression((b"<",), element, partial(_element, names.rule_of), by_name=True),
         Expression((b"://",), _DSN, _dsn),
         Expression((b"?", b"&"), _QUERY, partial(_query, names.rule_of), by_name=True),
-        Expression((b"earer ", b"EARER "), _BEARER, always("bearer")),
-        Expression((b"asic ", b"ASIC "), _BASIC, _basic),
+        Expression((b"earer ", b"EARER ", b"earer\t", b"EARER\t"), _BEARER, always("bearer")),
+        Expression((b"asic ", b"ASIC ", b"asic\t", b"ASIC\t"), _BASIC, _basic),
         Expression((b"eyJ",), _JWT, always("jwt")),
         Expression((b"AKIA", b"ASIA"), _AWS, always("aws_access_key_id")),
     )

@@ -8,7 +8,10 @@ from typing import Final
 from timetracer_otel.redaction.codings import codings_of
 
 JSON: Final = re.compile(r"[\w.+-]+/(?:[\w.+-]*[+-])?(?:json|ndjson|jsonl|jsonlines)(?:-[\w.-]+)?")
-WIDE_CHARSET: Final = re.compile(r"charset\s*=\s*\"?(utf-?(?:16|32)(?:-?[lb]e)?)", re.IGNORECASE)
+WIDE_CHARSET: Final = re.compile(
+    r"charset\s*=\s*\"?(?:(utf-?(?:16|32)(?:-?[lb]e)?)|ucs-?2|iso-10646-ucs-2)", re.IGNORECASE
+)
+BEGINS_AS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*[{\[]")
 _MARKUP: Final = re.compile(r"[\w.+-]+/(?:[\w.+-]*\+)?(?:x?html|xml)(?:\+[\w.-]+)?")
 FORM: Final = "application/x-www-form-urlencoded"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Value
+from timetracer_otel.redaction.json_text import scrub_plain
 from timetracer_otel.redaction.masker import Masker
 
 _LEAF_TYPES: Final = frozenset((str, bytes, int, float, bool, type(None)))
@@ -59,8 +60,18 @@ def redact_value(value: Value, path: str, masker: Masker) -> tuple[Value, tuple[
         b"\0".join(_bytes(leaf) for _, _, leaf in unnamed)
     ):  # one look at all: most data holds no secret
         for place, key, leaf in unnamed:
-            _put(place, key, leaf, masker.scrub(leaf) if isinstance(leaf, bytes) else masker.scrub_text(leaf), paths)
+            _put(place, key, leaf, _scrubbed(leaf, masker), paths)
     return (value if root.copy is None else root.copy[0]), tuple(dict.fromkeys(path + step for step in paths))
+
+
+def _scrubbed(leaf: str | bytes, masker: Masker) -> str | bytes:
+    if isinstance(leaf, bytes):
+        return scrub_plain(leaf, masker)
+    if leaf[:1] not in ("{", "["):
+        return masker.scrub_text(leaf)
+    data = _bytes(leaf)
+    masked = scrub_plain(data, masker)
+    return leaf if masked is data else masked.decode("utf-8", "surrogatepass")
 
 
 def _put(place: _Place, key: Any, leaf: Value, masked: Value, paths: list[str]) -> None:

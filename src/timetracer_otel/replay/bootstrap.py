@@ -49,6 +49,8 @@ from timetracer_otel.store import Store
 SEGMENT: Final = "TIMETRACER_SEGMENT"
 ENTRY: Final = "TIMETRACER_ENTRY"
 """Set by the runner when the child is to run the recorded entry: until it begins, the environment answers."""
+PATHS: Final = "TIMETRACER_PATHS"
+"""Recorded folders of modules, where the recording may name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _refuse(log: Journal, error: TimetracerError) -> NoReturn:
 def begin(settings: Settings, log: Journal) -> Replay:
     """Everything in place, and `active`. Raises TimetracerError."""
     global _active
+    _add_paths(os.environ.get(PATHS, ""))
     began_s, root = isolation.began()  # the clock is not the recorded one yet
     cassette, segment = _named(settings, os.environ.get(SEGMENT))
     segment = with_children(cassette, segment)
@@ -143,6 +146,11 @@ def begin(settings: Settings, log: Journal) -> Replay:
     log.write("started", process=os.getpid())
     atexit.register(_end, _active, os.getpid())
     return _active
+
+
+def _add_paths(text: str) -> None:
+    """Behind all else: nothing of theirs stands in for a module of Python, of an installed package or of the user."""
+    sys.path.extend(path for path in text.split(os.pathsep) if path and path not in sys.path)
 
 
 def _named(settings: Settings, wanted: str | None) -> tuple[Cassette, Segment]:

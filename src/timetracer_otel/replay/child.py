@@ -6,10 +6,13 @@ Exit codes: 0 the entry ran to its end (whatever came of it), 2 it could not be 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any, Final
 
 from timetracer_otel.cassette import values
@@ -23,10 +26,13 @@ from timetracer_otel.replay import bootstrap, journal
 from timetracer_otel.replay.bootstrap import Replay
 from timetracer_otel.replay.explain import reason_unfit
 from timetracer_otel.replay.library import entry_of
+from timetracer_otel.replay.places import is_code_of
 from timetracer_otel.replay.processor import BAGGAGE
 from timetracer_otel.replay.tape import exchange_of
 
 APP: Final = "TIMETRACER_APP"
+CODE: Final = "TIMETRACER_APP_CODE"
+"""Folders that the app must lie in; not set where its name can be trusted."""
 UNHEARD: Final = (
     "the app's answer was not heard: no instrumentor of its framework is installed, or it excludes the request"
 )
@@ -61,7 +67,8 @@ def run(replay: Replay, app_name: str | None) -> None:
         replay.journal.write("incomplete", exchange=recorded.id, reason=reason)
         return
     rules = load_rules(Settings.from_environment().redact)
-    app = load_app(app_name, replay.segment.name)
+    code = os.environ.get(CODE)
+    app = load_app(app_name, replay.segment.name, code.split(os.pathsep) if code is not None else None)
     headers = [(b"baggage", f"{BAGGAGE}={replay.segment.id}".encode())]
     entry = registry.entry(recorded.signature.lib)
     raised = replay.debugger.stop_at if replay.debugger is not None else None
@@ -73,19 +80,59 @@ def run(replay: Replay, app_name: str | None) -> None:
         _compare(replay, recorded, exchange_of(replay.tape.entry, rules))
 
 
-def load_app(name: str | None, segment: str) -> object:
-    """`module:attribute` or `module:factory()`. Raises ReplayError when there is no such thing."""
+def load_app(name: str | None, segment: str, code: Sequence[str] | None = None) -> object:
+    """`module:attribute` or `module:factory()`; with `code`, only what is defined in these folders.
+
+    Raises ReplayError when there is no such thing.
+    """
     if not name:
         raise ReplayError(segment, "the recording does not say which app answered", "name it: --app module:attribute")
     module_name, _, attribute = name.partition(":")
     factory = attribute.endswith("()")
+    if code is not None:
+        _check_code(module_name.partition(".")[0], name, code, is_new=True)
     found: Any = _module(module_name, name)
     for part in attribute.removesuffix("()").split("."):
         if not hasattr(found, part):
             problem = f"{module_name} has no {part}" if part else "it names no attribute"
             raise ReplayError(f"--app {name}", problem, "write module:attribute")
         found = getattr(found, part)
+        if code is not None and (factory or isinstance(found, ModuleType)):
+            _check_code(_home(found), name, code)  # what the user's code has merely imported is not the user's
     return found() if factory else found
+
+
+def _home(found: object) -> str:
+    """The module that defines it."""
+    return found.__name__ if isinstance(found, ModuleType) else str(getattr(found, "__module__", None))
+
+
+def _check_code(module: str, app: str, code: Sequence[str], is_new: bool = False) -> None:
+    """Raises ReplayError for a module that lies elsewhere. `is_new`: it is not imported yet, and if it is nowhere the
+    import has an error of its own."""
+    files = _files_of(module)
+    if (files is None and is_new) or is_code_of(code, files or ()):
+        return
+    problem = f"the recording names {app!r}, and {module} is no code of {os.getcwd()}"
+    raise ReplayError("entry.app", problem, f"if that is your app: --app '{app}'")
+
+
+def _files_of(module: str) -> list[str] | None:
+    """None when there is no such module. A package's parent is not imported: only names without a dot are looked up."""
+    if (known := sys.modules.get(module)) is not None:
+        spec = getattr(known, "__spec__", None)
+    elif (spec := _spec(module)) is None:
+        return None
+    if spec is None:
+        return []
+    return [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location and spec.origin else [])]
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
 
 
 def _module(name: str, app: str) -> object:

@@ -1,9 +1,10 @@
 """The step between runner and app: enters a network namespace that holds nothing but loopback, then becomes the app.
 
-    python -m timetracer_otel.replay.isolation -- COMMAND ...
+    python -I -S .../replay/isolation.py -- COMMAND ...
 
 Where the kernel refuses, the app runs all the same, under Python's guards alone, and the report says so first. Imports
-nothing of ours: it runs in every replay before anything else.
+nothing of ours: it runs in every replay before anything else, by its path and without any folder of modules but the
+standard library's, since what it would import still has the network.
 """
 
 from __future__ import annotations

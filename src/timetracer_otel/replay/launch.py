@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from timetracer_otel.cassette.model import Process, Segment
-from timetracer_otel.replay import bootstrap, child, debugger, isolation, journal
-from timetracer_otel.replay.children import LAUNCHER
+from timetracer_otel.cassette.model import Segment
+from timetracer_otel.errors import ReplayError
+from timetracer_otel.replay import bootstrap, child, debugger, isolation, journal, places
+from timetracer_otel.replay.places import Place
 
-ISOLATE: Final = (sys.executable, "-m", "timetracer_otel.replay.isolation", "--")
+# Alone with the standard library: no folder and no PYTHONPATH gives it code while the network is still there.
+ISOLATE: Final = (sys.executable, "-I", "-S", os.path.abspath(isolation.__file__), "--")
 # The launcher's script may lie outside PATH, or belong to another environment; its function is in ours.
 INSTRUMENT: Final = (
     sys.executable,
@@ -34,7 +37,10 @@ REMOVED: Final = (
     *(isolation.BEGAN, debugger.VARIABLE),  # of a replay that starts this one
     "TIMETRACER_PAYLOAD_MAX",  # of the recording: what replay does not keep it could not compare
     "TIMETRACER_IN_FLIGHT_MAX",
+    *(bootstrap.ENTRY, bootstrap.PATHS, child.APP, child.CODE),
 )
+HASH_SEED: Final = re.compile("[0-9]{1,9}")
+APP_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +50,28 @@ class Launch:
     folder: str
 
 
-def entry(cassette: str, segment: Segment, app: str | None, base: Mapping[str, str], pipe: str) -> Launch:
-    """The process that runs the recorded entry. `app`: as the user named it; else the recording says."""
-    recorded = segment.entry.app if segment.entry is not None else None
-    folder = _folder(segment.process) if app is None else os.getcwd()
-    environment = _environment(cassette, segment, base, pipe, folder)
+def entry(
+    cassette: str, segment: Segment, app: str | None, base: Mapping[str, str], pipe: str, is_own: bool = False
+) -> Launch:
+    """The process that runs the recorded entry. `app`: as the user named it; else the recording says. `is_own`: it lies
+    in the user's store. Raises ReplayError for a recorded app that is no name."""
+    place = places.of_entry(segment.process, is_own, base, is_named=app is not None)
+    environment = _environment(cassette, segment, base, pipe, place)
     environment[bootstrap.ENTRY] = "run"
-    if name := app or recorded:
+    if name := app or _recorded(segment):
         environment[child.APP] = name
-    return Launch((*ISOLATE, *INSTRUMENT, *CHILD), environment, folder)
+    if app is None and place.code is not None:
+        environment[child.CODE] = os.pathsep.join(place.code)
+    return Launch((*ISOLATE, *INSTRUMENT, *CHILD), environment, place.folder)
 
 
-def program(cassette: str, segment: Segment, command: Sequence[str], base: Mapping[str, str], pipe: str) -> Launch:
+def program(
+    cassette: str, segment: Segment, command: Sequence[str], base: Mapping[str, str], pipe: str, is_own: bool = False
+) -> Launch:
     """Any program of the user's, in the current folder."""
-    environment = _environment(cassette, segment, base, pipe, os.getcwd())
-    return Launch((*ISOLATE, *PROGRAM, *command), environment, os.getcwd())
+    place = places.of_program(segment.process, is_own)
+    environment = _environment(cassette, segment, base, pipe, place)
+    return Launch((*ISOLATE, *PROGRAM, *command), environment, place.folder)
 
 
 def debugged(how: Launch) -> Launch:
@@ -66,26 +79,23 @@ def debugged(how: Launch) -> Launch:
     return replace(how, environment={**how.environment, debugger.VARIABLE: "1"})
 
 
-def _folder(process: Process) -> str:
-    return process.cwd if process.cwd and os.path.isdir(process.cwd) else os.getcwd()
+def _recorded(segment: Segment) -> str | None:
+    app = segment.entry.app if segment.entry is not None else None
+    if app is not None and not (app.isprintable() and len(app) <= APP_MAX):
+        raise ReplayError("entry.app", f"{app[:50]!r} names no app", "name it: --app module:attribute")
+    return app
 
 
-def _environment(cassette: str, segment: Segment, base: Mapping[str, str], pipe: str, folder: str) -> dict[str, str]:
-    environment = {name: value for name, value in base.items() if name not in (*REMOVED, bootstrap.ENTRY, child.APP)}
+def _environment(cassette: str, segment: Segment, base: Mapping[str, str], pipe: str, place: Place) -> dict[str, str]:
+    environment = {name: value for name, value in base.items() if name not in REMOVED}
     environment |= FORCED
     environment |= {
         "TIMETRACER_CASSETTE": os.path.abspath(cassette),
         bootstrap.SEGMENT: segment.id,
+        bootstrap.PATHS: os.pathsep.join(place.paths),
         journal.VARIABLE: pipe,
-        "PYTHONPATH": os.pathsep.join(_python_path(segment.process, base, folder)),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys([place.folder, *places.user_paths(base)])),
     }
-    if segment.process.hash_seed.isdecimal():
+    if HASH_SEED.fullmatch(segment.process.hash_seed):
         environment["PYTHONHASHSEED"] = segment.process.hash_seed
     return environment
-
-
-def _python_path(process: Process, base: Mapping[str, str], folder: str) -> list[str]:
-    """The current folder, what the user has set, and what the recorded process had that exists here."""
-    own = [path for path in base.get("PYTHONPATH", "").split(os.pathsep) if path and not path.endswith(LAUNCHER)]
-    recorded = [path for path in process.sys_path if os.path.isabs(path) and os.path.isdir(path)]
-    return list(dict.fromkeys([folder, *own, *recorded]))

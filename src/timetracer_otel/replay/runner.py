@@ -31,6 +31,8 @@ class Options:
     """None: as long as it takes."""
     debug: bool = False
     """Stop where the app raises, with our terminal."""
+    is_own: bool = False
+    """The recording lies in the user's store, and may choose as `places` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
     """Runs the recorded entry again in a fresh process without a network. Raises ReplayError when it cannot start."""
 
     def entry(pipe: str) -> Launch:
-        return launch.entry(cassette.path, segment, options.app, os.environ, pipe)
+        return launch.entry(cassette.path, segment, options.app, os.environ, pipe, options.is_own)
 
     ended = _run(entry, options, is_program=False)
     _raise_error(ended)
@@ -80,7 +82,7 @@ def execute(
         raise UsageError("exec", f"no program {command[0]!r}", "give a path or a name on PATH, after --")
 
     def program(pipe: str) -> Launch:
-        return launch.program(cassette.path, segment, command, os.environ, pipe)
+        return launch.program(cassette.path, segment, command, os.environ, pipe, options.is_own)
 
     ended = _run(program, options, is_program=True)
     _raise_error(ended)

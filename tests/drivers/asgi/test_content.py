@@ -9,6 +9,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from timetracer_otel.drivers.asgi.body import begins_as_json
 from timetracer_otel.drivers.asgi.content import content_of, header
 
 
@@ -80,3 +81,14 @@ def test_a_header_is_found_in_any_case() -> None:
 @given(st.binary(), st.sampled_from([b"application/json", b"text/plain; charset=utf-16", b"", b"\xff"]))
 def test_any_body_has_a_kind(body: bytes, kind: bytes) -> None:
     assert content_of(typed(kind, b"gzip"), body).kind in ("json", "text", "binary")
+
+
+def test_content_codings_may_stand_in_several_header_lines() -> None:
+    headers = [*typed(b"text/plain", b"identity"), [b"Content-Encoding", b"deflate"], [b"content-encoding", b"gzip"]]
+    assert content_of(headers, gzip.compress(zlib.compress(b"hello"))).text == "hello"
+
+
+@pytest.mark.parametrize("start", [b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\xef\xbb\xbf {", b"["])
+def test_what_is_redacted_as_a_whole_is_told_by_its_beginning(start: bytes) -> None:
+    assert begins_as_json(start)
+    assert not begins_as_json(b"x" + start)

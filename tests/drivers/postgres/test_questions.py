@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from timetracer_otel.cassette.model import Exchange, Signature, Value
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.drivers.postgres.questions import question, question_of
+from timetracer_otel.replay.origin import Origins
 from timetracer_otel.wire.postgres.answers import Parameter
 
 
@@ -69,6 +70,34 @@ def test_a_slot_says_what_people_and_proofs_need() -> None:
     assert slot.path == "parameters[0]"
     assert slot.shown == slot.text == "2024-01-01 00:00:00+00"
     assert slot.instant_ns == 1_704_067_200_000_000_000
+
+
+MARKER = "[redacted:api_key#012345]"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked"),
+    [
+        (f"set app.api_key = '{MARKER}'", "set app.api_key = 'Zq01pWx'"),
+        (f"update t set password = '{MARKER}' where id = 1", "update t set password = $x$Zq01pWx$x$ where id = 1"),
+        (f"select 1 where coalesce(token, '') = '{MARKER}'", "select 1 where coalesce(token, '') = 'it''s'"),
+        (f"execute p('{MARKER}')", "execute p('Zq01pWx')"),
+    ],
+)
+def test_a_statement_whose_literal_was_masked_is_found_again_by_the_literal_that_the_app_has(
+    recorded: str, asked: str
+) -> None:
+    was, now = question("psycopg", recorded, (), "shop"), question("psycopg", asked, (), "shop")
+    assert was.shape == now.shape
+    (mapping,) = Origins((), (0, 0), lambda: (0, 0)).proves(was.slots, now.slots) or ()
+    assert mapping.kind == "redacted"
+    assert question("psycopg", f"{asked} -- x", (), "shop").shape != was.shape
+
+
+def test_a_literal_beside_a_secret_name_is_compared_where_no_marker_stands() -> None:
+    one, two = (question("psycopg", f"select 1 where token = '{value}'", (), "shop") for value in "ab")
+    assert not same(one, two)
+    assert Origins((), (0, 0), lambda: (0, 0)).proves(one.slots, two.slots) is None
 
 
 def same(one: Question, two: Question) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import date, timedelta
 from pathlib import Path
@@ -169,11 +170,40 @@ def test_a_key_whose_values_cannot_be_told_apart_is_masked_whole() -> None:
     assert found["D"].endswith(" already exists.")
 
 
-def test_a_failing_row_does_not_show_what_the_statement_had_masked() -> None:
-    found = mask_fields(
-        {"D": f"Failing row contains (1, {SECRET}, null)."}, {SECRET: "[redacted:token#000000]"}, REDACTOR
-    )
-    assert found == {"D": "Failing row contains (1, [redacted:token#000000], null)."}
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update users set name = null",
+        "insert into users (token, password) values ('x', 'y')",
+        "insert into users (name, token) values ('', 'z')",
+    ],
+)
+def test_a_failing_row_shows_nothing_of_what_is_stored_in_it(
+    postgres: PostgresServer, tape: ListTape, statement: str
+) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        columns = "name text not null check (name <> ''), token text, password text default 'pw). 9'"
+        connection.execute(f"create temp table users ({columns})")
+        connection.execute("insert into users values ('bob', 'Zq01pWx')")
+        with pytest.raises(psycopg.Error) as raised:
+            connection.execute(statement)
+    error: Any = masked(tape.captured[-1])[0].result["error"]
+    assert re.fullmatch(r"Failing row contains \(\[redacted:row#\w{6}\]\)\.", error["D"])
+    said = REDACTOR.text(f"Traceback\n{raised.value}\n  more")
+    assert f"DETAIL:  {error['D']}" in said
+    assert said.endswith("\n  more")
+    assert REDACTOR.text(repr(str(raised.value))).count(error["D"]) == 1
+
+
+def test_what_the_statement_had_masked_is_masked_in_every_field() -> None:
+    found = mask_fields({"M": f'invalid input: "{SECRET}"'}, {SECRET: "[redacted:token#000000]"}, REDACTOR)
+    assert found == {"M": 'invalid input: "[redacted:token#000000]"'}
+
+
+def test_the_key_of_a_row_without_a_partition_is_masked_by_name() -> None:
+    found = mask_fields({"D": "Partition key of the failing row contains (token) = (abc)."}, {}, REDACTOR)
+    marker = REDACTOR.marker("token", "abc")
+    assert found == {"D": f"Partition key of the failing row contains (token) = ({marker})."}
 
 
 def test_an_exchange_without_secrets_is_given_back_as_it_is(postgres: PostgresServer, tape: ListTape) -> None:

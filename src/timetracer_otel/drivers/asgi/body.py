@@ -26,6 +26,8 @@ STRUCTURED_MAX: Final = 16 * MIB
 """Of a body that is redacted as a whole, and so cannot go to disk piece by piece."""
 
 _BEGINS_AS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*[{\[]")
+_CODING: Final = b"content-encoding"
+_WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 JSON_LOOK_BYTES: Final = KIB
 
 
@@ -207,9 +209,10 @@ class Body:
         # Imported by the first large body: an app that has none starts without it.
         from timetracer_otel.redaction import is_structured
 
-        kinds = (_value_in(self.headers, name).decode("latin-1") for name in (b"content-type", b"content-encoding"))
+        content_type = _value_in(self.headers, b"content-type").decode("latin-1")
+        codings = (bytes(value).decode("latin-1") for key, value in self.headers if bytes(key).lower() == _CODING)
         start = b"".join(chunk[:JSON_LOOK_BYTES] for _, chunk in self.chunks[:JSON_LOOK_BYTES])
-        return is_structured(*kinds) or begins_as_json(start)
+        return is_structured(content_type, ",".join(codings)) or begins_as_json(start)
 
     def _write(self, spilled: Spilled, at_ns: int, chunk: bytes) -> None:
         self._lent -= len(chunk)
@@ -218,7 +221,10 @@ class Body:
 
 
 def begins_as_json(start: bytes) -> bool:
-    """Whatever its type says, such a body is redacted by names: JSON is often sent as text/plain."""
+    """Whatever its type says, such a body is redacted as a whole: JSON is often sent as text/plain, and what begins
+    with the mark of UTF-16 or UTF-32 is text in it."""
+    if start.startswith(_WIDE_MARKS):
+        return True
     return _BEGINS_AS_JSON.match(start) is not None and b"\0" not in start[:JSON_LOOK_BYTES]
 
 

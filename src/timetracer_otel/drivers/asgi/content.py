@@ -42,6 +42,11 @@ def header(headers: Headers, name: str) -> str:
     return next((value.decode("latin-1") for key, value in headers if key.lower() == wanted), "")
 
 
+def codings(headers: Headers) -> str:
+    """All content codings of the message, as one line would name them: it may take several."""
+    return ",".join(value.decode("latin-1") for key, value in headers if key.lower() == b"content-encoding")
+
+
 def common_start(one: bytes, other: bytes) -> int:
     """How many bytes both begin with. Block by block: a body of 40 MB is looked at once, and not copied."""
     shortest, start = min(len(one), len(other)), 0
@@ -53,7 +58,7 @@ def common_start(one: bytes, other: bytes) -> int:
 
 def content_of(headers: Headers, body: bytes) -> Content:
     """Falls back from JSON to text to binary: a type may promise what the bytes do not keep."""
-    data = uncompressed(body, header(headers, "content-encoding"))
+    data = uncompressed(body, codings(headers))
     if data is None:
         return Content("binary", body)
     media_type = header(headers, "content-type").lower()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from timetracer_otel.cassette.model import Blob, Payload, Value
 from timetracer_otel.drivers.asgi.body import begins_as_json
-from timetracer_otel.drivers.asgi.content import BLOCK_BYTES, common_start, header
+from timetracer_otel.drivers.asgi.content import BLOCK_BYTES, codings, common_start, header
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.redaction import Redactor, is_structured
 from timetracer_otel.redaction.stream import WINDOW_BYTES
@@ -74,7 +74,7 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
     if chunks and isinstance(chunks[0][1], Blob):
         return _with_stored_body({**message, "headers": headers}, paths, where)
     old = b"".join(chunk for _, chunk in chunks)
-    content_type, encoding = header(old_headers, "content-type"), header(old_headers, "content-encoding")
+    content_type, encoding = header(old_headers, "content-type"), codings(old_headers)
     new, body_paths = _body(old, content_type, encoding, f"{where}.body", redactor)
     if new == old:
         return ({**message, "headers": headers}, paths) if paths else (message, ())

@@ -101,8 +101,10 @@ def _check(app: object, exchange: Exchange) -> None:
     if not request:
         reason = (exchange.dropped or {}).get("reason", "it is incomplete")
         raise ReplayError(exchange.id, f"the request was not kept ({reason!s})", "record it again")
+    if not all(isinstance(each.get("body_size", 0), int) for each in (request, exchange.result)):
+        raise ReplayError(exchange.id, "its body_size is no number", "record it again")
     if request.get("body_dropped"):
-        problem = f"the request's body of {request['body_size']!r} bytes was not kept ({request['body_dropped']!s})"
+        problem = f"the request's body of {request.get('body_size')!r} bytes was not kept ({request['body_dropped']!s})"
         raise ReplayError(exchange.id, problem, "raise TIMETRACER_PAYLOAD_MAX and record it again")
 
 

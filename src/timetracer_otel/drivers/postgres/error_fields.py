@@ -12,8 +12,9 @@ FIELDS: Final = frozenset("MDHWq")
 """Message, detail, hint, context, internal query: those that may repeat data."""
 ROW_VALUE_MAX: Final = 64
 """`Failing row contains (...)` cuts longer values here."""
+_ROW: Final = "Failing row contains ("
 # Greedy: a value may hold `)`, and one value masked too much beats a piece of one left.
-_KEY: Final = re.compile(r"\((?P<names>[^()=]+)\)=\((?P<values>.*)\)", re.DOTALL)
+_KEY: Final = re.compile(r"\((?P<names>[^()=]+)\)(?P<sign> ?= ?)\((?P<values>.*)\)", re.DOTALL)
 
 
 def mask_fields(fields: Mapping[str, str], hidden: Mapping[str, str], redactor: Redactor) -> Mapping[str, str]:
@@ -22,6 +23,8 @@ def mask_fields(fields: Mapping[str, str], hidden: Mapping[str, str], redactor: 
 
 
 def _field(text: str, hidden: Mapping[str, str], redactor: Redactor) -> str:
+    if _ROW in text:  # before anything in it is masked: as in the texts of exceptions, so that replay finds them equal
+        text = redactor.text(text)
     keyed = _KEY.sub(lambda match: _key(match, redactor), text)
     for secret in sorted(filter(None, hidden), key=len, reverse=True):
         for shown in (secret, secret[:ROW_VALUE_MAX]):
@@ -40,4 +43,4 @@ def _key(match: re.Match[str], redactor: Redactor) -> str:
     masked = [
         value if rule is None else redactor.marker(rule, value) for rule, value in zip(rules, values, strict=True)
     ]
-    return f"({match['names']})=({', '.join(masked)})"
+    return f"({match['names']}){match['sign']}({', '.join(masked)})"

@@ -14,14 +14,19 @@ from typing import Final
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PREPARE, QUERY
+from timetracer_otel.redaction import SECRETS
 from timetracer_otel.wire.postgres import recorded
 from timetracer_otel.wire.postgres.answers import Copied, Parameter
 from timetracer_otel.wire.postgres.copying import ROWS_MAX, copy_rows
 from timetracer_otel.wire.postgres.cursors import cursor_command, nameless
-from timetracer_otel.wire.postgres.statements import normalise, parts, verb
+from timetracer_otel.wire.postgres.secrets import secrets
+from timetracer_otel.wire.postgres.statements import normalise, parts, remembered, verb
+from timetracer_otel.wire.postgres.tokens import unquoted
 from timetracer_otel.wire.postgres.transaction import command
 from timetracer_otel.wire.postgres.values import canonical, instant_ns, shown
 
+LITERAL: Final = "'?'"
+"""Stands in a shape for a literal that may be a secret."""
 _MINTED: Final = re.compile(r"__asyncpg_([a-z]+)_[0-9a-f]+__")
 """Names of savepoints and portals that asyncpg counts through the whole process."""
 
@@ -46,6 +51,7 @@ def question(
         text=_text(sql),
         slots=(
             *(_slot(index, parameter) for index, parameter in enumerate(parameters)),
+            *(_literals(sql) if op == QUERY else ()),
             *_cursor_slots(sql, op, cursor),
             *(_copy_slots(copied) if copied is not None else ()),
         ),
@@ -86,8 +92,27 @@ def shape(sql: str, op: str = QUERY) -> Hashable:
         return (op, _text(sql))
     about = cursor_command(sql)
     if about is None:
-        return ("query", _text(sql))
+        return ("query", _text(_without_literals(sql)))
     return ("fetch",) if about.is_page else ("query", nameless(sql))
+
+
+@remembered
+def _places(sql: str) -> tuple[tuple[int, int], ...]:
+    """Of the literals that redaction masks for the names beside them. Names of a rule file do not count here."""
+    return tuple((start, end) for start, end, _ in secrets(sql, SECRETS.names.rule_of).literals)
+
+
+def _without_literals(sql: str) -> str:
+    """Where a marker may stand in the recorded statement, a literal is a value, too."""
+    places = _places(sql)
+    kept = zip((0, *(end for _, end in places)), (*(start for start, _ in places), len(sql)), strict=True)
+    return LITERAL.join(sql[start:end] for start, end in kept)
+
+
+def _literals(sql: str) -> Iterator[Slot]:
+    for number, (start, end) in enumerate(_places(sql)):
+        secret = unquoted(sql[start:end])
+        yield Slot(f"literals[{number}]", key=sql[start:end], shown=secret, text=secret)
 
 
 def _text(sql: str) -> str:

@@ -66,24 +66,26 @@ def parts(sql: str) -> tuple[tuple[Token, ...], ...]:
     """
     groups: list[list[Token]] = [[]]
     depth = 0
+    body: int | None = None  # open BEGIN ATOMIC and CASE
     for token in code(sql):
         depth = max(0, depth + _DEPTH.get(token.text, 0))
-        if token.text == ";" and not depth and not _in_atomic_body(groups[-1]):
+        if token.text == ";" and not depth and not body:
             groups.append([])
-        else:
-            groups[-1].append(token)
+            body = None
+            continue
+        groups[-1].append(token)
+        body = _open_in_body(body, token.upper, groups[-1][0].upper)
     return tuple(tuple(group) for group in groups if group)
 
 
 _DEPTH: Final = {"(": 1, ")": -1}
 
 
-def _in_atomic_body(statement: Sequence[Token]) -> bool:
-    words = [token.upper for token in statement if token.kind is Kind.WORD]
-    if words[:1] != ["CREATE"] or "ATOMIC" not in words:
-        return False
-    body = words[words.index("ATOMIC") :]
-    return body.count("END") < 1 + body.count("CASE")
+def _open_in_body(body: int | None, word: str, verb: str) -> int | None:
+    """How many ends are still to come, after `word`; None before the body of a routine (BEGIN ATOMIC ... END)."""
+    if body is None:
+        return 1 if word == "ATOMIC" and verb == "CREATE" else None
+    return body + (word == "CASE") - (word == "END")
 
 
 def _trimmed(found: list[Token]) -> list[Token]:

@@ -56,6 +56,11 @@ class Token:
             return self.text[self.text.index('"') :].strip('"').replace('""', '"')
         return None
 
+    @property
+    def content(self) -> str:
+        """What stands between the quotes of a string."""
+        return unquoted(self.text)
+
 
 # Only the blanks that the server's scanner knows: a no-break space, for instance, is part of a word there.
 _TOKEN: Final = re.compile(
@@ -70,7 +75,7 @@ _TOKEN: Final = re.compile(
     | (?P<parameter>\$[0-9]+)
     | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
     | (?P<number>(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-    | (?P<symbol>::|:=|=>|<>|!=|<=|>=|!?~~?\*?|.)
+    | (?P<symbol>::|:=|=>|->>?|\#>>?|<>|!=|<=|>=|!?~~?\*?|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -103,6 +108,14 @@ def tokens(sql: str) -> Iterator[Token]:
 def code(sql: str) -> list[Token]:
     """The tokens that are neither space nor comment."""
     return [token for token in tokens(sql) if token.is_code]
+
+
+def unquoted(literal: str) -> str:
+    """What stands between the quotes of `'it''s'`, `E'…'` or `$tag$…$tag$`."""
+    if literal.startswith("$"):
+        opening = literal[: literal.index("$", 1) + 1]
+        return literal.removeprefix(opening).removesuffix(opening)
+    return literal[literal.find("'") + 1 :].removesuffix("'").replace("''", "'")
 
 
 def _end(sql: str, group: str, match: re.Match[str]) -> int:
