@@ -47,7 +47,10 @@ async def _error_of(call: Awaitable[Any]) -> Any:
     try:
         return await call
     except asyncpg.PostgresError as error:
-        return type(error).__name__, str(error), sorted(error.as_dict().items())
+        fields = error.as_dict()
+        if fields.get("detail", "").startswith("Failing row"):
+            del fields["detail"]  # a row of the table, which is masked as a whole
+        return type(error).__name__, str(error).partition("\nDETAIL:  Failing row")[0], sorted(fields.items())
     except (asyncpg.InterfaceError, asyncio.TimeoutError) as error:
         return type(error).__name__, str(error)
 
