@@ -22,7 +22,7 @@ def imported_by(module: str) -> set[str]:
 
 
 def test_every_driver_folder_has_its_registry_line_and_the_other_way_round() -> None:
-    folders = {path.name for path in (PACKAGE / "drivers").iterdir() if (path / "__init__.py").exists()}
+    folders = {path.name for path in (PACKAGE / "drivers").iterdir() if (path / "record.py").exists()}
     assert folders == set(DRIVERS)
 
 

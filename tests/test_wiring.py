@@ -13,6 +13,7 @@ from timetracer_otel.store import Store
 
 TAPS = "from timetracer_otel.drivers import taps; print([(tap.driver, tap.state) for tap in taps.taps()])"
 BOTH = "[('asgi', 'in'), ('psycopg', 'in')]\n"
+ALL = "[('asgi', 'in'), ('asyncpg', 'in'), ('psycopg', 'in')]\n"
 
 
 def run(code: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +29,7 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_under_the_launcher_every_installed_instrumentor_brings_its_tap(tmp_path: Path) -> None:
-    assert said(launching.launch(TAPS, tmp_path, launching.recording(tmp_path / "store"))) == BOTH
+    assert said(launching.launch(TAPS, tmp_path, launching.recording(tmp_path / "store"))) == ALL
 
 
 def test_without_being_asked_no_tap_goes_in(tmp_path: Path) -> None:
@@ -191,14 +192,15 @@ def test_nothing_heavy_is_imported_before_the_first_part(tmp_path: Path) -> None
     assert launching.launch(code, tmp_path, env).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("names", ["psycopg, starlette", "*"])
-def test_r23_instrumentors_that_are_switched_off_are_one_line(names: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "off"), [("psycopg, starlette", "psycopg, starlette"), ("*", "asyncpg, psycopg, starlette")]
+)
+def test_r23_instrumentors_that_are_switched_off_are_one_line(names: str, off: str, tmp_path: Path) -> None:
     env = launching.recording(tmp_path / "store", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=names)
     done = launching.launch("print('the app runs')", tmp_path, env)
     assert (done.returncode, done.stdout) == (0, "the app runs\n")
-    assert done.stderr == (
-        "timetracer: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS switches off psycopg, starlette: not recorded\n"
-    )
+    line = f"timetracer: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS switches off {off}: not recorded\n"
+    assert done.stderr == line
 
 
 def test_whoever_is_not_recorded_hears_nothing_of_instrumentors(tmp_path: Path) -> None:

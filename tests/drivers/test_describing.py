@@ -21,7 +21,7 @@ from timetracer_otel.drivers.base import Description
 from timetracer_otel.errors import DamagedCassette, Unconvertible
 
 NAMES = st.sampled_from(["statement", "parameters", "parameter_types", "parameter_formats", "results", "columns"])
-NAMES |= st.sampled_from(["formats", "rows", "values", "tag", "name", "oid", "error", "C", "M"])
+NAMES |= st.sampled_from(["formats", "rows", "values", "data", "copy", "tag", "name", "oid", "error", "C", "M"])
 NAMES |= st.sampled_from(["path", "query_string", "body_size", "status", "exception", "type", "message", "traceback"])
 shapes: st.SearchStrategy[Value] = st.recursive(
     any_value | st.sampled_from([17, 23, 1, 0]) | st.just(5000).map(lambda exponent: 10**exponent),
@@ -29,6 +29,9 @@ shapes: st.SearchStrategy[Value] = st.recursive(
     max_leaves=10,
 )
 shaped = st.dictionaries(NAMES, shapes, max_size=6)
+
+for driver in registry.DRIVERS:
+    registry.describing(driver)  # its first import may take longer than one example should
 
 
 @pytest.mark.parametrize("name", registry.DRIVERS)

@@ -8,15 +8,15 @@ from typing import Any
 
 from tests.promises.app import app
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.drivers.psycopg import answers, questions
+from timetracer_otel.drivers.postgres import answers, questions
 
 _careful: Callable[..., Question] = questions.question
 
 
-def _careless(sql: str, parameters: Sequence[Any], *rest: Any) -> Question:
+def _careless(lib: str, sql: str, parameters: Sequence[Any], *rest: Any) -> Question:
     if os.environ["IGNORED"] == "parameters":
-        return _careful(sql, (), *rest)
-    return _careful(sql.split(maxsplit=1)[0], parameters, *rest)
+        return _careful(lib, sql, (), *rest)
+    return _careful(lib, sql.split(maxsplit=1)[0], parameters, *rest)
 
 
 for user in (questions, answers):

@@ -197,11 +197,11 @@ def test_answers_of_the_environment_repeat() -> None:
     assert [answer(source.take(asked(), by())) for _ in range(4)] == ["a", "b", "b", "b"]
 
 
-def test_known_exchanges_are_there_used_or_not() -> None:
+def test_known_exchanges_are_there_used_or_not_the_next_one_first() -> None:
     source, _ = session(exchange(1), exchange(2, parameters=["43"]), exchange(3, "COMMIT", []))
     source.take(asked(), by())
     shape = asked().shape
-    assert [each.id for each in source.known("psycopg", shape)] == ["p-1", "p-2"]
+    assert [each.id for each in source.known("psycopg", shape)] == ["p-2", "p-1"]
     assert source.known("psycopg", "no such shape") == ()
 
 

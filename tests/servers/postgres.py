@@ -28,7 +28,16 @@ class PostgresServer:
         self._server = package.get_server(self._data, cleanup_mode="delete")
         self._pg_ctl = package.pg_ctl
         self.port = _free_port()
-        self._control(["-w", "-m", "fast", "-o", f"-h 127.0.0.1 -p {self.port} -k {self._data}", "restart"])
+        self._control(
+            [
+                "-w",
+                "-m",
+                "fast",
+                "-o",
+                f"-h 127.0.0.1 -p {self.port} -k {self._data} -c max_prepared_transactions=5",
+                "restart",
+            ]
+        )
         self._is_running = True
 
     @property

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from timetracer_otel.cassette.model import Process
 
 PACKAGES = (
+    "asyncpg",
     "psycopg",
     "psycopg-pool",
     "starlette",

@@ -157,9 +157,12 @@ class AnswerSource(Protocol):
     def take(self, question: Question, asked: Asked) -> Exchange | None:
         """The recorded exchange that answers, each one once; None if there is none (nothing is reported yet)."""
 
+    def due(self, question: Question, asked: Asked) -> Exchange | None:
+        """As `take`, for what the server sends by itself: only once all that was recorded before it was asked for."""
+
     def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
-        """Every exchange of this shape, used or not, of the segment and its environment: for column and parameter
-        types."""
+        """Every exchange of this shape, used or not, of the segment and its environment, the next to be used first: for
+        column and parameter types."""
 
     def miss(self, question: Question, asked: Asked, note: str = "", consequent: bool = False) -> str:
         """Puts the miss into the report; gives the text for the driver's own exception (one line)."""

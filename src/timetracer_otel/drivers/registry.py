@@ -22,6 +22,8 @@ class Driver:
     """Its exchanges are entries (`EntryDriver` in place of a stub)."""
     traced_by: tuple[str, ...] = ()
     """Modules that make its spans without an instrumentor's `instrument`; the driver goes in with their import too."""
+    wire: str = ""
+    """The protocol, where several drivers speak it: what one of them recorded answers the others."""
 
 
 DRIVERS: Final = {
@@ -36,11 +38,26 @@ DRIVERS: Final = {
             "fastapi.telemetry._asgi",
         ),
     ),
+    "asyncpg": Driver(
+        module="timetracer_otel.drivers.asyncpg",
+        instrumentors=("AsyncPGInstrumentor",),
+        library="asyncpg",
+        wire="postgres",
+    ),
     "psycopg": Driver(
-        module="timetracer_otel.drivers.psycopg", instrumentors=("PsycopgInstrumentor",), library="psycopg"
+        module="timetracer_otel.drivers.psycopg",
+        instrumentors=("PsycopgInstrumentor",),
+        library="psycopg",
+        wire="postgres",
     ),
 }
 """By the name that exchanges carry as `signature.lib`. A test compares these names with the folders."""
+
+
+def wire(name: str) -> str:
+    """What the driver of that name speaks; its own name where nobody else does, or none of ours knows it."""
+    driver = DRIVERS.get(name)
+    return (driver.wire if driver is not None else "") or name
 
 
 def codec(name: str) -> Codec:

@@ -34,6 +34,7 @@ from timetracer_otel.replay.library import (
     heads,
     question_of,
     requests_of,
+    shapes_of,
     with_children,
 )
 from timetracer_otel.replay.origin import Origins, window
@@ -194,7 +195,8 @@ def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Jo
     early = tuple(exchange for each in environments for exchange in requests_of(each.exchanges))
     learnt = tuple(connection for each in environments for connection in each.connections)
     asked = requests_of(segment.exchanges)
-    library_ = Library((*asked, *early), question_of)
+    shapes = shapes_of((*segment.exchanges, *(each for one in environments for each in one.exchanges)))
+    library_ = Library((*asked, *early, *shapes), question_of)
     began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
     children = descendants(cassette, segment)
     recorded = Recorded(

@@ -32,12 +32,13 @@ class Library:
     def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
         """Every exchange of this shape, in the order in which the library was filled."""
         with self._lock:
-            if lib not in self._shapes:
-                self._shapes[lib] = {}
+            wire = registry.wire(lib)
+            if wire not in self._shapes:
+                self._shapes[wire] = {}
                 for exchange in self._exchanges:
-                    if exchange.signature.lib == lib:
-                        self._shapes[lib].setdefault(self.question(exchange).shape, []).append(exchange)
-            return self._shapes[lib].get(shape, ())
+                    if registry.wire(exchange.signature.lib) == wire:
+                        self._shapes[wire].setdefault(self.question(exchange).shape, []).append(exchange)
+            return self._shapes[wire].get(shape, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,17 @@ def question_of(exchange: Exchange) -> Question:
 
 def requests_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
     """Those that the app made and that a driver of ours can answer: without the entry itself."""
-    return tuple(e for e in exchanges if not is_entry(e) and e.signature.lib in registry.DRIVERS)
+    return tuple(e for e in exchanges if not is_entry(e) and not is_shape(e) and e.signature.lib in registry.DRIVERS)
+
+
+def shapes_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
+    """Those that say what a statement looks like which was never run."""
+    return tuple(e for e in exchanges if is_shape(e) and e.signature.lib in registry.DRIVERS)
+
+
+def is_shape(exchange: Exchange) -> bool:
+    """True if the server only described a statement: it answers nothing, and nobody need ask for it."""
+    return exchange.type == "db.query" and exchange.request.get("op") == "prepare"
 
 
 def unknown_libs(exchanges: Iterable[Exchange]) -> dict[str, int]:

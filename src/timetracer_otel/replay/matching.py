@@ -142,9 +142,17 @@ def _is_ambiguous(chosen: Candidate, rivals: Iterable[Candidate]) -> bool:
     """Equal requests that were under way together and got different answers: only their order tells them apart."""
     end_ns = chosen.exchange.at_ns + chosen.exchange.duration_ns
     return any(
-        not rival.is_used and rival.exchange.at_ns < end_ns and rival.exchange.result != chosen.exchange.result
+        not rival.is_used
+        and rival.exchange.at_ns < end_ns
+        and rival.exchange.result != chosen.exchange.result
+        and not _is_ordered(rival.exchange, chosen.exchange)
         for rival in rivals
     )
+
+
+def _is_ordered(one: Exchange, other: Exchange) -> bool:
+    """True for two of one call, such as executemany: they began together, and the connection keeps their order."""
+    return one.connection is not None and one.connection == other.connection and one.at_ns == other.at_ns
 
 
 def span_paths(spans: Iterable[Span], root: str) -> Mapping[str, tuple[str, ...]]:

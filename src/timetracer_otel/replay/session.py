@@ -12,6 +12,7 @@ from typing import Final
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Connection, Exchange, Value
+from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Asked, Question
 from timetracer_otel.replay import explain
 from timetracer_otel.replay.candidates import Place
@@ -62,10 +63,16 @@ class Session:
         return not self._unused
 
     def connections(self, lib: str) -> Sequence[Connection]:
-        return [connection for connection in self.recorded.connections if connection.driver == lib]
+        spoken = registry.wire(lib)
+        return [each for each in self.recorded.connections if registry.wire(each.driver) == spoken]
 
     def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
-        return self._library.known(lib, shape)
+        found = self._library.known(lib, shape)
+        # A table may have changed between two executions: what is asked for next says best how it looks now.
+        ahead = next((each for each in found if each.id in self._unused), None)
+        if ahead is None or ahead is found[0]:
+            return found
+        return [ahead, *(each for each in found if each is not ahead)]
 
     def made(self, value: uuid.UUID) -> None:
         """An id that this replay made and the recording did not."""
@@ -110,11 +117,24 @@ class Session:
         self._answered(exchange)
         return exchange
 
+    def due(self, question: Question, asked: Asked) -> Exchange | None:
+        with self._lock:
+            group = self._index(question.lib).group(question)
+            queue = group.next(self._place(question, asked)) if group is not None else None
+            if not queue:
+                return None
+            began_ns = queue[0].exchange.at_ns
+            if any(each.at_ns < began_ns and each.id in self._unused for each in self.recorded.exchanges):
+                return None
+            return self.take(question, asked)
+
     def _index(self, lib: str) -> Index:
-        if lib not in self._indexes:
-            own = sorted((e for e in self.recorded.exchanges if e.signature.lib == lib), key=lambda e: (e.at_ns, e.id))
-            self._indexes[lib] = Index((e, self._library.question(e), self._place_of(e)) for e in own)
-        return self._indexes[lib]
+        wire = registry.wire(lib)
+        if wire not in self._indexes:
+            own = (e for e in self.recorded.exchanges if registry.wire(e.signature.lib) == wire)
+            ordered = sorted(own, key=lambda e: (e.at_ns, e.id))
+            self._indexes[wire] = Index((e, self._library.question(e), self._place_of(e)) for e in ordered)
+        return self._indexes[wire]
 
     def _place_of(self, exchange: Exchange) -> Place:
         return Place(exchange.transaction, exchange.connection, self._paths.get(exchange.span_id or "", ()))
@@ -188,7 +208,7 @@ class Session:
     def _lost_request(self, question: Question) -> Exchange | None:
         """One that was too large to be kept, with its values or all of its statement: it may be what is asked for.
         Each excuses one miss."""
-        own = ((e, self._library.question(e)) for e in self._lost.values() if e.signature.lib == question.lib)
+        own = ((e, self._library.question(e)) for e in self._lost.values() if _speak_alike(e, question))
         lost = next((e for e, q in own if not q.text or (q.shape == question.shape and not q.slots)), None)
         if lost is not None:
             del self._lost[lost.id]
@@ -210,6 +230,10 @@ class Session:
         is_again = key in self._missing
         self._missing.add(key)
         return is_again
+
+
+def _speak_alike(exchange: Exchange, question: Question) -> bool:
+    return registry.wire(exchange.signature.lib) == registry.wire(question.lib)
 
 
 def _key(question: Question) -> Hashable:

@@ -19,6 +19,8 @@ from timetracer_otel.replay.journal import Journal
 
 RECEIVE_MAX: Final = 256 * 1024
 BACKLOG: Final = 128
+LINGER_S: Final = 5.0
+"""So long a connection that has ended here waits for its client to end it too."""
 
 _numbers = itertools.count(1)
 _all: weakref.WeakSet[StubServer] = weakref.WeakSet()
@@ -84,6 +86,7 @@ class StubServer:
         while data := connection.recv(RECEIVE_MAX):
             connection.sendall(core.receive(data))
             if core.is_closing:
+                _end(connection)
                 return
 
     def after_fork(self) -> None:
@@ -92,6 +95,15 @@ class StubServer:
         self._forget()
         if listener is not None:
             listener.close()
+
+
+def _end(connection: socket.socket) -> None:
+    """Lets the client read all that was sent: closed with bytes of the client's unread, the connection would be reset,
+    and the client lose it."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(LINGER_S)
+    while connection.recv(RECEIVE_MAX):
+        pass
 
 
 def _after_fork() -> None:

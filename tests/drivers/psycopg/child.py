@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from opentelemetry import trace
@@ -23,8 +24,9 @@ LOUD = ("ambiguous", "error", "incomplete", "mapping", "miss", "redacted", "refu
 
 
 def run(scenario: str, dsn: str) -> Any:
-    """What the scenario returns, run under a root span of its own."""
-    function = getattr(scenarios, scenario)
+    """What the scenario (`name` of `scenarios`, or `module:name`) returns, run under a root span of its own."""
+    module, _, name = scenario.rpartition(":")
+    function = getattr(import_module(f"tests.drivers.psycopg.{module}") if module else scenarios, name)
     with trace.get_tracer("tests").start_as_current_span(scenario):
         return asyncio.run(function(dsn)) if inspect.iscoroutinefunction(function) else function(dsn)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from timetracer_otel.cassette.model import Connection, Exchange
+from timetracer_otel.drivers.base import Replaying
 from timetracer_otel.drivers.psycopg.replay import REPLAYING
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.journal import MemoryJournal
@@ -40,17 +41,19 @@ def session(
 
 
 @contextlib.contextmanager
-def replaying(traces: Mapping[str, Sequence[Exchange]], connections: Iterable[Connection] = ()) -> Iterator[Replayed]:
-    """psycopg redirected to sessions of these traces; what belongs to none has an environment without answers."""
+def replaying(
+    traces: Mapping[str, Sequence[Exchange]], connections: Iterable[Connection] = (), driver: Replaying = REPLAYING
+) -> Iterator[Replayed]:
+    """The driver redirected to sessions of these traces; what belongs to none has an environment without answers."""
     journal = MemoryJournal()
     known = tuple(connections)
     sessions = {name: session(name, exchanges, journal, known) for name, exchanges in traces.items()}
     bindings = Bindings(session("environment", (), journal, known, is_environment=True))
     processor = ReplaySpanProcessor(bindings, lambda wanted: None, journal)
     host = Host(bindings, processor, journal, 0)
-    REPLAYING.install(host)
+    driver.install(host)
     try:
         yield Replayed(bindings, processor, sessions, journal)
     finally:
-        REPLAYING.uninstall()
+        driver.uninstall()
         host.stop()

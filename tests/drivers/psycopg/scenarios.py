@@ -195,8 +195,8 @@ def polling_more(dsn: str) -> Any:
         return seen + errors_of(lambda: connection.execute("select nextval('states')").fetchone())
 
 
-def unrecorded(dsn: str) -> Any:
-    """What is not recorded yet: it must work all the same."""
+def piece_by_piece(dsn: str) -> Any:
+    """COPY, `stream()`, a server-side cursor, a pipeline and a notification."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("create temp table items (id int, name text)")
         cursor = connection.cursor()

@@ -60,7 +60,7 @@ class ListTape:
 
     @property
     def statements(self) -> list[str]:
-        return [str(exchange.request["statement"]) for exchange in self.exchanges]
+        return [str(exchange.request.get("statement", exchange.type)) for exchange in self.exchanges]
 
     @property
     def open_ones(self) -> list[str]:

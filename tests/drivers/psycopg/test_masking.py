@@ -14,8 +14,8 @@ from tests.drivers.psycopg.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.postgres.error_fields import mask_fields
 from timetracer_otel.drivers.psycopg.codec import CODEC
-from timetracer_otel.drivers.psycopg.error_fields import mask_fields
 from timetracer_otel.redaction import Redactor, load_rules
 
 REDACTOR = Redactor(b"key")
@@ -297,3 +297,79 @@ def test_a_parameter_and_a_column_that_a_rule_file_names_are_masked(
     results: Any = encoded.result["results"]
     assert results[0]["values"] == [["ann"], [redactor.marker("values", "zoe")]]
     assert paths == ("request.parameters[0]", "result.results[0].values[1]")
+
+
+def copied(
+    server: PostgresServer, tape: ListTape, statement: str, *rows: tuple[Any, ...], text: str = ""
+) -> tuple[Any, Any]:
+    """The masked exchange of one COPY, and its paths."""
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("create temp table users (id int, name text, token text)")
+        connection.execute("insert into users select 1, 'bob', 'unseen-token-1' where %s", ("to" in statement,))
+        with connection.cursor().copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+            if text:
+                copy.write(text)
+            elif not rows:
+                list(copy)
+    return masked(tape.captured[-1])
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_columns_of_copy_under_secret_names_are_masked(postgres: PostgresServer, tape: ListTape, binary: bool) -> None:
+    form = " (format binary)" if binary else ""
+    encoded, paths = copied(
+        postgres, tape, f"copy users (name, token) from stdin{form}", ("bob", SECRET), ("eve", None)
+    )
+    at = int(binary)
+    row = encoded.request["copy"]["data"][at]
+    assert REDACTOR.marker("token", SECRET) in (row.decode("latin1") if binary else row)
+    assert paths == (f"request.copy.data[{at}]",)
+    assert SECRET not in repr(encoded)
+
+
+def test_csv_of_copy_is_masked_and_what_nobody_can_tell_apart_goes_as_a_whole(
+    postgres: PostgresServer, tape: ListTape
+) -> None:
+    data = f'1,"bob, ""b""",{SECRET}\n2,"two\nlines",{SECRET}\n3,eve,\n'
+    encoded, _ = copied(postgres, tape, "copy users (id, name, token) from stdin csv", text=data)
+    rows = encoded.request["copy"]["data"]
+    assert rows[0] == f'1,"bob, ""b""",{REDACTOR.marker("token", SECRET)}\n'
+    assert rows[-1] == "3,eve,\n"
+    assert SECRET not in repr(encoded)
+
+
+def test_copy_of_a_query_knows_the_names_that_the_query_gives(postgres: PostgresServer, tape: ListTape) -> None:
+    statement = "copy (select u.id, coalesce(name, 'x'), token as api_key from users u) to stdout"
+    encoded, paths = copied(postgres, tape, statement)
+    assert encoded.result["copy"]["data"] == [f"1\tbob\t{REDACTOR.marker('api_key', 'unseen-token-1')}\n"]
+    assert paths == ("result.copy.data[0]",)
+
+
+def test_patterns_are_found_in_copy_whatever_the_columns_are_called(postgres: PostgresServer, tape: ListTape) -> None:
+    encoded, _ = copied(postgres, tape, "copy users from stdin", (1, JWT, None))
+    assert JWT not in repr(encoded)
+
+
+def test_an_error_of_copy_does_not_repeat_a_secret(postgres: PostgresServer, tape: ListTape) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("create temp table pins (secret int)")
+        with (
+            pytest.raises(psycopg.errors.InvalidTextRepresentation),
+            connection.cursor().copy("copy pins (secret) from stdin") as copy,
+        ):
+            copy.write(f"{SECRET}\n")
+    encoded, _ = CODEC.redact(CODEC.encode(tape.captured[-1]), REDACTOR.of_trace())
+    assert SECRET not in repr(encoded)
+    assert "COPY pins, line 1" in repr(encoded.result)
+
+
+def test_payloads_of_notifications_are_masked(postgres: PostgresServer, tape: ListTape) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("listen news")
+        connection.execute("select pg_notify('news', %s)", (f'{{"token": "{SECRET}"}}',))
+    encoded, paths = masked(tape.captured[-1])
+    notifications: Any = encoded.result["notifications"]
+    assert notifications[0]["payload"] == f'{{"token": "{REDACTOR.marker("token", SECRET)}"}}'
+    assert "result.notifications[0].payload" in paths

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 import psycopg
@@ -14,12 +19,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.drivers.psycopg import scenarios
+from tests.drivers.psycopg import copy_scenarios, cursor_scenarios, failure_scenarios, notify_scenarios, scenarios
 from tests.drivers.psycopg.taping import taps
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import RecordingProxy
 from timetracer_otel.capture import guard
-from timetracer_otel.drivers.psycopg import hooks
+from timetracer_otel.drivers.psycopg import connecting, copying, hooks, listening, streaming
 
 HOOKS = (
     "is_unheard",
@@ -28,14 +33,23 @@ HOOKS = (
     "preparing",
     "executing_prepared",
     "commanding",
+    "describing",
     "answered",
     "answered_in_pipeline",
     "left_pipeline",
     "broken",
     "not_sent",
-    "streaming",
     "noticed",
 )
+HOOKS_OF_COPY = ("is_read", "read", "writing", "is_ending", "ended", "broken")
+HOOKS_OF_STREAM = ("began", "is_read", "read")
+ALL_HOOKS = [
+    *((hooks, name) for name in HOOKS),
+    *((copying, name) for name in HOOKS_OF_COPY),
+    *((streaming, name) for name in HOOKS_OF_STREAM),
+    *((connecting, name) for name in ("dialling", "unresolved", "connected", "failed")),
+    *((listening, name) for name in ("notified", "waiting", "heard")),
+]
 
 
 @dataclass
@@ -52,7 +66,11 @@ def program(dsn: str) -> Any:
         scenarios.errors(dsn),
         scenarios.many(dsn),
         scenarios.cursors(dsn),
-        scenarios.unrecorded(dsn),
+        scenarios.piece_by_piece(dsn),
+        copy_scenarios.broken_copies(dsn),
+        notify_scenarios.from_another(dsn),
+        failure_scenarios.connects(dsn, ["nothing", "postgres"]),
+        _unresolved(dsn),
         scenarios.broken(dsn),
     ]
 
@@ -113,31 +131,35 @@ def test_the_app_and_the_server_see_the_same_with_the_taps_in(
     assert len(tape.captured) > 100
 
 
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize(("module", "name"), ALL_HOOKS, ids=lambda each: each if isinstance(each, str) else "")
 def test_an_app_does_not_notice_a_hook_that_raises(
-    postgres: PostgresServer, instrumented: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch, name: str
+    postgres: PostgresServer,
+    instrumented: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
 ) -> None:
     without = watch(postgres, instrumented)
-    monkeypatch.setattr(hooks, name, failing)
+    monkeypatch.setattr(module, name, failing)
     before = guard.failures["psycopg"]
     with taps(strict=False) as tape:
         within = watch(postgres, instrumented)
     assert within == without
     assert guard.failures["psycopg"] > before
     for exchange in tape.exchanges:  # whatever was recorded nevertheless is right
-        if exchange.request["statement"] == "select 1" and "results" in exchange.result:
+        if exchange.request.get("statement") == "select 1" and "results" in exchange.result:
             assert exchange.result["results"][0]["values"] == [["1"]]  # type: ignore[index, call-overload]
 
 
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize(("module", "name"), ALL_HOOKS, ids=lambda each: each if isinstance(each, str) else "")
 def test_without_the_guard_a_hook_that_raises_is_seen(
-    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, name: str
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
     """The control of the test above: each hook is reached, and only the guard keeps its failure from the app."""
-    monkeypatch.setattr(hooks, name, failing)
+    monkeypatch.setattr(module, name, failing)
     monkeypatch.setattr("timetracer_otel.drivers.psycopg.record.guarded", lambda tap: lambda hook: hook)
     with taps(), pytest.raises(BaseException) as raised:
-        reach(name)(postgres.dsn)
+        reach(module, name)(postgres.dsn)
     assert "a hook failed" in [str(error) for error in chain(raised.value)]
 
 
@@ -152,13 +174,41 @@ def failing(*args: Any, **kwargs: Any) -> None:
     raise RuntimeError("a hook failed")
 
 
-def reach(name: str) -> Callable[[str], Any]:
+def reach(module: ModuleType, name: str) -> Callable[[str], Any]:
     """A program in which the hook's failure is not caught by psycopg itself."""
+    if module is streaming:
+        return partial(cursor_scenarios.streamed, count=3)
+    if module is connecting:
+        names = ["nothing"] if name == "failed" else ["postgres"]
+        programs = {"unresolved": _unresolved, "connected": _connect_and_let_go}
+        return programs.get(name) or partial(failure_scenarios.connects, names=names)
+    if module is listening:
+        return notify_scenarios.from_another
+    if module is copying:
+        return copy_scenarios.broken_copies if name == "broken" else copy_scenarios.copies
     if name == "noticed":
         return _raise_from_notices
     if name == "broken":
         return scenarios.broken_plainly
     return program
+
+
+def _connect_and_let_go(dsn: str) -> None:
+    """What the failing hook leaves open is gone before another test can be blamed for it."""
+    failure = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            psycopg.connect(dsn)
+        except RuntimeError as error:
+            failure = str(error)
+        gc.collect()
+    if failure:
+        raise RuntimeError(failure)
+
+
+def _unresolved(dsn: str) -> Any:
+    return asyncio.run(failure_scenarios.refused_connects_async(dsn))
 
 
 def _raise_from_notices(dsn: str) -> None:

@@ -142,7 +142,7 @@ def test_a_value_that_the_app_changes_afterwards_is_recorded_as_it_was_sent(
     assert tape.exchanges[0].request["parameters"] == [b"before"]
 
 
-def test_a_connection_that_breaks_while_it_waits_leaves_an_incomplete_exchange(
+def test_a_connection_that_breaks_while_it_waits_is_the_end_of_the_exchange(
     postgres: PostgresServer, tape: ListTape
 ) -> None:
     with psycopg.connect(postgres.dsn, autocommit=True) as killer:
@@ -156,7 +156,8 @@ def test_a_connection_that_breaks_while_it_waits_leaves_an_incomplete_exchange(
         connection.close()
     last = tape.exchanges[-1]
     assert last.request["statement"] == "select 1"
-    assert (not last.complete and last.result["lost"]) or error_of(last)["C"] == "57P01"
+    assert last.complete
+    assert last.result.get("lost") or error_of(last)["C"] == "57P01"
     assert not tape.open_ones
 
 
@@ -256,8 +257,7 @@ def test_a_large_request_does_not_stay_in_memory_where_its_answer_is_not_kept(po
     assert [each.get("parameters") for each in requests] == [None, None, ["small"]]
 
 
-def test_what_is_not_recorded_yet_works_and_is_counted(postgres: PostgresServer, tape: ListTape) -> None:
-    """Server cursors, COPY, stream(), pipelines and notifications with the taps in."""
+def test_what_comes_piece_by_piece_is_recorded_whole(postgres: PostgresServer, tape: ListTape) -> None:
     with psycopg.connect(postgres.dsn, autocommit=True) as connection:
         connection.execute("create temp table items (id int, name text)")
         cursor = connection.cursor()
@@ -285,13 +285,7 @@ def test_what_is_not_recorded_yet_works_and_is_counted(postgres: PostgresServer,
             notes = other.notifies()
             assert next(notes).payload == "to others"
             notes.close()
-    dropped = [(each.request["statement"], each.dropped["reason"]) for each in tape.exchanges if each.dropped]
-    assert dropped == [
-        ("copy items from stdin", "copy"),
-        ("copy items to stdout", "copy"),
-        ("select id from items order by id", "stream"),
-        ("select generate_series(1, 5)", "stream"),
-    ]
+    assert not [each for each in tape.exchanges if each.dropped or not each.complete]
     assert not tape.open_ones
 
 

@@ -27,6 +27,7 @@ SAME = (
     "given_up",
     "threads",
     "settings",
+    "piece_by_piece",
 )
 
 

@@ -10,9 +10,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Startup, Statement, Synthesise
+from timetracer_otel.wire.postgres.answers import (
+    Answer,
+    CopyFormats,
+    Miss,
+    Notification,
+    Reply,
+    Startup,
+    Statement,
+    Synthesise,
+)
 from timetracer_otel.wire.postgres.backend import Backend
-from timetracer_otel.wire.postgres.recorded import parameters
+from timetracer_otel.wire.postgres.recorded import copied, parameters
 from timetracer_otel.wire.postgres.statements import normalise
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping
 from timetracer_otel.wire.postgres.transaction import Transaction
@@ -28,6 +37,7 @@ class Canned:
     misses: list[Statement] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     asked: list[tuple[str, Transaction]] = field(default_factory=list)
+    due: list[Notification] | None = field(default_factory=list)
     used: set[int] = field(default_factory=set)
 
     def startup(self) -> Startup:
@@ -38,7 +48,9 @@ class Canned:
         wanted = [canonical(each.oid, each.format, each.value) for each in statement.parameters]
         for at, exchange in enumerate(self.exchanges):
             held = [canonical(each.oid, each.format, each.value) for each in parameters(exchange.request)]
-            if at not in self.used and exchange in self.shapes(statement.sql) and held == wanted:
+            copy = copied(exchange.request)
+            is_same_copy = (copy[1] if copy is not None else None) == statement.copied
+            if at not in self.used and exchange in self.shapes(statement.sql) and held == wanted and is_same_copy:
                 self.used.add(at)
                 return exchange
         if is_housekeeping(statement.sql):
@@ -49,6 +61,13 @@ class Canned:
     def shapes(self, sql: str) -> Sequence[Answer]:
         wanted = normalise(sql)
         return [each for each in self.exchanges if normalise(str(each.request["statement"])) == wanted]
+
+    def copy_in(self, sql: str) -> CopyFormats | None:
+        found = [copied(each.request) for each in self.shapes(sql)]
+        return next((each[0] for each in found if each is not None), None)
+
+    def notifications(self) -> Sequence[Notification] | None:
+        return self.due
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         self.refusals.append(problem)

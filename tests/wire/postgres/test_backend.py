@@ -26,7 +26,7 @@ from tests.wire.postgres.client import (
 from tests.wire.postgres.serving import Canned, exchange, table
 from tests.wire.postgres.test_reader import CLIENT_BYTES
 from timetracer_otel.errors import WireError
-from timetracer_otel.wire.postgres.answers import Answer
+from timetracer_otel.wire.postgres.answers import Answer, Notification
 from timetracer_otel.wire.postgres.backend import Backend
 
 ONE = exchange("select 1", table([("a", 23)], [["1"]]))
@@ -304,12 +304,71 @@ def test_what_cannot_be_given_is_refused_by_name(recorded: Answer, sent: bytes, 
     assert answers.refusals[0].startswith(reason)
 
 
-def test_a_cursor_of_sql_and_a_function_call_are_refused() -> None:
+def test_a_function_call_is_refused() -> None:
     answers = Canned()
+    assert say(started(answers), message(b"F", b"\0\0"))[0].startswith("E 0A000")
+    assert len(answers.refusals) == 1
+
+
+def test_the_columns_of_a_cursor_of_sql_are_what_was_recorded_of_them() -> None:
+    shape = {**table([("id", 23)], [[]]), "tag": None}
+    backend = started(Canned([exchange('DESCRIBE "c"', shape)]))
+    assert say(backend, describe("P", "c"), SYNC) == ["T id:23/0", "Z I"]
+    assert say(backend, describe("P", "c"), SYNC)[0].startswith("E XX000")
+
+
+# ---- notifications ---------------------------------------------------------------------------------------------------
+
+
+def test_notifications_come_with_the_answer_during_which_they_came() -> None:
+    told = [{"channel": "news", "payload": "x", "pid": 1}]
+    answers = Canned([exchange("select 1", table([("a", 23)], [["1"]]), notifications=told)])
+    lines = say(started(answers), query("select 1"))
+    assert lines[-3:] == ["C SELECT 1", "A " + b"\0\0\0\1news\0x\0".hex(), "Z I"]
+
+
+def test_flush_brings_the_notifications_that_are_due_or_ends_a_wait_that_has_no_end() -> None:
+    answers = Canned(due=[Notification(1, "news", "x")])
     backend = started(answers)
-    assert say(backend, describe("P", "c"), SYNC)[0].startswith('E 0A000 DECLARE "c": cursors of SQL')
-    assert say(backend, message(b"F", b"\0\0"))[0].startswith("E 0A000")
-    assert len(answers.refusals) == 2
+    assert say(backend, FLUSH) == ["A " + b"\0\0\0\1news\0x\0".hex()]
+    answers.due = None
+    assert say(backend, FLUSH) == []
+    assert backend.is_closing
+
+
+# ---- COPY ------------------------------------------------------------------------------------------------------------
+
+FORMATS: dict[str, Any] = {"format": 0, "formats": [0, 0]}
+COPIED = Answer(
+    {"op": "copy_in", "statement": "copy t from stdin", "copy": {**FORMATS, "data": ["1\ta\n", "2\tb\n"]}},
+    {"results": [{"tag": "COPY 2"}]},
+)
+
+
+def test_copy_in_is_answered_when_all_its_data_has_come_in_whatever_pieces() -> None:
+    backend = started(Canned([COPIED]))
+    assert say(backend, query("copy t from stdin")) == ["G 00000200000000"]
+    assert say(backend, message(b"d", b"1\ta\n2"), SYNC, FLUSH, message(b"d", b"\tb\n")) == []
+    assert say(backend, message(b"c")) == ["C COPY 2", "Z I"]
+    assert say(backend, message(b"c"), message(b"d", b"late"), message(b"f", b"late\0")) == []
+
+
+def test_other_data_of_copy_in_and_one_that_the_client_gives_up_are_misses() -> None:
+    backend = started(Canned([COPIED]))
+    lines = say(backend, query("copy t from stdin"), message(b"d", b"1\ta\n"), message(b"c"))
+    assert lines[1:] == ["E XX000 no recorded answer for copy t from stdin", "Z I"]
+    lines = say(backend, query("copy t from stdin"), message(b"f", b"enough\0"))
+    assert lines[1:] == ["E XX000 no recorded answer for copy t from stdin", "Z I"]
+
+
+def test_copy_out_is_given_piece_by_piece_up_to_its_error() -> None:
+    copy = {**FORMATS, "data": ["1\ta\n", b"\xff\n"]}
+    whole = exchange("copy t to stdout", {"tag": "COPY 2"}, copy=copy)
+    failed = exchange("copy t to stdout", copy=copy, error={"C": "22012", "M": "division by zero"})
+    pieces = ["H 00000200000000", "d 3109610a", "d ff0a"]
+    backend = started(Canned([whole, failed]))
+    assert say(backend, query("copy t to stdout")) == [*pieces, "c", "C COPY 2", "Z I"]
+    assert say(backend, query("copy t to stdout")) == [*pieces, "E 22012 division by zero", "Z I"]
 
 
 # ---- anything --------------------------------------------------------------------------------------------------------
@@ -334,6 +393,9 @@ JSON = st.recursive(
     max_leaves=6,
 )
 CELLS = st.lists(st.lists(JSON, max_size=2), max_size=2)
+COPY = st.fixed_dictionaries(
+    {}, optional={"format": st.integers(0, 2) | JSON, "formats": st.lists(st.integers(0, 2)) | JSON, "data": JSON}
+)
 RESULT = st.fixed_dictionaries(
     {},
     optional={
@@ -350,7 +412,15 @@ RESULT = st.fixed_dictionaries(
 
 
 @given(
-    st.fixed_dictionaries({}, optional={"results": st.lists(RESULT, max_size=2) | JSON, "error": JSON, "notices": JSON})
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "results": st.lists(RESULT, max_size=2) | JSON,
+            "error": JSON,
+            "notices": JSON,
+            "copy": COPY | JSON,
+        },
+    )
 )
 def test_a_strangers_cassette_gives_messages_and_nothing_else(result: dict[str, Any]) -> None:
     answer = Answer({"statement": "s", "parameters": []}, result)

@@ -14,7 +14,7 @@ from timetracer_otel.wire.postgres.requests import (
     Bind,
     CancelRequest,
     Close,
-    CopyInput,
+    CopyData,
     Describe,
     EncryptionRequest,
     Execute,
@@ -79,7 +79,7 @@ def test_every_message_of_the_extended_protocol_is_parsed() -> None:
         Execute("p1", 10),
         Close("P", "p1"),
         Flush(),
-        CopyInput(),
+        CopyData(b"anything"),
         Sync(),
         Terminate(),
     ]

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.psycopg.masking import mask
+from timetracer_otel.drivers.postgres.masking import mask
+from timetracer_otel.drivers.psycopg.connecting import Dialling, Failure
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
+    COPY_OUT,
+    DESCRIBE,
     FATAL_ERROR,
     LIBRARY,
+    NOTIFY,
     Received,
     Sent,
     diagnostics,
     text,
 )
+from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.statements import verb
 
 if TYPE_CHECKING:
+    from psycopg.pq import PGnotify
     from psycopg.pq.abc import PGresult
 
     from timetracer_otel.capture.table import Captured
+    from timetracer_otel.drivers.psycopg.flows import Flow
     from timetracer_otel.redaction import Redactor
 
 Cell: TypeAlias = "str | bytes | None"
 
 TYPE: Final = "db.query"
+CONNECT: Final = "net.connect"
 BINARY: Final = 1
 DIRECT_MAX_CELLS: Final = 40
 """Up to here reading cell by cell costs less than setting up the C reader (measured: 10 us)."""
@@ -41,6 +49,8 @@ class PsycopgCodec:
 
     def encode(self, captured: Captured) -> Encoded:
         sent, received = captured.request, captured.result
+        if isinstance(sent, Dialling):
+            return _connect(sent)
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of psycopg: {sent!r}")
         statement = text(sent.statement)
@@ -50,7 +60,7 @@ class PsycopgCodec:
             method=verb(statement),
             url=sent.database,
             request=_request(sent, statement),
-            result=_result(received) if isinstance(received, Received) else {},
+            result=_result(sent, received) if isinstance(received, Received) else {},
             target=sent.target,
             is_plain=True,
         )
@@ -62,8 +72,25 @@ class PsycopgCodec:
 CODEC: Final = PsycopgCodec()
 
 
+def _connect(call: Dialling) -> Encoded:
+    request: Payload = {
+        "host": call.host,
+        "port": call.port,
+        "user": call.user,
+        "database": call.database,
+        "call": call.number,
+    }
+    failures: list[Value] = [_failure(each) for each in call.failures]
+    return Encoded(CONNECT, LIBRARY, "CONNECT", call.database, request, {"failures": failures}, is_plain=True)
+
+
+def _failure(failure: Failure) -> Payload:
+    said: dict[str, Value] = {"type": failure.type, "text": failure.text}
+    return {**said, "address": dict(failure.address)} if failure.address else said
+
+
 def _request(sent: Sent, statement: str) -> Payload:
-    request: dict[str, Value] = {"op": "command" if sent.is_command else "query", "statement": statement}
+    request: dict[str, Value] = {"op": sent.op, "statement": statement}
     if sent.parameters:
         formats = sent.formats or (0,) * len(sent.parameters)
         request["parameters"] = [_value(*pair) for pair in zip(sent.parameters, formats, strict=True)]
@@ -71,8 +98,37 @@ def _request(sent: Sent, statement: str) -> Payload:
         request["parameter_formats"] = [int(code) for code in formats]
     if sent.prepared is not None:
         request["prepared"] = True
+    if sent.flow is not None:
+        request["copy"] = _copied_in(sent, sent.flow)
+    if sent.cursor is not None:
+        request["cursor"], request["cursor_moves"] = sent.cursor
     request["result_format"] = sent.result_format
     return request
+
+
+def _copied_in(sent: Sent, flow: Flow) -> Payload:
+    """Row by row, which is how it is compared; in what pieces the app wrote it does not count."""
+    copy = _copy_formats(flow)
+    if not flow.is_cut:
+        is_binary = copy["format"] == BINARY
+        rows = copy_rows(b"".join(flow.pieces), is_binary)
+        copy["data"] = [_value(row, BINARY if is_binary else 0) for row in rows]
+    if sent.failed is not None:
+        copy["failed"] = text(sent.failed)
+    return copy
+
+
+def _copied_out(flow: Flow) -> Payload:
+    """Piece by piece as the server sent it: the app gets it so."""
+    copy = _copy_formats(flow)
+    copy["data"] = [_value(piece, BINARY if copy["format"] else 0) for piece in flow.pieces]
+    return copy
+
+
+def _copy_formats(flow: Flow) -> dict[str, Value]:
+    start: PGresult = flow.start
+    formats = [int(start.fformat(field)) for field in range(start.nfields)]
+    return {"format": int(start.binary_tuples), "formats": formats}
 
 
 def _value(value: bytes | None, code: int) -> Cell:
@@ -85,14 +141,23 @@ def _value(value: bytes | None, code: int) -> Cell:
         return value
 
 
-def _result(received: Received) -> Payload:
+def _result(sent: Sent, received: Received) -> Payload:
     result: dict[str, Value] = {}
     if received.error is not None:
-        return {"lost": received.error}
+        return _lost(sent, received, received.error)
+    if received.notifications:
+        result["notifications"] = [_notification(each) for each in received.notifications]
+    if sent.op == NOTIFY:
+        return result
+    if received.flow is not None and sent.op == COPY_OUT:
+        result["copy"] = _copied_out(received.flow)
     last = received.results[-1]
     failed = last.status == FATAL_ERROR
-    if answers := received.results[:-1] if failed else received.results:
-        result["results"] = [_answer(each) for each in answers]
+    answers = received.results[:-1] if failed else received.results
+    if received.flow is not None and received.flow.start is not None and sent.op != COPY_OUT:
+        result["results"] = [_streamed(received.flow, answers)]
+    elif answers:
+        result["results"] = [_shape(each) if sent.op == DESCRIBE else _answer(each) for each in answers]
     if failed:
         result["error"] = _fields(diagnostics(last))
     if received.notices:
@@ -117,6 +182,49 @@ def _answer(result: PGresult) -> Payload:
         "rows": result.ntuples,
         "values": _columns(result),
         "tag": tag,
+    }
+
+
+def _lost(sent: Sent, received: Received, error: str) -> Payload:
+    """With what passed before, piece by piece."""
+    flow = received.flow
+    if flow is None or flow.start is None:
+        return {"lost": error}
+    if sent.op == COPY_OUT:
+        return {"copy": _copied_out(flow), "lost": error}
+    return {"results": [_streamed(flow, ())], "lost": error}
+
+
+def _notification(notification: PGnotify) -> Payload:
+    return {
+        "channel": text(notification.relname),
+        "payload": text(notification.extra),
+        "pid": notification.be_pid,
+    }
+
+
+def _streamed(flow: Flow, ends: Sequence[PGresult]) -> Payload:
+    """The rows of `stream()` as those of any statement; without a tag where the server did not come to the end."""
+    fields = range(flow.start.nfields)
+    codes = [int(flow.start.fformat(field)) for field in fields]
+    return {
+        "columns": [_column(flow.start, field) for field in fields],
+        "formats": codes,
+        "rows": len(flow.pieces),
+        "values": [[_value(row[field], codes[field]) for row in flow.pieces] for field in fields],
+        "tag": text(ends[-1].command_status or b"") if ends else None,
+    }
+
+
+def _shape(result: PGresult) -> Payload:
+    """Of a cursor: columns without rows, and no command that completed."""
+    fields = range(result.nfields)
+    formats = [int(result.fformat(field)) for field in fields]
+    return {
+        "columns": [_column(result, f) for f in fields],
+        "formats": formats,
+        "rows": 0,
+        "values": [[] for _ in fields],
     }
 
 

@@ -2,87 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
-from timetracer_otel.cassette.escaping import words
-from timetracer_otel.cassette.model import Exchange, Value
-from timetracer_otel.drivers.base import Description, Table
-from timetracer_otel.wire.postgres.readable import readable, to_readable
+from timetracer_otel.drivers.postgres.describe import PostgresDescribing
 
-QUERY: Final = "db.query"
-
-
-class PsycopgDescribing:
-    """Rows of PostgreSQL's texts in place of columns of bytes."""
-
-    def describe(self, exchange: Exchange) -> Description | None:
-        if exchange.type != QUERY:
-            return None
-        statement = exchange.request.get("statement")
-        return Description(
-            text=statement if isinstance(statement, str) else "",
-            values=_parameters(exchange),
-            outcome=_outcome(exchange),
-            results=tuple(_results(exchange)) if isinstance(statement, str) else None,
-        )
-
-    def readable(self, exchange: Exchange) -> Exchange:
-        return replace(exchange, result=to_readable(exchange.result)) if exchange.type == QUERY else exchange
-
-
-DESCRIBING: Final = PsycopgDescribing()
-
-
-def _parameters(exchange: Exchange) -> Sequence[Value]:
-    """Each as PostgreSQL's text where that gives the same bytes back."""
-    values, request = _sequence(exchange.request.get("parameters")), exchange.request
-    types, formats = (_sequence(request.get(f"parameter_{each}")) for each in ("types", "formats"))
-    if not len(values) == len(types) == len(formats):
-        return values
-    return [_parameter(*each) for each in zip(types, formats, values, strict=True)]
-
-
-def _parameter(oid: Value, code: Value, value: Value) -> Value:
-    if isinstance(oid, int) and isinstance(code, int) and isinstance(value, bytes):
-        return readable(oid, code, value)
-    return value
-
-
-def _outcome(exchange: Exchange) -> str:
-    error = _mapping(exchange.result.get("error"))
-    if error:
-        return f"{words(error.get('C', 'error'))}: {words(error.get('M', ''))}"
-    results = [_mapping(result) for result in _sequence(exchange.result.get("results"))]
-    return "; ".join(_result(result) for result in results)
-
-
-def _result(result: Mapping[str, Value]) -> str:
-    rows = result.get("rows")
-    if rows is None:
-        return words(result.get("tag", ""))
-    count = rows if isinstance(rows, int) else len(_sequence(rows))
-    return f"{words(count)} row{'' if count == 1 else 's'}"
-
-
-def _results(exchange: Exchange) -> Iterator[Table | str]:
-    for result in _sequence(exchange.result.get("results")):
-        if isinstance(result, Mapping):
-            yield _table(result) or words(result.get("tag", ""))
-
-
-def _table(result: Mapping[str, Value]) -> Table | None:
-    columns, rows = result.get("columns"), result.get("rows")
-    if not isinstance(columns, (list, tuple)) or not isinstance(rows, (list, tuple)):
-        return None
-    names = [words(column.get("name")) if isinstance(column, Mapping) else "?" for column in columns]
-    return Table(names, [row for row in rows if isinstance(row, (list, tuple))])
-
-
-def _mapping(value: Value) -> Mapping[str, Value]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _sequence(value: Value) -> Sequence[Value]:
-    return value if isinstance(value, (list, tuple)) else ()
+DESCRIBING: Final = PostgresDescribing()

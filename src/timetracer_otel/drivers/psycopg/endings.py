@@ -12,6 +12,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
     COMPLETED,
     COPYING,
     FATAL_ERROR,
+    GONE,
     STREAMING,
     Received,
     Sent,
@@ -20,6 +21,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
 )
 
 if TYPE_CHECKING:
+    from psycopg.pq import PGnotify
     from psycopg.pq.abc import PGresult
 
 SQLSTATE: Final = ord("C")
@@ -32,23 +34,27 @@ KEPT_MAX: Final = 64 * KIB
 def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], status: int) -> None:
     active = tape()
     notices, tracked.notices = tracked.notices, []
+    notifications: Sequence[PGnotify] = ()
+    if tracked.notifications:
+        notifications, tracked.notifications = tracked.notifications, []
     if active is None:
         return
     reason = None if len(results) == 1 and results[0].status in COMPLETED else _reason_unreadable(results)
     if reason is not None:
         drop(captured, reason)
     elif (error := _own_words(results)) is not None:
-        lose(captured, error)
+        lose(captured, error, status)
     else:
-        active.close(captured, Received(results, status, notices), _size(captured.request, results))
+        received = Received(results, status, notices, notifications=notifications)
+        active.close(captured, received, _size(captured.request, results))
         if captured.dropped is not None:
             _let_go(captured)
 
 
 def _reason_unreadable(results: Sequence[PGresult]) -> str | None:
-    """COPY, and what `stream()` left over, are not recorded."""
+    """COPY among other statements, and what `stream()` left over, are not recorded."""
     statuses = {result.status for result in results}
-    return "copy" if statuses & COPYING else "stream" if statuses & STREAMING else None
+    return "copy" if statuses & COPYING.keys() else "stream" if statuses & STREAMING else None
 
 
 def _own_words(results: Sequence[PGresult]) -> str | None:
@@ -60,9 +66,43 @@ def _own_words(results: Sequence[PGresult]) -> str | None:
     return text(last.error_message).strip() if is_own else None
 
 
-def lose(captured: Captured, error: str) -> None:
+def lose(captured: Captured, error: str, status: int = ACTIVE) -> None:
+    """No answer came. Where the connection broke, nothing else is to come, and the exchange is complete."""
     if (active := tape()) is not None:
-        active.close(captured, Received((), ACTIVE, (), error), 0, complete=False)
+        active.close(captured, Received((), status, (), error), 0, complete=status == GONE)
+
+
+def close_flow(tracked: Tracked, results: Sequence[PGresult], status: int) -> None:
+    """What passed piece by piece has ended, with these last results."""
+    flow, tracked.flow = tracked.flow, None
+    notices, tracked.notices = tracked.notices, []
+    active = tape()
+    if flow is None or active is None:
+        return
+    flow.release()
+    captured, size = flow.captured, flow.size + _size(flow.captured.request, results)
+    if flow.is_cut:
+        active.close(captured, None, size, dropped="limit")
+    else:
+        heard = None if flow.is_copy_in else flow
+        active.close(captured, Received(results, status, notices, flow=heard), size)
+    if captured.dropped is not None:
+        flow.cut()
+        _let_go(captured)
+
+
+def break_off(tracked: Tracked, error: str, status: int = ACTIVE) -> None:
+    """What passed piece by piece has no end. With a connection that broke, that is its end."""
+    flow, tracked.flow = tracked.flow, None
+    active = tape()
+    if flow is None or active is None:
+        return
+    flow.release()
+    if status == GONE and not flow.is_copy_in and not flow.is_cut:
+        active.close(flow.captured, Received((), status, (), error, flow), flow.size)
+        return
+    flow.cut()
+    lose(flow.captured, error)
 
 
 def drop(captured: Captured, reason: str) -> None:

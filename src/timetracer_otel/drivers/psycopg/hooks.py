@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.capture.table import Captured, Tape, tape
-from timetracer_otel.drivers.psycopg import endings
+from timetracer_otel.drivers.psycopg import copying, endings
 from timetracer_otel.drivers.psycopg.introduction import known
 from timetracer_otel.drivers.psycopg.tracking import (
+    COMMAND,
     COMMAND_OK,
+    COPYING,
+    DESCRIBE,
+    GONE,
     LIBRARY,
     PIPELINE_ABORTED,
+    QUERY,
     Pipelined,
     Sent,
     Tracked,
@@ -95,8 +100,19 @@ def commanding(connection: Any, command: Any, result_format: int = 0) -> None:
         return  # how warm the driver's cache of statements is, replay need not repeat
     pgconn = connection.pgconn
     tracked = known(pgconn, active)
-    sent = Sent(tracked, command, result_format=int(result_format), is_command=True)
+    sent = Sent(tracked, command, result_format=int(result_format), op=COMMAND)
     _open(active, connection, pgconn, tracked, sent)
+
+
+def describing(cursor: Any) -> None:
+    """The columns of a server-side cursor are asked for."""
+    active, pgconn = _listening(cursor._pgconn), cursor._pgconn
+    if active is None:
+        return
+    tracked, name = known(pgconn, active), cursor._name.encode(pgconn._encoding)
+    sent = Sent(tracked, b'DESCRIBE "' + name.replace(b'"', b'""') + b'"', op=DESCRIBE)
+    sent.cursor = tracked.cursors.named(name)
+    _open(active, cursor._conn, pgconn, tracked, sent)
 
 
 def _listening(pgconn: PGconn) -> Tape | None:
@@ -123,18 +139,22 @@ def _ask(cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes 
     else:
         # A buffer that can change may be the app's own.
         values = tuple([value if value is None or type(value) is bytes else bytes(value) for value in parameters])
-        sent = Sent(tracked, query.query, values, query.types, query.formats or (), result_format, False, prepared)
+        sent = Sent(tracked, query.query, values, query.types, query.formats or (), result_format, QUERY, prepared)
     return _open(active, cursor._conn, pgconn, tracked, sent)
 
 
 def _open(active: Tape, connection: Any, pgconn: PGconn, tracked: Tracked, sent: Sent) -> Captured | None:
     transaction = tracked.transaction_of(pgconn.transaction_status, sent.statement)
+    if sent.op is not DESCRIBE:
+        sent.cursor = tracked.cursors.of(sent.statement)
     captured = active.open(LIBRARY, sent, tracked.number, transaction)
     if connection._pipeline is not None:
         if captured is not None:
             _wait_in(connection._pipeline, captured)
         return captured
     stale, tracked.pending, tracked.is_preparing = tracked.pending, captured, False
+    if tracked.flow is not None:
+        endings.break_off(tracked, endings.LOST)
     if tracked.notices:  # of a request that broke off
         tracked.notices = []
     if stale is not None:
@@ -154,7 +174,7 @@ def _wait_in(pipeline: BasePipeline, captured: Captured) -> None:
 
 def is_awaited(pgconn: PGconn) -> bool:
     """A request that is being recorded waits for its answer."""
-    tracked = connections.get(pgconn)
+    tracked = connections.get(pgconn) if busy else None
     return tracked is not None and tracked.pending is not None
 
 
@@ -169,6 +189,9 @@ def answered(pgconn: PGconn, results: Sequence[PGresult]) -> None:
             return
         tracked.begun = None
     captured, tracked.pending = tracked.pending, None
+    if len(results) == 1 and results[0].status in COPYING:
+        copying.began(tracked, captured, results[0])
+        return
     endings.close(tracked, captured, results, pgconn.transaction_status)
 
 
@@ -200,9 +223,14 @@ def left_pipeline(pipeline: BasePipeline, error: BaseException | None) -> None:
     pipelined = pipelines.pop(pipeline, None)
     if pipelined is None:
         return
+    reason, status = str(error) if error is not None else endings.LOST, pipeline.pgconn.transaction_status
     # One that is being prepared waits for two answers.
-    for captured in {id(each): each for each in pipelined.waiting.values()}.values():
-        endings.lose(captured, str(error) if error is not None else endings.LOST)
+    waiting = list({id(each): each for each in pipelined.waiting.values()}.values())
+    for at, captured in enumerate(waiting):
+        if at and status == GONE:
+            endings.discard(captured)  # nobody answers after the first, and nobody will in replay
+        else:
+            endings.lose(captured, reason, status)
 
 
 def broken(pgconn: PGconn, error: BaseException) -> None:
@@ -210,7 +238,7 @@ def broken(pgconn: PGconn, error: BaseException) -> None:
     tracked = connections.get(pgconn)
     if tracked is not None and tracked.pending is not None:
         captured, tracked.pending = tracked.pending, None
-        endings.lose(captured, str(error) or type(error).__name__)
+        endings.lose(captured, str(error) or type(error).__name__, pgconn.transaction_status)
 
 
 def not_sent(owner: Any) -> None:
@@ -219,14 +247,6 @@ def not_sent(owner: Any) -> None:
     if tracked is not None and tracked.pending is not None:
         captured, tracked.pending = tracked.pending, None
         endings.discard(captured)
-
-
-def streaming(pgconn: PGconn) -> None:
-    """The rows of this request come one by one: `stream()` is not recorded."""
-    tracked = connections.get(pgconn)
-    if tracked is not None and tracked.pending is not None:
-        captured, tracked.pending = tracked.pending, None
-        endings.drop(captured, "stream")
 
 
 def noticed(reference: Any, result: PGresult) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY, Tracked, connections, numbers, text
+from timetracer_otel.drivers.postgres import numbers
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY, Tracked, connections, text
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
@@ -41,7 +42,7 @@ def known(pgconn: PGconn, active: Tape) -> Tracked:
 
 def _introduce(pgconn: PGconn, tracked: Tracked | None, active: Tape) -> Tracked:
     if tracked is None:
-        tracked = connections[pgconn] = Tracked(next(numbers), _target(pgconn), text(pgconn.db))
+        tracked = connections[pgconn] = Tracked(next(numbers.connections), _target(pgconn), text(pgconn.db))
     tracked.tape = active
     statuses = ((name, pgconn.parameter_status(name.encode())) for name in PARAMETERS)
     active.connected(

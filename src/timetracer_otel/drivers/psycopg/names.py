@@ -11,24 +11,6 @@ from timetracer_otel.drivers.missing import MissingNames
 ABSENT: Final = object()
 
 
-class Patches:
-    """Attributes replaced in an owner (class or module), each put back by `undo`."""
-
-    def __init__(self) -> None:
-        self._done: list[tuple[Any, str, Any]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._done)
-
-    def put(self, owner: Any, name: str, new: Any) -> None:
-        self._done.append((owner, name, vars(owner)[name]))
-        setattr(owner, name, new)
-
-    def undo(self) -> None:
-        while self._done:
-            setattr(*self._done.pop())
-
-
 def base(cls: type, name: str) -> Any:
     """The ancestor of that name; ABSENT if there is none."""
     return next((ancestor for ancestor in cls.__mro__ if ancestor.__name__ == name), ABSENT)
@@ -36,6 +18,12 @@ def base(cls: type, name: str) -> Any:
 
 def module_of(cls: Any) -> Any:
     return sys.modules.get(cls.__module__, ABSENT) if cls is not ABSENT else ABSENT
+
+
+def module_defining(cls: type) -> Any:
+    """The module that a public class stands in, which itself says that it is of the package; ABSENT if unknown."""
+    made = getattr(vars(cls).get("__init__"), "__globals__", {})
+    return sys.modules.get(made.get("__name__", ""), ABSENT)
 
 
 def require(needed: Iterable[tuple[Any, str]], lost: str) -> None:

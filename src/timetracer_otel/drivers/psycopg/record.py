@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
-from timetracer_otel.drivers.psycopg import hooks
-from timetracer_otel.drivers.psycopg.names import ABSENT, Patches, base, module_of, require
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY, busy
+from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.psycopg import connecting, copying, hooks, listening, streaming
+from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_defining, module_of, require
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
 LOST: Final = "statements are not recorded"
 
@@ -76,9 +77,9 @@ def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
     """Around the generator that waits for all results of a request, which has been sent when that is made."""
 
     def wrap(original: Function) -> Function:
-        def heard(pgconn: Any) -> Generator[Any, Any, Any]:
+        def heard(pgconn: Any, *args: Any) -> Generator[Any, Any, Any]:
             try:
-                results = yield from original(pgconn)
+                results = yield from original(pgconn, *args)
             except BaseException as error:
                 broken(pgconn, error)
                 raise
@@ -86,8 +87,8 @@ def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
             return results
 
         @functools.wraps(original)
-        def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
-            return heard(pgconn) if busy and is_awaited(pgconn) else original(pgconn)
+        def tapped(pgconn: Any, *args: Any) -> Generator[Any, Any, Any]:
+            return heard(pgconn, *args) if is_awaited(pgconn, *args) else original(pgconn, *args)
 
         return tapped
 
@@ -113,6 +114,97 @@ def _before_static(hook: Hook) -> Function:
     return wrap
 
 
+def _listening(before: Hook, after: Hook) -> Function:
+    """Around the generator that waits for notifications; a wait that is given up has heard none."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(pgconn: Any) -> Generator[Any, Any, Any]:
+            captured, notifications = before(pgconn), ()
+            try:
+                notifications = yield from original(pgconn)
+                return notifications
+            finally:
+                if captured is not None:
+                    after(pgconn, captured, notifications)
+
+        return tapped
+
+    return wrap
+
+
+def _resolving(after: Hook, failed: Hook) -> Function:
+    """Around what finds the servers to connect to."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(parameters: Any) -> Any:
+            try:
+                attempts = original(parameters)
+            except BaseException as error:
+                failed(parameters, error)
+                raise
+            after(parameters, attempts)
+            return attempts
+
+        return tapped
+
+    return wrap
+
+
+def _resolving_async(after: Hook, failed: Hook) -> Function:
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        async def tapped(parameters: Any) -> Any:
+            try:
+                attempts = await original(parameters)
+            except BaseException as error:
+                failed(parameters, error)
+                raise
+            after(parameters, attempts)
+            return attempts
+
+        return tapped
+
+    return wrap
+
+
+def _connecting(after: Hook, failed: Hook) -> Function:
+    """Around the wait for one server: the generator itself may not be told when the wait is given up."""
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def tapped(*args: Any, **kwargs: Any) -> Any:
+            try:
+                pgconn = original(*args, **kwargs)
+            except BaseException as error:
+                failed(error)
+                raise
+            after()
+            return pgconn
+
+        return tapped
+
+    return wrap
+
+
+def _connecting_async(after: Hook, failed: Hook) -> Function:
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        async def tapped(*args: Any, **kwargs: Any) -> Any:
+            try:
+                pgconn = await original(*args, **kwargs)
+            except BaseException as error:
+                failed(error)
+                raise
+            after()
+            return pgconn
+
+        return tapped
+
+    return wrap
+
+
 def _taps() -> Iterator[Tap]:
     import psycopg
     from psycopg import generators
@@ -128,15 +220,48 @@ def _taps() -> Iterator[Tap]:
     yield Tap(cursor, "_send_prepare", _sending(is_unheard, guard(hooks.preparing), not_sent))
     yield Tap(cursor, "_send_query_prepared", _sending(is_unheard, guard(hooks.executing_prepared), not_sent))
     yield Tap(connection, "_exec_command", _commanding(is_unheard, guard(hooks.commanding), not_sent))
+    yield Tap(server, "_describe_gen", _commanding(is_unheard, guard(hooks.describing), not_sent))
     yield Tap(connection, "_notice_handler", _before_static(guard(hooks.noticed)))
     yield Tap(pipeline, "_process_results", _before(guard(hooks.answered_in_pipeline)))
     yield Tap(pipeline, "_exit", _before(guard(hooks.left_pipeline)))
     yield Tap(module_of(cursor), "execute", answering)
-    yield Tap(module_of(cursor), "send", _before(guard(hooks.streaming)))
+    yield Tap(module_of(cursor), "send", _before(guard(streaming.began)))
+    rows = _answering(guard(streaming.is_read), guard(streaming.read), guard(streaming.broken))
+    yield Tap(module_of(cursor), "fetch", rows)
     yield Tap(module_of(server), "execute", answering)
+    yield from _taps_of_copy(guard)
+    yield from _taps_of_connect(guard)
+    yield Tap(connection, "_notify_handler", _before_static(guard(listening.notified)))
+    for owner in (psycopg.Connection, psycopg.AsyncConnection):
+        yield Tap(module_defining(owner), "notifies", _listening(guard(listening.waiting), guard(listening.heard)))
     # From 3.2 on connections find `execute` in its module, before they have imported it by name.
     has_own = "execute" in vars(module_of(connection)) if connection is not ABSENT else False
     yield Tap(module_of(connection) if has_own else generators, "execute", answering)
+
+
+def _taps_of_connect(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:
+    import psycopg
+    from psycopg import waiting
+
+    known, unresolved = guard(connecting.dialling), guard(connecting.unresolved)
+    connected, failed = guard(connecting.connected), guard(connecting.failed)
+    yield Tap(module_defining(psycopg.Connection), "conninfo_attempts", _resolving(known, unresolved))
+    attempts = _resolving_async(known, unresolved)
+    yield Tap(module_defining(psycopg.AsyncConnection), "conninfo_attempts_async", attempts)
+    yield Tap(waiting, "wait_conn", _connecting(connected, failed))
+    yield Tap(waiting, "wait_conn_async", _connecting_async(connected, failed))
+
+
+def _taps_of_copy(guard: Callable[[Hook], Hook]) -> Iterator[Tap]:
+    import psycopg
+
+    ended, broken = guard(copying.ended), guard(copying.broken)
+    reading = _answering(guard(copying.is_read), guard(copying.read), broken)
+    yield Tap(module_of(base(psycopg.Copy, "BaseCopy")), "copy_from", reading)
+    for copy in (psycopg.Copy, psycopg.AsyncCopy):
+        module = module_defining(copy)
+        yield Tap(module, "copy_to", _before(guard(copying.writing)))
+        yield Tap(module, "copy_end", _answering(guard(copying.is_ending), ended, broken))
 
 
 class PsycopgRecording:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
-from timetracer_otel.drivers.psycopg.answers import Claim, SessionAnswers
-from timetracer_otel.drivers.psycopg.names import Patches, require
-from timetracer_otel.drivers.psycopg.questions import question_of
+from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
+from timetracer_otel.drivers.postgres.questions import question_of
+from timetracer_otel.drivers.psycopg.names import base, require
 from timetracer_otel.drivers.psycopg.redirect import SERVICE_VARIABLES, redirected
+from timetracer_otel.drivers.psycopg.refusing import CONNECT, Calls, fail_next, question_of_connect, refusing
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.wire.postgres.backend import Backend
 
@@ -29,10 +31,12 @@ class Stub:
         self._host = host
         self._answers: WeakValueDictionary[int, SessionAnswers] = WeakValueDictionary()
         self._dialled: Sequence[Connection] = ()
+        self._fetched: set[str] = set()
+        self._calls = Calls()
         self._port = host.serve(LIBRARY, self._backend)
 
     def _backend(self, number: int) -> ServerCore:
-        answers = SessionAnswers(number, self._unclaimed, lambda: self._dialled)
+        answers = SessionAnswers(LIBRARY, number, self._unclaimed, lambda: self._dialled, self._fetched)
         self._answers[number] = answers
         return Backend(number, answers, self._cancel)
 
@@ -43,14 +47,19 @@ class Stub:
     def _unclaimed(self) -> Claim:
         return Claim(*self._host.current())
 
-    def attempt(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Connection parameters for the stub; called in the app's context."""
+    def attempts(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Connection parameters for the stub, or for as many servers as the recorded app has tried in vain; called in
+        the app's context."""
         from psycopg import pq
 
-        source, _ = self._host.current()
+        source, asked = self._host.current()
+        database = parameters.get("dbname")
+        failures = self._calls.failures(source, asked, None if database is None else str(database))
+        if failures:
+            return fail_next(failures)
         self._dialled = _by_database(source.connections(LIBRARY), parameters.get("dbname"))
         known = {default.keyword.decode() for default in pq.Conninfo.get_defaults()}
-        return redirected(parameters, self._port(), known, _recorded(self._dialled))
+        return [redirected(parameters, self._port(), known, _recorded(self._dialled))]
 
     def claim(self, pgconn: PGconn) -> None:
         """The connection works for the session of the calling context from now on."""
@@ -58,6 +67,19 @@ class Stub:
         if answers is not None:
             source, asked = self._host.current()
             answers.claim = Claim(source, asked, pgconn.db.decode("utf-8", "surrogateescape"))
+
+    def cancel(self, pgconn: PGconn) -> None:
+        """The app cancels what the connection does. PQcancel would wait, without letting another thread of Python run,
+        for a stub that is one."""
+        self._cancel(pgconn.backend_pid)
+
+    def await_notifications(self, pgconn: PGconn) -> None:
+        """The app waits for notifications: Flush tells the stub, since nothing else leaves."""
+        answers = self._answers.get(pgconn.backend_pid)
+        if answers is not None:
+            answers.is_awaiting = True
+            pgconn.send_flush_request()
+            pgconn.flush()
 
 
 class PsycopgReplaying:
@@ -71,7 +93,7 @@ class PsycopgReplaying:
         if self._patches:
             return
         import psycopg
-        from psycopg import connection, connection_async
+        from psycopg import connection, connection_async, generators
 
         require(
             [
@@ -79,14 +101,23 @@ class PsycopgReplaying:
                 (connection_async, "conninfo_attempts_async"),
                 (psycopg.Connection, "wait"),
                 (psycopg.AsyncConnection, "wait"),
+                (generators, "connect"),
+                (base(psycopg.Connection, "BaseConnection"), "cancel"),
+                (connection, "notifies"),
+                (connection_async, "notifies"),
             ],
             LOST,
         )
         stub = Stub(host)
-        self._patches.put(connection, "conninfo_attempts", lambda parameters: [stub.attempt(parameters)])
+        self._patches.put(connection, "conninfo_attempts", stub.attempts)
         self._patches.put(connection_async, "conninfo_attempts_async", _attempts_async(stub))
         for owner in (psycopg.Connection, psycopg.AsyncConnection):
             self._patches.put(owner, "wait", _claiming(stub, vars(owner)["wait"]))
+        owner = base(psycopg.Connection, "BaseConnection")
+        self._patches.put(owner, "cancel", _cancelling(stub))
+        self._patches.put(generators, "connect", refusing(vars(generators)["connect"]))
+        for module in (connection, connection_async):
+            self._patches.put(module, "notifies", _announcing(stub, vars(module)["notifies"]))
         self._hide_services()
 
     def _hide_services(self) -> None:
@@ -99,7 +130,7 @@ class PsycopgReplaying:
         self._variables = {}
 
     def question(self, exchange: Exchange) -> Question:
-        return question_of(exchange)
+        return question_of_connect(exchange) if exchange.type == CONNECT else question_of(exchange)
 
 
 REPLAYING: Final = PsycopgReplaying()
@@ -107,7 +138,7 @@ REPLAYING: Final = PsycopgReplaying()
 
 def _attempts_async(stub: Stub) -> Callable[[Mapping[str, Any]], Any]:
     async def attempts(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [stub.attempt(parameters)]
+        return stub.attempts(parameters)
 
     return attempts
 
@@ -120,6 +151,26 @@ def _claiming(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, *args, **kwargs)
 
     return wait
+
+
+def _cancelling(stub: Stub) -> Callable[[Any], None]:
+    def cancel(self: Any) -> None:
+        """Cancel the current operation on the connection."""
+        may_cancel = getattr(self, "_should_cancel", None)  # since 3.2
+        if may_cancel is None or may_cancel():
+            stub.cancel(self.pgconn)
+
+    return cancel
+
+
+def _announcing(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Of the generator that waits for notifications."""
+
+    def notifies(pgconn: PGconn) -> Generator[Any, Any, Any]:
+        stub.await_notifications(pgconn)
+        return (yield from original(pgconn))
+
+    return notifies
 
 
 def _by_database(connections: Sequence[Connection], database: object) -> list[Connection]:

@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
+from timetracer_otel.drivers.postgres import numbers, operations
+
 if TYPE_CHECKING:
     from psycopg._pipeline_base import BasePipeline
+    from psycopg.pq import PGnotify
     from psycopg.pq.abc import PGconn, PGresult
 
     from timetracer_otel.capture.table import Captured, Tape
+    from timetracer_otel.drivers.psycopg.flows import Flow
 
 LIBRARY: Final = "psycopg"
+QUERY: Final = operations.QUERY
+COMMAND: Final = operations.COMMAND
+DESCRIBE: Final = operations.DESCRIBE
+NOTIFY: Final = operations.NOTIFY
+WAIT: Final = operations.WAIT
+COPY_IN: Final = operations.COPY_IN
+COPY_OUT: Final = operations.COPY_OUT
 IDLE: Final = 0
 ACTIVE: Final = 1
-"""PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR."""
+GONE: Final = 4
+"""PGTransactionStatusType of libpq; 2 is INTRANS, 3 INERROR; 4 (UNKNOWN) is that of a broken connection."""
 COMMAND_OK: Final = 1
 FATAL_ERROR: Final = 7
 COMPLETED: Final = frozenset({1, 2})  # COMMAND_OK, TUPLES_OK
-COPYING: Final = frozenset({3, 4, 8})  # COPY_OUT, COPY_IN, COPY_BOTH
+COPYING: Final = {3: COPY_OUT, 4: COPY_IN}
 STREAMING: Final = frozenset({9, 12})  # SINGLE_TUPLE, TUPLES_CHUNK
 PIPELINE_ABORTED: Final = 11
 """ExecStatusType of libpq."""
 DIAGNOSTIC_FIELDS: Final = b"SVCMDHPpqWstcdnFLR"
 """What errors and notices may hold. Source: PostgreSQL protocol 3.0, "Error and Notice Message Fields"."""
+CURSORS_MAX: Final = 256
+"""Names that one connection remembers."""
+_CURSOR_WORDS: Final = frozenset({b"DECLA", b"FETCH", b"MOVE ", b"CLOSE"})
+_CURSOR: Final = re.compile(
+    rb"""(?is)DECLARE\s+(?P<declared>"(?:[^"]|"")*"|\w+)|(?:FETCH|MOVE|CLOSE)\b.*?(?P<last>"(?:[^"]|"")*"|\w+)[\s;]*\Z"""
+)
+_PAGE: Final = re.compile(rb"(?i)FETCH\s+(?:FORWARD\s+|NEXT\s+)?(?:(?:\d+|ALL)\s+)?(?:FROM|IN)\s")
+"""FETCH that goes on where the one before has ended."""
 
 
 class Sent:
     """A request as it was handed to libpq. Not a dataclass: one is made per statement, on the hot path."""
 
     __slots__ = (
+        "cursor",
         "database",
+        "failed",
+        "flow",
         "formats",
-        "is_command",
+        "op",
         "parameters",
         "prepared",
         "result_format",
@@ -51,23 +75,28 @@ class Sent:
         types: Sequence[int] = (),
         formats: Sequence[int] = (),
         result_format: int = 0,
-        is_command: bool = False,
+        op: str = QUERY,
         prepared: bytes | None = None,
     ) -> None:
         self.target, self.database = tracked.target, tracked.database
         self.statement = statement
         self.parameters, self.types, self.formats = parameters, types, formats
         self.result_format = result_format
-        self.is_command = is_command
-        """Sent by the driver itself, such as BEGIN."""
+        self.op = op
         self.prepared = prepared
         """Name of the prepared statement that it runs."""
+        self.cursor: tuple[int, int] | None = None
+        """The cursor of SQL that it is about, and how often that was moved before."""
+        self.flow: Flow | None = None
+        """What COPY FROM STDIN sends."""
+        self.failed: bytes | None = None
+        """Why the app gave that up."""
 
 
 class Received:
     """The answer: PGresults as libpq gave them, or the text of what the driver raised because none came."""
 
-    __slots__ = ("error", "notices", "results", "status")
+    __slots__ = ("error", "flow", "notices", "notifications", "results", "status")
 
     def __init__(
         self,
@@ -75,8 +104,51 @@ class Received:
         status: int,
         notices: Sequence[Mapping[str, bytes]] = (),
         error: str | None = None,
+        flow: Flow | None = None,
+        notifications: Sequence[PGnotify] = (),
     ) -> None:
         self.results, self.status, self.notices, self.error = results, status, notices, error
+        self.notifications = notifications
+        self.flow = flow
+        """What COPY TO STDOUT or `stream()` gave before `results`."""
+
+
+class Cursors:
+    """The cursors of one connection by their names: the number of each, which is its own in the process, and how often
+    it was moved."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int]] = {}
+
+    def of(self, statement: bytes) -> tuple[int, int] | None:
+        """The cursor that `statement` is about, if it is about one; DECLARE makes it, MOVE moves it."""
+        if statement[:5].upper() not in _CURSOR_WORDS:
+            return None
+        found = _CURSOR.match(statement)
+        if found is None:
+            return None
+        name = _unquoted(found["declared"] or found["last"])
+        if found["declared"] is not None:
+            return self._declare(name)
+        known = self._known.get(name)
+        if known is not None and _PAGE.match(statement) is None:
+            self._known[name] = (known[0], known[1] + 1)
+        return known
+
+    def _declare(self, name: bytes) -> tuple[int, int]:
+        known = self._known[name] = (next(_cursors), 0)
+        if len(self._known) > CURSORS_MAX:
+            del self._known[next(iter(self._known))]
+        return known
+
+    def named(self, name: bytes) -> tuple[int, int] | None:
+        return self._known.get(name)
+
+
+def _unquoted(name: bytes) -> bytes:
+    return name[1:-1].replace(b'""', b'"') if name.startswith(b'"') else name.lower()
 
 
 class Tracked:
@@ -86,10 +158,14 @@ class Tracked:
         "__weakref__",
         "_begun",
         "_pending",
+        "cursors",
         "database",
+        "flow",
         "in_transaction",
+        "is_listening",
         "is_preparing",
         "notices",
+        "notifications",
         "number",
         "tape",
         "target",
@@ -102,11 +178,18 @@ class Tracked:
         """The tape that knows of this connection."""
         self._pending: Captured | None = None
         self._begun: Captured | None = None
+        self.flow: Flow | None = None
+        """The request whose data passes piece by piece, once that has begun; then it is not pending."""
         self.is_preparing = False
         """The next answer is that of Parse, not of the request."""
         self.notices: list[Mapping[str, bytes]] = []
+        self.is_listening = False
+        """The app waits for notifications: those that come are the answer."""
+        self.notifications: list[PGnotify] = []
+        """That came during the request under way."""
         self.transaction = 0
         self.in_transaction = False
+        self.cursors = Cursors()
 
     def __del__(self) -> None:
         busy.discard(self.number)
@@ -145,7 +228,7 @@ class Tracked:
         if status != ACTIVE:
             self.in_transaction = self.in_transaction and status != IDLE
             if not self.in_transaction and (status != IDLE or begins(statement)):
-                self.transaction, self.in_transaction = next(_transactions), True
+                self.transaction, self.in_transaction = next(numbers.transactions), True
         return self.transaction if self.in_transaction else None
 
 
@@ -164,9 +247,7 @@ pipelines: WeakKeyDictionary[BasePipeline, Pipelined] = WeakKeyDictionary()
 busy: Final[set[int]] = set()
 """Numbers of the connections with a request of ours under way. While there is none, a statement that nobody records
 needs no look at what is known of its connection."""
-numbers = itertools.count(1)
-"""Connections of this process."""
-_transactions = itertools.count(1)  # one count for all connections: replay finds a transaction by its number alone
+_cursors = itertools.count(1)
 
 
 def begins(statement: bytes) -> bool:

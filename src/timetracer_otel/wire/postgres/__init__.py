@@ -9,5 +9,7 @@ rendering    recorded tables as DataRows             description  what Describe 
 types        text form <-> binary form, by OID       values       parameters as comparable keys
 tokens       SQL as tokens                           statements   SQL normalised, its verb, its parts
 transaction  I, T, E and what moves them             secrets      which values of SQL are secret by name
+responses    server messages as values                packed       tables whose rows are one piece of bytes
+cursors      DECLARE, FETCH, MOVE, CLOSE             copying      COPY: its rows, and its data under way
 settings     ParameterStatus, SET and RESET          state        what a connection remembers
 """

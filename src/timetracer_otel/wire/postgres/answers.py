@@ -24,12 +24,35 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyFormats:
+    """Of COPY: 0 text, 1 binary; over all and per column."""
+
+    overall: int
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a client sent to COPY FROM STDIN. `data` is None where it was more than is kept."""
+
+    data: bytes | None
+    size: int
+    is_binary: bool
+    failed: str | None = None
+    """Why the client gave it up (CopyFail)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """What the client wants to run. A simple query may hold several statements; it has no parameters."""
 
     sql: str
     parameters: tuple[Parameter, ...] = ()
     is_simple: bool = False
+    portal: str | None = None
+    """Set for Describe of a portal that SQL has made (DECLARE): its name. `sql` is then what people call that."""
+    copied: Copied | None = None
+    """Set for COPY FROM STDIN, once all its data has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +79,15 @@ Reply: TypeAlias = "Answer | Miss | Synthesise"
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """What NOTIFY sends to those who LISTEN; `pid` is the sender's."""
+
+    pid: int
+    channel: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class Startup:
     """`parameters`: ParameterStatus of the recorded server, empty if none was recorded."""
 
@@ -77,6 +109,14 @@ class Answers(Protocol):
 
     def shapes(self, sql: str) -> Sequence[Answer]:
         """Every recorded exchange of this statement, used or not: for column and parameter types. Takes none."""
+
+    def copy_in(self, sql: str) -> CopyFormats | None:
+        """What the recorded server asked for when `sql` was COPY FROM STDIN; None if it never was. Takes nothing: which
+        exchange answers is known only when the data has come."""
+
+    def notifications(self) -> Sequence[Notification] | None:
+        """Those that are due on a connection whose client waits for nothing else, when it says Flush; None where it
+        would wait for ever, since no such wait was recorded: the connection is then closed."""
 
     def refused(self, statement: Statement, problem: str, is_gap: bool = True) -> str:
         """Puts into the report that the recorded answer cannot be given in the form asked for, or that the statement is

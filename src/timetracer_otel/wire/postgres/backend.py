@@ -6,24 +6,29 @@ extended protocol everything up to Sync is passed over. Source: PostgreSQL proto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from timetracer_otel.errors import Unconvertible
+from timetracer_otel.errors import DamagedCassette, Unconvertible
 from timetracer_otel.wire.postgres import messages
-from timetracer_otel.wire.postgres.answers import Answers, Statement
+from timetracer_otel.wire.postgres.answers import Answers, CopyFormats, Statement
+from timetracer_otel.wire.postgres.copying import CopyIn
 from timetracer_otel.wire.postgres.extended import ExtendedProtocol, Step
 from timetracer_otel.wire.postgres.outcomes import Outcome, Outcomes
 from timetracer_otel.wire.postgres.reader import FrontendReader
-from timetracer_otel.wire.postgres.recorded import TEXT, Result
+from timetracer_otel.wire.postgres.recorded import TEXT, CopyOut, Result
 from timetracer_otel.wire.postgres.rendering import rows
 from timetracer_otel.wire.postgres.requests import (
     Bind,
     CancelRequest,
     Close,
+    CopyData,
+    CopyDone,
+    CopyFail,
     Describe,
     EncryptionRequest,
     Execute,
+    Flush,
     FunctionCall,
     Parse,
     Query,
@@ -33,7 +38,7 @@ from timetracer_otel.wire.postgres.requests import (
     Terminate,
 )
 from timetracer_otel.wire.postgres.settings import handshake
-from timetracer_otel.wire.postgres.state import ConnectionState
+from timetracer_otel.wire.postgres.state import ConnectionState, told_of
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.tokens import Token
 from timetracer_otel.wire.postgres.transaction import Transaction
@@ -50,6 +55,7 @@ class Backend:
         self._reader = FrontendReader()
         self._is_closing = False
         self._is_skipping = False
+        self._copy: CopyIn | None = None
         self._begin({})
         self._handlers: Mapping[type, Callable[[Any], bytes]] = {
             EncryptionRequest: lambda _: messages.REFUSE_ENCRYPTION,
@@ -58,6 +64,10 @@ class Backend:
             Terminate: self._close,
             Query: self._query,
             Sync: self._sync,
+            Flush: self._flush,
+            CopyData: self._copied,
+            CopyDone: lambda _: self._end_copy(),
+            CopyFail: lambda request: self._end_copy(request.reason),
             FunctionCall: self._function_call,
             Parse: lambda request: self._step(self._extended.parse(request)),
             Bind: lambda request: self._step(self._extended.bind(request)),
@@ -88,7 +98,7 @@ class Backend:
     def _handle(self, request: Request) -> bytes:
         if self._is_skipping and not isinstance(request, (Sync, Terminate)):
             return b""
-        handler = self._handlers.get(type(request))  # Flush: all is sent at once anyway; COPY data outside of COPY
+        handler = self._handlers.get(type(request))
         return b"" if handler is None else handler(request)
 
     # -- start and end
@@ -122,9 +132,33 @@ class Backend:
 
     def _query(self, request: Query) -> bytes:
         self._extended.forget_unnamed()
-        outcome = self._outcomes.of(Statement(request.sql, is_simple=True))
-        statements = parts(request.sql)
+        formats = self._copy_formats(request.sql)
+        if formats is not None:
+            self._copy = CopyIn(request.sql, formats)
+            return messages.copy_in_response(formats.overall, formats.columns)
+        return self._run(Statement(request.sql, is_simple=True))
+
+    def _copy_formats(self, sql: str) -> CopyFormats | None:
+        try:
+            return self._answers.copy_in(sql)
+        except DamagedCassette:  # said when the exchange is taken
+            return None
+
+    def _copied(self, request: CopyData) -> bytes:
+        if self._copy is not None:
+            self._copy.add(request.data)
+        return b""
+
+    def _end_copy(self, failed: str | None = None) -> bytes:
+        copy, self._copy = self._copy, None
+        return b"" if copy is None else self._run(copy.statement(failed))
+
+    def _run(self, statement: Statement) -> bytes:
+        outcome = self._outcomes.of(statement)
+        statements = parts(statement.sql)
         sent = [messages.notice_response(notice) for notice in outcome.answer.notices]
+        if outcome.answer.copy is not None:
+            sent += _copy_out(outcome.answer.copy, is_whole=outcome.error is None and not outcome.answer.is_lost)
         for at, result in enumerate(outcome.answer.results):
             try:
                 sent.append(self._result(result))
@@ -134,7 +168,9 @@ class Backend:
             if result.tag is not None:
                 self._state.completed(_nth(statements, at))
                 self._extended.forget(_nth(statements, at))
-        if outcome.error is not None:
+        if outcome.answer.is_lost:
+            self._is_closing = True
+        elif outcome.error is not None:
             sent.append(self._failed(outcome, _nth(statements, len(outcome.answer.results))))
         return b"".join(sent) + self._ready()
 
@@ -156,13 +192,22 @@ class Backend:
 
     def _step(self, step: Step) -> bytes:
         if step.failed is None:
+            self._is_closing = step.is_lost
             return step.sent
         self._is_skipping = True
         return step.sent + self._failed(step.failed, _nth(parts(step.failed.statement.sql), 0))
 
     def _sync(self, _: Sync) -> bytes:
+        if self._copy is not None:  # "the backend ignores Flush and Sync in COPY"
+            return b""
         self._is_skipping = False
         return self._ready()
+
+    def _flush(self, _: Flush) -> bytes:
+        """All is sent at once anyway. In replay a client that waits for notifications says so with it."""
+        due = self._answers.notifications() if self._copy is None else ()
+        self._is_closing = due is None
+        return b"".join(map(told_of, due or ()))
 
     # -- both
 
@@ -178,6 +223,13 @@ class Backend:
         if self._state.transaction.status == "I":
             self._extended.forget_portals()
         return self._state.ready()
+
+
+def _copy_out(copy: CopyOut, is_whole: bool) -> Iterator[bytes]:
+    yield messages.copy_out_response(copy.formats.overall, copy.formats.columns)
+    yield from map(messages.copy_data, copy.pieces)
+    if is_whole:
+        yield messages.COPY_DONE
 
 
 def _nth(statements: Sequence[Sequence[Token]], at: int) -> Sequence[Token]:

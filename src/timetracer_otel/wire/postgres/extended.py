@@ -44,6 +44,11 @@ class _Portal:
         results = self.outcome.answer.results
         return results[0].table if results else None
 
+    @property
+    def has_more(self) -> bool:
+        """The server had more rows than were read of it."""
+        return any(result.has_more for result in self.outcome.answer.results)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -51,6 +56,8 @@ class Step:
 
     sent: bytes = b""
     failed: Outcome | None = None
+    is_lost: bool = False
+    """The connection breaks after what was sent."""
 
 
 class ExtendedProtocol:
@@ -77,7 +84,7 @@ class ExtendedProtocol:
             statement = Statement(prepared.sql, self._parameters(prepared, request))
         except DamagedCassette as error:
             return Step(failed=self._outcomes.refusal(Statement(prepared.sql), str(error)))
-        outcome = self._checked(self._outcomes.of(statement), request)
+        outcome = self._checked(self._outcomes.of(statement), prepared, request)
         if not outcome.is_recorded:
             return Step(failed=outcome)
         portal = _Portal(outcome, ())
@@ -127,20 +134,25 @@ class ExtendedProtocol:
         declared = prepared.declared
         if prepared.described is not None:  # the client sends binary values by what Describe told it
             declared = prepared.described.parameter_oids
-        elif BINARY in request.formats and not all(declared[: len(request.values)]):
+        elif BINARY in request.formats and not (all(declared) and len(declared) >= len(request.values)):
             declared = self._description(prepared).parameter_oids
         padded = declared + (0,) * len(request.values)
         return tuple(Parameter(*each) for each in zip(padded, request.formats, request.values, strict=False))
 
-    def _checked(self, outcome: Outcome, request: Bind) -> Outcome:
-        """Refuses what the extended protocol cannot carry."""
+    def _checked(self, outcome: Outcome, prepared: _Prepared, request: Bind) -> Outcome:
+        """Refuses what the extended protocol cannot carry, or not to a client that was told of other columns."""
         results = outcome.answer.results
+        if outcome.answer.copy is not None:
+            return self._outcomes.refusal(outcome.statement, "COPY is replayed where it is asked for by a simple query")
         if len(results) > 1:
             return self._outcomes.refusal(outcome.statement, "several results are recorded, a portal gives one")
         table = results[0].table if results else None
         if table is not None and len(request.result_formats) not in (0, 1, len(table.columns)):
             reason = f"{len(table.columns)} columns are recorded, the client expects {len(request.result_formats)}"
             return self._outcomes.refusal(outcome.statement, reason)
+        told = prepared.described.columns if prepared.described is not None else None
+        if table is not None and told is not None and [one.oid for one in told] != [one.oid for one in table.columns]:
+            return self._outcomes.refusal(outcome.statement, "other columns are recorded than when it was prepared")
         return outcome
 
     def _description(self, prepared: _Prepared) -> Description:
@@ -182,11 +194,21 @@ class ExtendedProtocol:
     def _describe_portal(self, name: str) -> Step:
         portal = self._portals.get(name)
         if portal is None:
-            statement = Statement(f'DECLARE "{name}"')
-            return Step(failed=self._outcomes.refusal(statement, "cursors of SQL are not replayed by this release"))
+            return self._describe_cursor(name)
         if portal.table is None:
             return Step(messages.NO_DATA)
         return Step(messages.row_description(portal.table.columns, portal.formats))
+
+    def _describe_cursor(self, name: str) -> Step:
+        """A cursor of SQL is a portal that Bind did not make."""
+        outcome = self._outcomes.of(Statement(f'DESCRIBE "{name}"', portal=name))
+        if outcome.error is not None:
+            return Step(failed=outcome)
+        results = outcome.answer.results
+        table = results[0].table if results else None
+        if table is None:
+            return Step(messages.NO_DATA)
+        return Step(messages.row_description(table.columns, table.formats))
 
     def _run(self, portal: _Portal, max_rows: int) -> Step:
         notices = b""
@@ -199,11 +221,15 @@ class ExtendedProtocol:
         sent = notices + b"".join(page)
         if is_page:
             return Step(sent + messages.PORTAL_SUSPENDED)
+        if portal.has_more:
+            raise Unconvertible("more rows are asked for than were read when it was recorded")
         portal.is_done = True
         return self._finish(portal, sent, len(page))
 
     def _finish(self, portal: _Portal, sent: bytes, count: int) -> Step:
         outcome = portal.outcome
+        if outcome.answer.is_lost:
+            return Step(sent, is_lost=True)
         if outcome.error is not None:
             return Step(sent, failed=outcome)
         (statement, *_) = parts(outcome.statement.sql) or ((),)

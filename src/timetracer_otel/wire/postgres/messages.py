@@ -24,6 +24,7 @@ BIND_COMPLETE: Final = b"2\0\0\0\x04"
 CLOSE_COMPLETE: Final = b"3\0\0\0\x04"
 NO_DATA: Final = b"n\0\0\0\x04"
 EMPTY_QUERY: Final = b"I\0\0\0\x04"
+COPY_DONE: Final = b"c\0\0\0\x04"
 PORTAL_SUSPENDED: Final = b"s\0\0\0\x04"
 REFUSE_ENCRYPTION: Final = b"N"
 """The one untagged byte that answers SSLRequest and GSSENCRequest."""
@@ -67,6 +68,26 @@ def negotiate_protocol_version(unknown_options: Sequence[str]) -> bytes:
 
 def ready_for_query(status: str) -> bytes:
     return message(b"Z", status.encode())
+
+
+def notification_response(pid: int, channel: str, payload: str) -> bytes:
+    return message(b"A", struct.pack("!i", pid) + text(channel) + text(payload))
+
+
+def copy_in_response(overall: int, columns: Sequence[int]) -> bytes:
+    return message(b"G", _copy_formats(overall, columns))
+
+
+def copy_out_response(overall: int, columns: Sequence[int]) -> bytes:
+    return message(b"H", _copy_formats(overall, columns))
+
+
+def _copy_formats(overall: int, columns: Sequence[int]) -> bytes:
+    return struct.pack(f"!BH{len(columns)}H", overall, len(columns), *columns)
+
+
+def copy_data(data: bytes) -> bytes:
+    return message(b"d", data)
 
 
 def command_complete(tag: str) -> bytes:

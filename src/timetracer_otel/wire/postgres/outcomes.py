@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from timetracer_otel.errors import DamagedCassette
@@ -12,7 +12,6 @@ from timetracer_otel.wire.postgres.recorded import Recorded, Result, recorded
 from timetracer_otel.wire.postgres.state import ConnectionState
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping, synthesise
-from timetracer_otel.wire.postgres.tokens import Token
 from timetracer_otel.wire.postgres.transaction import END_A_FAILED_ONE, Move, command
 
 MISS_SQLSTATE = "XX000"
@@ -52,13 +51,16 @@ class Outcomes:
         return _failure(statement, REFUSED_SQLSTATE, self._answers.refused(statement, reason))
 
     def _recorded(self, statement: Statement, answer: Answer) -> Outcome:
-        if any(_is_copy_stream(part) for part in parts(statement.sql)):
-            return self.refusal(statement, "COPY FROM STDIN and COPY TO STDOUT are not replayed by this release")
         try:
             outcome = Outcome(statement, recorded(answer.result))
         except DamagedCassette as error:
             return self.refusal(statement, str(error))
-        return self._aborted(outcome) if self._cannot_have_run(outcome) else outcome
+        if outcome.error is None and _lacks_its_data(statement, outcome.answer):
+            return self.refusal(statement, "the data of COPY was not recorded")
+        if self._cannot_have_run(outcome):
+            return self._aborted(outcome)
+        self._state.notified(outcome.answer.notifications)
+        return outcome
 
     def _cannot_have_run(self, outcome: Outcome) -> bool:
         """True for a recorded success in a transaction that has failed here: no server gives it."""
@@ -93,6 +95,8 @@ def _failure(statement: Statement, sqlstate: str, text: str) -> Outcome:
     return Outcome(statement, Recorded((), problem(sqlstate, text), ()), is_recorded=False)
 
 
-def _is_copy_stream(statement: Sequence[Token]) -> bool:
-    words = [token.upper for token in statement]
-    return words[:1] == ["COPY"] and ("STDIN" in words or "STDOUT" in words)
+def _lacks_its_data(statement: Statement, answer: Recorded) -> bool:
+    """COPY among other statements, or recorded before COPY was."""
+    words = [[token.upper for token in part] for part in parts(statement.sql)]
+    is_copy = any(part[:1] == ["COPY"] and ("STDIN" in part or "STDOUT" in part) for part in words)
+    return is_copy and answer.copy is None and statement.copied is None and not answer.is_lost

@@ -7,13 +7,15 @@ from typing import Any, cast
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.errors import Unconvertible
+from timetracer_otel.wire.postgres.packed import all_unpacked
 from timetracer_otel.wire.postgres.recorded import TEXT, recorded
 from timetracer_otel.wire.postgres.types import to_binary, to_text
 
 
 def to_readable(result: Payload) -> Payload:
     """`rows` row by row in place of `values` column by column; idempotent. Raises DamagedCassette."""
-    return _each_table(result, "values", _readable_table)
+    recorded(result)  # of the right shape, or DamagedCassette
+    return _each_table(all_unpacked(result), "values", _readable_table)
 
 
 def to_wire(result: Payload) -> Payload:

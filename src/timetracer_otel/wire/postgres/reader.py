@@ -20,9 +20,10 @@ MESSAGE_MAX_BYTES: Final = 256 * MIB
 class FrontendReader:
     """Holds at most one unfinished message of `max_bytes`."""
 
-    def __init__(self, max_bytes: int = MESSAGE_MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MESSAGE_MAX_BYTES, is_started: bool = False) -> None:
+        """`is_started`: the start-up packet has gone before."""
         self._buffer, self._max_bytes = bytearray(), max_bytes
-        self._is_started = False
+        self._is_started = is_started
 
     def receive(self, data: bytes) -> Iterator[Request]:
         """Every client message that `data` completes, parsed when it is asked for; the rest waits for the next call.

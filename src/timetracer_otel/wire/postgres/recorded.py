@@ -1,6 +1,7 @@
 """A recorded exchange (`docs/cassette-format.md`, "db.query") as values that the backend and the comparison work with.
 
-Its result stands in wire form (columns of bytes, of str where the format is text) or in readable form (rows of text).
+Its result stands in wire form (columns of bytes, of str where the format is text, or all rows packed in one) or in
+readable form (rows of text).
 A cassette may be a stranger's: what has not the shape that it should have raises DamagedCassette, nothing else.
 """
 
@@ -12,15 +13,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload
-from timetracer_otel.errors import DamagedCassette
-from timetracer_otel.wire.postgres.answers import Parameter
-from timetracer_otel.wire.postgres.messages import Column, command_complete, error_response, row_description
+from timetracer_otel.errors import DamagedCassette, WireError
+from timetracer_otel.wire.postgres.answers import Copied, CopyFormats, Notification, Parameter
+from timetracer_otel.wire.postgres.messages import (
+    Column,
+    command_complete,
+    copy_in_response,
+    error_response,
+    notification_response,
+    row_description,
+)
+from timetracer_otel.wire.postgres.packed import unpacked
 
 TEXT, BINARY = 0, 1
 
 EMPTY_ROWS_MAX: Final = 1 << 20
 """Rows without columns are a mere number in the cassette, and memory here."""
-MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error)
+MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error, WireError)
 """What reading a payload raises that has not the shape of an exchange."""
 
 
@@ -41,6 +50,16 @@ class Result:
 
     table: Table | None
     tag: str | None
+    has_more: bool = False
+    """Of a cursor that was not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOut:
+    """What COPY TO STDOUT gave, in the pieces in which the server sent it."""
+
+    formats: CopyFormats
+    pieces: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +69,10 @@ class Recorded:
     results: tuple[Result, ...]
     error: Mapping[str, str] | None
     notices: tuple[Mapping[str, str], ...]
+    copy: CopyOut | None = None
+    notifications: tuple[Notification, ...] = ()
+    is_lost: bool = False
+    """Then the connection broke."""
 
 
 def recorded(payload: Payload) -> Recorded:
@@ -61,6 +84,9 @@ def recorded(payload: Payload) -> Recorded:
             results=tuple(_result(result) for result in data.get("results") or ()),
             error=_fields(error) if error else None,
             notices=tuple(_fields(notice) for notice in data.get("notices") or ()),
+            copy=_copy_out(data["copy"]) if data.get("copy") else None,
+            notifications=tuple(_notification(each) for each in data.get("notifications") or ()),
+            is_lost="lost" in data,
         )
     except MALFORMED_PAYLOAD as error:
         raise DamagedCassette("result of a db.query", f"{type(error).__name__}: {error}") from None
@@ -83,6 +109,39 @@ def parameters(payload: Payload) -> tuple[Parameter, ...]:
         raise DamagedCassette("request of a db.query", f"{type(error).__name__}: {error}") from None
 
 
+def copied(payload: Payload) -> tuple[CopyFormats, Copied] | None:
+    """Of the request of an exchange: what COPY FROM STDIN was given, None for anything else. Raises DamagedCassette."""
+    try:
+        data: Mapping[str, Any] = payload
+        copy = data.get("copy")
+        if copy is None:
+            return None
+        formats, failed = _copy_formats(copy), copy.get("failed")
+        sent = None if copy.get("data") is None else b"".join(octets(piece) for piece in copy["data"])
+        size, failed = len(sent or b""), None if failed is None else str(failed)
+        return formats, Copied(sent, size, bool(formats.overall), failed)
+    except MALFORMED_PAYLOAD as error:
+        raise DamagedCassette("request of a db.query", f"{type(error).__name__}: {error}") from None
+
+
+def _notification(data: Mapping[str, Any]) -> Notification:
+    found = Notification(int(data["pid"]), str(data["channel"]), str(data["payload"]))
+    notification_response(found.pid, found.channel, found.payload)  # raises for what cannot be sent
+    return found
+
+
+def _copy_out(data: Mapping[str, Any]) -> CopyOut:
+    return CopyOut(_copy_formats(data), tuple(octets(piece) for piece in data["data"]))
+
+
+def _copy_formats(data: Mapping[str, Any]) -> CopyFormats:
+    formats = CopyFormats(int(data["format"]), tuple(int(fmt) for fmt in data["formats"]))
+    if any(fmt not in (TEXT, BINARY) for fmt in (formats.overall, *formats.columns)):
+        raise ValueError("a format of COPY that is neither text nor binary")
+    copy_in_response(formats.overall, formats.columns)  # raises for what cannot be sent
+    return formats
+
+
 def _oid(value: Any) -> int:
     oid = int(value)
     if not 0 <= oid < 1 << 32:
@@ -103,7 +162,7 @@ def _result(data: Mapping[str, Any]) -> Result:
     tag = data.get("tag")
     if tag is not None:
         command_complete(tag)  # raises for what cannot be sent
-    return Result(_table(data) if "columns" in data else None, tag)
+    return Result(_table(unpacked(data)) if "columns" in data else None, tag, bool(data.get("more")))
 
 
 def _table(data: Mapping[str, Any]) -> Table:

@@ -94,8 +94,19 @@ class Terminate: ...
 
 
 @dataclass(frozen=True, slots=True)
-class CopyInput:
-    """CopyData, CopyDone or CopyFail: a server that is not in COPY passes over them."""
+class CopyData:
+    """This and the next two: a server that is not in COPY passes over them."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDone: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFail:
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,20 @@ class FunctionCall: ...
 
 Opening: TypeAlias = EncryptionRequest | CancelRequest | StartupMessage
 Request: TypeAlias = (
-    Opening | Query | Parse | Bind | Describe | Execute | Close | Flush | Sync | Terminate | CopyInput | FunctionCall
+    Opening
+    | Query
+    | Parse
+    | Bind
+    | Describe
+    | Execute
+    | Close
+    | Flush
+    | Sync
+    | Terminate
+    | FunctionCall
+    | CopyData
+    | CopyDone
+    | CopyFail
 )
 
 
@@ -219,11 +243,6 @@ def _target(body: _Body) -> tuple[Target, str]:
     return cast("Target", target.decode()), body.text()
 
 
-def _copy_input(body: _Body) -> Request:
-    body.rest()
-    return CopyInput()
-
-
 def _function_call(body: _Body) -> Request:
     body.rest()
     return FunctionCall()
@@ -239,8 +258,8 @@ _PARSERS: Final[dict[bytes, tuple[str, Callable[[_Body], Request]]]] = {
     b"H": ("Flush", lambda body: Flush()),
     b"S": ("Sync", lambda body: Sync()),
     b"X": ("Terminate", lambda body: Terminate()),
-    b"d": ("CopyData", _copy_input),
-    b"c": ("CopyDone", _copy_input),
-    b"f": ("CopyFail", _copy_input),
+    b"d": ("CopyData", lambda body: CopyData(body.rest())),
+    b"c": ("CopyDone", lambda body: CopyDone()),
+    b"f": ("CopyFail", lambda body: CopyFail(body.text())),
     b"F": ("FunctionCall", _function_call),
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from timetracer_otel.wire.postgres.messages import parameter_status, ready_for_query
+from timetracer_otel.wire.postgres.answers import Notification
+from timetracer_otel.wire.postgres.messages import notification_response, parameter_status, ready_for_query
 from timetracer_otel.wire.postgres.settings import SessionSettings
 from timetracer_otel.wire.postgres.tokens import Token
 from timetracer_otel.wire.postgres.transaction import Transaction, command
@@ -16,6 +17,7 @@ class ConnectionState:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.transaction = Transaction()
         self.settings = SessionSettings(settings)
+        self._notifications: list[Notification] = []
 
     def completed(self, statement: Sequence[Token]) -> None:
         """A statement, as its tokens without space, was carried out."""
@@ -33,7 +35,17 @@ class ConnectionState:
         if before.status == "T":
             self.settings.aborted(is_ended=self.transaction.status == "I")
 
+    def notified(self, notifications: Sequence[Notification]) -> None:
+        """These came with an answer; the server tells of them when it is ready again."""
+        self._notifications += notifications
+
     def ready(self) -> bytes:
-        """Changed settings, then ReadyForQuery."""
+        """Changed settings and notifications, then ReadyForQuery."""
         changed = self.settings.unreported()
-        return b"".join(parameter_status(*item) for item in changed.items()) + ready_for_query(self.transaction.status)
+        statuses = b"".join(parameter_status(*item) for item in changed.items())
+        told, self._notifications = b"".join(map(told_of, self._notifications)), []
+        return statuses + told + ready_for_query(self.transaction.status)
+
+
+def told_of(notification: Notification) -> bytes:
+    return notification_response(notification.pid, notification.channel, notification.payload)

@@ -1,4 +1,4 @@
-"""Secrets in an exchange of psycopg: by column and parameter names, inside JSON, and by pattern in text.
+"""Secrets in an exchange with PostgreSQL: by column and parameter names, inside JSON, and by pattern in text.
 
 What a statement's names decide is decided once per statement; values are looked at one by one only after one look at
 all of them together said that something may be there. A type that holds no marker gets a stand-in of its own type.
@@ -14,10 +14,12 @@ from typing import Any, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.psycopg.error_fields import mask_fields
-from timetracer_otel.drivers.psycopg.stand_ins import PLAIN, Cell, by_name, by_pattern, known_rule, octets
+from timetracer_otel.drivers.postgres.copy_masking import mask_copy
+from timetracer_otel.drivers.postgres.error_fields import mask_fields
+from timetracer_otel.drivers.postgres.stand_ins import JSON, PLAIN, Cell, by_name, by_pattern, known_rule, octets
 from timetracer_otel.drivers.statements import SHAPES_MAX, mask_statement, rules_of_parameters
 from timetracer_otel.redaction import Redactor
+from timetracer_otel.wire.postgres.packed import is_packed, unpacked
 
 Paths: TypeAlias = tuple[str, ...]
 RuleOf: TypeAlias = Callable[[str], "str | None"]
@@ -25,15 +27,29 @@ RuleOf: TypeAlias = Callable[[str], "str | None"]
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange without secrets, and the paths that hold a marker now; the same object when there is none."""
+    if "failures" in encoded.result:
+        return _of_connect(encoded, redactor)
     statement = str(encoded.request.get("statement", ""))
     masked, found = mask_statement(statement, redactor)
     request, request_paths, hidden = _parameters(encoded.request, statement, redactor)
+    request, copied_paths = _copy(request, "request", statement, redactor)
+    if "copy" in request:  # an error of COPY repeats what stands in its data
+        hidden = {**hidden, **{_text(secret): _text(marker) for secret, marker in redactor.known().items()}}
     result, result_paths = _result(encoded.result, {**found, **hidden}, redactor)
+    result, given_paths = _copy(result, "result", statement, redactor)
+    request_paths, result_paths = (*request_paths, *copied_paths), (*result_paths, *given_paths)
     if masked != statement:
         request = {**request, "statement": masked}
         request_paths = ("request.statement", *request_paths)
     paths = (*request_paths, *result_paths)
     return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
+
+
+def _of_connect(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
+    failures = cast("Sequence[Mapping[str, Value]]", encoded.result["failures"])
+    masked = [{**each, "text": redactor.text(str(each["text"]))} for each in failures]
+    paths = tuple(f"result.failures[{at}].text" for at, each in enumerate(failures) if masked[at] != each)
+    return (replace(encoded, result={"failures": masked}), paths) if paths else (encoded, ())
 
 
 # ---- parameters ------------------------------------------------------------------------------------------------------
@@ -69,6 +85,18 @@ def _with_places(rules: Mapping[int, str], count: int, redactor: Redactor) -> Ma
     return {**{index: rule for index, rule in found.items() if rule is not None}, **rules}
 
 
+def _copy(payload: Payload, path: str, sql: str, redactor: Redactor) -> tuple[Payload, Paths]:
+    copy = payload.get("copy")
+    if not isinstance(copy, Mapping):
+        return payload, ()
+    masked, paths = mask_copy(copy, sql, f"{path}.copy", redactor)
+    return ({**payload, "copy": masked} if paths else payload), paths
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
 # ---- results ---------------------------------------------------------------------------------------------------------
 
 
@@ -79,12 +107,23 @@ def _result(result: Payload, hidden: Mapping[str, str], redactor: Redactor) -> t
     masked = [_answer(answer, f"result.results[{at}]", redactor, paths) for at, answer in enumerate(answers)]
     if paths:
         changed["results"] = masked
+    if "notifications" in result:
+        told = cast("Sequence[Mapping[str, Any]]", result["notifications"])
+        cleaned_ones = [{**each, "payload": _payload(each["payload"], redactor)} for each in told]
+        if touched := [at for at, each in enumerate(told) if cleaned_ones[at] != each]:
+            changed["notifications"] = cleaned_ones
+            paths += [f"result.notifications[{at}].payload" for at in touched]
     for name, fields in _diagnostics(result):
         cleaned = mask_fields(fields, hidden, redactor)
         if cleaned != fields:
             paths.append(f"result.{name}")
             _put(changed, result, name, cleaned)
     return ({**result, **changed} if changed else result), tuple(paths)
+
+
+def _payload(payload: str, redactor: Redactor) -> Cell:
+    """Of a notification: often JSON, whose names count."""
+    return by_pattern(payload, JSON if payload.startswith(("{", "[")) else 0, 0, redactor)
 
 
 def _diagnostics(result: Payload) -> Iterable[tuple[str, Mapping[str, str]]]:
@@ -107,6 +146,8 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
     """One result in wire form (`values`, by column) or in readable form (`rows`, by row)."""
     if "columns" not in answer:
         return answer
+    if is_packed(answer):
+        return _packed(answer, path, redactor, paths)
     is_readable = "values" not in answer
     table: Any = list(zip(*cast(Any, answer["rows"]), strict=True)) if is_readable else answer["values"]
     columns = cast("Sequence[Mapping[str, Any]]", answer["columns"])
@@ -127,6 +168,18 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
         if is_readable
         else {**answer, "values": masked}
     )
+
+
+def _packed(answer: Payload, path: str, redactor: Redactor, paths: list[str]) -> Payload:
+    """Rows in one piece stay in one unless something in them may have to be masked."""
+    columns, data = cast("Sequence[Mapping[str, Any]]", answer["columns"]), cast("bytes", answer["data"])
+    names = tuple([column["name"] for column in columns])
+    is_clean = not any(_column_rules(names, redactor.rule_of)) and not redactor.has_places
+    if is_clean and not redactor.suspicious(data) and not any(secret in data for secret in redactor.known()):
+        return answer
+    found = len(paths)
+    masked = _answer(unpacked(answer), path, redactor, paths)
+    return masked if len(paths) > found else answer
 
 
 @lru_cache(maxsize=SHAPES_MAX)

@@ -9,7 +9,7 @@ import pytest
 from tests.drivers.psycopg.replaying import session
 from timetracer_otel.cassette.model import Connection, Exchange, Signature
 from timetracer_otel.drivers.base import Asked
-from timetracer_otel.drivers.psycopg.answers import Claim, SessionAnswers
+from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.wire.postgres.answers import Answer, Miss, Parameter, Reply, Statement, Synthesise
 from timetracer_otel.wire.postgres.transaction import Status, Transaction
@@ -27,7 +27,7 @@ class Stage:
         self.journal = MemoryJournal()
         exchanges = [replace(_exchange(*each), transaction=transaction) for each in enumerate(statements)]
         self._session = session("test", exchanges, self.journal, is_environment=is_environment)
-        self.answers = SessionAnswers(5, lambda: Claim(self._session, IN_POOL), lambda: ())
+        self.answers = SessionAnswers("psycopg", 5, lambda: Claim(self._session, IN_POOL), lambda: ())
         self.answers.claim = Claim(self._session, asked, "shop")
 
     def ask(self, sql: str, status: Status = "I", failed_by_miss: bool = False, values: Sequence[bytes] = ()) -> Reply:
@@ -173,7 +173,9 @@ def test_bytes_that_nobody_claimed_are_answered_outside_of_any_entry() -> None:
 
 def test_the_server_introduces_itself_as_the_recorded_one() -> None:
     known = Connection(1, "psycopg", "postgresql://app@db:5432/shop", {"parameters": {"TimeZone": "Asia/Tokyo"}})
-    answers = SessionAnswers(5, lambda: Claim(session("test", (), MemoryJournal()), IN_POOL), lambda: (known,))
+    answers = SessionAnswers(
+        "psycopg", 5, lambda: Claim(session("test", (), MemoryJournal()), IN_POOL), lambda: (known,)
+    )
     assert answers.startup().parameters == {"TimeZone": "Asia/Tokyo"}
-    nothing = SessionAnswers(5, lambda: Claim(session("test", (), MemoryJournal()), IN_POOL), lambda: ())
+    nothing = SessionAnswers("psycopg", 5, lambda: Claim(session("test", (), MemoryJournal()), IN_POOL), lambda: ())
     assert nothing.startup().parameters == {}

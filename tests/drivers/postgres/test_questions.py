@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from timetracer_otel.cassette.model import Exchange, Signature, Value
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.drivers.psycopg.questions import question, question_of
+from timetracer_otel.drivers.postgres.questions import question, question_of
 from timetracer_otel.replay.origin import Origins
 from timetracer_otel.wire.postgres.answers import Parameter
 
@@ -30,14 +30,14 @@ def test_how_a_statement_travelled_does_not_count() -> None:
 
 def test_what_is_asked_in_replay_is_what_was_recorded() -> None:
     recorded = exchange("select $1, $2", ["7", None], [20, 0], [0, 0])
-    asked = question("select $1, $2", (Parameter(20, 0, b"7"), Parameter(0, 0, None)), "shop", False)
+    asked = question("psycopg", "select $1, $2", (Parameter(20, 0, b"7"), Parameter(0, 0, None)), "shop", False)
     assert question_of(recorded) == asked
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1))
 def test_two_integers_are_the_same_only_if_they_are_equal_in_whatever_form(one: int, two: int) -> None:
-    binary = question("select $1", (Parameter(23, 1, struct.pack("!i", one)),), "shop")
-    text = question("select $1", (Parameter(20, 0, str(two).encode()),), "shop")
+    binary = question("psycopg", "select $1", (Parameter(23, 1, struct.pack("!i", one)),), "shop")
+    text = question("psycopg", "select $1", (Parameter(20, 0, str(two).encode()),), "shop")
     assert same(binary, text) == (one == two)
 
 
@@ -46,8 +46,8 @@ def test_two_integers_are_the_same_only_if_they_are_equal_in_whatever_form(one: 
     st.text(st.characters(exclude_categories=["Cs"])),
 )
 def test_texts_are_the_same_only_if_every_letter_is(one: str, two: str) -> None:
-    first = question("select $1", (Parameter(0, 0, one.encode()),), "shop")
-    second = question("select $1", (Parameter(25, 1, two.encode()),), "shop")
+    first = question("psycopg", "select $1", (Parameter(0, 0, one.encode()),), "shop")
+    second = question("psycopg", "select $1", (Parameter(25, 1, two.encode()),), "shop")
     assert same(first, second) == (one == two)
 
 
@@ -62,11 +62,11 @@ def test_texts_are_the_same_only_if_every_letter_is(one: str, two: str) -> None:
     ],
 )
 def test_statements_that_a_server_would_tell_apart_differ(one: str, two: str) -> None:
-    assert not same(question(one, (), "shop"), question(two, (), "shop"))
+    assert not same(question("psycopg", one, (), "shop"), question("psycopg", two, (), "shop"))
 
 
 def test_a_slot_says_what_people_and_proofs_need() -> None:
-    (slot,) = question("select $1", (Parameter(1184, 0, b"2024-01-01 00:00:00+00"),), "shop").slots
+    (slot,) = question("psycopg", "select $1", (Parameter(1184, 0, b"2024-01-01 00:00:00+00"),), "shop").slots
     assert slot.path == "parameters[0]"
     assert slot.shown == slot.text == "2024-01-01 00:00:00+00"
     assert slot.instant_ns == 1_704_067_200_000_000_000
@@ -87,15 +87,15 @@ MARKER = "[redacted:api_key#012345]"
 def test_a_statement_whose_literal_was_masked_is_found_again_by_the_literal_that_the_app_has(
     recorded: str, asked: str
 ) -> None:
-    was, now = question(recorded, (), "shop"), question(asked, (), "shop")
+    was, now = question("psycopg", recorded, (), "shop"), question("psycopg", asked, (), "shop")
     assert was.shape == now.shape
     (mapping,) = Origins((), (0, 0), lambda: (0, 0)).proves(was.slots, now.slots) or ()
     assert mapping.kind == "redacted"
-    assert question(f"{asked} -- x", (), "shop").shape != was.shape
+    assert question("psycopg", f"{asked} -- x", (), "shop").shape != was.shape
 
 
 def test_a_literal_beside_a_secret_name_is_compared_where_no_marker_stands() -> None:
-    one, two = (question(f"select 1 where token = '{value}'", (), "shop") for value in "ab")
+    one, two = (question("psycopg", f"select 1 where token = '{value}'", (), "shop") for value in "ab")
     assert not same(one, two)
     assert Origins((), (0, 0), lambda: (0, 0)).proves(one.slots, two.slots) is None
 

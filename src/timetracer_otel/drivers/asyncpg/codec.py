@@ -1,0 +1,246 @@
+"""Captured bytes -> an exchange, off the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.postgres.masking import mask
+from timetracer_otel.drivers.postgres.operations import COPY_IN, COPY_OUT, NOTIFY, PREPARE, QUERY
+from timetracer_otel.wire.postgres.copying import copy_rows
+from timetracer_otel.wire.postgres.messages import Column
+from timetracer_otel.wire.postgres.packed import PACKED, columns
+from timetracer_otel.wire.postgres.reader import FrontendReader
+from timetracer_otel.wire.postgres.requests import Bind, CopyData, CopyFail, Execute
+from timetracer_otel.wire.postgres.responses import COMPLETE, EMPTY, ERROR, Response, Result, cells, response, spans
+from timetracer_otel.wire.postgres.statements import verb
+
+if TYPE_CHECKING:
+    from timetracer_otel.capture.table import Captured
+    from timetracer_otel.redaction import Redactor
+
+TYPE: Final = "db.query"
+BIND, GIVEN = ord("B"), ord("H")
+PACKED_MIN_ROWS: Final = 20
+"""From here on rows stay in one piece: to take them apart would cost the process more than the query did."""
+
+
+class AsyncpgCodec:
+    """Implements `drivers.base.Codec`."""
+
+    def encode(self, captured: Captured) -> Encoded:
+        sent, received = captured.request, captured.result
+        if not isinstance(sent, Sent):
+            raise TypeError(f"not a request of asyncpg: {sent!r}")
+        operation = sent.operation
+        request, result = _halves_of(operation)(sent, received)
+        return Encoded(
+            type=TYPE,
+            lib=LIBRARY,
+            method=verb(operation.prepared.sql),
+            url=sent.database,
+            request=request,
+            result=result,
+            target=sent.target,
+            is_plain=True,
+        )
+
+    def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        return mask(encoded, redactor.of_type(encoded.type))
+
+
+CODEC: Final = AsyncpgCodec()
+
+
+def result_of(operation: Operation) -> Payload:
+    """What the server answered to a statement."""
+    bind, _ = _bound(operation, 0)
+    return _result(operation, Received(operation.heard), bind, 0)
+
+
+def _halves(sent: Sent, received: object) -> tuple[Payload, Payload]:
+    operation = sent.operation
+    bind, execute = _bound(operation, sent.at)
+    if bind is not None and not operation.prepared.described:
+        raise LookupError("a statement that was prepared before anybody listened")
+    result = _result(operation, received, bind, sent.at) if isinstance(received, Received) else {}
+    return _request(operation, bind, execute), result
+
+
+def _halves_of(operation: Operation) -> Callable[[Sent, object], tuple[Payload, Payload]]:
+    if operation.kind is Kind.COPY:
+        return _copied
+    if operation.kind is Kind.NOTIFY:
+        return _notified
+    return _described if _is_shape(operation) else _halves
+
+
+def _copied(sent: Sent, received: object) -> tuple[Payload, Payload]:
+    """COPY, in the words of the cassette: what came in row by row, what went out piece by piece."""
+    operation = sent.operation
+    request: dict[str, Value] = {"op": QUERY, "statement": operation.prepared.sql}
+    if not isinstance(received, Received):
+        return request, {}
+    result = _result(operation, received, None, 0)
+    copy = response(b"".join(received.heard)).copy
+    if copy is None:
+        return request, result
+    form: dict[str, Value] = {"format": copy.overall, "formats": list(copy.formats)}
+    if copy.kind == GIVEN:
+        pieces = [_value(piece, copy.overall) for piece in copy.pieces]
+        return {**request, "op": COPY_OUT}, {"copy": {**form, "data": pieces}, **result}
+    return {**request, "op": COPY_IN, "copy": {**form, **_taken(b"".join(operation.said), copy.overall)}}, result
+
+
+def _notified(sent: Sent, received: object) -> tuple[Payload, Payload]:
+    result = _result(sent.operation, received, None, 0) if isinstance(received, Received) else {}
+    return {"op": NOTIFY, "statement": sent.operation.prepared.sql}, result
+
+
+def _taken(said: bytes, overall: int) -> dict[str, Value]:
+    requests = list(FrontendReader(is_started=True).receive(said))
+    data = b"".join(each.data for each in requests if isinstance(each, CopyData))
+    rows: dict[str, Value] = {"data": [_value(row, overall) for row in copy_rows(data, bool(overall))]}
+    given_up = next((each.reason for each in requests if isinstance(each, CopyFail)), None)
+    return rows if given_up is None else {**rows, "failed": given_up}
+
+
+def _is_shape(operation: Operation) -> bool:
+    """True for a statement that was prepared and not run; one that the server refused counts as run."""
+    return operation.kind is Kind.PREPARE and bool(operation.prepared.described)
+
+
+def _described(sent: Sent, _: object) -> tuple[Payload, Payload]:
+    prepared = sent.operation.prepared
+    types = prepared.shape.parameters
+    request: dict[str, Value] = {"op": PREPARE, "statement": prepared.sql}
+    if types:
+        request["parameters"], request["parameter_formats"] = [None] * len(types), [1] * len(types)
+        request["parameter_types"] = list(types)
+    columns = prepared.shape.columns
+    return request, {} if columns is None else {"results": [_answer(Result(tag=""), columns, (), sent.operation)]}
+
+
+def _bound(operation: Operation, at: int) -> tuple[Bind | None, Execute | None]:
+    """Bind and the first Execute of this exchange; none where a statement went out as a simple query."""
+    if operation.kind not in (Kind.STATEMENT, Kind.MANY, Kind.PORTAL, Kind.OWN):
+        return None, None
+    said = _execution(operation, at)[0] if operation.kind is Kind.MANY else b"".join(operation.said)
+    requests = list(FrontendReader(is_started=True).receive(said))
+    bind = next((each for each in requests if isinstance(each, Bind)), None)
+    return bind, next((each for each in requests if isinstance(each, Execute)), None)
+
+
+def _execution(operation: Operation, at: int) -> tuple[bytes, bytes]:
+    if operation.executions is None:
+        said, heard = b"".join(operation.said), b"".join(operation.heard)
+        binds = [said[start:end] for kind, start, end in spans(said) if kind == BIND]
+        operation.executions = list(zip(binds, _answers(heard), strict=False))
+    return operation.executions[at]
+
+
+def _answers(heard: bytes) -> list[bytes]:
+    """What the server said to each; the last has what follows too."""
+    ends = [end for kind, _, end in spans(heard) if kind in (COMPLETE, EMPTY, ERROR)]
+    starts = [0, *ends[:-1]]
+    return [heard[start:end] for start, end in zip(starts, [*ends[:-1], len(heard)], strict=True)] if ends else []
+
+
+def _request(operation: Operation, bind: Bind | None, execute: Execute | None) -> Payload:
+    request: dict[str, Value] = {"op": QUERY, "statement": operation.prepared.sql}
+    if bind is not None and bind.values:
+        types = operation.prepared.shape.parameters
+        request["parameters"] = [_value(*pair) for pair in zip(bind.values, bind.formats, strict=True)]
+        request["parameter_types"] = list(types) if len(types) == len(bind.values) else [0] * len(bind.values)
+        request["parameter_formats"] = list(bind.formats)
+    if bind is not None:
+        request["prepared"] = True
+        request["result_format"] = 1 if 1 in bind.result_formats else 0
+    if operation.kind is Kind.PORTAL:
+        request["portal"] = True
+    elif execute is not None and execute.max_rows:
+        request["limit"] = execute.max_rows
+    return request
+
+
+def _value(value: bytes | None, form: int) -> str | bytes | None:
+    if value is None or form == 1:
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _result(operation: Operation, received: Received, bind: Bind | None, at: int) -> Payload:
+    if received.error is not None:
+        return {"lost": received.error}
+    heard = response(_execution(operation, at)[1] if operation.kind is Kind.MANY else b"".join(received.heard))
+    if operation.kind is Kind.PORTAL:
+        _join(heard)
+    shape = operation.prepared.shape.columns if bind is not None else None
+    forms = bind.result_formats if bind is not None else ()
+    result: dict[str, Value] = {}
+    if heard.results:
+        result["results"] = [_answer(each, shape, forms, operation) for each in heard.results]
+    if heard.error is not None:
+        result["error"] = heard.error
+    if heard.notices:
+        result["notices"] = list(heard.notices)
+    if heard.notifications:
+        said = heard.notifications
+        result["notifications"] = [{"channel": a.channel, "payload": a.payload, "pid": a.pid} for a in said]
+    if heard.status is not None:
+        result["tx"] = heard.status
+    return result
+
+
+def _join(heard: Response) -> None:
+    """One result of all the pages of a portal."""
+    if len(heard.results) > 1:
+        rows = [row for result in heard.results for row in result.rows]
+        count, last = sum(result.count for result in heard.results), heard.results[-1]
+        heard.results[:] = [Result(last.columns, last.formats, count, rows, last.tag)]
+
+
+def _answer(result: Result, described: Sequence[Column] | None, asked: Sequence[int], operation: Operation) -> Payload:
+    shape = result.columns if result.columns is not None else described
+    if shape is None:
+        return {"tag": result.tag or ""}
+    formats = list(result.formats) if result.columns is not None else _spread(asked, len(shape))
+    table: dict[str, Value] = {
+        "columns": [_column(column) for column in shape],
+        "formats": formats,
+        "rows": result.count,
+    }
+    if result.count >= PACKED_MIN_ROWS:
+        table[PACKED] = b"".join(result.rows)
+    else:
+        table["values"] = columns(_rows(result), formats)
+    if result.tag is not None:
+        table["tag"] = result.tag
+    elif operation.kind is Kind.PORTAL:
+        table["more"] = True
+    return table
+
+
+def _rows(result: Result) -> list[list[bytes | None]]:
+    return [cells(piece[start:end]) for piece in result.rows for _, start, end in spans(piece)]
+
+
+def _spread(formats: Sequence[int], width: int) -> list[int]:
+    return list(formats) if len(formats) == width else [*(formats or (0,))][:1] * width
+
+
+def _column(column: Column) -> Mapping[str, Value]:
+    return {
+        "name": column.name,
+        "oid": column.oid,
+        "size": column.size,
+        "mod": column.modifier,
+        "table": column.table,
+        "attnum": column.attribute,
+    }

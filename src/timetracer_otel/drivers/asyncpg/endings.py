@@ -1,0 +1,159 @@
+"""How an operation ends: answered, broken off, of a kind that is not recorded, or as none at all."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from timetracer_otel.capture.table import Captured, tape
+from timetracer_otel.config import KIB
+from timetracer_otel.drivers.asyncpg import introduction
+from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent, Tracked
+from timetracer_otel.wire.postgres.messages import BIND_COMPLETE, PORTAL_SUSPENDED
+from timetracer_otel.wire.postgres.responses import COMPLETE, EMPTY, ERROR, spans
+
+LOST: Final = "no answer was read"
+KEPT_MAX: Final = 64 * KIB
+"""Bytes of what was sent that stay where the answer does not: they say what was not recorded."""
+BIND: Final = ord("B")
+READY_SIZE, SHORT = 6, 5
+UNFINISHED: Final = (BIND_COMPLETE, PORTAL_SUSPENDED)
+"""How the answer ends while a portal has rows left."""
+
+
+def end(protocol: Any, tracked: Tracked, operation: Operation, failed: bool = False) -> None:
+    """The answer is whole."""
+    if operation.prepared.greeting is not None and operation.kind in (Kind.STATEMENT, Kind.OWN):
+        introduction.greeted(tracked, operation)
+    if operation.kind in (Kind.STATEMENT, Kind.COPY):
+        close(operation)
+    elif operation.kind is Kind.PREPARE:
+        _prepared(protocol, tracked, operation, failed)
+    elif operation.kind is Kind.MANY:
+        _close_many(protocol, tracked, operation)
+    elif operation.kind is Kind.PORTAL:
+        _read_on(tracked, operation, failed)
+    elif operation.heard and operation.prepared.housework is not None:
+        introduction.learn(tracked, operation)
+    if tracked.portals and not protocol.is_in_transaction():
+        close_portals(tracked)
+
+
+def close(operation: Operation) -> None:
+    captured, active = operation.captured, tape()
+    if captured is None or active is None:
+        return
+    if operation.is_overfull:
+        drop(operation, "limit")
+        return
+    active.close(captured, Received(operation.heard), operation.size)
+    if captured.dropped is not None:
+        _let_go(operation)
+
+
+def break_off(protocol: Any, tracked: Tracked, operation: Operation, error: str) -> None:
+    """The connection has broken: the server may have said why."""
+    if any(kind == ERROR for kind, _, _ in spans(b"".join(operation.heard))):
+        end(protocol, tracked, operation, failed=True)
+    else:
+        lose(operation, error, is_gone=True)
+
+
+def lose(operation: Operation, error: str, is_gone: bool = False) -> None:
+    """No whole answer came; `error` is what the driver raised. Where the connection broke, nothing else is to come, and
+    the exchange is complete."""
+    captured, active = operation.captured, tape()
+    if captured is not None and active is not None:
+        active.close(captured, Received([], error), 0, complete=is_gone)
+
+
+def drop(operation: Operation, reason: str) -> None:
+    captured, active = operation.captured, tape()
+    if captured is not None and active is not None:
+        active.close(captured, None, operation.size, dropped=reason)
+        _let_go(operation)
+
+
+def _let_go(operation: Operation) -> None:
+    """A large request must not stay in memory, as long as the trace goes on."""
+    operation.heard.clear()
+    if sum(len(chunk) for chunk in operation.said) > KEPT_MAX:
+        operation.said.clear()
+
+
+# ---- statements that are prepared ------------------------------------------------------------------------------------
+
+
+def _prepared(protocol: Any, tracked: Tracked, operation: Operation, failed: bool) -> None:
+    """Its answer is kept as what is known of the statement; a refusal by the server is an exchange."""
+    prepared = operation.prepared
+    if not failed:
+        prepared.described = operation.heard
+        if prepared.housework is None and (active := introduction.listening(tracked)) is not None:
+            prepared.unrun = active.open(LIBRARY, Sent(tracked, operation), tracked.number)
+            if prepared.unrun is not None:
+                active.close(prepared.unrun, Received(operation.heard), 0)  # in most cases it is gone at once
+        return
+    tracked.prepared.pop(operation.portal or prepared.sql, None)
+    if operation.is_late:  # whoever asked has gone, and with it the span
+        return
+    if operation.prepared.housework is None and (active := introduction.listening(tracked)) is not None:
+        number = tracked.transaction_of(protocol, operation.prepared.sql)
+        operation.captured = active.open(LIBRARY, Sent(tracked, operation), tracked.number, number)
+        close(operation)
+
+
+# ---- executemany -----------------------------------------------------------------------------------------------------
+
+
+def _close_many(protocol: Any, tracked: Tracked, operation: Operation) -> None:
+    """An exchange for each of its executions that the server has answered."""
+    first, active = operation.captured, tape()
+    if first is None or active is None:
+        return
+    if operation.is_overfull or operation.is_late:
+        drop(operation, "limit") if operation.is_overfull else lose(operation, LOST)
+        return
+    answered = sum(kind in (COMPLETE, EMPTY, ERROR) for kind, _, _ in spans(b"".join(operation.heard)))
+    asked = sum(kind == BIND for kind, _, _ in spans(b"".join(operation.said)))
+    count = min(answered, asked)
+    if not count:
+        active.discard(first)
+        return
+    for at in range(count):
+        captured = first if at == 0 else _another(tracked, operation, first, at)
+        if captured is not None:
+            active.close(captured, Received(operation.heard), operation.size // count)
+
+
+def _another(tracked: Tracked, operation: Operation, first: Captured, at: int) -> Captured | None:
+    active = tape()
+    if active is None:
+        return None
+    captured = active.open(LIBRARY, Sent(tracked, operation, at), tracked.number, first.transaction)
+    if captured is not None:
+        captured.opened_ns = first.opened_ns
+    return captured
+
+
+# ---- portals ---------------------------------------------------------------------------------------------------------
+
+
+def _read_on(tracked: Tracked, operation: Operation, failed: bool) -> None:
+    """A portal stays open until the server has given its last row."""
+    if failed or operation.is_overfull or _before_ready(operation) not in UNFINISHED:
+        tracked.portals.pop(operation.portal, None)
+        close(operation)
+    else:
+        tracked.portals[operation.portal] = operation
+
+
+def _before_ready(operation: Operation) -> bytes:
+    """The message before ReadyForQuery, if it is a short one: to walk over all rows would cost by the row."""
+    return b"".join(operation.heard[-3:])[-READY_SIZE - SHORT : -READY_SIZE]
+
+
+def close_portals(tracked: Tracked) -> None:
+    """Portals end with their transaction: what was not read of them by now will not be."""
+    portals, tracked.portals = tracked.portals, {}
+    for operation in portals.values():
+        close(operation)

@@ -1,0 +1,83 @@
+"""What the tape learns of a connection: what its server said of itself, and what types its database has."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from timetracer_otel.capture.table import Tape, tape
+from timetracer_otel.cassette.model import Payload
+from timetracer_otel.drivers.asyncpg import catalogue
+from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Operation, Tracked
+from timetracer_otel.drivers.postgres.greetings import FIELD
+from timetracer_otel.wire.postgres.responses import statuses
+
+_greetings: Final[dict[str, dict[str, Payload]]] = {}
+"""By target, for all its connections: an engine greets a server once."""
+
+
+def tracked(address: Any, parameters: Any) -> Tracked:
+    """Of a connection that is about to be made. `parameters` are asyncpg's `_ConnectionParameters`."""
+    user, database = str(parameters.user), str(parameters.database)
+    host, port = (address, "") if isinstance(address, str) else (str(address[0]), f":{address[1]}")
+    place = f"[{host}]" if ":" in host and not host.startswith("/") else quote(host, safe="")
+    return Tracked(f"postgresql://{quote(user, safe='')}@{place}{port}/{quote(database, safe='')}", database, user)
+
+
+def listening(known: Tracked) -> Tape | None:
+    """The tape, which has heard of this connection then; None where nobody records."""
+    active = tape()
+    if active is None or not active.listens():
+        return None
+    if known.tape is not active:
+        known.tape = active
+        introduce(known, active)
+    return active
+
+
+def introduce(known: Tracked, active: Tape) -> None:
+    shake_hands(known)
+    active.connected(
+        known.number,
+        LIBRARY,
+        known.target,
+        {
+            "parameters": dict(known.settings),
+            "database": known.database,
+            "user": known.user,
+            **({"types": list(known.types.values())} if known.types else {}),
+            **({"type_names": dict(known.names)} if known.names else {}),
+            **({FIELD: dict(said)} if (said := _greetings.get(known.target)) else {}),
+        },
+    )
+
+
+def shake_hands(known: Tracked) -> None:
+    """The server has said what it says to begin with. The rest of that, such as SCRAM's, is forgotten."""
+    if known.handshake is not None:
+        said, known.handshake = b"".join(known.handshake), None
+        known.settings = statuses(said)
+
+
+def learn(known: Tracked, operation: Operation) -> None:
+    """asyncpg has asked about types."""
+    learnt = catalogue.learnt(operation)
+    if learnt is None:
+        return
+    known.types.update(learnt.types)
+    known.names.update(learnt.names)
+    if known.tape is not None and known.tape is tape():
+        introduce(known, known.tape)
+
+
+def greeted(known: Tracked, operation: Operation) -> None:
+    """The server has answered what an engine asks when it connects for the first time."""
+    from timetracer_otel.drivers.asyncpg.codec import result_of
+
+    name, result = operation.prepared.greeting, result_of(operation)
+    said = _greetings.setdefault(known.target, {})
+    if name is None or "error" in result or name in said:
+        return
+    said[name] = result
+    if known.tape is not None and known.tape is tape():
+        introduce(known, known.tape)

@@ -1,0 +1,162 @@
+"""asyncpg in replay: it dials a stub that speaks PostgreSQL, and says before each request for whom it works."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from timetracer_otel.cassette.model import Connection, Exchange
+from timetracer_otel.drivers.asyncpg.answers import AsyncpgAnswers
+from timetracer_otel.drivers.asyncpg.names import require
+from timetracer_otel.drivers.asyncpg.protocol import TappedTransport
+from timetracer_otel.drivers.asyncpg.redirect import HIDDEN_VARIABLES, LOOPBACK, redirected
+from timetracer_otel.drivers.asyncpg.tracking import LIBRARY
+from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
+from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.postgres.answers import Claim
+from timetracer_otel.drivers.postgres.questions import question_of
+from timetracer_otel.wire.postgres.backend import Backend
+
+FLUSH: Final = b"H\0\0\0\x04"
+LISTEN: Final = re.compile(rb"(?i)\0\s*LISTEN\s|\AQ....\s*LISTEN\s", re.DOTALL)
+"""In Parse, after the name of the statement, or in Query."""
+LISTEN_EVERY_S: Final = 0.01
+LOST: Final = "replay cannot redirect it"
+
+
+class Stub:
+    """The stub's side of one replay: which connections there are, and for whom each works."""
+
+    def __init__(self, host: ReplayHost) -> None:
+        self._host = host
+        self._answers: WeakValueDictionary[int, AsyncpgAnswers] = WeakValueDictionary()
+        self._dialled: Sequence[Connection] = ()
+        self._port = host.serve(LIBRARY, self._backend)
+
+    def _backend(self, number: int) -> ServerCore:
+        answers = AsyncpgAnswers(LIBRARY, number, self._unclaimed, lambda: self._dialled)
+        self._answers[number] = answers
+        return Backend(number, answers, self._cancel)
+
+    def _cancel(self, number: int) -> None:
+        if (answers := self._answers.get(number)) is not None:
+            answers.cancel()
+
+    def _unclaimed(self) -> Claim:
+        return Claim(*self._host.current())
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return LOOPBACK, self._port()
+
+    def dial(self, database: object) -> None:
+        """A connection is about to be made, in the app's context."""
+        source, _ = self._host.current()
+        known = source.connections(LIBRARY)
+        self._dialled = sorted(known, key=lambda each: each.parameters.get("database") != database)
+
+    def recorded(self) -> dict[str, str]:
+        """User and database, where all recorded connections agree on them."""
+        source, _ = self._host.current()
+        known = source.connections(LIBRARY)
+        found = {name: {each.parameters.get(name) for each in known} for name in ("user", "database")}
+        return {name: str(value) for name, values in found.items() for value in values if len(values) == 1 and value}
+
+    def claim(self, protocol: Any, data: Any) -> None:
+        """The connection works for the session of the calling context from now on."""
+        answers = self._answers.get(protocol.get_server_pid() or 0)
+        if answers is None:
+            return
+        source, asked = self._host.current()
+        answers.claim = Claim(source, asked, protocol._timetracer_database)
+        if LISTEN.search(data) is not None:
+            answers.listener, was_listening = answers.claim, answers.listener is not None
+            if not was_listening:
+                protocol._timetracer_listens()
+
+
+class AsyncpgReplaying:
+    """Implements `drivers.base.Replaying`."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._variables: dict[str, str] = {}
+
+    def install(self, host: ReplayHost) -> None:
+        if self._patches:
+            return
+        from asyncpg import connect_utils, protocol
+
+        names = ("_parse_connect_arguments", "_connect_addr", "_cancel", "protocol")
+        require([(protocol, "Protocol"), *((connect_utils, name) for name in names)], LOST)
+        require([(protocol.Protocol, "connection_made"), (protocol.Protocol, "get_server_pid")], LOST)
+        stub = Stub(host)
+        self._patches.put(protocol, "Protocol", _claiming(protocol.Protocol, stub))
+        for name, redirect in (
+            ("_parse_connect_arguments", _parsing),
+            ("_connect_addr", _connecting),
+            ("_cancel", _cancelling),
+        ):
+            self._patches.put(connect_utils, name, redirect(stub, getattr(connect_utils, name)))
+        self._variables = {name: os.environ.pop(name) for name in HIDDEN_VARIABLES if name in os.environ}
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+        os.environ.update(self._variables)
+        self._variables = {}
+
+    def question(self, exchange: Exchange) -> Question:
+        return question_of(exchange)
+
+
+REPLAYING: Final = AsyncpgReplaying()
+
+
+def _claiming(base: Any, stub: Stub) -> Any:
+    """Every request leaves through the transport, synchronously in the app's context."""
+
+    class Claiming(base):  # type: ignore[misc]  # asyncpg's protocol is a C type
+        def __init__(self, addr: Any, connected_fut: Any, con_params: Any, *args: Any, **kwargs: Any) -> None:
+            super().__init__(addr, connected_fut, con_params, *args, **kwargs)
+            self._timetracer_database = con_params.database
+
+        def connection_made(self, transport: Any) -> None:
+            self._timetracer_transport = transport
+            super().connection_made(TappedTransport(transport, self, stub.claim))
+
+        def _timetracer_listens(self) -> None:
+            """Asks the stub again and again for what the server would send by itself."""
+            if not self._timetracer_transport.is_closing():
+                self._timetracer_transport.write(FLUSH)
+                asyncio.get_running_loop().call_later(LISTEN_EVERY_S, self._timetracer_listens)
+
+    return Claiming
+
+
+def _parsing(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:
+    def parse(**arguments: Any) -> Any:
+        addresses, *rest = original(**redirected(arguments, stub.recorded()))
+        return (addresses[:1], *rest)
+
+    return parse
+
+
+def _connecting(stub: Stub, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def connect(*, addr: Any, params: Any, **others: Any) -> Any:
+        stub.dial(params.database)
+        connection = await original(addr=stub.address, params=params, **others)
+        connection._addr = addr  # spans name production's server
+        return connection
+
+    return connect
+
+
+def _cancelling(stub: Stub, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def cancel(*, addr: Any, **others: Any) -> Any:
+        return await original(addr=stub.address, **others)
+
+    return cancel

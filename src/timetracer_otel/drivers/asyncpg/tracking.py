@@ -1,0 +1,182 @@
+"""What is known of an asyncpg connection while it lives, and the raw halves of an exchange: bytes as they went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from timetracer_otel.cassette.model import Value
+from timetracer_otel.config import MIB
+from timetracer_otel.drivers.asyncpg.housework import Housework, housework
+from timetracer_otel.drivers.postgres import numbers
+from timetracer_otel.drivers.postgres.greetings import greeting
+from timetracer_otel.wire.postgres.responses import Shape, shape
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from timetracer_otel.capture.table import Captured, Tape
+
+LIBRARY: Final = "asyncpg"
+HELD_MAX: Final = 64 * MIB
+"""Bytes of one answer that are kept while it comes in."""
+
+UNNAMED_MAX: Final = 16
+"""Statements without a name that are remembered: asyncpg runs one right after it has prepared it."""
+
+
+class Prepared:
+    """A statement as the server described it: to be taken apart by whoever needs it, once."""
+
+    __slots__ = ("_shape", "described", "greeting", "housework", "sql", "unrun")
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+        self.housework: Housework | None = housework(sql)
+        self.greeting = greeting(sql)
+        self.described: list[bytes] = []
+        """The answer to Parse and Describe."""
+        self.unrun: Captured | None = None
+        """The exchange that says how it was described, until one of its executions says so."""
+        self._shape: Shape | None = None
+
+    @property
+    def shape(self) -> Shape:
+        if self._shape is None:
+            self._shape = shape(b"".join(self.described))
+        return self._shape
+
+
+class Kind(Enum):
+    """What an operation of asyncpg's protocol is to us."""
+
+    PREPARE = "prepare"
+    STATEMENT = "statement"
+    MANY = "many"
+    PORTAL = "portal"
+    """A cursor: bound once, run any number of times."""
+    COPY = "copy"
+    NOTIFY = "notify"
+    """No operation: the server has sent a notification by itself."""
+    OWN = "own"
+    """Housework, or the close of a statement or a portal."""
+
+
+class Operation:
+    """One call of asyncpg's protocol: what went out and what came in. Not a dataclass: it is on the hot path."""
+
+    __slots__ = (
+        "captured",
+        "executions",
+        "heard",
+        "is_late",
+        "is_overfull",
+        "kind",
+        "portal",
+        "prepared",
+        "said",
+        "size",
+    )
+
+    def __init__(self, kind: Kind, prepared: Prepared, portal: str = "") -> None:
+        self.kind, self.prepared, self.portal = kind, prepared, portal
+        self.said: list[bytes] = []
+        self.heard: list[bytes] = []
+        self.size = 0
+        self.captured: Captured | None = None
+        self.executions: list[tuple[bytes, bytes]] | None = None
+        """Of an executemany, once somebody took it apart: each Bind with the answer to it."""
+        self.is_late = False
+        """The caller has gone, by a timeout or because it was cancelled; the answer is still to come."""
+        self.is_overfull = False
+
+
+class Sent:
+    """The request of an exchange; `at` is its place among those of an executemany."""
+
+    __slots__ = ("at", "database", "operation", "target")
+
+    def __init__(self, tracked: Tracked, operation: Operation, at: int = 0) -> None:
+        self.target, self.database = tracked.target, tracked.database
+        self.operation, self.at = operation, at
+
+
+class Received:
+    """Marks that the answer is in the operation of the request; or says how it was lost."""
+
+    __slots__ = ("error", "heard")
+
+    def __init__(self, heard: list[bytes], error: str | None = None) -> None:
+        self.heard, self.error = heard, error
+
+
+class Tracked:
+    """One connection. Used by one operation at a time, as asyncpg itself sees to."""
+
+    __slots__ = (
+        "coming",
+        "current",
+        "database",
+        "handshake",
+        "has_pinged",
+        "in_transaction",
+        "listens_for",
+        "names",
+        "number",
+        "opening",
+        "portals",
+        "prepared",
+        "settings",
+        "tape",
+        "target",
+        "transaction",
+        "types",
+        "user",
+    )
+
+    def __init__(self, target: str, database: str, user: str) -> None:
+        self.number = next(numbers.connections)
+        self.target, self.database, self.user = target, database, user
+        self.tape: Tape | None = None
+        """The tape that knows of this connection."""
+        self.handshake: list[bytes] | None = []
+        """What the server says until the first operation."""
+        self.settings: Mapping[str, str] = {}
+        self.coming: Operation | None = None
+        """Called, and nothing of it has gone out yet: it may wait for the end of the one before."""
+        self.current: Operation | None = None
+        self.prepared: dict[str, Prepared] = {}
+        """By the name that the server knows them by; those without one by their text, the last of them only."""
+        self.portals: dict[str, Operation] = {}
+        self.types: dict[int, Mapping[str, Value]] = {}
+        self.names: dict[str, Mapping[str, Value]] = {}
+        """What asyncpg has asked about types, by number and by `schema.name`."""
+        self.opening: Captured | None = None
+        """The BEGIN of a transaction in which nothing has been asked yet."""
+        self.has_pinged = False
+        self.listens_for: Context | None = None
+        """Where LISTEN was asked for: what comes of it by itself comes in no context of the app's."""
+        self.transaction = 0
+        self.in_transaction = False
+
+    def remember(self, name: str, prepared: Prepared) -> None:
+        self.prepared.pop(name or prepared.sql, None)
+        self.prepared[name or prepared.sql] = prepared
+        if not name:
+            unnamed = [key for key, each in self.prepared.items() if key == each.sql]
+            for key in unnamed[:-UNNAMED_MAX]:
+                del self.prepared[key]
+
+    def transaction_of(self, protocol: Any, sql: str) -> int | None:
+        """The number of the transaction that `sql` runs in, when it is sent now; None outside of one."""
+        is_open = protocol.is_in_transaction()
+        self.in_transaction = self.in_transaction and is_open
+        if not self.in_transaction and (is_open or begins(sql)):
+            self.transaction, self.in_transaction = next(numbers.transactions), True
+        return self.transaction if self.in_transaction else None
+
+
+def begins(sql: str) -> bool:
+    """True for BEGIN and START TRANSACTION; one that hides behind a comment is known by the status that follows it."""
+    return sql.lstrip()[:5].upper() in ("BEGIN", "START")

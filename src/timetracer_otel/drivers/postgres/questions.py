@@ -1,0 +1,155 @@
+"""Requests to PostgreSQL in canonical form: what is recorded and what is asked in replay become the same `Question`.
+
+How a statement travelled does not count: by simple or extended query, prepared or not, in text or in binary. Nor does
+the driver that sent it, the name of a cursor, or how many of its next rows are fetched at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from hashlib import sha256
+from typing import Final
+
+from timetracer_otel.cassette.model import Exchange, Payload, Value
+from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PREPARE, QUERY
+from timetracer_otel.redaction import SECRETS
+from timetracer_otel.wire.postgres import recorded
+from timetracer_otel.wire.postgres.answers import Copied, Parameter
+from timetracer_otel.wire.postgres.copying import ROWS_MAX, copy_rows
+from timetracer_otel.wire.postgres.cursors import cursor_command, nameless
+from timetracer_otel.wire.postgres.secrets import secrets
+from timetracer_otel.wire.postgres.statements import normalise, parts, remembered, verb
+from timetracer_otel.wire.postgres.tokens import unquoted
+from timetracer_otel.wire.postgres.transaction import command
+from timetracer_otel.wire.postgres.values import canonical, instant_ns, shown
+
+LITERAL: Final = "'?'"
+"""Stands in a shape for a literal that may be a secret."""
+_MINTED: Final = re.compile(r"__asyncpg_([a-z]+)_[0-9a-f]+__")
+"""Names of savepoints and portals that asyncpg counts through the whole process."""
+
+
+def question(
+    lib: str,
+    sql: str,
+    parameters: Sequence[Parameter],
+    database: str | None,
+    in_transaction: bool | None = None,
+    op: str = QUERY,
+    cursor: Hashable = None,
+    copied: Copied | None = None,
+) -> Question:
+    """The canonical form of a statement with its bound values; `cursor` says which one it is about, in the words of the
+    recording: its number and how often it was moved; None if that is not known."""
+    return Question(
+        lib=lib,
+        method=verb(sql),
+        url=database or "",
+        shape=shape(sql, op),
+        text=_text(sql),
+        slots=(
+            *(_slot(index, parameter) for index, parameter in enumerate(parameters)),
+            *(_literals(sql) if op == QUERY else ()),
+            *_cursor_slots(sql, op, cursor),
+            *(_copy_slots(copied) if copied is not None else ()),
+        ),
+        database=database,
+        # BEGIN, COMMIT and their like are on the border.
+        in_transaction=None if op == NOTIFY or any(command(each) for each in parts(sql)) else in_transaction,
+    )
+
+
+def question_of(exchange: Exchange) -> Question:
+    """Of a recorded request. Raises DamagedCassette."""
+    request, lib = exchange.request, exchange.signature.lib
+    sql, op = str(request.get("statement", "")), str(request.get("op", QUERY))
+    bound, database = recorded.parameters(request), exchange.signature.url or None
+    copy = recorded.copied(request)
+    copied = copy[1] if copy is not None and copy[1].data is not None else None
+    return question(lib, sql, bound, database, exchange.transaction is not None, op, cursor_of(request), copied)
+
+
+def described(sql: str) -> Hashable:
+    """The shape of what was recorded of a statement that was only described."""
+    return shape(sql, PREPARE)
+
+
+def cursor_of(request: Payload) -> tuple[int, int] | None:
+    """Number of the cursor that a recorded request is about, and how often that had been moved."""
+    number, moves = request.get("cursor"), request.get("cursor_moves", 0)
+    return (number, moves) if isinstance(number, int) and isinstance(moves, int) else None
+
+
+def shape(sql: str, op: str = QUERY) -> Hashable:
+    """The statement without its values."""
+    if op == DESCRIBE:
+        return (DESCRIBE,)
+    if op == NOTIFY:
+        return (NOTIFY,)
+    if op in (COPY_IN, PREPARE):
+        return (op, _text(sql))
+    about = cursor_command(sql)
+    if about is None:
+        return ("query", _text(_without_literals(sql)))
+    return ("fetch",) if about.is_page else ("query", nameless(sql))
+
+
+@remembered
+def _places(sql: str) -> tuple[tuple[int, int], ...]:
+    """Of the literals that redaction masks for the names beside them. Names of a rule file do not count here."""
+    return tuple((start, end) for start, end, _ in secrets(sql, SECRETS.names.rule_of).literals)
+
+
+def _without_literals(sql: str) -> str:
+    """Where a marker may stand in the recorded statement, a literal is a value, too."""
+    places = _places(sql)
+    kept = zip((0, *(end for _, end in places)), (*(start for start, _ in places), len(sql)), strict=True)
+    return LITERAL.join(sql[start:end] for start, end in kept)
+
+
+def _literals(sql: str) -> Iterator[Slot]:
+    for number, (start, end) in enumerate(_places(sql)):
+        secret = unquoted(sql[start:end])
+        yield Slot(f"literals[{number}]", key=sql[start:end], shown=secret, text=secret)
+
+
+def _text(sql: str) -> str:
+    return _MINTED.sub(r"__asyncpg_\1__", normalise(sql)) if "__asyncpg_" in sql else normalise(sql)
+
+
+def _cursor_slots(sql: str, op: str, cursor: Hashable) -> tuple[Slot, ...]:
+    """Which cursor it is, and from where it goes on: two that are open at once must not get each other's rows."""
+    about = None if op == DESCRIBE else cursor_command(sql)
+    if op != DESCRIBE and (about is None or about.verb == "DECLARE"):
+        return ()
+    name = about.name if about is not None else sql
+    return (Slot(path="cursor", key=name if cursor is None else cursor, shown=name),)
+
+
+def _copy_slots(copied: Copied) -> Iterator[Slot]:
+    """Row by row, so that a miss names the row; what comes after many rows is one slot."""
+    if copied.data is None:
+        yield Slot(path="copy.data", key=None, shown=f"{copied.size} bytes")
+        return
+    for index, row in enumerate(copy_rows(copied.data, copied.is_binary)):
+        readable = None if copied.is_binary else row.decode("utf-8", "replace")
+        shown_row: Value = readable if readable is not None else row
+        if index == ROWS_MAX:
+            shown_row = f"{len(row)} bytes, sha256 {sha256(row).hexdigest()}"
+        yield Slot(path=f"copy.data[{index}]", key=row, shown=shown_row, text=readable)
+    if copied.failed is not None:
+        yield Slot(path="copy.failed", key=copied.failed, shown=copied.failed, text=copied.failed)
+
+
+def _slot(index: int, parameter: Parameter) -> Slot:
+    oid, form, value = parameter.oid, parameter.format, parameter.value
+    readable = shown(oid, form, value)
+    return Slot(
+        path=f"parameters[{index}]",
+        key=canonical(oid, form, value),
+        shown=readable,
+        text=readable if isinstance(readable, str) else None,
+        instant_ns=instant_ns(oid, form, value),
+    )

@@ -1,0 +1,61 @@
+"""Cases of what must be right, for asyncpg: each recorded against a real server and replayed without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.asyncpg.harness import record, replay
+from tests.drivers.asyncpg.test_replay import PRODUCTION
+from tests.promises.running import only
+from tests.servers.postgres import PostgresServer
+
+
+def test_r04_prepared_statements_stand_in_the_cassette_once_each(postgres: PostgresServer, tmp_path: Path) -> None:
+    recorded = record("calls", postgres.dsn, tmp_path)
+    replayed = replay("calls", PRODUCTION, tmp_path)
+    assert replayed.given == recorded.given
+    prepared = [each for each in replayed.recorded if each.startswith("select name from t where id = any")]
+    assert len(prepared) == 3  # fetch, fetchval, fetchrow
+
+
+def test_r05_50_000_rows_of_a_cursor_are_one_exchange_and_replay(postgres: PostgresServer, tmp_path: Path) -> None:
+    recorded = record("own_far", postgres.dsn, tmp_path)
+    replayed = replay("own_far", PRODUCTION, tmp_path)
+    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+    assert replayed.given.startswith("(1250025000, ")
+    assert len(replayed.recorded) == 6
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*.zst")) < 2_000_000
+
+
+def test_r08_r11_statements_of_other_threads_are_there_and_suppressed_ones_are_not(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    recorded = record("own_elsewhere", postgres.dsn, tmp_path)
+    replayed = replay("own_elsewhere", PRODUCTION, tmp_path)
+    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+    assert replayed.recorded == ("select 7 as seven, pg_sleep(0.1)::text",)
+    _, segment = only(tmp_path)
+    (exchange,) = [each for each in segment.exchanges if each.request.get("op") == "query"]
+    assert 90_000_000 < exchange.duration_ns < 2_000_000_000
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_r34_parallel_selects_get_their_own_answers_in_any_order(
+    postgres: PostgresServer, tmp_path: Path, seed: str
+) -> None:
+    recorded = record("own_parallel", postgres.dsn, tmp_path)
+    replayed = replay("own_parallel", PRODUCTION, tmp_path, SEED=seed)
+    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+
+
+@pytest.mark.parametrize("parts", ["warm,cold", "cold,warm", "warm,warm"])
+def test_r06_what_a_pool_asks_by_itself_is_no_work_of_the_app(
+    postgres: PostgresServer, tmp_path: Path, parts: str
+) -> None:
+    recorded = record("own_pinged", postgres.dsn, tmp_path, PARTS=parts)
+    replayed = replay("own_pinged", PRODUCTION, tmp_path, PARTS=parts)
+    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+    if parts.startswith("warm"):
+        assert [each.split()[0].strip(";") for each in replayed.recorded] == ["BEGIN", "select", "ROLLBACK"] * 3

@@ -1,0 +1,171 @@
+"""What the taps put on the tape."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import asyncpg
+import pytest
+
+from tests.drivers.asyncpg import scenarios
+from tests.drivers.asyncpg.taping import Tape, taps, values
+from tests.servers.postgres import PostgresServer
+from timetracer_otel.drivers.asyncpg import tracking
+from timetracer_otel.drivers.asyncpg.record import RECORDING
+from timetracer_otel.drivers.missing import MissingNames
+
+
+@pytest.fixture
+def tape() -> Iterator[Tape]:
+    with taps() as tape:
+        yield tape
+
+
+def run(postgres: PostgresServer, work: Callable[[Any], Any], **options: Any) -> Any:
+    async def connected() -> Any:
+        async with scenarios.connected(postgres.dsn, **options) as connection:
+            return await work(connection)
+
+    return asyncio.run(connected())
+
+
+def test_a_statement_stands_as_it_travelled(postgres: PostgresServer, tape: Tape) -> None:
+    run(postgres, lambda connection: connection.fetch("select $1::int4 as a, $2::text as b, null as c", 7, "x"))
+    (exchange,) = tape.exchanges
+    assert exchange.request == {
+        "op": "query",
+        "statement": "select $1::int4 as a, $2::text as b, null as c",
+        "parameters": [b"\0\0\0\7", b"x"],
+        "parameter_types": [23, 25],
+        "parameter_formats": [1, 1],
+        "prepared": True,
+        "result_format": 1,
+    }
+    assert values(exchange) == [[b"\0\0\0\7"], [b"x"], [None]]
+    assert exchange.result["tx"] == "I"
+
+
+def test_each_execution_of_many_is_an_exchange(postgres: PostgresServer, tape: Tape) -> None:
+    run(postgres, lambda connection: connection.executemany("select $1::int", [(n,) for n in range(1500)]))
+    sent: Any = [exchange.request["parameters"] for exchange in tape.exchanges]
+    assert [int.from_bytes(value, "big") for (value,) in sent] == list(range(1500))
+    assert all(values(exchange) == [exchange.request["parameters"]] for exchange in tape.exchanges)
+
+
+def test_a_failed_one_of_many_is_the_last(postgres: PostgresServer, tape: Tape) -> None:
+    async def work(connection: Any) -> None:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await connection.executemany("select 1/$1::int", [(2,), (0,), (1,)])
+
+    run(postgres, work)
+    assert [("error" in exchange.result) for exchange in tape.exchanges] == [False, True]
+
+
+def test_pages_of_a_cursor_are_one_exchange(postgres: PostgresServer, tape: Tape) -> None:
+    async def work(connection: Any) -> int:
+        async with connection.transaction():
+            return len([row async for row in connection.cursor("select generate_series(1, 5000)", prefetch=700)])
+
+    assert run(postgres, work) == 5000
+    found = [each for each in tape.exchanges if each.request.get("portal")]
+    results: Any = found[0].result["results"]
+    assert (len(found), results[0]["rows"], results[0]["tag"], len(results)) == (1, 5000, "SELECT 100", 1)
+    assert found[0].transaction is not None
+
+
+def test_what_asyncpg_asks_about_types_is_the_catalogue_of_the_connection(postgres: PostgresServer, tape: Tape) -> None:
+    async def work(connection: Any) -> None:
+        await connection.execute("drop type if exists hue cascade; create type hue as enum ('red')")
+        await connection.fetch("select array['red']::hue[]")
+
+    run(postgres, work)
+    assert not [each for each in tape.exchanges if "typeinfo_tree" in str(each.request["statement"])]
+    types: Any = tape.connections[-1].parameters["types"]
+    assert {(one["name"], one["kind"]) for one in types} == {("hue", "e"), ("_hue", "b")}
+
+
+def test_the_reset_of_a_pool_is_no_exchange(postgres: PostgresServer, tape: Tape) -> None:
+    async def work() -> None:
+        async with asyncpg.create_pool(postgres.dsn, min_size=1, max_size=1) as pool:
+            await pool.fetchval("select 1")
+            await pool.fetchval("select 1")
+
+    asyncio.run(work())
+    assert [str(each.request["statement"]) for each in tape.exchanges] == ["select 1", "select 1"]
+
+
+def test_copy_stands_row_by_row(postgres: PostgresServer, tape: Tape) -> None:
+    async def work(connection: Any) -> None:
+        await connection.execute("create temp table piled (id int, name text)")
+        await connection.copy_to_table("piled", source=io.BytesIO(b"1\ta\n2\tb\n"))
+        await connection.copy_from_query("select * from piled order by id", output=_nowhere)
+
+    run(postgres, work)
+    taken, given = tape.asked()[-2:]
+    assert (taken.request["op"], given.request["op"]) == ("copy_in", "copy_out")
+    assert taken.request["copy"] == {"format": 0, "formats": [0, 0], "data": ["1\ta\n", "2\tb\n"]}
+    assert given.result["copy"] == {"format": 0, "formats": [0, 0], "data": ["1\ta\n", "2\tb\n"]}
+
+
+async def _nowhere(data: bytes) -> None:
+    pass
+
+
+def test_a_notification_that_comes_by_itself_is_an_exchange(postgres: PostgresServer, tape: Tape) -> None:
+    async def work(connection: Any) -> None:
+        came = asyncio.Event()
+        await connection.add_listener("shop", lambda *_: came.set())
+        async with scenarios.connected(postgres.dsn) as other:
+            await other.execute("notify shop, 'open'")
+        await asyncio.wait_for(came.wait(), 10)
+        await connection.reset()
+
+    run(postgres, work)
+    (exchange,) = [each for each in tape.asked() if each.request["op"] == "notify"]
+    (told,) = cast("list[Any]", exchange.result["notifications"])
+    assert (told["channel"], told["payload"]) == ("shop", "open")
+
+
+def test_an_answer_that_comes_after_a_timeout_belongs_to_its_statement(postgres: PostgresServer, tape: Tape) -> None:
+    asyncio.run(scenarios.timeouts(postgres.dsn))
+    said: Any = {str(each.request["statement"]): each.result for each in tape.exchanges}
+    assert said["select pg_sleep(5)"]["error"]["C"] == "57014"
+    assert said["select pg_sleep(6)"]["error"]["C"] == "57014"
+    assert "error" not in said["select 2"]
+
+
+def test_an_answer_larger_than_may_be_held_is_let_go(
+    postgres: PostgresServer, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timetracer_otel.drivers.asyncpg.hooks.HELD_MAX", 100_000)
+    run(postgres, lambda connection: connection.fetch("select repeat('x', 200000)"))
+    (captured,) = tape.captured
+    assert captured.dropped == "limit"
+    assert isinstance(captured.request, tracking.Sent)
+    assert captured.request.operation.heard == []
+
+
+def test_a_connection_that_breaks_leaves_an_exchange_that_says_so(postgres: PostgresServer, tape: Tape) -> None:
+    async def work(connection: Any) -> None:
+        with pytest.raises(asyncpg.PostgresError):
+            await connection.fetch("select pg_terminate_backend(pg_backend_pid())")
+
+    run(postgres, work)
+    (exchange,) = tape.exchanges
+    assert "error" in exchange.result or "lost" in exchange.result
+
+
+def test_r34_an_asyncpg_without_a_name_that_the_tap_needs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from asyncpg import protocol
+
+    class Other:
+        pass
+
+    monkeypatch.setattr(protocol, "Protocol", Other)
+    with pytest.raises(MissingNames) as raised:
+        RECORDING.install()
+    assert "bind_execute" in str(raised.value)
+    assert protocol.Protocol is Other
