@@ -10,13 +10,16 @@ A benchmark file calls `main(CASES, __file__)`.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import json
 import os
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +34,13 @@ TRACE = 20
 
 def nothing() -> None:
     """The flush of a contestant that has nothing to flush."""
+
+
+def new_folder() -> str:
+    """A temporary one, gone when this process ends."""
+    folder = tempfile.mkdtemp(prefix="timetracer-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def not_prepared(count: int) -> None:

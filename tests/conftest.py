@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from tests.demonstration import Demonstration, run_demo
+from tests.servers.mongo import MongoServer
 from tests.servers.postgres import PostgresServer
+from tests.servers.rabbitmq import RabbitServer
+from tests.servers.redis import RedisServer
+
+settings.register_profile("timetracer", deadline=None)  # how long an example takes depends on who else is at work
+settings.load_profile("timetracer")
+
+
+Server = TypeVar("Server")
 
 
 def start_postgres() -> PostgresServer:
     """A server of the caller's own. Skips or fails when none can run on this machine."""
+    return started(PostgresServer)
+
+
+def started(kind: Callable[[], Server]) -> Server:
+    """A server of this kind. Skips or fails when none can run on this machine."""
     try:
-        return PostgresServer()
+        return kind()
     except Exception as error:  # noqa: BLE001  whatever keeps a third party's server from starting is the reason to skip
-        reason = f"no PostgreSQL here: {type(error).__name__}: {error}"
+        reason = f"no {kind.__name__} here: {type(error).__name__}: {error}"
         if os.environ.get("TIMETRACER_REQUIRE_SERVERS") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
@@ -37,6 +53,30 @@ def postgres() -> Iterator[PostgresServer]:
 def stoppable_postgres() -> Iterator[PostgresServer]:
     """One for a single test, to be stopped in it."""
     server = start_postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mongo() -> Iterator[MongoServer]:
+    """One for a single test, to be stopped in it."""
+    server = started(MongoServer)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """One for a single test, to be stopped in it."""
+    server = started(RedisServer)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def rabbitmq() -> Iterator[RabbitServer]:
+    """One for a single test, to be stopped in it; it takes some seconds to start."""
+    server = started(RabbitServer)
     yield server
     server.stop()
 

@@ -16,14 +16,18 @@ from timetracer_otel.cli.settings import KEYS
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 VARIABLE = re.compile(r"TIMETRACER_[A-Z_]+")
 NEXT_SENTENCE = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?] +[A-Z`]")
 TRACE = "7f3a"
 
-RUN_ELSEWHERE = ("scripts/demo", "scripts/test", "scripts/dev", "scripts/check")
-"""`.ci/run` runs these, and tests/test_demo.py what the demo does: a test run within a test run says nothing more."""
+ANNOUNCEMENTS = sorted((ROOT / "docs" / "announcements").glob("*.md"))
+
+RUN_ELSEWHERE = ("scripts/demo", "scripts/example", "scripts/test", "scripts/dev", "scripts/check")
+"""`.ci/run` runs these, and tests/test_demo.py and tests/test_examples.py what the demo and the examples do: a test run
+within a test run says nothing more."""
 
 
 def commands(block: str) -> list[str]:
@@ -102,3 +106,15 @@ def test_scripts_can_be_run() -> None:
     scripts = [path for path in (ROOT / "scripts").iterdir() if not path.name.startswith("_")]
     assert {"dev", "demo", "test", "check"} <= {path.name for path in scripts}
     assert [path.name for path in [*scripts, ROOT / ".ci" / "run"] if not os.access(path, os.X_OK)] == []
+
+
+@pytest.mark.parametrize("path", ANNOUNCEMENTS, ids=lambda path: path.stem)
+def test_the_code_of_an_announcement_is_that_of_an_example(path: Path) -> None:
+    sources = [each.read_text() for each in (ROOT / "examples").rglob("*.py")]
+    (shown,) = PYTHON.findall(path.read_text())
+    assert [source for source in sources if shown in source]
+
+
+@pytest.mark.parametrize("path", ANNOUNCEMENTS, ids=lambda path: path.stem)
+def test_an_announcement_is_half_a_page(path: Path) -> None:
+    assert 20 < len(path.read_text().splitlines()) < 50

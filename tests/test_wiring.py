@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests import launching
+from timetracer_otel.drivers.registry import DRIVERS
 from timetracer_otel.store import Store
 
 TAPS = "from timetracer_otel.drivers import taps; print([(tap.driver, tap.state) for tap in taps.taps()])"
 BOTH = "[('asgi', 'in'), ('psycopg', 'in')]\n"
-ALL = "[('asgi', 'in'), ('asyncpg', 'in'), ('psycopg', 'in')]\n"
+ALL = f"{[(name, 'in') for name in sorted(DRIVERS)]}\n"
 
 
 def run(code: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -193,7 +194,11 @@ def test_nothing_heavy_is_imported_before_the_first_part(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("names", "off"), [("psycopg, starlette", "psycopg, starlette"), ("*", "asyncpg, psycopg, starlette")]
+    ("names", "off"),
+    [
+        ("psycopg, starlette", "psycopg, starlette"),
+        ("*", "aiobotocore, asyncpg, botocore, celery, psycopg, pymongo, starlette"),
+    ],
 )
 def test_r23_instrumentors_that_are_switched_off_are_one_line(names: str, off: str, tmp_path: Path) -> None:
     env = launching.recording(tmp_path / "store", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=names)

@@ -68,7 +68,7 @@ def _driver(name: str, driver: registry.Driver, environ: Mapping[str, str]) -> F
     if instrumentor is None:
         package = f"pip install 'timetracer-otel[{name}]'"
         return Finding(name, "problem", f"{library} is installed without its instrumentor: not recorded; {package}")
-    if not driver.is_entry and all(is_off(one.name, environ) for one in instrumentors(driver)):
+    if driver.asks and all(is_off(one.name, environ) for one in instrumentors(driver)):
         return Finding(name, "problem", f"{library}: {SWITCHED_OFF} switches it off: not recorded; take it out")
     missing = _missing_names(name)
     if missing is not None:
@@ -81,7 +81,7 @@ def _instrumentor(driver: registry.Driver) -> str | None:
     for one in instrumentors(driver):
         if one.dist is not None:
             return f"{one.dist.name} {one.dist.version}"
-    return driver.library if driver.is_entry else None
+    return None if driver.asks else driver.library
 
 
 def _missing_names(name: str) -> MissingNames | None:

@@ -128,7 +128,7 @@ def _watch_untraced() -> None:
     from wrapt import register_post_import_hook
 
     for name, driver in registry.DRIVERS.items():
-        if not driver.is_entry:
+        if driver.asks:
             register_post_import_hook(functools.partial(_say_if_untraced, name), driver.library)
 
 
@@ -199,10 +199,10 @@ def _global_provider() -> object:
 
 def _led(host: ReplayHost, driver: str) -> Tap:
     # An entry is heard in replay by the tap that recorded it: what the app answers is compared at the same place.
-    if registry.DRIVERS[driver].is_entry:
-        return for_recording(driver)
-    _redirect(driver, host)
-    return Tap(driver, "in")
+    tap = for_recording(driver) if registry.DRIVERS[driver].entry else Tap(driver, "in")
+    if registry.DRIVERS[driver].asks:
+        _redirect(driver, host)
+    return tap
 
 
 def _redirect(driver: str, host: ReplayHost) -> None:

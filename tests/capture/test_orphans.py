@@ -26,14 +26,14 @@ def waiting(spans: list[Span]) -> Orphans:
     held = Orphans()
     for span in reversed(spans):
         assert span.parent is not None
-        held.add(span.parent.span_id, span)
+        held.add(span.parent.span_id, [span])
     return held
 
 
 def test_descendants_come_parents_first_however_deep_they_are() -> None:
     root, *rest = chain(5000)
     held = waiting(rest)
-    assert list(held.descendants(root.get_span_context().span_id)) == rest
+    assert list(held.descendants(root.get_span_context().span_id)) == [[span] for span in rest]
     assert list(held.families()) == []
 
 
@@ -52,5 +52,5 @@ def test_the_longest_waiting_goes_when_there_are_too_many(monkeypatch: pytest.Mo
     root = chain(1)[0].get_span_context().span_id
     spans = chain(4)
     held = Orphans()
-    assert [held.add(root, span) for span in spans] == [0, 0, 1, 1]
-    assert list(held.descendants(root)) == spans[2:]
+    assert [held.add(root, [span]) for span in spans] == [0, 0, 1, 1]
+    assert list(held.descendants(root)) == [spans[2:]]

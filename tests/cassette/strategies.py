@@ -8,6 +8,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from timetracer_otel.cassette import (
+    Acquire,
     Blob,
     Cassette,
     Connection,
@@ -113,6 +114,20 @@ exchanges = st.builds(
 entries = st.builds(Entry, any_text, any_text, any_text, st.none() | any_text)
 connections = st.builds(Connection, int64, any_text, any_text, payloads)
 generated = st.builds(Generated, any_text, any_text, int64, any_text)
+acquires = st.builds(
+    Acquire,
+    driver=any_text,
+    pool=any_text,
+    at_ns=int64,
+    wait_ns=int64,
+    size=int64,
+    max_size=int64,
+    idle=int64,
+    waiting=int64,
+    span_id=st.none() | span_ids,
+    connection=st.none() | int64,
+    error=st.none() | any_text,
+)
 
 parts = st.builds(
     Part,
@@ -128,6 +143,7 @@ parts = st.builds(
     resource=payloads,
     connections=_tuples(connections),
     generated=_tuples(generated),
+    pools=_tuples(acquires),
     dropped=counts,
 )
 environment_parts = st.builds(
@@ -158,6 +174,7 @@ def cassettes(draw: st.DrawFn) -> Cassette:
         resource=payloads,
         connections=_tuples(connections),
         generated=_tuples(generated),
+        pools=_tuples(acquires),
         dropped=counts,
         parts=_tuples(st.integers(0, 9)),
     )

@@ -61,6 +61,7 @@ def test_the_file_has_the_fields_of_the_format() -> None:
         "connections",
         "spans",
         "generated",
+        "pools",
         "dropped",
         "process",
         "exchanges",

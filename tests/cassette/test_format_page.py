@@ -14,6 +14,7 @@ import pytest
 
 from tests.cassette.samples import ENVIRONMENT_PART, ROOT_PART, TRACE_ID, query
 from timetracer_otel.cassette import (
+    Acquire,
     Blob,
     Generated,
     Part,
@@ -43,6 +44,7 @@ PLACES: Final = {
     "Connection": "connections",
     "Process": "process",
     "Generated": "generated",
+    "Acquire": "pools",
     "Exchange": "exchanges",
     "Signature": "exchanges.signature",
 }
@@ -54,6 +56,7 @@ FULL_PART: Final[Part] = replace(
     ROOT_PART,
     spans=(FULL_SPAN,),
     generated=(Generated("uuid4", "shop/web.py:1", 0, "value"),),
+    pools=(Acquire("asyncpg", "", 1, 2, 3, 4, 5, 6),),
     exchanges=(replace(query(1), dropped={"reason": "limit", "size": 1}, redacted=("request.a",)),),
 )
 PAYLOADS: Final = ("request", "result", "resource", "attributes", "parameters", "packages", "dropped")

@@ -169,7 +169,8 @@ def test_a_trace_deeper_than_the_stack_is_drawn(cli: Cli) -> None:
     ids = [f"{number:016x}" for number in range(1, 5001)]
     chain = tuple(span(one, parent_id=other, name=one) for one, other in zip(ids[1:], ids, strict=False))
     printed = lines(cli, a(segment(segment_id=ids[0], spans=(span(ids[0]), *chain))))
-    assert len([line for line in printed if "|" in line]) == 5000
+    assert "size 2/8, 2 idle, 0 waiting" in row(printed, "pool psycopg pool-1")
+    assert len([line for line in printed if "|" in line]) == 6000
     assert "(4999)" in printed[-1]
 
 
@@ -196,7 +197,7 @@ def test_json_has_each_row_with_its_depth(cli: Cli) -> None:
         True,
         True,
     )
-    assert document["hidden"] == {"min_ns": 9 * MS, "span": 0, "exchange": 2}
+    assert document["hidden"] == {"min_ns": 9 * MS, "span": 0, "exchange": 2, "acquire": 0}
     assert document["clock_skews"] == [{"segment": CHARGE, "parent": WEB, "early_ns": MS}]
 
 
@@ -280,4 +281,5 @@ def test_a_request_of_the_shop_is_drawn_with_its_statements(demo: Demonstration)
     printed = done.stdout.splitlines()
     assert row(printed, "[failed] GET /orders/{id:int}").split()[0] == "0.0"
     assert "FROM orders WHERE id = $1   ('1003')   1 row" in row(printed, "SELECT id")
-    assert len([line for line in printed if "|" in line]) == 5
+    assert "size 2/8, 2 idle, 0 waiting" in row(printed, "pool psycopg pool-1")
+    assert len([line for line in printed if "|" in line]) == 6

@@ -23,6 +23,7 @@ from timetracer_otel.errors import DamagedCassette, Unconvertible
 NAMES = st.sampled_from(["statement", "parameters", "parameter_types", "parameter_formats", "results", "columns"])
 NAMES |= st.sampled_from(["formats", "rows", "values", "data", "copy", "tag", "name", "oid", "error", "C", "M"])
 NAMES |= st.sampled_from(["path", "query_string", "body_size", "status", "exception", "type", "message", "traceback"])
+NAMES |= st.sampled_from(["service", "operation", "params", "attempts", "body", "unread", "code", "arguments"])
 shapes: st.SearchStrategy[Value] = st.recursive(
     any_value | st.sampled_from([17, 23, 1, 0]) | st.just(5000).map(lambda exponent: 10**exponent),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
@@ -35,7 +36,7 @@ for driver in registry.DRIVERS:
 
 
 @pytest.mark.parametrize("name", registry.DRIVERS)
-@given(exchanges, shaped, shaped, st.sampled_from(["db.query", "http.server", "other"]))
+@given(exchanges, shaped, shaped, st.sampled_from(["db.query", "aws.call", "http.server", "other"]))
 def test_r31_an_exchange_of_any_shape_is_described_and_drives_no_terminal(
     name: str, exchange: Exchange, request: dict[str, Value], result: dict[str, Value], kind: str
 ) -> None:

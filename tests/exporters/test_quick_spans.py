@@ -132,8 +132,8 @@ def test_the_quick_way_gives_byte_for_byte_what_the_long_way_gives(
     redactor, of_trace = redactor_of_trace(rules, knows_secrets)
     expected = exactly([SpanEncoder(redactor).encode(one, of_trace) for one in ended])
     quick = QuickSpans(SpanEncoder(redactor))
-    assert quick.dump(ended, of_trace) == expected
-    assert quick.dump(ended, of_trace) == expected, "what it has remembered changes nothing"
+    assert quick.dump(ended, of_trace)[0] == expected
+    assert quick.dump(ended, of_trace)[0] == expected, "what it has remembered changes nothing"
 
 
 def plain_spans(*attributes: dict[str, Any]) -> list[ReadableSpan]:
@@ -163,7 +163,7 @@ def long_way(monkeypatch: pytest.MonkeyPatch) -> list[ReadableSpan]:
 def test_only_the_span_with_a_secret_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, redactor = long_way(monkeypatch), Redactor(b"key")
     ended = plain_spans({"n": 1, "url": "/a"}, {"url": f"/?key={AWS_KEY}"}, {"db.statement": "select 1"})
-    text = QuickSpans(SpanEncoder(redactor)).dump(ended, redactor.of_trace())
+    text, _ = QuickSpans(SpanEncoder(redactor)).dump(ended, redactor.of_trace())
     assert seen == [ended[1]]
     assert AWS_KEY.encode() not in text
 
@@ -183,8 +183,8 @@ def test_a_secret_that_the_trace_knows_is_found_in_a_text_that_was_clean_before(
     redactor, of_trace = redactor_of_trace(SECRETS, knows_secrets=True)
     quick = QuickSpans(SpanEncoder(redactor))
     ended = plain_spans({"note": KNOWN})
-    assert b"known" in quick.dump(ended, redactor.of_trace())
-    assert b"known" not in quick.dump(ended, of_trace)
+    assert b"known" in quick.dump(ended, redactor.of_trace())[0]
+    assert b"known" not in quick.dump(ended, of_trace)[0]
 
 
 def test_a_part_with_the_text_of_its_spans_is_the_part_itself() -> None:
@@ -204,4 +204,7 @@ def test_one_thing_out_of_the_ordinary_in_a_plain_span_is_enough(rules: Rules, k
     for name in NAMES:
         for value in odd:
             one = ReadableSpan("SELECT", context, resource=RESOURCE, attributes={"n": 1, name: value})
-            assert QuickSpans(encoder).dump([one], of_trace) == exactly([encoder.encode(one, of_trace)]), (name, value)
+            encoded = encoder.encode(one, of_trace)
+            text, root = QuickSpans(encoder).dump([one], of_trace, 0)
+            assert text == exactly([encoded]), (name, value)
+            assert repr(root) == repr(encoded), (name, value)

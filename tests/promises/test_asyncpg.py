@@ -79,3 +79,53 @@ def test_r08_a_statement_that_was_not_recorded_is_a_miss_that_the_program_sees_a
     found = execute(cassette.path, tmp_path, sys.executable, "-c", other, PRODUCTION)
     assert (found.status, found.verdict) == (1, "deviates")
     assert "InternalServerError: timetracer: no recorded answer for SELECT $1::int * 3" in found.output
+
+
+HABITS = """
+import asyncio, datetime, sys, time, uuid
+import asyncpg
+from opentelemetry import trace
+
+async def visit(pool):
+    key, now, began = uuid.uuid4(), datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+    await asyncio.sleep(0.2)
+    try:
+        await asyncio.wait_for(asyncio.sleep(30), 0.1)
+    except asyncio.TimeoutError:
+        waited = time.monotonic() - began
+    await pool.execute("INSERT INTO visits (id, at, note) VALUES ($1, $2, $3)", key, now, "a note")
+    row = await pool.fetchrow("SELECT * FROM visits WHERE id = $1", key)
+    parts = await pool.fetch("SELECT note FROM visits WHERE id = ANY($1::uuid[])", [key])
+    async with pool.acquire():
+        try:
+            await pool.acquire(timeout=0.1)
+        except asyncio.TimeoutError as error:
+            full = repr(error)
+    close = abs(row["at"] - now) < datetime.timedelta(seconds=5)
+    return row["id"] == key, type(now).__module__, close, 0.3 <= waited < 5, full, row["note"], len(parts), now.year
+
+async def main(dsn):
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+        with trace.get_tracer("script").start_as_current_span("visit"):
+            return await visit(pool)
+
+print(repr(asyncio.run(main(sys.argv[1]))))
+"""
+VISITS = "CREATE TABLE visits (id uuid PRIMARY KEY, at timestamptz, note text)"
+
+
+def test_r35_r45_ids_and_clocks_of_the_app_replay_and_another_value_beside_them_is_a_miss(tmp_path: Path) -> None:
+    with database(VISITS) as dsn:
+        printed = record_script(HABITS, tmp_path / "cassettes", dsn)
+    assert printed.startswith("(True, 'datetime', True, True, ")
+    cassette, _ = only(tmp_path / "cassettes")
+    on_uvloop = UVLOOP + (HABITS.replace("asyncio.run(", "uvloop.run(") if sys.version_info >= (3, 12) else HABITS)
+    for code in (HABITS, on_uvloop):
+        found = execute(cassette.path, tmp_path, sys.executable, "-c", code, PRODUCTION)
+        assert found.output.splitlines()[0] == printed.strip()
+        assert (found.status, found.verdict, found.findings) == (0, "same", [])
+    other = execute(cassette.path, tmp_path, sys.executable, "-c", HABITS.replace("a note", "no note"), PRODUCTION)
+    assert other.verdict == "deviates"
+    paths = [each["path"] for each in other.report["misses"][0]["differences"]]
+    assert "parameters[2]" in paths
+    assert "parameters[0]" not in paths

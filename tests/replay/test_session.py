@@ -118,10 +118,10 @@ def test_every_exchange_answers_once_whatever_the_threads_do() -> None:
 def test_ten_thousand_equal_calls_take_no_longer_each_than_the_first() -> None:
     source, _ = session(*(exchange(n, SELECT, ["7"], n, connection=n % 5) for n in range(10_000)))
     question = asked(SELECT, ["7"])
-    began = time.perf_counter()
+    began = time.process_time()  # not the clock on the wall: others may be at work
     for _ in range(10_000):
         assert source.take(question, by(connection=1)) is not None
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 # ---- among equals ----------------------------------------------------------------------------------------------------
@@ -202,6 +202,8 @@ def test_known_exchanges_are_there_used_or_not_the_next_one_first() -> None:
     source.take(asked(), by())
     shape = asked().shape
     assert [each.id for each in source.known("psycopg", shape)] == ["p-2", "p-1"]
+    ahead = source.ahead("psycopg", shape)
+    assert (ahead is not None and ahead.id, source.ahead("psycopg", "no such shape")) == ("p-2", None)
     assert source.known("psycopg", "no such shape") == ()
 
 

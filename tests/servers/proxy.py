@@ -19,6 +19,7 @@ class RecordingProxy:
         self.port = int(self._listener.getsockname()[1])
         self.sent: list[bytearray] = []
         self._pumps: list[threading.Thread] = []
+        self._ends: list[socket.socket] = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def stop(self) -> None:
@@ -29,6 +30,12 @@ class RecordingProxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
+    def cut(self) -> None:
+        """Every connection breaks without a word to either side."""
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
     def _listen(self) -> None:
         while True:
             try:
@@ -37,6 +44,7 @@ class RecordingProxy:
                 return
             server = socket.create_connection(("127.0.0.1", self._target))
             self.sent.append(bytearray())
+            self._ends += (client, server)
             for source, sink, kept in ((client, server, self.sent[-1]), (server, client, None)):
                 self._pumps.append(threading.Thread(target=_pump, args=(source, sink, kept), daemon=True))
                 self._pumps[-1].start()

@@ -87,10 +87,13 @@ def _standard() -> tuple[str, ...]:
 
 def _relative(filename: str) -> str:
     """Under the current folder, else under the longest folder of sys.path that holds it, else as it is."""
-    if filename in TYPED:
-        return filename
+    return filename if filename in TYPED else _under(filename, os.getcwd(), tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _under(filename: str, current: str, search: tuple[str, ...]) -> str:
     path = os.path.abspath(filename)
-    roots = [os.getcwd(), *sorted((os.path.abspath(each) for each in sys.path), key=len, reverse=True)]
+    roots = [current, *sorted((os.path.abspath(each) for each in search), key=len, reverse=True)]
     for root in roots:
         if path.startswith(os.path.join(root, "")):
             return os.path.relpath(path, root)

@@ -16,8 +16,11 @@ from typing import Final
 from timetracer_otel.capture.guard import guarded
 
 DEPTH: Final = 4
-ENTRIES: Final = frozenset({"asyncio.events", "celery.app.trace", "threading", "concurrent.futures.thread"})
-"""Above these modules stand a server in production and the replay's runner on the laptop."""
+ENTRIES: Final = frozenset(
+    {"asyncio.events", "asyncio.runners", "uvloop", "celery.app.trace", "threading", "concurrent.futures.thread"}
+)
+"""Above these modules stand a server in production and the replay's runner on the laptop. uvloop's own frames are none
+of Python's: what is above them is whoever runs the loop."""
 
 original: Final = uuid.uuid4
 

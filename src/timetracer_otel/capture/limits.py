@@ -15,6 +15,8 @@ OPEN_MAX: Final = 50_000
 """Spans that have not ended: those that never do must not fill the memory of a server."""
 CONNECTIONS_MAX: Final = 10_000
 GENERATED_MAX: Final = 1_000
+ACQUIRES_MAX: Final = 10_000
+"""Waits for a connection of a pool that one segment keeps for its next part."""
 LATE_IDS_MAX: Final = 16
 """Of a written part, for work that outlives it: the newest, since each segment of `_closed` keeps its own."""
 HELD_MAX: Final = 25_000

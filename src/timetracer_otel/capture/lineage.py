@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanContext, SpanKind
@@ -26,8 +26,9 @@ class Lineage:
         self._keep = keep
         self.open: dict[int, SegmentState] = {}
         """By span id, the one that began first coming first."""
+        self._closed: dict[int, SegmentState] = {}
         # A dict walks over all that it has lost at its beginning, each time, to find what is its first now.
-        self._closed: OrderedDict[int, SegmentState] = OrderedDict()
+        self._ended: deque[int] = deque()
         self._inherited = inherited or {}
         self._heirs: dict[int, SegmentState] = {}
         self.is_forked = inherited is not None
@@ -78,11 +79,53 @@ class Lineage:
     def is_known(self, trace_id: int, parent: SpanContext) -> bool:
         return self.parent_segment_of(trace_id, parent) is not None or parent.span_id in self._inherited
 
+    def add(self, span: ReadableSpan, context: SpanContext, known: SegmentState | None = None) -> SegmentState:
+        """An ended span is in its segment then: that of its beginning, or `known` if it was never announced."""
+        span_id = context.span_id
+        segment = self.open.pop(span_id, None)
+        if segment is None:
+            segment = known or self._segment_of_unseen(span, context)
+        else:
+            segment.open_spans -= 1
+        self.remember(span_id, segment)
+        segment.add(span)
+        if span_id == segment.root_id:
+            segment.root_ended = True
+        return segment
+
+    def add_all(self, spans: list[ReadableSpan], segment: SegmentState) -> None:
+        """As `add`, of descendants of a span of this segment, of which none is its root."""
+        contexts = [span.context for span in spans]
+        span_ids = [context.span_id for context in contexts if context is not None]
+        if self.open.keys().isdisjoint(span_ids):
+            self._remember_all(span_ids, segment)
+            segment.add_all(spans)
+            return
+        for span in spans:
+            if span.context is not None:
+                self.add(span, span.context, segment)
+
+    def _segment_of_unseen(self, span: ReadableSpan, context: SpanContext) -> SegmentState:
+        """A span that began before we were there, or that comes by `export` from a provider without our processor."""
+        return self.parent_segment_of(context.trace_id, span.parent) or self.begin(
+            context.trace_id, context.span_id, span.parent, span.kind, span.start_time or 0, span.name
+        )
+
     def remember(self, span_id: int, segment: SegmentState) -> None:
         """The span has ended."""
         self._closed[span_id] = segment
-        if len(self._closed) > CLOSED_MAX:
-            self._closed.popitem(last=False)
+        self._ended.append(span_id)
+        self._forget_oldest()
+
+    def _remember_all(self, span_ids: Sequence[int], segment: SegmentState) -> None:
+        self._closed.update(dict.fromkeys(span_ids, segment))
+        self._ended += span_ids
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        ended = self._ended
+        while len(ended) > CLOSED_MAX:
+            self._closed.pop(ended.popleft(), None)
 
     def segments(self) -> Collection[SegmentState]:
         """Each once."""

@@ -16,9 +16,9 @@ class Losses:
 
     def take(self, own: Counter[str]) -> dict[str, int]:
         """A segment's own, the process's, and failures inside the guard; they are counted from zero again."""
-        failed = guard.counts()
-        if not (own or self.counts) and failed == self._reported:  # counters are slow to add, and this is per part
+        if not (own or self.counts or guard.failures):  # counters are slow, and this is per part
             return {}
+        failed = guard.counts()
         failures, self._reported = failed - self._reported, failed
         losses = own + self.counts + Counter({f"guard.{tap}": count for tap, count in failures.items()})
         own.clear()

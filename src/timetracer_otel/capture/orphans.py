@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,17 +19,20 @@ class Orphans:
         self._waiting: dict[int, list[ReadableSpan]] = {}
         self._count = 0
 
-    def add(self, parent_id: int, span: ReadableSpan) -> int:
-        """How many spans had to go for this one."""
-        self._waiting.setdefault(parent_id, []).append(span)
-        self._count += 1
-        return self._shrink()
+    def add(self, parent_id: int, spans: Sequence[ReadableSpan]) -> int:
+        """How many spans had to go for these."""
+        self._waiting.setdefault(parent_id, []).extend(spans)
+        self._count += len(spans)
+        too_many = max(0, self._count - ORPHANS_MAX)
+        for _ in range(too_many):
+            self._drop_oldest()
+        return too_many
 
-    def descendants(self, parent_id: int) -> Iterator[ReadableSpan]:
-        """The children that waited for this span, and theirs: parents first. They wait no longer."""
+    def descendants(self, parent_id: int) -> Iterator[list[ReadableSpan]]:
+        """The children that waited for this span, then theirs, generation by generation. They wait no longer."""
         generation = self._take(parent_id)
         while generation:
-            yield from generation
+            yield generation
             # Of a flat trace nothing is left to look for.
             parents = [span.context.span_id for span in generation if span.context] if self._waiting else []
             generation = [child for each in parents for child in self._take(each)]
@@ -38,19 +41,16 @@ class Orphans:
         """What waits in vain: the missing span's id, with its descendants. Nothing waits afterwards."""
         held = {span.context.span_id for spans in self._waiting.values() for span in spans if span.context}
         for parent_id in [parent_id for parent_id in self._waiting if parent_id not in held]:
-            yield parent_id, list(self.descendants(parent_id))
+            yield parent_id, [span for generation in self.descendants(parent_id) for span in generation]
 
     def _take(self, parent_id: int) -> list[ReadableSpan]:
         children = self._waiting.pop(parent_id, [])
         self._count -= len(children)
         return children
 
-    def _shrink(self) -> int:
-        if self._count <= ORPHANS_MAX:
-            return 0
+    def _drop_oldest(self) -> None:
         oldest = next(iter(self._waiting))
         self._waiting[oldest].pop(0)
         if not self._waiting[oldest]:
             del self._waiting[oldest]
         self._count -= 1
-        return 1

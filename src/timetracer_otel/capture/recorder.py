@@ -12,16 +12,17 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
 from timetracer_otel.capture import limits
 from timetracer_otel.capture.budget import Budget, size_of
 from timetracer_otel.capture.connections import Connections
-from timetracer_otel.capture.current import span_in
+from timetracer_otel.capture.current import IS_VALID, KEY, SPAN_ID, current_context, span_in
 from timetracer_otel.capture.environment import EnvironmentState
 from timetracer_otel.capture.keep import is_kept
 from timetracer_otel.capture.lineage import Lineage
@@ -32,9 +33,10 @@ from timetracer_otel.capture.segments import Batch, EnvironmentBatch, KeepDecisi
 from timetracer_otel.capture.table import Captured, Spill
 
 if TYPE_CHECKING:
-    from timetracer_otel.cassette.model import Payload
+    from timetracer_otel.cassette.model import Acquire, Payload
     from timetracer_otel.config import Settings
 
+_PARENT: Final = attrgetter("parent")
 SUPPRESSED: Final = "suppress_instrumentation"
 """The plain key that `opentelemetry.instrumentation.utils.suppress_instrumentation` sets beside its unique one."""
 
@@ -131,51 +133,33 @@ class Recorder:
         if context is None:
             return
         with self._lock:
-            segment = self._add(span, context)
+            segment = self._lineage.add(span, context)
             self._outbox.add(*self._due(segment))
         self._send()
 
     def spans_exported(self, spans: Sequence[ReadableSpan]) -> None:
         """Adds ended spans that were never announced, in any order; those whose parent is unknown wait for it."""
         with self._lock:
-            grown = dict.fromkeys(self._adopt(span) for span in spans)
+            grown: dict[SegmentState, None] = {}
+            for parent, siblings in groupby((span for span in spans if span.context is not None), _PARENT):
+                grown.update(dict.fromkeys(self._adopt(parent, list(siblings))))
             for segment in grown:
-                if segment is not None:
-                    self._outbox.add(*self._due(segment))
+                self._outbox.add(*self._due(segment))
         self._send()
 
-    def _adopt(self, span: ReadableSpan) -> SegmentState | None:
-        """The segment that grew; None while the span waits for its parent."""
-        context, parent = span.get_span_context(), span.parent
-        if context is None:
-            return None
-        if parent is not None and not parent.is_remote and not self._lineage.is_known(context.trace_id, parent):
-            self.dropped["orphan"] += self._orphans.add(parent.span_id, span)
-            return None
-        segment = self._add(span, context)
-        for child in self._orphans.descendants(context.span_id):
-            if child.context is not None:
-                self._add(child, child.context, segment)
-        return segment
+    def _adopt(self, parent: SpanContext | None, siblings: list[ReadableSpan]) -> list[SegmentState]:
+        """The segments that grew; none while the spans wait for their parent."""
+        if parent is not None and not parent.is_remote and not self._lineage.is_known(parent.trace_id, parent):
+            if dropped := self._orphans.add(parent.span_id, siblings):
+                self.dropped["orphan"] += dropped
+            return []
+        return [self._adopt_one(span, span.context) for span in siblings if span.context is not None]
 
-    def _add(self, span: ReadableSpan, context: SpanContext, known: SegmentState | None = None) -> SegmentState:
-        span_id = context.span_id
-        segment = self._lineage.open.pop(span_id, None)
-        if segment is None:
-            segment = known or self._segment_of_unseen(span, context)
-        else:
-            segment.open_spans -= 1
-        self._lineage.remember(span_id, segment)
-        segment.add(span)
-        if span_id == segment.root_id:
-            segment.root_ended = True
+    def _adopt_one(self, span: ReadableSpan, context: SpanContext) -> SegmentState:
+        segment = self._lineage.add(span, context)
+        for generation in self._orphans.descendants(context.span_id):
+            self._lineage.add_all(generation, segment)
         return segment
-
-    def _segment_of_unseen(self, span: ReadableSpan, context: SpanContext) -> SegmentState:
-        """A span that began before we were there, or that comes by `export` from a provider without our processor."""
-        return self._lineage.parent_segment_of(context.trace_id, span.parent) or self._lineage.begin(
-            context.trace_id, context.span_id, span.parent, span.kind, span.start_time or 0, span.name
-        )
 
     def _due(self, segment: SegmentState, is_last: bool = False) -> tuple[Batch, ...]:
         """What goes to the writer now, if anything does."""
@@ -250,16 +234,27 @@ class Recorder:
     # ---- exchanges: the tape -----------------------------------------------------------------------------------------
 
     def listens(self) -> bool:
-        """Without the lock: whoever comes a moment too late is told by `open`."""
+        """Without the lock: whoever comes a moment too late is told by `open`.
+
+        Written out, for what the sampler drops is to cost next to nothing.
+        """
         if self._environment.exchanges is not None:
             return True
-        context = span_in(otel_context.get_current())
-        return self._lineage.owner(context.span_id) is not None or not context.is_valid
+        span: Any = current_context().get(KEY)
+        if span is None:
+            return True
+        context = span.get_span_context()
+        return not context[IS_VALID] or self._lineage.owner(context[SPAN_ID]) is not None
 
     def open(
-        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+        self,
+        driver: str,
+        request: object,
+        connection: int | None = None,
+        transaction: int | None = None,
+        is_entry: bool = False,
     ) -> Captured | None:
-        current = otel_context.get_current()
+        current = current_context()
         if current.get(SUPPRESSED) is not None:
             return None
         context = span_in(current)
@@ -278,7 +273,7 @@ class Recorder:
                 self.dropped["exchanges"] += 1
                 return None
             self._numbers += 1
-            captured = Captured(driver, request, connection, transaction)
+            captured = Captured(driver, request, connection, transaction, is_entry)
             captured.number = self._numbers
             if segment is None:
                 self._environment.add(
@@ -349,9 +344,16 @@ class Recorder:
         with self._lock:
             self._connections.add(Connection(number, driver, target, parameters))
 
+    def acquired(self, acquire: Acquire) -> None:
+        context = span_in(current_context())
+        with self._lock:
+            segment = self._lineage.owner(context.span_id)
+            if segment is not None and segment.is_kept is not False:
+                segment.add_acquire(context.span_id, acquire)
+
     def generated(self, site: str, value: uuid.UUID) -> None:
         """A uuid4 made under the current span; the writer keeps those that an exchange or the outcome shows."""
-        context = span_in(otel_context.get_current())
+        context = span_in(current_context())
         with self._lock:
             segment = self._lineage.owner(context.span_id)
             if segment is not None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from timetracer_otel.capture.budget import size_of
 from timetracer_otel.capture.keep import is_error
-from timetracer_otel.capture.limits import GENERATED_MAX, HELD_MAX, LATE_IDS_MAX, PART_MAX_BYTES, PART_MAX_SPANS
+from timetracer_otel.capture.limits import (
+    ACQUIRES_MAX,
+    GENERATED_MAX,
+    HELD_MAX,
+    LATE_IDS_MAX,
+    PART_MAX_BYTES,
+    PART_MAX_SPANS,
+)
 
 if TYPE_CHECKING:
     import uuid
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from timetracer_otel.capture.table import Captured, Spill
-    from timetracer_otel.cassette.model import Connection
+    from timetracer_otel.cassette.model import Acquire, Connection
 
 
 Made: TypeAlias = "tuple[str, int, uuid.UUID]"
@@ -41,6 +48,7 @@ class SegmentState:
         "open_spans",
         "parent_segment",
         "part",
+        "pools",
         "root_ended",
         "root_id",
         "root_start_ns",
@@ -83,6 +91,8 @@ class SegmentState:
         self.spans: list[ReadableSpan] = []
         self.exchanges: list[Captured] = []
         self.generated: list[Made] = []
+        self.pools: list[tuple[int, Acquire]] = []
+        """By the span under which a connection was asked for."""
         self.sites: Counter[str] = Counter()
         self.connections: set[int] = set()
         self.dropped: Counter[str] = Counter()
@@ -104,6 +114,13 @@ class SegmentState:
         else:
             self.dropped["spans"] += 1
 
+    def add_all(self, spans: Sequence[ReadableSpan]) -> None:
+        if len(self.spans) + len(spans) <= HELD_MAX:
+            self.spans += spans
+        else:
+            for span in spans:
+                self.add(span)
+
     def _is_root(self, span: ReadableSpan) -> bool:
         return span.context is not None and span.context.span_id == self.root_id
 
@@ -115,6 +132,12 @@ class SegmentState:
             self.generated.append((site, index, value))
         else:
             self.dropped["generated"] += 1
+
+    def add_acquire(self, span_id: int, acquire: Acquire) -> None:
+        if len(self.pools) < ACQUIRES_MAX:
+            self.pools.append((span_id, acquire))
+        else:
+            self.dropped["pools"] += 1
 
     def take_part(
         self, is_done: bool, is_final: bool, connections: tuple[Connection, ...], dropped: Mapping[str, int]
@@ -142,10 +165,11 @@ class SegmentState:
             name=self.name,
             connections=connections,
             generated=self.generated,
+            pools=self.pools,
             dropped=dropped,
         )
         self.part += 1
-        self.unwritten = 0
+        self.unwritten, self.pools = 0, []
         if is_final:
             self.generated = self.generated[-LATE_IDS_MAX:]
         return batch
@@ -166,7 +190,7 @@ class SegmentState:
 
     def empty(self) -> None:
         """Nothing of what memory holds is wanted."""
-        self.spans, self.exchanges, self.generated, self.unwritten = [], [], [], 0
+        self.spans, self.exchanges, self.generated, self.pools, self.unwritten = [], [], [], [], 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +214,7 @@ class SegmentBatch:
     name: str = ""
     connections: tuple[Connection, ...] = ()
     generated: list[Made] = field(default_factory=list)
+    pools: list[tuple[int, Acquire]] = field(default_factory=list)
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from timetracer_otel.capture.segments import SegmentState
-    from timetracer_otel.cassette.model import Blob, Payload
+    from timetracer_otel.cassette.model import Acquire, Blob, Payload
 
 
 class Captured:
@@ -26,6 +26,7 @@ class Captured:
         "driver",
         "dropped",
         "held",
+        "is_entry",
         "is_forgotten",
         "is_written",
         "number",
@@ -40,13 +41,19 @@ class Captured:
     )
 
     def __init__(
-        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+        self,
+        driver: str,
+        request: object,
+        connection: int | None = None,
+        transaction: int | None = None,
+        is_entry: bool = False,
     ) -> None:
         self.driver = driver
         self.request = request
         self.result: object = None
         self.connection = connection
         self.transaction = transaction
+        self.is_entry = is_entry
         self.opened_ns = time.time_ns()
         self.closed_ns = 0
         self.complete = False
@@ -98,10 +105,16 @@ class Tape(Protocol):
         """False where `open` would give None whatever the request: a tap asks before it takes the request apart."""
 
     def open(
-        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+        self,
+        driver: str,
+        request: object,
+        connection: int | None = None,
+        transaction: int | None = None,
+        is_entry: bool = False,
     ) -> Captured | None:
-        """An exchange owned by the current span; None when nothing is to be captured here (not recording,
-        suppressed)."""
+        """An exchange owned by the current span; None when nothing is to be captured here (not recording, suppressed).
+
+        `is_entry`: the request or task that this process was asked for, which a replay runs again."""
 
     def close(
         self, captured: Captured, result: object, size: int, complete: bool = True, dropped: str | None = None
@@ -125,6 +138,9 @@ class Tape(Protocol):
 
     def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
         """What the process learnt when a connection was made. `parameters` is plain data (cassette.values)."""
+
+    def acquired(self, acquire: Acquire) -> None:
+        """A pool was asked for a connection under the current span; here its `at_ns` counts from 1970."""
 
 
 _tape: Tape | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import (
     FORMAT,
+    Acquire,
     Blob,
     Cassette,
     Connection,
@@ -29,7 +30,14 @@ from timetracer_otel.cassette.model import (
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.compression import compress, decompress
-    from timetracer_otel.cassette.dump import dump_environment, dump_exchange, dump_part, dump_spans, part_pieces
+    from timetracer_otel.cassette.dump import (
+        dump_environment,
+        dump_exchange,
+        dump_part,
+        dump_process,
+        dump_spans,
+        part_pieces,
+    )
     from timetracer_otel.cassette.forms import Readable, as_json, readable, service_of
     from timetracer_otel.cassette.loading import Loaded, load, load_bundle, load_environment, load_part
     from timetracer_otel.cassette.merging import end_ns, merge, start_ns
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "NOT_SAMPLED",
+    "Acquire",
     "Blob",
     "Cassette",
     "Connection",
@@ -64,6 +73,7 @@ __all__ = [
     "dump_environment",
     "dump_exchange",
     "dump_part",
+    "dump_process",
     "dump_spans",
     "end_ns",
     "load",
@@ -90,6 +100,7 @@ _HOMES: Final = {
     "dump_environment": "dump",
     "dump_exchange": "dump",
     "dump_part": "dump",
+    "dump_process": "dump",
     "dump_spans": "dump",
     "end_ns": "merging",
     "load": "loading",

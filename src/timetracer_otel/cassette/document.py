@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from timetracer_otel.cassette.model import (
     FORMAT,
+    Acquire,
     Cassette,
     Connection,
     Entry,
@@ -140,6 +141,7 @@ def _segment_head(segment_id: str, source: Part | Segment) -> Document:
         "connections": [connection_document(connection) for connection in source.connections],
         "spans": [span_document(span) for span in source.spans],
         "generated": [_generated_document(generated) for generated in source.generated],
+        "pools": [_acquire_document(acquire) for acquire in source.pools],
         "dropped": source.dropped,
     }
 
@@ -181,6 +183,22 @@ def _signature_document(signature: Signature) -> Document:
 
 def _generated_document(generated: Generated) -> Document:
     return {"kind": generated.kind, "site": generated.site, "index": generated.index, "value": generated.value}
+
+
+def _acquire_document(acquire: Acquire) -> Document:
+    return {
+        "driver": acquire.driver,
+        "pool": acquire.pool,
+        "span_id": acquire.span_id,
+        "connection": acquire.connection,
+        "at_ns": acquire.at_ns,
+        "wait_ns": acquire.wait_ns,
+        "size": acquire.size,
+        "max_size": acquire.max_size,
+        "idle": acquire.idle,
+        "waiting": acquire.waiting,
+        "error": acquire.error,
+    }
 
 
 def _event_document(event: SpanEvent) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from timetracer_otel.cassette import quick, values
@@ -12,9 +12,10 @@ from timetracer_otel.cassette.document import (
     environment_part_document,
     exchange_document,
     part_document,
+    process_document,
     span_document,
 )
-from timetracer_otel.cassette.model import Exchange, Span
+from timetracer_otel.cassette.model import Exchange, Process, Span
 from timetracer_otel.cassette.part import EnvironmentPart, Part
 
 DOCUMENT_DEPTH: Final = values.MAX_DEPTH + 10
@@ -29,13 +30,20 @@ def dump_part(part: Part, exchanges: Sequence[bytes] | None = None) -> bytes:
     return b"".join(part_pieces(part, _texts(part.exchanges) if exchanges is None else exchanges))
 
 
-def part_pieces(part: Part, exchanges: Sequence[bytes], spans: bytes | None = None) -> list[bytes]:
+def part_pieces(
+    part: Part, exchanges: Sequence[bytes], spans: bytes | None = None, process: bytes | None = None
+) -> list[bytes]:
     """`dump_part` in pieces, for who need not have it in one: a large trace is not copied once more.
 
-    `spans`, from `dump_spans`, stand in for those of `part`.
+    `spans`, from `dump_spans`, stand in for those of `part`, and `process`, from `dump_process`, for its process.
     """
-    document = part_document(part)
-    return _pieces([_head(document)] if spans is None else _around(document, "spans", spans), exchanges)
+    texts = {name: text for name, text in (("spans", spans), ("process", process)) if text is not None}
+    return _pieces(_around(part_document(part), texts), exchanges)
+
+
+def dump_process(process: Process) -> bytes:
+    """The JSON text of a process, which is the same in all its parts."""
+    return _head({"process": process_document(process)}).removeprefix(b'{"process":').removesuffix(b"}")
 
 
 def dump_spans(spans: Sequence[Span | Document]) -> bytes:
@@ -85,12 +93,22 @@ def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:
     return [dump_exchange(exchange) for exchange in exchanges]
 
 
-def _around(document: Document, name: str, text: bytes) -> list[bytes]:
-    """The document as JSON text, with this text in place of the field of that name, neither the first nor the last."""
-    names = list(document)
-    at = names.index(name)
-    before, after = ({each: document[each] for each in side} for side in (names[:at], names[at + 1 :]))
-    return [_head(before).removesuffix(b"}"), f',"{name}":'.encode(), text, b",", _head(after).removeprefix(b"{")]
+def _around(document: Document, texts: Mapping[str, bytes]) -> list[bytes]:
+    """The document as JSON text in pieces, with these texts in place of the fields of their names."""
+    pieces, others = [b"{"], Document()
+    for name, value in document.items():
+        if name not in texts:
+            others[name] = value
+            continue
+        if others:
+            pieces += (_head(others)[1:-1], b",")
+            others = Document()
+        pieces += (b'"%b":' % name.encode(), texts[name], b",")
+    if others:
+        pieces.append(_head(others)[1:])
+    else:
+        pieces[-1] = b"}"
+    return pieces
 
 
 def _pieces(head: Sequence[bytes], exchanges: Sequence[bytes]) -> list[bytes]:

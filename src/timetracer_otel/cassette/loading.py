@@ -17,6 +17,7 @@ from timetracer_otel.cassette.read import (
     PROCESS_ID_DIGITS,
     SPAN_ID_DIGITS,
     TRACE_ID_DIGITS,
+    read_acquire,
     read_connection,
     read_entry,
     read_exchange,
@@ -131,6 +132,7 @@ def _part(fields: Fields) -> Part:
         resource=fields.payload("resource"),
         connections=fields.objects("connections", read_connection),
         generated=fields.objects("generated", read_generated),
+        pools=fields.objects("pools", read_acquire),
         dropped=fields.counts("dropped"),
     )
 
@@ -170,6 +172,7 @@ def _segment(fields: Fields, trace_id: str, processes: dict[str, Process]) -> Se
         resource=fields.payload("resource"),
         connections=fields.objects("connections", read_connection),
         generated=fields.objects("generated", read_generated),
+        pools=fields.objects("pools", read_acquire),
         dropped=fields.counts("dropped"),
         parts=fields.integers("parts"),
     )

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.model import (
+    Acquire,
     Cassette,
     Connection,
     Entry,
@@ -86,6 +87,7 @@ def _segment(parts: Sequence[Part], processes: Processes) -> Segment:
         resource=_last_resource(parts),
         connections=_connections(parts),
         generated=_generated(parts),
+        pools=_pools(parts),
         dropped=_dropped(parts),
         parts=tuple(part.part for part in parts),
     )
@@ -142,6 +144,10 @@ def _connections(parts: Sequence[Part] | Sequence[EnvironmentPart]) -> tuple[Con
 def _generated(parts: Sequence[Part]) -> tuple[Generated, ...]:
     by_call = {(item.kind, item.site, item.index): item for part in parts for item in part.generated}
     return tuple(by_call.values())
+
+
+def _pools(parts: Sequence[Part]) -> tuple[Acquire, ...]:
+    return tuple(sorted((item for part in parts for item in part.pools), key=lambda item: item.at_ns))
 
 
 def _dropped(parts: Sequence[Part] | Sequence[EnvironmentPart]) -> Mapping[str, int]:

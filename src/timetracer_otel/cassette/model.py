@@ -150,6 +150,27 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
+class Acquire:
+    """One wait for a connection of a pool. `size`, `idle` and `waiting` are what the pool was when it was asked: its
+    connections, those of them that nobody used, and who waited for one already."""
+
+    driver: str
+    pool: str
+    """Its name, where it has one."""
+    at_ns: int
+    wait_ns: int
+    size: int
+    max_size: int
+    idle: int
+    waiting: int
+    span_id: str | None = None
+    connection: int | None = None
+    """The one that was given."""
+    error: str | None = None
+    """The type of what was raised instead, such as `PoolTimeout`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One local root span with its descendants in one process; `id` is the root's span id."""
 
@@ -164,6 +185,8 @@ class Segment:
     resource: Payload = field(default_factory=dict)
     connections: tuple[Connection, ...] = ()
     generated: tuple[Generated, ...] = ()
+    pools: tuple[Acquire, ...] = ()
+    """In the order in which connections were asked for."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Counted losses by reason, such as `{"limit": 2}`."""
     parts: tuple[int, ...] = ()

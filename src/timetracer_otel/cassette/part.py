@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from timetracer_otel.cassette.model import Connection, Entry, Exchange, Generated, Payload, Process, Span
+from timetracer_otel.cassette.model import Acquire, Connection, Entry, Exchange, Generated, Payload, Process, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Part:
     resource: Payload = field(default_factory=dict)
     connections: tuple[Connection, ...] = ()
     generated: tuple[Generated, ...] = ()
+    pools: tuple[Acquire, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Losses since the part before; a segment's are the sum."""
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from timetracer_otel.cassette.fields import Fields
 from timetracer_otel.cassette.model import (
+    Acquire,
     Connection,
     Entry,
     Exchange,
@@ -111,6 +112,22 @@ def read_connection(fields: Fields) -> Connection:
         driver=fields.text("driver"),
         target=fields.text("target"),
         parameters=fields.payload("parameters"),
+    )
+
+
+def read_acquire(fields: Fields) -> Acquire:
+    return Acquire(
+        driver=fields.text("driver"),
+        pool=fields.text("pool", ""),
+        span_id=fields.optional_hex("span_id", SPAN_ID_DIGITS),
+        connection=fields.optional_integer("connection"),
+        at_ns=fields.integer("at_ns", 0),
+        wait_ns=fields.integer("wait_ns", 0),
+        size=fields.integer("size", 0),
+        max_size=fields.integer("max_size", 0),
+        idle=fields.integer("idle", 0),
+        waiting=fields.integer("waiting", 0),
+        error=fields.optional_text("error"),
     )
 
 

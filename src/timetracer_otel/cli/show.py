@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from timetracer_otel.cassette import (
     NOT_SAMPLED,
+    Acquire,
     Cassette,
     Exchange,
     Process,
@@ -23,11 +24,14 @@ from timetracer_otel.cassette.values import encode
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.describe import describe, description
 from timetracer_otel.cli.forms import in_readable_form
-from timetracer_otel.cli.output import json_text, print_table, safe_lines
+from timetracer_otel.cli.output import json_text, one_line, print_table, safe_lines
+from timetracer_otel.cli.transactions import Transaction, transactions
 from timetracer_otel.drivers.base import Table
 from timetracer_otel.errors import UsageError
 
-HEADINGS: Final = ("exchange", "at ms", "ms", "call", "request", "values", "outcome")
+HEADINGS: Final = ("exchange", "at ms", "ms", "tx", "call", "request", "values", "outcome")
+TRANSACTION: Final = ("tx", "at ms", "ms", "connection", "requests", "end", "savepoints")
+POOLS: Final = ("pool", "at ms", "waited ms", "size", "idle", "waiting", "connection", "error")
 ROWS_MAX: Final = 1_000
 """Rows of one result that are printed; `--json` has all."""
 
@@ -96,7 +100,10 @@ def _print_segment(segment: Segment, is_partly_sampled: bool) -> None:
     _print_fields({"segment": "   ".join([segment.name, ", ".join(labels)]).rstrip(), **_segment_fields(segment)})
     print()
     if segment.exchanges:
-        print_table(HEADINGS, [_row(each) for each in segment.exchanges], elastic=("request", "values", "outcome"))
+        _print_exchanges(segment)
+    if segment.pools:
+        print()
+        print_table(POOLS, [_pool_row(each) for each in segment.pools])
     for exchange in segment.exchanges:
         _print_traceback(exchange)
 
@@ -121,10 +128,56 @@ def _process(process: Process) -> str:
     return f"{where}{python}{folder}: {' '.join(process.argv)}"
 
 
-def _row(exchange: Exchange) -> Sequence[str]:
+def _print_exchanges(segment: Segment) -> None:
+    known = transactions(segment)
+    rows = [_row(each, known.places.get(each.id, "")) for each in segment.exchanges]
+    at = HEADINGS.index("tx")
+    headings = HEADINGS if known.found else _without(HEADINGS, at)
+    print_table(
+        headings, rows if known.found else [_without(row, at) for row in rows], ("request", "values", "outcome")
+    )
+    if known.found:
+        print()
+        print_table(TRANSACTION, [_transaction_row(each) for each in known.found], ("end", "savepoints"))
+
+
+def _without(row: Sequence[str], at: int) -> Sequence[str]:
+    return (*row[:at], *row[at + 1 :])
+
+
+def _row(exchange: Exchange, transaction: str) -> Sequence[str]:
     about = describe(exchange)
-    times = (f"{exchange.at_ns / 1e6:.1f}", f"{exchange.duration_ns / 1e6:.1f}")
-    return (safe(exchange.id), *times, about.call, about.text, about.values, about.outcome)
+    times = _times(exchange.at_ns, exchange.duration_ns)
+    return (safe(exchange.id), *times, transaction, about.call, about.text, about.values, about.outcome)
+
+
+def _transaction_row(transaction: Transaction) -> Sequence[str]:
+    connection, times = transaction.exchanges[0].connection, _times(transaction.at_ns, transaction.duration_ns)
+    savepoints = ", ".join(f"{one_line(each.name)} {each.fate}" for each in transaction.savepoints)
+    return (
+        str(transaction.number),
+        *times,
+        "" if connection is None else str(connection),
+        str(len(transaction.exchanges)),
+        transaction.end,
+        savepoints,
+    )
+
+
+def _pool_row(acquire: Acquire) -> Sequence[str]:
+    return (
+        one_line(f"{acquire.driver} {acquire.pool}"),
+        *_times(acquire.at_ns, acquire.wait_ns),
+        f"{acquire.size}/{acquire.max_size}",
+        str(acquire.idle),
+        str(acquire.waiting),
+        "" if acquire.connection is None else str(acquire.connection),
+        one_line(acquire.error or ""),
+    )
+
+
+def _times(at_ns: int, duration_ns: int) -> tuple[str, str]:
+    return f"{at_ns / 1e6:.1f}", f"{duration_ns / 1e6:.1f}"
 
 
 def _print_traceback(exchange: Exchange) -> None:

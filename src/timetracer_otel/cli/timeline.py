@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from timetracer_otel.cassette import Cassette, Segment, service_of
+from timetracer_otel.cassette import Acquire, Cassette, Segment, service_of
 from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.describe import describe
@@ -36,12 +36,13 @@ class Style:
 
     span: str
     exchange: str
+    acquire: str
     failed: str
     ellipsis: str
     color: Callable[[str, Row], str] = lambda bar, row: bar
 
 
-PLAIN: Final = Style(span="=", exchange="#", failed="!", ellipsis="...")
+PLAIN: Final = Style(span="=", exchange="#", acquire=".", failed="!", ellipsis="...")
 
 
 def print_timeline(store: str | None, wanted: str, minimum: str | None, width: int | None, as_json: bool) -> int:
@@ -94,7 +95,7 @@ def _hidden(picture: Waterfall, rows: Sequence[Row], minimum: str) -> Iterator[s
 def _counts_hidden(picture: Waterfall, rows: Sequence[Row]) -> Mapping[str, int]:
     return {
         kind: sum(row.kind == kind for row in picture.rows) - sum(row.kind == kind for row in rows)
-        for kind in ("span", "exchange")
+        for kind in ("span", "exchange", "acquire")
     }
 
 
@@ -141,7 +142,8 @@ class _Drawing:
         first, last = (self._place(each) for each in (row.start_ns, row.end_ns))
         first = min(first, self._bar - 1)
         last = max(first + 1, last)
-        mark = self._style.failed if row.is_failed else self._style.span if row.kind == "span" else self._style.exchange
+        marks = {"span": self._style.span, "exchange": self._style.exchange, "acquire": self._style.acquire}
+        mark = self._style.failed if row.is_failed else marks[row.kind]
         bar = self._style.color(mark * (last - first), row)
         return f"{' ' * first}{bar}{' ' * (self._bar - last)}"
 
@@ -169,7 +171,7 @@ def _colored() -> Style:
         name = "red" if row.is_failed else "yellow" if row.is_late else "cyan" if row.kind == "span" else "green"
         return colors[name].render(bar, color_system=ColorSystem.STANDARD)
 
-    return Style(span="━", exchange="■", failed="━", ellipsis="…", color=color)
+    return Style(span="━", exchange="■", acquire="┄", failed="━", ellipsis="…", color=color)
 
 
 def _label(row: Row) -> str:
@@ -186,10 +188,19 @@ def _what(row: Row) -> str:
         text = about.text or about.call
         outcome = f"   {about.outcome}" if about.outcome not in ("", text) else ""
         return f"{text}{values}{outcome}"
+    if row.acquire is not None:
+        return _acquire(row.acquire)
     if row.span is None:
         return one_line(name_of(row.segment) or row.segment.name)
     kind = "" if row.span.kind == "INTERNAL" else f"   {row.span.kind}"
     return safe(f"{one_line(row.span.name)}{kind}")
+
+
+def _acquire(acquire: Acquire) -> str:
+    pool = one_line(f"{acquire.driver} {acquire.pool}").rstrip()
+    error = f"   {one_line(acquire.error)}" if acquire.error is not None else ""
+    stood = f"size {acquire.size}/{acquire.max_size}, {acquire.idle} idle, {acquire.waiting} waiting"
+    return f"pool {pool}   {stood}{error}"
 
 
 def _marks(row: Row) -> Iterator[str]:
@@ -199,6 +210,8 @@ def _marks(row: Row) -> Iterator[str]:
         yield "not ended"
     if row.is_failed:
         yield "failed"
+    if row.transaction is not None:
+        yield f"tx {row.transaction}"
     if row.exchange is not None and row.is_stray:
         yield "no span" if row.exchange.span_id is None else "its span is not there"
     if row.is_late and (row.parent is None or not row.parent.is_late):
@@ -248,9 +261,10 @@ def _row_json(row: Row, start_ns: int) -> Mapping[str, Any]:
         "segment": row.segment.id,
         "id": row.exchange.id if row.exchange is not None else row.span.span_id if row.span is not None else None,
         "text": _what(row),
+        "transaction": row.transaction,
         "at_ns": row.start_ns - start_ns,
         "duration_ns": row.duration_ns,
         "failed": row.is_failed,
         "after_response": row.is_late,
-        "ended": row.kind == "exchange" or row.span is not None,
+        "ended": row.kind != "span" or row.span is not None,
     }

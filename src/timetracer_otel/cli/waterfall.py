@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from timetracer_otel.cassette import Cassette, Exchange, Segment, Span, end_ns, start_ns
+from timetracer_otel.cassette import Acquire, Cassette, Exchange, Segment, Span, end_ns, start_ns
 from timetracer_otel.cli.describe import description
+from timetracer_otel.cli.transactions import transactions
 from timetracer_otel.replay.library import entry_of
 
-Kind: TypeAlias = Literal["span", "exchange"]
+Kind: TypeAlias = Literal["span", "exchange", "acquire"]
+"""`acquire`: a wait for a connection of a pool."""
 SENDING: Final = "asgi.event.type"
 """Attribute of a span that stands for one message of ASGI."""
 NEVER_NS: Final = 2**63
@@ -30,6 +32,9 @@ class Row:
     span: Span | None = None
     """None for a root that has not ended."""
     exchange: Exchange | None = None
+    acquire: Acquire | None = None
+    transaction: str | None = None
+    """Its number, and how many savepoints it is inside."""
     is_failed: bool = False
     is_late: bool = False
     """It began when the entry had been answered."""
@@ -101,6 +106,7 @@ def _linked(cassette: Cassette) -> list[Row]:
             row.parent = _parent(row, rows, anywhere)
     for segment, rows in zip(cassette.segments, own, strict=True):
         every += _rows_of_exchanges(segment, rows)
+        every += _rows_of_pools(segment, rows)
     for row in every:
         if row.parent is not None:
             row.parent.children.append(row)
@@ -139,16 +145,27 @@ def _parent(row: Row, own: dict[str, Row], anywhere: dict[str, Row]) -> Row | No
 
 def _rows_of_exchanges(segment: Segment, spans: dict[str, Row]) -> Iterator[Row]:
     entry, root = entry_of(segment), spans[segment.id]
+    places = transactions(segment).places
     answered_ns = _answered_ns(segment)
     for exchange in segment.exchanges:
         if exchange is entry:
             continue
         start = _begin_ns(segment) + exchange.at_ns
         row = Row("exchange", segment, start, start + exchange.duration_ns, exchange=exchange)
+        row.transaction = places.get(exchange.id)
         row.parent = spans.get(exchange.span_id or "", root)
         row.is_failed = bool(exchange.result.get("error") or exchange.result.get("exception"))
         row.is_late = answered_ns is not None and start >= answered_ns
         row.is_stray = (exchange.span_id or "") not in spans
+        yield row
+
+
+def _rows_of_pools(segment: Segment, spans: dict[str, Row]) -> Iterator[Row]:
+    for acquire in segment.pools:
+        start = _begin_ns(segment) + acquire.at_ns
+        row = Row("acquire", segment, start, start + acquire.wait_ns, acquire=acquire)
+        row.parent = spans.get(acquire.span_id or "", spans[segment.id])
+        row.is_failed = acquire.error is not None
         yield row
 
 
@@ -206,7 +223,7 @@ def _walked(roots: Sequence[Row]) -> Iterator[Row]:
 
 
 def _when(row: Row) -> tuple[int, bool]:
-    return row.start_ns, row.kind == "exchange"
+    return row.start_ns, row.kind != "span"
 
 
 def _skews(rows: Sequence[Row]) -> Iterator[Skew]:

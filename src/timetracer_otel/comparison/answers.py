@@ -11,12 +11,15 @@ from timetracer_otel.comparison import tables
 from timetracer_otel.comparison.model import ABSENT
 from timetracer_otel.comparison.noise import Noise, slot_of
 from timetracer_otel.drivers.base import Slot
+from timetracer_otel.drivers.pymongo.forms import REPLIES
+from timetracer_otel.drivers.pymongo.questions import answer_slots
 from timetracer_otel.errors import DamagedCassette
 
 Slots: TypeAlias = tuple[Slot, Slot]
 
 QUERY: Final = "db.query"
 """The one type whose answers have rows, whichever driver recorded them."""
+COMMAND: Final = "db.command"
 KEPT: Final = "kept"
 _MISSING: Final = object()
 
@@ -28,8 +31,24 @@ def differing(a: Exchange, b: Exchange, noise: Noise) -> Iterator[Slots]:
             yield slot_of("answer", gone[0] or KEPT), slot_of("answer", gone[1] or KEPT)
     elif a.type == b.type == QUERY and a.result != b.result:
         yield from _rows(a, b, noise)
+    elif a.type == b.type == COMMAND and a.result != b.result:
+        yield from _replies(a, b)
     elif a.result != b.result:
         yield from walk("", a.result, b.result)
+
+
+def _replies(a: Exchange, b: Exchange) -> Iterator[Slots]:
+    try:
+        was, now = ({slot.path: slot for slot in answer_slots(each)} for each in (a, b))
+    except DamagedCassette:  # as above
+        yield from walk("", a.result, b.result)
+        return
+    for path in dict.fromkeys([*was, *now]):
+        left, right = (slots.get(path) or slot_of(path, ABSENT) for slots in (was, now))
+        if left.key != right.key:
+            yield left, right
+    rest = ({name: value for name, value in each.result.items() if not name.startswith(REPLIES)} for each in (a, b))
+    yield from walk("", *rest)
 
 
 def _rows(a: Exchange, b: Exchange, noise: Noise) -> Iterator[Slots]:

@@ -24,7 +24,7 @@ from timetracer_otel.replay.origin import Origins, Window, window
 MADE: Final = "an id that the application made"
 CLOCK: Final = "read from the clock while it was recorded"
 REDACTED: Final = "redacted: the values cannot be compared"
-REASONS: Final = {"uuid4": MADE, "instant": CLOCK}
+REASONS: Final = {"uuid4": MADE, "object_id": MADE, "instant": CLOCK}
 STAND_IN: Final = "[redacted:value#000000]"
 
 _EPOCH_S: Final = (1e9, 1e10)

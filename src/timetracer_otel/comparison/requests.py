@@ -17,7 +17,7 @@ from timetracer_otel.comparison.model import Item, Only
 from timetracer_otel.comparison.noise import Noise, hidden
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.errors import DamagedCassette
-from timetracer_otel.replay.library import is_entry, is_shape, question_of
+from timetracer_otel.replay.library import apart, is_entry, is_shape, question_of
 
 BETWEEN_MAX: Final = 1_000
 """Requests that a moved one may have passed and still be looked at for having been under way with it."""
@@ -35,7 +35,7 @@ class Matched:
 
 def items(exchanges: Iterable[Exchange]) -> list[Item]:
     """What the application asked for, in recorded order: without the entry itself."""
-    asked = (exchange for exchange in exchanges if not is_entry(exchange) and not is_shape(exchange))
+    asked = (exchange for exchange in apart(exchanges) if not is_entry(exchange) and not is_shape(exchange))
     return [Item(exchange, _marked(exchange), number) for number, exchange in enumerate(asked, start=1)]
 
 

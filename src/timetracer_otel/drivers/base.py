@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Connection, Exchange, Payload, Segment, Value
@@ -64,6 +64,17 @@ class Table:
     rows: Sequence[Sequence[Value]]
 
 
+Step: TypeAlias = Literal["begin", "commit", "rollback", "savepoint", "release", "rollback to"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where a transaction begins, ends, or may go back to."""
+
+    step: Step
+    savepoint: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """What an exchange says. Whoever prints it shortens it and escapes what could drive a terminal."""
@@ -77,6 +88,8 @@ class Description:
     outcome: str = ""
     results: Sequence[Table | str] | None = None
     """What came back, each a table or a tag. None: print request and result as they are."""
+    bounds: Sequence[Bound] = ()
+    """What it asked of its transaction; empty where the server refused it."""
     traceback: str | None = None
     answered_ns: int | None = None
     """When the last of the answer was sent, since the request came, where work may go on after it."""
@@ -109,6 +122,8 @@ class Slot:
     """The value as text, where it has one: uuids and redaction markers are found in it."""
     instant_ns: int | None = None
     """A point in time on the wall clock, where the value is one: `now()` of replay is not that of the recording."""
+    made: str | None = None
+    """An id that bears the mark of the process that asked, and so was made in it (ObjectId, in hex)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,12 @@ class AnswerSource(Protocol):
         """Every exchange of this shape, used or not, of the segment and its environment, the next to be used first: for
         column and parameter types."""
 
+    def questions(self, lib: str) -> Sequence[Question]:
+        """Those of all recorded requests of the segment, in recorded order."""
+
+    def ahead(self, lib: str, shape: Hashable) -> Exchange | None:
+        """The next exchange of this shape that has not answered yet; None if there is none."""
+
     def miss(self, question: Question, asked: Asked, note: str = "", consequent: bool = False) -> str:
         """Puts the miss into the report; gives the text for the driver's own exception (one line)."""
 
@@ -183,6 +204,9 @@ class ReplayHost(Protocol):
     def serve(self, name: str, backend: Callable[[int], ServerCore]) -> Callable[[], int]:
         """Registers a protocol core, one per connection (called with the connection's number). The returned function
         gives the loopback port; the listener starts at its first call and again after a fork."""
+
+    def entry(self) -> Exchange | None:
+        """The recorded entry, where a program of the user's is to do the same; None where the runner runs it."""
 
     def first_start_ns(self) -> int:
         """Wall-clock start of the recorded segment."""

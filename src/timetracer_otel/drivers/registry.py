@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
+    from timetracer_otel.cassette.model import Exchange
     from timetracer_otel.drivers.base import Codec, Describing, EntryDriver, Recording, Replaying
 
 
@@ -18,12 +20,16 @@ class Driver:
     instrumentors: tuple[str, ...]
     library: str
     """The distribution whose version `doctor` and warnings name."""
-    is_entry: bool = False
-    """Its exchanges are entries (`EntryDriver` in place of a stub)."""
+    entry: str = ""
+    """Type of those of its exchanges that are entries (`EntryDriver`); empty if it has none."""
+    asks: bool = True
+    """What it asks others is answered in replay (`Replaying`)."""
     traced_by: tuple[str, ...] = ()
     """Modules that make its spans without an instrumentor's `instrument`; the driver goes in with their import too."""
     wire: str = ""
     """The protocol, where several drivers speak it: what one of them recorded answers the others."""
+    batches: str = ""
+    """Module whose `apart` gives the exchanges for which one of this driver's stands; empty where each is by itself."""
 
 
 DRIVERS: Final = {
@@ -31,7 +37,8 @@ DRIVERS: Final = {
         module="timetracer_otel.drivers.asgi",
         instrumentors=("StarletteInstrumentor", "FastAPIInstrumentor", "AsgiInstrumentor"),
         library="opentelemetry-instrumentation-asgi",
-        is_entry=True,
+        entry="http.server",
+        asks=False,
         traced_by=(
             "opentelemetry.instrumentation.asgi",
             "starlette.middleware.opentelemetry",
@@ -43,12 +50,30 @@ DRIVERS: Final = {
         instrumentors=("AsyncPGInstrumentor",),
         library="asyncpg",
         wire="postgres",
+        batches="timetracer_otel.drivers.postgres.executions",
+    ),
+    "celery": Driver(
+        module="timetracer_otel.drivers.celery",
+        instrumentors=("CeleryInstrumentor",),
+        library="celery",
+        entry="task.run",
+    ),
+    "botocore": Driver(
+        module="timetracer_otel.drivers.botocore",
+        instrumentors=("BotocoreInstrumentor", "AiobotocoreInstrumentor"),
+        library="botocore",
     ),
     "psycopg": Driver(
         module="timetracer_otel.drivers.psycopg",
         instrumentors=("PsycopgInstrumentor",),
         library="psycopg",
         wire="postgres",
+    ),
+    "pymongo": Driver(
+        module="timetracer_otel.drivers.pymongo",
+        instrumentors=("PymongoInstrumentor",),
+        library="pymongo",
+        wire="mongo",
     ),
 }
 """By the name that exchanges carry as `signature.lib`. A test compares these names with the folders."""
@@ -58,6 +83,14 @@ def wire(name: str) -> str:
     """What the driver of that name speaks; its own name where nobody else does, or none of ours knows it."""
     driver = DRIVERS.get(name)
     return (driver.wire if driver is not None else "") or name
+
+
+def apart(exchange: Exchange) -> Sequence[Exchange]:
+    """The requests for which an exchange stands, in order: itself, unless its driver puts several into one."""
+    driver = DRIVERS.get(exchange.signature.lib)
+    if driver is None or not driver.batches:
+        return (exchange,)
+    return cast("Sequence[Exchange]", import_module(driver.batches).apart(exchange))
 
 
 def codec(name: str) -> Codec:

@@ -38,6 +38,12 @@ def _read(sql: str, redactor: Redactor) -> _Shape:
 _remembered: Final = lru_cache(maxsize=SHAPES_MAX)(_read)
 
 
+def is_open(sql: str, redactor: Redactor) -> bool:
+    """True if nothing in `sql` is secret, nor any of its parameters because of what it does with them."""
+    shape = _shape(sql, redactor)
+    return not (shape.literals or shape.is_suspicious or shape.parameters or ("'" in sql and redactor.known()))
+
+
 def rules_of_parameters(sql: str, redactor: Redactor) -> Mapping[int, str]:
     """The rules that mask parameters because of what the statement does with them, by index from 0."""
     return _shape(sql, redactor).parameters

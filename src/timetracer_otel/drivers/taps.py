@@ -98,7 +98,7 @@ def watch_libraries() -> None:
     from wrapt import register_post_import_hook
 
     for name, driver in registry.DRIVERS.items():
-        if not driver.is_entry:
+        if driver.asks:
             register_post_import_hook(functools.partial(_imported, name), driver.library)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,8 +34,6 @@ from timetracer_otel.store.adoption import adopt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from opentelemetry.sdk.trace import ReadableSpan
 
     from timetracer_otel.capture.segments import Batch
     from timetracer_otel.capture.table import Captured
@@ -91,10 +90,9 @@ class Encoder:
         owner = Owner(f"{identity.id[:8]}-", _start_ns(batch), is_decided=not batch.is_held)
         redactor = self._redactor_of(batch.trace_id)
         coded = self._exchanges.encode_all(batch.exchanges, redactor, owner, losses)
-        root = next((span for span in reversed(batch.spans) if _is_root(span, batch.root_id)), None)
-        encoded_root = None if root is None else self._spans.encode(root, redactor)
-        part = self._part(batch, identity, encoded_root, coded, losses)
-        pieces = part_pieces(part, [one.text for one in coded], self._quick_spans.dump(batch.spans, redactor))
+        spans, root = self._quick_spans.dump(batch.spans, redactor, _place_of_root(batch))
+        part = self._part(batch, identity, root, coded, losses)
+        pieces = part_pieces(part, [one.text for one in coded], spans, self._heads.process_text())
         if batch.is_held:
             self._pending().hold(part.trace_id, part.segment, batch.part, pieces)
         else:
@@ -123,6 +121,7 @@ class Encoder:
             resource=self._heads.resource(batch.spans[0].resource) if batch.spans else {},
             connections=self._heads.connections(batch.connections),
             generated=seen(batch.generated, searched),
+            pools=self._heads.pools(batch.pools, _start_ns(batch)),
             dropped=losses,
         )
 
@@ -139,9 +138,9 @@ class Encoder:
         found = self._of_traces.get(trace_id)
         if found is None:
             if len(self._of_traces) >= TRACES_MAX:
-                # Copied first: other threads write parts too, and a dict may not change while it is walked over.
-                oldest, *_ = self._of_traces.copy()
-                self._of_traces.pop(oldest, None)
+                # Listed first: other threads write parts too, and a dict may not change while it is walked over.
+                for oldest in list(self._of_traces)[: TRACES_MAX // 2]:
+                    self._of_traces.pop(oldest, None)
             found = self._of_traces.setdefault(trace_id, self._redactor.of_trace())
         return found
 
@@ -210,9 +209,13 @@ class Encoder:
         return redactor.stream(), self._pending().blob()
 
 
-def _is_root(span: ReadableSpan, root_id: int) -> bool:
-    context = span.get_span_context()
-    return context is not None and context.span_id == root_id
+def _place_of_root(batch: SegmentBatch) -> int | None:
+    """Its place among the spans: the last one as a rule, of spans that came by export the first."""
+    for place in chain((-1,), range(len(batch.spans))) if batch.spans else ():
+        context = batch.spans[place].context
+        if context is not None and context.span_id == batch.root_id:
+            return place
+    return None
 
 
 def _start_ns(batch: SegmentBatch) -> int:

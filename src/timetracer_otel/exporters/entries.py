@@ -25,11 +25,14 @@ def unfinished(name: str) -> Entry:
 
 def entry_of(root: Span, exchanges: Sequence[Exchange]) -> Entry:
     """From the root span and what was captured of the request or task itself. All of it is redacted already."""
-    request = next((exchange for exchange in exchanges if exchange.type in ENTRIES), None)
+    found = [exchange for exchange in exchanges if exchange.type in ENTRIES]
+    # A request may run tasks itself, eagerly: those are no roots.
+    request = next((exchange for exchange in found if exchange.span_id == root.span_id), found[0] if found else None)
     if request is None:
         return _without_capture(root)
     app = request.request.get("app")
-    return Entry(request.type, root.name, _http_outcome(request.result, root), app if isinstance(app, str) else None)
+    outcome = _task_outcome(request.result, root) if request.type == TASK else _http_outcome(request.result, root)
+    return Entry(request.type, root.name, outcome, app if isinstance(app, str) else None)
 
 
 def _without_capture(root: Span) -> Entry:
@@ -48,7 +51,14 @@ def _http_outcome(result: Payload, root: Span) -> str:
     return _joined(SERVER_ERROR if error else _status_attribute(root), error)
 
 
-def _joined(status: int | None, error: str) -> str:
+def _task_outcome(result: Payload, root: Span) -> str:
+    """`SUCCESS`, `FAILURE KeyError: 'total'`; Celery's word for the state comes first."""
+    state, exception = result.get("state"), result.get("exception")
+    error = _named(exception) if isinstance(exception, Mapping) else "" if result else _exception(root)
+    return _joined(state if isinstance(state, str) else None, error) or UNFINISHED
+
+
+def _joined(status: int | str | None, error: str) -> str:
     return f"{'' if status is None else status} {error}".strip()
 
 

@@ -15,7 +15,7 @@ from timetracer_otel.capture.guard import guarded
 from timetracer_otel.cassette import Exchange, Payload, Signature, dump_exchange
 from timetracer_otel.drivers import registry
 from timetracer_otel.errors import StoreFull
-from timetracer_otel.exporters.entries import ENTRIES, HTTP
+from timetracer_otel.exporters.entries import ENTRIES
 from timetracer_otel.exporters.spill import STORE
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ def _refused(exchange: Exchange, captured: Captured, error: OSError) -> tuple[Ex
 
 def _husk(captured: Captured, owner: Owner) -> Coded:
     """An exchange of which only this is left: that it took place, where and when."""
-    is_entry = registry.DRIVERS[captured.driver].is_entry if captured.driver in registry.DRIVERS else False
+    entry = registry.DRIVERS[captured.driver].entry if captured.is_entry else ""
     exchange = Exchange(
         id=f"{owner.prefix}{captured.number}",
-        type=HTTP if is_entry else "unknown",
+        type=entry or "unknown",
         signature=Signature(captured.driver, "", ""),
         request={},
         result={},
@@ -163,4 +163,4 @@ def _husk(captured: Captured, owner: Owner) -> Coded:
         duration_ns=_duration_ns(captured),
         dropped={"reason": NOT_ENCODED, "size": captured.size},
     )
-    return Coded(dump_exchange(exchange), exchange if is_entry else None)
+    return Coded(dump_exchange(exchange), exchange if entry else None)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry.trace import format_span_id
+
 from timetracer_otel.capture import process
-from timetracer_otel.cassette import Connection, Payload, Process
+from timetracer_otel.cassette import Acquire, Connection, Payload, Process, dump_process
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -25,6 +27,7 @@ class HeadEncoder:
     def __init__(self, redactor: Redactor, spans: SpanEncoder) -> None:
         self._redactor, self._spans = redactor, spans
         self._process: tuple[object, Process] = (None, Process(""))
+        self._process_text: tuple[Process | None, bytes] = (None, b"")
         self._connections: dict[int, tuple[Connection, Connection]] = {}
         self._resources: dict[int, tuple[Resource, Payload]] = {}
 
@@ -37,11 +40,32 @@ class HeadEncoder:
             self._process = (key, identity)
         return identity
 
+    def process_text(self) -> bytes:
+        """As it stands in a part."""
+        identity = self.process()
+        known, text = self._process_text
+        if known is not identity:
+            text = dump_process(identity)
+            self._process_text = (identity, text)
+        return text
+
     def resource(self, resource: Resource) -> Payload:
         known = self._resources.get(id(resource))
         if known is None or known[0] is not resource:
             known = self._resources[id(resource)] = (resource, self._spans.attributes(resource.attributes))
         return known[1]
+
+    def pools(self, acquires: Sequence[tuple[int, Acquire]], start_ns: int) -> tuple[Acquire, ...]:
+        """Each with the span under which it was made; times count from the start of the segment."""
+        return tuple(
+            replace(
+                acquire,
+                pool=self._spans.text(acquire.pool),
+                span_id=format_span_id(span_id),
+                at_ns=max(0, acquire.at_ns - start_ns),
+            )
+            for span_id, acquire in acquires
+        )
 
     def connections(self, connections: Sequence[Connection]) -> tuple[Connection, ...]:
         return tuple(self._redacted_connection(connection) for connection in connections)

@@ -6,17 +6,19 @@ hold a secret, goes the long way; the other spans of the part do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace
 
-from timetracer_otel.cassette import dump_spans
+from timetracer_otel.cassette import Span, dump_spans
 from timetracer_otel.exporters.spans import SpanEncoder, copied
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext, TraceState
 
     from timetracer_otel.cassette.document import Document
     from timetracer_otel.redaction import Redactor
@@ -26,6 +28,9 @@ _KNOWN: Final = frozenset[type]({trace.ReadableSpan, trace._Span})
 _FLAT: Final = frozenset[type]({bool, int, str, NoneType})
 """No float: JSON has no NaN."""
 _OTHER_TEXTS: Final = ("name", "status_description", "trace_state")
+_SPAN_ID: Final = 1
+_TRACE_STATE: Final = 4
+"""Of a span's context, which is a tuple; its properties take as long as all the rest of it."""
 
 
 class QuickSpans:
@@ -34,57 +39,82 @@ class QuickSpans:
     def __init__(self, encoder: SpanEncoder) -> None:
         self._encoder = encoder
 
-    def dump(self, spans: Sequence[ReadableSpan], redactor: Redactor) -> bytes:
-        """The JSON array of what `encoder.encode(span, redactor)` gives for each. Raises Unconvertible."""
+    def dump(
+        self, spans: Sequence[ReadableSpan], redactor: Redactor, root_at: int | None = None
+    ) -> tuple[bytes, Span | None]:
+        """The JSON array of what `encoder.encode(span, redactor)` gives for each, and the span at that place.
+
+        Raises Unconvertible.
+        """
         encode, found = self._encoder.encode, zip(spans, self._documents(spans, redactor), strict=True)
+        encoded = [encode(span, redactor) if quick is None else quick for span, quick in found]
+        root = None if root_at is None else _as_span(encoded[root_at])
         try:
-            return dump_spans([encode(span, redactor) if quick is None else quick for span, quick in found])
+            return dump_spans(encoded), root
         except TypeError:  # a lone surrogate, an integer beyond 64 bits
-            return dump_spans([encode(span, redactor) for span in spans])
+            return dump_spans([encode(span, redactor) for span in spans]), root
 
     def _documents(self, spans: Sequence[ReadableSpan], redactor: Redactor) -> list[Document | None]:
         """None for each that must go the long way."""
-        values: list[object] = []
-        found = [self._try(span, values) if type(span) in _KNOWN else None for span in spans]
-        if not _FLAT.issuperset(map(type, values)):
+        reading = _Reading(self._encoder)
+        found = [reading.document(span) if type(span) in _KNOWN else None for span in spans]
+        if not _FLAT.issuperset(map(type, reading.values)):
             found = [document if document is None or _is_flat(document) else None for document in found]
-        texts = self._unknown(values, redactor)
+        texts = self._texts(reading.values, redactor)
         if texts and redactor.suspicious("\0".join(texts)):
             return [None if document is None or _is_suspicious(document, redactor) else document for document in found]
         self._encoder.remember(texts)
         return found
 
-    def _unknown(self, values: Iterable[object], redactor: Redactor) -> list[str]:
-        """Texts that may hold a secret; all of them, where the trace has told us some."""
-        texts = [value for value in values if type(value) is str]
-        return texts if redactor.known() else self._encoder.unknown(texts)
+    def _texts(self, values: Sequence[object], redactor: Redactor) -> list[str]:
+        """Those that may hold a secret; all of them, where the trace has told us some."""
+        return [value for value in values if type(value) is str] if redactor.known() else self._encoder.unknown(values)
 
-    def _try(self, span: ReadableSpan, values: list[object]) -> Document | None:
-        try:
-            return self._document(span, values)
-        except AttributeError:  # a span of which the app has set a part itself
-            return None
 
-    def _document(self, span: ReadableSpan, values: list[object]) -> Document | None:
-        """As `span_document` of what `encode` gives; what needs a look is added to `values`.
+class _Reading:
+    """The spans of one part while they are read; what siblings share is looked up once."""
+
+    __slots__ = ("_encoder", "_header", "_is_remote", "_parent", "_parent_id", "_state", "values")
+
+    def __init__(self, encoder: SpanEncoder) -> None:
+        self._encoder = encoder
+        self._parent: SpanContext | None = None
+        self._parent_id: str | None = None
+        self._is_remote = False
+        self._state: TraceState | None = None
+        self._header = ""
+        self.values: list[object] = []
+        """Those of the documents which need a look."""
+
+    def document(self, span: ReadableSpan) -> Document | None:
+        """As `span_document` of what `encode` gives; None if something is out of the ordinary.
 
         By the private fields of the SDK, which have had these names since its first release: a property takes ten
         times as long.
         """
+        try:
+            return self._document(span)
+        except (AttributeError, OverflowError):  # a span of which the app has set a part itself
+            return None
+
+    def _document(self, span: ReadableSpan) -> Document | None:
         context, parent, scope, status = span._context, span._parent, span._instrumentation_scope, span._status
-        name, description = span._name, status._description
+        name, description, attributes = span._name, status._description, span._attributes
         if context is None or type(name) is not str or span._events or span._links:
             return None
-        attributes = copied(span._attributes) if span._attributes else {}
-        if attributes and not self._is_open(attributes):
+        plain = attributes.copy() if type(attributes) is BoundedAttributes else copied(attributes or {})
+        if plain and not self._encoder.is_open(plain):
             return None
-        state = context.trace_state.to_header() if context.trace_state else ""
-        values += attributes.values()
-        values += (name, description, state) if description or state else (name,)
+        if parent is not self._parent:
+            self._set_parent(parent)
+        if context[_TRACE_STATE] is not self._state:
+            self._set_state(context.trace_state)
+        self.values += plain.values()
+        self.values += (name, description, self._header) if description or self._header else (name,)
         return {
-            "span_id": f"{context.span_id:016x}",
-            "parent_id": None if parent is None else f"{parent.span_id:016x}",
-            "remote_parent": parent is not None and parent.is_remote,
+            "span_id": context[_SPAN_ID].to_bytes(8, "big").hex(),
+            "parent_id": self._parent_id,
+            "remote_parent": self._is_remote,
             "name": name,
             "kind": span._kind._name_,
             "start_ns": span._start_time or 0,
@@ -93,21 +123,23 @@ class QuickSpans:
             "status_description": description or "",
             "scope": "" if scope is None else scope._name,
             "scope_version": "" if scope is None else scope._version or "",
-            "trace_state": state,
-            "attributes": attributes,
+            "trace_state": self._header,
+            "attributes": plain,
             "events": (),
             "links": (),
         }
 
-    def _is_open(self, attributes: Mapping[str, Any]) -> bool:
-        """No name among them says that its value is secret, nor does a statement."""
-        names = self._encoder.statements_of(tuple(attributes))
-        if names is None:
-            return False
-        for name in names:  # noqa: SIM110 - all() takes twice the time
-            if not self._encoder.is_open_statement(attributes[name]):
-                return False
-        return True
+    def _set_parent(self, parent: SpanContext | None) -> None:
+        self._parent = parent
+        self._parent_id = None if parent is None else parent.span_id.to_bytes(8, "big").hex()
+        self._is_remote = parent is not None and parent.is_remote
+
+    def _set_state(self, state: TraceState | None) -> None:
+        self._state, self._header = state, state.to_header() if state else ""
+
+
+def _as_span(encoded: Span | Document) -> Span:
+    return encoded if isinstance(encoded, Span) else Span(**cast(Any, encoded))  # its fields have these names
 
 
 def _is_flat(document: Document) -> bool:

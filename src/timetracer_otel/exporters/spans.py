@@ -75,12 +75,26 @@ class SpanEncoder:
         for name in STATEMENTS:
             if isinstance(sql := plain.get(name), str):
                 plain[name] = mask_statement(sql, self._redactor)[0]
-        if self.statements_of(tuple(plain)) is not None and self._are_clean(plain.values()):
+        if self._statements_of(tuple(plain)) is not None and self._are_clean(plain.values()):
             return plain
         masked = self._redactor.value({name: _plain(value) for name, value in plain.items()}, "")[0]
-        return masked if isinstance(masked, Mapping) else {}
+        if not isinstance(masked, Mapping):
+            return {}
+        self.remember(text for name, text in plain.items() if _is_same_text(text, masked.get(name)))
+        return masked
 
-    def statements_of(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    def is_open(self, attributes: Mapping[str, Any]) -> bool:
+        """True if no name among them says that its value is secret, nor does a statement."""
+        statements = self._statements_of(tuple(attributes))
+        if statements is None:
+            return False
+        for name in statements:
+            sql = attributes[name]
+            if isinstance(sql, str) and sql not in self._open_statements and not self._is_open_statement(sql):
+                return False
+        return True
+
+    def _statements_of(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
         """Those of the names under which SQL stands; None if one of them needs a look whatever its value is.
 
         A rule masks that, or it is spelled like a mark of ours. Spans of one kind have the same names.
@@ -94,10 +108,8 @@ class SpanEncoder:
             found = self._open_names[names] = tuple(name for name in STATEMENTS if name in names) if is_open else None
         return found
 
-    def is_open_statement(self, sql: object) -> bool:
+    def _is_open_statement(self, sql: str) -> bool:
         """True if nothing in it is secret for what it says itself. It need not be SQL."""
-        if not isinstance(sql, str) or sql in self._open_statements:
-            return True
         is_open = mask_statement(sql, self._redactor)[0] == sql
         if is_open and len(sql) <= CLEAN_MAX_CHARS:
             if len(self._open_statements) >= CLEAN_MAX:
@@ -109,16 +121,16 @@ class SpanEncoder:
         """All of them are plain, and one look at all texts that are news says that no pattern can hit."""
         if not _FLAT.issuperset(map(type, values)):
             return False
-        texts = self.unknown(value for value in values if type(value) is str)
+        texts = self.unknown(values)
         if texts and self._redactor.suspicious("\0".join(texts)):
             return False
         self.remember(texts)
         return True
 
-    def unknown(self, texts: Iterable[str]) -> list[str]:
-        """Those that are not known to hold no secret."""
+    def unknown(self, values: Iterable[object]) -> list[str]:
+        """The texts among them that are not known to hold no secret."""
         clean = self._clean
-        return [text for text in texts if len(text) > CLEAN_MAX_CHARS or text not in clean]
+        return [text for text in values if type(text) is str and (len(text) > CLEAN_MAX_CHARS or text not in clean)]
 
     def text(self, text: str) -> str:
         """`text` with secrets masked."""
@@ -169,6 +181,11 @@ def copied(attributes: Mapping[str, Any]) -> dict[str, Any]:
     # An SDK's attributes have a copy() that is ten times as fast as reading them one by one, each through its lock.
     copy = getattr(attributes, "copy", None)
     return dict(attributes) if copy is None else dict(copy())
+
+
+def _is_same_text(text: object, masked: object) -> bool:
+    """True of a text that was looked at, and nothing was found. What looks like JSON was looked at in another way."""
+    return type(text) is str and text is masked and text[:1] not in ("{", "[")
 
 
 def _plain(value: Any) -> Value:

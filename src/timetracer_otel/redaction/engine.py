@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, overload
 
 from timetracer_otel.cassette.model import Value
@@ -46,14 +45,16 @@ class Redactor:
 
     def of_type(self, type_name: str) -> Redactor:
         """One for exchanges of the type, with the same key and memory: rule files may limit a place to a type."""
+        if not self._masker.has_places:
+            return self
         masker = self._masker.of_type(type_name)
         if masker is self._masker:
             return self
         return self._types.setdefault(type_name, self._with(masker))
 
     def _with(self, masker: Masker) -> Redactor:
-        made = copy(self)
-        made._masker, made._types = masker, {}
+        made = object.__new__(type(self))
+        made._maker, made._masker, made._types = self._maker, masker, {}
         return made
 
     def stream(self) -> Scrubber:
@@ -64,9 +65,10 @@ class Redactor:
         """Secrets that this one has masked, with their markers; empty unless it is one `of_trace`."""
         return self._masker.known
 
-    def rule_of(self, name: str) -> str | None:
-        """The rule of values under `name` (`api_key`, `X-Api-Key`, `user.apiKey`); None if they are not secret."""
-        return self._masker.rule_of(name)
+    @property
+    def rule_of(self) -> Callable[[str], str | None]:
+        """The rule of values under a name (`api_key`, `X-Api-Key`, `user.apiKey`); None if they are not secret."""
+        return self._masker.rule_of
 
     @property
     def has_places(self) -> bool:

@@ -29,6 +29,7 @@ from timetracer_otel.replay.journal import Journal, MemoryJournal
 from timetracer_otel.replay.library import (
     Library,
     Recorded,
+    apart,
     descendants,
     entry_of,
     heads,
@@ -138,7 +139,8 @@ def begin(settings: Settings, log: Journal) -> Replay:
     tape = EntryTape(bindings)
     table.activate(tape)
     _guard(bindings, session, log, began_s, root)
-    host = Host(bindings, processor, log, start_ns(segment))
+    entry = None if os.environ.get(ENTRY) else entry_of(segment)
+    host = Host(bindings, processor, log, start_ns(segment), entry)
     debugger = Debugger(clock, log) if asked_to_debug() else None
     if debugger is not None:
         debugger.install()
@@ -205,7 +207,7 @@ def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Jo
         (*segment.connections, *learnt),
         segment.spans,
         segment.id,
-        of_children=frozenset(exchange.id for child in children for exchange in child.exchanges),
+        of_children=frozenset(exchange.id for child in children for exchange in apart(child.exchanges)),
     )
     ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
     patience = Patience()

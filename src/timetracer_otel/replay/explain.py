@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Exchange, Value
-from timetracer_otel.drivers.base import Question
+from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.replay.likeness import TEXT_MAX, WORD
 from timetracer_otel.replay.matching import Index
 
@@ -52,15 +52,34 @@ def nearest(index: Index, question: Question) -> Nearest | None:
 
 
 def _values(recorded: Question, asked: Question) -> tuple[Differs, ...]:
-    differences = []
-    for was, now in zip_longest(recorded.slots, asked.slots):
-        if was is None or now is None or was.key != now.key or was.path != now.path:
-            path = (now or was).path
-            differences.append(Differs(path, was.shown if was else ABSENT, now.shown if now else ABSENT))
+    pairs = _different(_by_path(recorded.slots, asked.slots)) or _different(zip_longest(recorded.slots, asked.slots))
+    differences = [
+        Differs(path, was.shown if was is not None else ABSENT, now.shown if now is not None else ABSENT)
+        for path, was, now in pairs
+    ]
     was_inside, is_inside = recorded.in_transaction, asked.in_transaction
     if None not in (was_inside, is_inside) and was_inside is not is_inside:
         differences.append(Differs("transaction", SIDES[was_inside], SIDES[is_inside]))
     return tuple(differences)
+
+
+Pairs: TypeAlias = "Iterable[tuple[Slot | None, Slot | None]]"
+
+
+def _by_path(recorded: Sequence[Slot], asked: Sequence[Slot]) -> Pairs:
+    """Each value with its counterpart, whatever stands before it. Nothing where a path is not unique."""
+    was, now = {slot.path: slot for slot in recorded}, {slot.path: slot for slot in asked}
+    if len(was) < len(recorded) or len(now) < len(asked):
+        return ()
+    return [(was.get(path), now.get(path)) for path in dict.fromkeys([*was, *now])]
+
+
+def _different(pairs: Pairs) -> list[tuple[str, Slot | None, Slot | None]]:
+    return [
+        ((now or was).path, was, now)  # type: ignore[union-attr]  # one of the two is there
+        for was, now in pairs
+        if was is None or now is None or was.key != now.key or was.path != now.path
+    ]
 
 
 def _statement(recorded: Question, asked: Question) -> tuple[Differs, ...]:

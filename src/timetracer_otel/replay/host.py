@@ -7,6 +7,7 @@ from collections.abc import Callable
 from opentelemetry import trace
 
 from timetracer_otel.capture.frames import app_frame
+from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import Asked, ServerCore
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
@@ -17,9 +18,16 @@ from timetracer_otel.replay.stubs import StubServer
 class Host:
     """Implements `drivers.base.ReplayHost`."""
 
-    def __init__(self, bindings: Bindings, processor: ReplaySpanProcessor, journal: Journal, start_ns: int) -> None:
+    def __init__(
+        self,
+        bindings: Bindings,
+        processor: ReplaySpanProcessor,
+        journal: Journal,
+        start_ns: int,
+        entry: Exchange | None = None,
+    ) -> None:
         self._bindings, self._processor, self._journal = bindings, processor, journal
-        self._start_ns = start_ns
+        self._start_ns, self._entry = start_ns, entry
         self._stubs: list[StubServer] = []
 
     def current(self) -> tuple[Session, Asked]:
@@ -31,6 +39,9 @@ class Host:
         stub = StubServer(name, backend, self._journal)
         self._stubs.append(stub)
         return stub.port
+
+    def entry(self) -> Exchange | None:
+        return self._entry
 
     def first_start_ns(self) -> int:
         return self._start_ns

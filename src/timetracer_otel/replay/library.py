@@ -104,15 +104,22 @@ def _moved(child: Segment, segment: Segment) -> Iterator[Exchange]:
 def question_of(exchange: Exchange) -> Question:
     """What its driver makes of a recorded request; what its signature says, where no driver of ours knows it."""
     signature = exchange.signature
-    if signature.lib in registry.DRIVERS and not registry.DRIVERS[signature.lib].is_entry:
+    if signature.lib in registry.DRIVERS and registry.DRIVERS[signature.lib].asks and not is_entry(exchange):
         return registry.replaying(signature.lib).question(exchange)
     text = f"{signature.method} {signature.url}"
     return Question(signature.lib, signature.method, signature.url, shape=(exchange.type, text), text=text)
 
 
+def apart(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
+    """Each request by itself, where a driver has put several into one exchange."""
+    return (each for exchange in exchanges for each in registry.apart(exchange))
+
+
 def requests_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
-    """Those that the app made and that a driver of ours can answer: without the entry itself."""
-    return tuple(e for e in exchanges if not is_entry(e) and not is_shape(e) and e.signature.lib in registry.DRIVERS)
+    """Those that the app made and that a driver of ours can answer, each by itself: without the entry."""
+    return tuple(
+        e for e in apart(exchanges) if not is_entry(e) and not is_shape(e) and e.signature.lib in registry.DRIVERS
+    )
 
 
 def shapes_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
@@ -121,8 +128,8 @@ def shapes_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
 
 
 def is_shape(exchange: Exchange) -> bool:
-    """True if the server only described a statement: it answers nothing, and nobody need ask for it."""
-    return exchange.type == "db.query" and exchange.request.get("op") == "prepare"
+    """True if nobody need ask for it: the server only described a statement, or a driver tidied up by itself."""
+    return (exchange.type, exchange.request.get("op")) in (("db.query", "prepare"), ("db.command", "housework"))
 
 
 def unknown_libs(exchanges: Iterable[Exchange]) -> dict[str, int]:
@@ -138,4 +145,4 @@ def entry_of(segment: Segment) -> Exchange | None:
 
 def is_entry(exchange: Exchange) -> bool:
     driver = registry.DRIVERS.get(exchange.signature.lib)
-    return driver is not None and driver.is_entry
+    return driver is not None and bool(driver.entry) and (driver.entry == exchange.type or not driver.asks)

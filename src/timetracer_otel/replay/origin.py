@@ -17,7 +17,7 @@ from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.base import Slot
 from timetracer_otel.redaction.markers import MARKER, find_markers
 
-Kind: TypeAlias = Literal["uuid4", "instant", "redacted"]
+Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "redacted"]
 Window: TypeAlias = tuple[int, int]
 """First and last nanosecond on the wall clock."""
 
@@ -31,6 +31,8 @@ VARYING: Final = re.compile(rf"{UUID.pattern}|(?<!\d){ISO.pattern}(?!\d)", re.IG
 SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""
+MADE: Final = ("made",)
+"""The trait of an id that its own mark shows to be made by who asked."""
 MADE_MAX: Final = 100_000
 """Ids made in replay that are remembered; beyond it an unknown id is a miss, never a match."""
 
@@ -108,6 +110,10 @@ class Origins:
 
     def bind_equal(self, slots: Iterable[Slot]) -> None:
         """Recorded ids that came back as they were stand for themselves, unless the app made others in their place."""
+        slots = tuple(slots)
+        for made in (slot.made for slot in slots if slot.made):
+            if ("object_id", made) not in self._there and ("object_id", made) not in self._back:
+                self.bind([Mapping("object_id", made, made, ((made, made),))])
         texts = (slot.text for slot in slots if slot.text) if self._recorded_ids else ()
         for found in (one for text in texts for one in _ids_in(text) if one in self._recorded_ids):
             if ("uuid4", found) not in self._there and ("uuid4", found) not in self._back:
@@ -133,6 +139,8 @@ class Origins:
         return True
 
     def _slot(self, was: Slot, now: Slot, is_redacted: bool) -> Mapping | None:
+        if was.made is not None and now.made is not None:
+            return Mapping("object_id", was.shown, now.shown, ((was.made, now.made),))
         if was.instant_ns is not None and now.instant_ns is not None:
             is_ours = self._is_ours(was.instant_ns, now.instant_ns)
             return Mapping("instant", was.shown, now.shown) if is_ours else None
@@ -198,6 +206,8 @@ def _digest(marker: str) -> str:
 
 def _trait(slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashable:
     """The text around the ids and instants that may differ; the key where none may."""
+    if slot.made is not None:
+        return MADE
     if slot.instant_ns is not None and _lies_in(slot.instant_ns, limits):
         return ALONE
     text, around, end = slot.text or "", [], 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from timetracer_otel.cassette.model import Cassette, Exchange, Segment
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
-from timetracer_otel.replay.library import question_of, requests_of, with_children
+from timetracer_otel.replay.library import apart, question_of, requests_of, with_children
 from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
 
 FORMAT: Final = 1
@@ -109,6 +109,7 @@ def build(
     """`ending`: how the process ended before its time ("timed out after 60 s"); `has_entry`: False for `exec`, whose
     program has no recorded outcome."""
     segment = with_children(cassette, segment)
+    segment = replace(segment, exchanges=tuple(apart(segment.exchanges)))
     journal = Events(events)
     misses = tuple(_misses(journal))
     comparison = journal.last("comparison") or {}

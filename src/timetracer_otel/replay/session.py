@@ -69,10 +69,17 @@ class Session:
     def known(self, lib: str, shape: Hashable) -> Sequence[Exchange]:
         found = self._library.known(lib, shape)
         # A table may have changed between two executions: what is asked for next says best how it looks now.
-        ahead = next((each for each in found if each.id in self._unused), None)
+        ahead = self.ahead(lib, shape)
         if ahead is None or ahead is found[0]:
             return found
         return [ahead, *(each for each in found if each is not ahead)]
+
+    def ahead(self, lib: str, shape: Hashable) -> Exchange | None:
+        return next((each for each in self._library.known(lib, shape) if each.id in self._unused), None)
+
+    def questions(self, lib: str) -> Sequence[Question]:
+        with self._lock:
+            return [candidate.question for candidate in self._index(lib).candidates]
 
     def made(self, value: uuid.UUID) -> None:
         """An id that this replay made and the recording did not."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from opentelemetry import trace
 
 from timetracer_otel.capture.table import Captured, Spill
-from timetracer_otel.cassette.model import Exchange, Payload, Signature
+from timetracer_otel.cassette.model import Acquire, Exchange, Payload, Signature
 from timetracer_otel.drivers import registry
 from timetracer_otel.redaction import SECRETS, Redactor, Rules
 from timetracer_otel.replay.processor import Bindings
@@ -25,12 +25,17 @@ class EntryTape:
         return self.entry is None
 
     def open(
-        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+        self,
+        driver: str,
+        request: object,
+        connection: int | None = None,
+        transaction: int | None = None,
+        is_entry: bool = False,
     ) -> Captured | None:
         trace_id = trace.get_current_span().get_span_context().trace_id
-        if self.entry is not None or not registry.DRIVERS[driver].is_entry or not self._bindings.is_bound(trace_id):
+        if self.entry is not None or not is_entry or not self._bindings.is_bound(trace_id):
             return None
-        self.entry = Captured(driver, request, connection, transaction)
+        self.entry = Captured(driver, request, connection, transaction, is_entry)
         return self.entry
 
     def close(
@@ -52,6 +57,9 @@ class EntryTape:
 
     def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
         """Connections of a replay are our own."""
+
+    def acquired(self, acquire: Acquire) -> None:
+        """So is how long they are waited for."""
 
 
 def exchange_of(captured: Captured, rules: Rules = SECRETS) -> Exchange:

@@ -13,7 +13,7 @@ from timetracer_otel.store.names import temporary_name
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
-def write_atomically(path: Path, data: bytes, durable: bool, mode: int | None = None) -> None:
+def write_atomically(path: str | Path, data: bytes, durable: bool, mode: int | None = None) -> None:
     """`path` then holds `data`. Raises OSError, and leaves what was there before as it was.
 
     `durable` waits until the disk has it; without, it survives the death of the process but not of the machine.
@@ -29,7 +29,7 @@ def write_atomically(path: Path, data: bytes, durable: bool, mode: int | None = 
             os.unlink(temporary)
         raise
     if durable:
-        _sync_folder(path.parent)
+        _sync_folder(folder or os.curdir)
 
 
 def make_folder(folder: Path) -> None:
@@ -61,7 +61,7 @@ def _write(path: str, data: bytes, durable: bool, mode: int | None) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str) -> None:
     if os.name != "posix":  # elsewhere a folder cannot be opened, and renaming is durable as it is
         return
     descriptor = os.open(folder, os.O_RDONLY)

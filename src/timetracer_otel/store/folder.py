@@ -33,7 +33,7 @@ class Store:
     limit is met, and ValueError if an id is none. Who only reads needs no limits.
     """
 
-    __slots__ = ("_pending", "_room", "_written", "root")
+    __slots__ = ("_pending", "_room", "_written", "_written_text", "root")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Store:
     ) -> None:
         self.root = Path(root)
         self._written = self.root.absolute()
+        self._written_text = f"{self._written}{os.sep}"
         self._room = Room(self._written, store_max_bytes, free_min_bytes)
         self._pending: dict[str, Pending] = {}
 
@@ -56,17 +57,18 @@ class Store:
         durable: bool = False,
     ) -> Path:
         """`data` from `cassette.dump_part`, or from `part_pieces`."""
-        folder = self._written / trace_name(trace_id)
+        folder = self._written_text + trace_name(trace_id)
         if number == 0:  # most traces have one segment, and this is its first part
             _begin_folder(folder)
-        path = folder / part_name(root_span_id, process_id, number)
+        path = f"{folder}{os.sep}{part_name(root_span_id, process_id, number)}"
         return self._write(path, [data] if isinstance(data, bytes) else data, durable)
 
     def write_environment(self, process_id: str, number: int, data: bytes, durable: bool = False) -> Path:
         """`data` from `cassette.dump_environment`."""
         with suppress(OSError):  # `prune` leaves the environment of a living process alone
             self.pending(process_id).claim()
-        return self._write(self._written / PROCESSES / environment_name(process_id, number), [data], durable)
+        path = os.path.join(self._written, PROCESSES, environment_name(process_id, number))
+        return self._write(path, [data], durable)
 
     def write_blob(self, process_id: str, data: bytes) -> str:
         """SHA-256 in hex of `data`, which a blob of that name then holds; `pending` has one for what is streamed."""
@@ -113,18 +115,20 @@ class Store:
 
         return list_traces(self.root)
 
-    def _write(self, path: Path, pieces: Sequence[bytes], durable: bool) -> Path:
+    def _write(self, path: str, pieces: Sequence[bytes], durable: bool) -> Path:
         packed = compress(*pieces)
         with self._room.taken(len(packed)):
             try:
                 write_atomically(path, packed, durable)
             except (FileNotFoundError, NotADirectoryError):  # the first of its trace: cheaper to try than to ask
-                make_folder(path.parent)
+                make_folder(Path(path).parent)
                 write_atomically(path, packed, durable)
-        return path
+        return Path(path)
 
 
-def _begin_folder(folder: Path) -> None:
+def _begin_folder(folder: str) -> None:
     """Saves the first write its failure. Whatever is wrong here, that write says."""
-    with suppress(OSError):
+    try:
         os.mkdir(folder)
+    except OSError:  # not suppress(), which takes as long as the call
+        pass

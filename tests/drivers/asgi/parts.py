@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from timetracer_otel.capture import table
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Blob, Exchange, Payload, Process, Segment, Signature
+from timetracer_otel.cassette.model import Acquire, Blob, Exchange, Payload, Process, Segment, Signature
 from timetracer_otel.drivers.asgi.codec import CODEC
 from timetracer_otel.drivers.asgi.record import RECORDING
 from timetracer_otel.redaction import Redactor
@@ -83,14 +83,19 @@ class MemoryTape:
         return self.spills[-1] if self.has_disk else None
 
     def open(
-        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+        self,
+        driver: str,
+        request: object,
+        connection: int | None = None,
+        transaction: int | None = None,
+        is_entry: bool = False,
     ) -> Captured | None:
         span = trace.get_current_span()
         if not span.is_recording():
             return None
         assert isinstance(span, ReadableSpan)
         self.owners.append(span)
-        self.captured.append(Captured(driver, request, connection, transaction))
+        self.captured.append(Captured(driver, request, connection, transaction, is_entry))
         return self.captured[-1]
 
     def close(
@@ -109,6 +114,9 @@ class MemoryTape:
 
     def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
         raise AssertionError("an ASGI request makes no connection")
+
+    def acquired(self, acquire: Acquire) -> None:
+        raise AssertionError("an ASGI request asks no pool")
 
     @property
     def request(self) -> Any:

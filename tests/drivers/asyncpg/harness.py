@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Run:
     """Statements that were recorded and not asked for."""
     recorded: tuple[str, ...] = ()
     """Statements of the cassette, in order."""
+    version: str = ""
+    """Of asyncpg."""
+    peak_mib: int = 0
+    """Memory of the process while it recorded, at most."""
 
     @property
     def misses(self) -> list[str]:
@@ -62,4 +66,6 @@ def _child(mode: str, scenario: str, dsn: str, store: Path, environment: Mapping
         tuple(result.get("said", ())),
         tuple(result.get("unused", ())),
         tuple(result.get("recorded", ())),
+        result["version"],
+        result.get("peak_mib", 0),
     )

@@ -429,6 +429,15 @@ async def own_far(dsn: str) -> Any:
     return total, some
 
 
+async def own_far_and_wide(dsn: str) -> Any:
+    """50,000 rows of 200 bytes by a cursor, in a hundred round trips."""
+    async with connected(dsn) as connection:
+        with trace.get_tracer("tests").start_as_current_span("far"):
+            async with connection.transaction():
+                sql = "select i, repeat('x', 200) as text from generate_series(1, 50000) i"
+                return sum([len(row["text"]) + row["i"] async for row in connection.cursor(sql, prefetch=500)])
+
+
 async def own_elsewhere(dsn: str) -> Any:
     """Statements of other threads, with loops of their own; one that nobody is to see."""
     from opentelemetry.instrumentation.utils import suppress_instrumentation

@@ -11,7 +11,7 @@ from tests.drivers.psycopg.replaying import session
 from timetracer_otel.cassette.model import Connection
 from timetracer_otel.drivers.asyncpg.answers import AsyncpgAnswers
 from timetracer_otel.drivers.asyncpg.catalogue import TREE, Catalogue, wanted
-from timetracer_otel.drivers.asyncpg.housework import CATALOGUE, READ_JIT, Housework, housework
+from timetracer_otel.drivers.asyncpg.housework import BY_NAME, BY_NUMBER, CATALOGUE, READ_JIT, Housework, housework
 from timetracer_otel.drivers.base import Asked
 from timetracer_otel.drivers.postgres.answers import Claim
 from timetracer_otel.errors import Unconvertible
@@ -69,6 +69,12 @@ def test_a_strangers_catalogue_is_passed_over() -> None:
         known.by_name("mood", "public")
 
 
+def test_a_name_of_no_type_is_known_as_such() -> None:
+    known = Catalogue([Connection(1, "asyncpg", "", {"types": [MOOD], "type_names": {"public.none": {}}})])
+    assert (known.by_name("none", "public"), known.by_name("other", "public")) == ([], None)
+    assert len(known.by_name("mood", "public") or ()) == 1
+
+
 def test_what_is_no_array_of_types_is_refused() -> None:
     with pytest.raises((Unconvertible, struct.error)):
         wanted(b"\0")
@@ -95,6 +101,14 @@ def test_questions_about_types_are_answered_from_the_recording() -> None:
     assert journal.of("miss") == []
 
 
+@pytest.mark.parametrize(("oid", "kind"), [(114, b"b"), (2249, b"p"), (3904, b"r")])
+def test_types_that_every_server_has_are_known_by_their_number(oid: int, kind: bytes) -> None:
+    reply, _ = asked(BY_NUMBER, struct.pack("!I", oid))
+    assert isinstance(reply, Answer)
+    results: Any = reply.result["results"]
+    assert [values[0] for values in results[0]["values"]] == [struct.pack("!I", oid), bytes(4), kind]
+
+
 def test_a_type_that_was_not_recorded_is_a_miss_that_names_it() -> None:
     reply, journal = asked(CATALOGUE + "...", numbers(16999))
     assert isinstance(reply, Miss)
@@ -108,6 +122,8 @@ def test_a_type_that_was_not_recorded_is_a_miss_that_names_it() -> None:
         (READ_JIT, Housework.READ_JIT),
         ("SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;", Housework.RESET),
         (" ; ", Housework.PING),
+        (BY_NAME + "INNER JOIN pg_catalog.pg_namespace ns ON (ns.oid = t.typnamespace) WHERE ...", Housework.BY_NAME),
+        (BY_NUMBER.replace(" ", "\n  "), Housework.BY_NUMBER),
         ("RESET ALL", None),
         ("SELECT pg_advisory_unlock_all();\nDROP TABLE t;", None),
         ("select 1", None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ import asyncpg
 import pytest
 
 from tests.drivers.asyncpg import scenarios
+from tests.drivers.asyncpg.here import record_here, replay_here
 from tests.drivers.asyncpg.taping import Tape, taps, values
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.drivers.asyncpg import tracking
 from timetracer_otel.drivers.asyncpg.record import RECORDING
 from timetracer_otel.drivers.missing import MissingNames
+from timetracer_otel.drivers.postgres.executions import apart
 
 
 @pytest.fixture
@@ -48,11 +51,33 @@ def test_a_statement_stands_as_it_travelled(postgres: PostgresServer, tape: Tape
     assert exchange.result["tx"] == "I"
 
 
-def test_each_execution_of_many_is_an_exchange(postgres: PostgresServer, tape: Tape) -> None:
-    run(postgres, lambda connection: connection.executemany("select $1::int", [(n,) for n in range(1500)]))
-    sent: Any = [exchange.request["parameters"] for exchange in tape.exchanges]
-    assert [int.from_bytes(value, "big") for (value,) in sent] == list(range(1500))
-    assert all(values(exchange) == [exchange.request["parameters"]] for exchange in tape.exchanges)
+@pytest.mark.parametrize("count", [2, 19, 20, 1500])
+def test_all_executions_of_many_are_one_exchange_and_come_apart(
+    postgres: PostgresServer, tape: Tape, count: int
+) -> None:
+    run(
+        postgres, lambda connection: connection.fetchmany("select $1::int, $2::text", [(n, None) for n in range(count)])
+    )
+    (exchange,) = tape.exchanges
+    assert exchange.result["executions"] == [[1, "SELECT 1", count]]
+    parts = apart(exchange)
+    sent: Any = [each.request["parameters"] for each in parts]
+    assert [int.from_bytes(value, "big") for value, _ in sent] == list(range(count))
+    assert all(values(each) == [[value], [None]] for each, (value, _) in zip(parts, sent, strict=True))
+    assert len({each.id for each in parts}) == count
+    assert [each.result.get("tx") for each in parts[-2:]] == [None, "I"]
+
+
+def test_one_execution_of_many_is_as_any_other_statement(postgres: PostgresServer, tape: Tape) -> None:
+    run(postgres, lambda connection: connection.executemany("select $1::int", [(7,)]))
+    (exchange,) = tape.exchanges
+    assert exchange.request["parameters"] == [b"\0\0\0\7"]
+    assert values(exchange) == [[b"\0\0\0\7"]]
+
+
+def test_many_of_none_are_no_exchange(postgres: PostgresServer, tape: Tape) -> None:
+    run(postgres, lambda connection: connection.executemany("select $1::int", []))
+    assert tape.asked() == []
 
 
 def test_a_failed_one_of_many_is_the_last(postgres: PostgresServer, tape: Tape) -> None:
@@ -61,7 +86,47 @@ def test_a_failed_one_of_many_is_the_last(postgres: PostgresServer, tape: Tape) 
             await connection.executemany("select 1/$1::int", [(2,), (0,), (1,)])
 
     run(postgres, work)
-    assert [("error" in exchange.result) for exchange in tape.exchanges] == [False, True]
+    (exchange,) = tape.exchanges
+    assert [("error" in each.result) for each in apart(exchange)] == [False, True]
+
+
+def test_many_that_the_driver_itself_gives_up_replay_as_they_were(postgres: PostgresServer) -> None:
+    async def program(dsn: str) -> list[Any]:
+        async with scenarios.connected(dsn) as connection:
+            found = []
+            for values in ([(1,), ("x",)], [(n,) for n in range(3000)] + [("y",)]):
+                try:
+                    found.append(await connection.executemany("select $1::int", values))
+                except asyncpg.DataError as error:
+                    found.append(str(error))
+            return [*found, await connection.fetchval("select 2")]
+
+    recorded = record_here(program, postgres.dsn)
+    replayed = replay_here(program, recorded.exchanges, recorded.connections)
+    assert recorded.given[2] == "2"
+    assert (replayed.given, replayed.misses, replayed.is_used_up) == (recorded.given, [], True)
+
+
+def test_recording_many_executions_takes_no_step_for_each(postgres: PostgresServer, tape: Tape) -> None:
+    """Calls of the recorder, counted: a hundred times the values take no more of them, but for pieces of the answer."""
+    few, many = (_calls(postgres, count) for count in (10, 1000))
+    assert many < few + 200
+
+
+def _calls(postgres: PostgresServer, count: int) -> int:
+    calls = 0
+
+    def note(frame: Any, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and "timetracer_otel" in frame.f_code.co_filename
+
+    async def work(connection: Any) -> None:
+        sys.setprofile(note)
+        await connection.executemany("select $1::int", [(n,) for n in range(count)])
+        sys.setprofile(None)
+
+    run(postgres, work)
+    return calls
 
 
 def test_pages_of_a_cursor_are_one_exchange(postgres: PostgresServer, tape: Tape) -> None:
@@ -97,7 +162,7 @@ def test_the_reset_of_a_pool_is_no_exchange(postgres: PostgresServer, tape: Tape
     assert [str(each.request["statement"]) for each in tape.exchanges] == ["select 1", "select 1"]
 
 
-def test_copy_stands_row_by_row(postgres: PostgresServer, tape: Tape) -> None:
+def test_r07_copy_stands_row_by_row(postgres: PostgresServer, tape: Tape) -> None:
     async def work(connection: Any) -> None:
         await connection.execute("create temp table piled (id int, name text)")
         await connection.copy_to_table("piled", source=io.BytesIO(b"1\ta\n2\tb\n"))
@@ -158,7 +223,7 @@ def test_a_connection_that_breaks_leaves_an_exchange_that_says_so(postgres: Post
     assert "error" in exchange.result or "lost" in exchange.result
 
 
-def test_r34_an_asyncpg_without_a_name_that_the_tap_needs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_asyncpg_without_a_name_that_the_tap_needs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     from asyncpg import protocol
 
     class Other:

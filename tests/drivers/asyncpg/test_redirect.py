@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from timetracer_otel.drivers.asyncpg.redirect import redirected
+from timetracer_otel.drivers.asyncpg.redirect import redirected, servers
 
 RECORDED = {"user": "app", "database": "shop"}
 ARGUMENTS: dict[str, Any] = {"ssl": "verify-full", "direct_tls": True, "passfile": "/nowhere", "service": "shop"}
@@ -45,3 +45,18 @@ def test_the_environment_goes_before_the_recording(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("PGDATABASE", raising=False)
     kept = redirected({}, RECORDED)
     assert (kept.get("user"), kept["database"]) == (None, "shop")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "host", "port"),
+    [
+        ("", "", ""),
+        ("postgresql://u:p@h/d", "h", ""),
+        ("postgresql://u@a:1,b:2/d", "a,b", "1,2"),
+        ("postgresql://[::1]:5433/d", "[::1]", "5433"),
+        ("postgresql://%2Frun%2Fpg/d", "/run/pg", ""),
+        ("postgresql:///d?host=h&port=7", "h", "7"),
+    ],
+)
+def test_servers_are_listed_as_libpq_lists_them(dsn: str, host: str, port: str) -> None:
+    assert servers(dsn) == (host, port)

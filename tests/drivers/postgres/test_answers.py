@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.drivers.psycopg.replaying import session
-from timetracer_otel.cassette.model import Connection, Exchange, Signature
+from timetracer_otel.cassette.model import Connection, Exchange, Payload, Signature
 from timetracer_otel.drivers.base import Asked
 from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
 from timetracer_otel.replay.journal import MemoryJournal
@@ -69,6 +69,46 @@ def test_what_the_client_gave_up_is_answered_when_it_gives_up_again(message: str
     stage.answers.cancel()
     asking.join(5)
     assert [type(reply) for reply in replies] == [Answer]
+
+
+def test_what_the_client_gave_up_after_rows_is_held_where_they_end() -> None:
+    rows: Payload = {"columns": [], "formats": [], "rows": 5, "values": [], "more": True}
+    given_up = replace(
+        _exchange(0, "select 1"), result={"results": [rows], "abandoned": True}, duration_ns=9_000_000_000
+    )
+    stage = Stage()
+    stage.answers.claim = Claim(session("test", [given_up], stage.journal), IN_APP, "shop")
+    assert isinstance(stage.ask("select 1"), Answer)
+    holding = threading.Thread(target=stage.answers.hold)
+    holding.start()
+    holding.join(0.3)
+    assert holding.is_alive()
+    stage.answers.cancel()
+    holding.join(5)
+    assert not holding.is_alive()
+    stage.answers.hold()  # of nothing
+
+
+def test_a_statement_stops_at_parse_in_its_turn_and_no_more_often() -> None:
+    """Between two runs of it the server refused to prepare it."""
+    run, stopped, again = (_exchange(number, "select a from b where c = $1") for number in range(3))
+    stopped = replace(stopped, request={"statement": "select a from b where c = $1", "op": "parse"})
+    stage = Stage()
+    stage.answers.claim = Claim(session("test", [run, stopped, again], stage.journal), IN_APP, "shop")
+    parses = [stage.answers.parse("select a from b where c = $1", Transaction("I", 1))]
+    stage.ask("select a from b where c = $1")
+    parses += [stage.answers.parse("select a from b where c = $1", Transaction("I", 1)) for _ in range(2)]
+    assert [each is not None for each in parses] == [False, True, False]
+    assert isinstance(stage.ask("select a from b where c = $1"), Answer)
+    assert stage.journal.of("miss") == []
+
+
+def test_a_driver_that_does_not_prepare_gets_the_same_error() -> None:
+    stopped = replace(_exchange(0, "selec"), request={"statement": "selec", "op": "parse"})
+    stage = Stage()
+    stage.answers.claim = Claim(session("test", [stopped], stage.journal), IN_APP, "shop")
+    assert isinstance(stage.ask("selec"), Answer)
+    assert isinstance(stage.ask("selec"), Miss)
 
 
 @pytest.mark.parametrize(
@@ -179,3 +219,18 @@ def test_the_server_introduces_itself_as_the_recorded_one() -> None:
     assert answers.startup().parameters == {"TimeZone": "Asia/Tokyo"}
     nothing = SessionAnswers("psycopg", 5, lambda: Claim(session("test", (), MemoryJournal()), IN_POOL), lambda: ())
     assert nothing.startup().parameters == {}
+
+
+@pytest.mark.parametrize("sql", ["BEGIN", "set time zone 'UTC'", "COMMIT"])
+def test_what_sets_a_connection_up_outside_of_all_spans_takes_nothing_of_the_trace(sql: str) -> None:
+    stage = Stage(sql, asked=Asked(frame="shop/pools.py:7 configure"))
+    assert isinstance(stage.ask(sql, status="T" if sql == "COMMIT" else "I"), Synthesise)
+    stage.answers.claim = Claim(stage.answers.claim.source, IN_APP, "shop") if stage.answers.claim else None
+    assert isinstance(stage.ask(sql, status="T" if sql == "COMMIT" else "I"), Answer)
+
+
+def test_a_set_in_no_span_but_its_instrumentors_is_made_up_and_one_of_the_request_is_not() -> None:
+    own = Asked(frame="shop/pools.py:7 configure", span="set", span_path=("set",))
+    assert isinstance(Stage(asked=own).ask("set time zone 'UTC'"), Synthesise)
+    inside = Asked(frame="shop/pools.py:7 configure", span="set", span_path=("GET /", "set"))
+    assert isinstance(Stage(asked=inside).ask("set time zone 'UTC'"), Miss)

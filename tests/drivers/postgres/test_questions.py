@@ -102,3 +102,32 @@ def test_a_literal_beside_a_secret_name_is_compared_where_no_marker_stands() -> 
 
 def same(one: Question, two: Question) -> bool:
     return (one.shape, [slot.key for slot in one.slots]) == (two.shape, [slot.key for slot in two.slots])
+
+
+ARRAY = b"{a,NULL,b}"
+ARRAY_BINARY = struct.pack("!iiiii", 1, 1, 25, 3, 1) + b"\0\0\0\1a\xff\xff\xff\xff\0\0\0\1b"
+
+
+@pytest.mark.parametrize(
+    ("sql", "one", "other", "is_same"),
+    [
+        ("select $1::int4", Parameter(0, 1, b"\0\0\0\7"), Parameter(23, 1, b"\0\0\0\7"), True),
+        ("select $1::int4range", Parameter(0, 1, b"\1"), Parameter(0, 1, b"\1"), True),
+        ("select $1::int4range", Parameter(0, 1, b"\1"), Parameter(0, 1, b"\2"), False),
+        ("select $1::text[]", Parameter(0, 0, ARRAY), Parameter(1009, 1, ARRAY_BINARY), True),
+        ("select $1", Parameter(0, 0, ARRAY), Parameter(1009, 1, ARRAY_BINARY), False),
+        ("select $1::mood", Parameter(0, 0, b"ok"), Parameter(16400, 1, b"ok"), True),
+        ("select $1::mood", Parameter(0, 0, b"sad"), Parameter(16400, 1, b"ok"), False),
+        ("select $1::int4", Parameter(0, 0, b"7"), Parameter(23, 1, b"\0\0\0\7"), False),
+    ],
+)
+def test_a_type_that_one_driver_leaves_open_is_what_the_statement_says(
+    sql: str, one: Parameter, other: Parameter, is_same: bool
+) -> None:
+    assert same(question("psycopg", sql, (one,), "shop"), question("asyncpg", sql, (other,), "shop")) == is_same
+
+
+def test_names_that_asyncpg_counts_do_not_tell_a_cursor_from_another() -> None:
+    one, other = (question("asyncpg", f"MOVE FORWARD 2 __asyncpg_portal_{n}__", (), "shop") for n in ("7a", "1"))
+    assert same(one, other)
+    assert not same(one, question("asyncpg", "MOVE FORWARD 3 __asyncpg_portal_1__", (), "shop"))

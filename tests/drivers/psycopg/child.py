@@ -16,6 +16,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
 import timetracer_otel
 from tests.drivers.psycopg import scenarios
@@ -37,6 +38,8 @@ def main(mode: str, scenario: str, dsn: str) -> None:
     timetracer_otel.install()
     commenter = bool(os.environ.get("COMMENTER"))
     PsycopgInstrumentor().instrument(skip_dep_check=True, enable_commenter=commenter)
+    if os.environ.get("THREADING"):
+        ThreadingInstrumentor().instrument()
     scenarios.PART = mode
     given = repr(run(scenario, dsn))
     print(json.dumps({"given": given, **(_journal() if mode == "replay" else _losses())}))

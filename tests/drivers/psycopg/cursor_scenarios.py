@@ -147,7 +147,8 @@ def _until_it_fails(cursor: psycopg.Cursor[Any]) -> list[Any]:
 
 
 async def streams_async(dsn: str) -> Any:
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+    # What is left in the middle is cancelled in its own time: a transaction might have failed by then, or not.
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         cursor = connection.cursor()
         first = [row async for row in cursor.stream(NUMBERS, (5,))]
         async for row in cursor.stream("select generate_series(1, 5000)"):

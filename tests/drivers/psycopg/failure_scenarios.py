@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tests.drivers.psycopg.scenarios import errors_of
+from tests.servers.proxy import RecordingProxy
 
 
 def _raised(call: Any) -> Any:
@@ -29,7 +32,10 @@ def refused_connects(dsn: str) -> Any:
         _raised(lambda: psycopg.connect(dsn, port=1)),
         _raised(lambda: psycopg.connect(dsn, host="127.0.0.1,127.0.0.1", port="1,2")),
         _raised(lambda: psycopg.connect(dsn, host="no-such-host.invalid")),
-        _raised(lambda: psycopg.connect(dsn, sslmode="require")),
+        _raised(lambda: psycopg.connect(dsn, sslmode="require").close()),  # where it has TLS it succeeds
+        _raised(lambda: psycopg.connect(dsn, sslmode="verify-full", sslrootcert="/nowhere/ca.pem")),
+        _raised(lambda: psycopg.connect(dsn, user="nobody", password="x")),
+        *_too_many_connects(dsn),
     ]
     with psycopg.connect(dsn) as connection:
         seen.append(connection.execute("select 1").fetchone())
@@ -37,6 +43,22 @@ def refused_connects(dsn: str) -> Any:
     with psycopg.connect(make_conninfo(dsn, host="127.0.0.1,127.0.0.1", port=f"1,{_port(dsn)}")) as connection:
         seen.append(connection.execute("select 2").fetchone())
     return seen
+
+
+def _too_many_connects(dsn: str) -> list[Any]:
+    """By a role that may have one, with the password of the caller's own; then with a wrong one."""
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("drop role if exists single")
+        admin.execute("create role single login connection limit 1")
+        admin.execute(
+            "update pg_authid set rolpassword = (select rolpassword from pg_authid where rolname = current_user) "
+            "where rolname = 'single'"
+        )
+        with psycopg.connect(dsn, user="single"):
+            return [
+                _raised(lambda: psycopg.connect(dsn, user="single")),
+                _raised(lambda: psycopg.connect(dsn, user="single", password="wrong")),
+            ]
 
 
 def _port(dsn: str) -> str:
@@ -72,7 +94,19 @@ def lost(dsn: str) -> Any:
             seen += [_raised(lambda victim=victim, it=connection: victim(it, killer)), connection.closed]
             seen.append(_raised(lambda it=connection: it.execute("select 'afterwards'")))
             connection.close()
+    seen += _cut_off(dsn)
     return [each[:2] if isinstance(each, tuple) else each for each in seen]
+
+
+def _cut_off(dsn: str) -> list[Any]:
+    """Without a word of the server's. In replay nobody comes to the proxy: the connection breaks by itself."""
+    proxy = RecordingProxy(int(_port(dsn)))
+    try:
+        with psycopg.connect(dsn, port=proxy.port, autocommit=True) as connection:
+            threading.Timer(0.3, proxy.cut).start()
+            return [_raised(lambda: connection.execute("select pg_sleep(20)")), connection.closed]
+    finally:
+        proxy.stop()
 
 
 def _kill(killer: psycopg.Connection[Any]) -> None:
@@ -159,18 +193,40 @@ async def _sleep(connection: psycopg.AsyncConnection[Any]) -> None:
 def conflicts(dsn: str) -> Any:
     """A deadlock, a serialization failure at COMMIT, 25P02."""
     with psycopg.connect(dsn) as one, psycopg.connect(dsn) as two:
+        seen: list[Any] = []
         one.execute("drop table if exists counters")
         one.execute("create table counters (id int primary key, n int)")
         one.execute("insert into counters values (1, 0), (2, 0)")
         one.commit()
+        seen += _deadlock(one, two)
         for each in (one, two):
             each.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
             each.execute("select sum(n) from counters").fetchone()
         one.execute("update counters set n = 1 where id = 1")
         two.execute("update counters set n = 1 where id = 2")
-        seen = errors_of(one.commit, two.commit)
+        seen += errors_of(one.commit, two.commit)
         seen += errors_of(lambda: two.execute("selec"), lambda: two.execute("select 1"), two.rollback)
     return seen
+
+
+def _deadlock(one: psycopg.Connection[Any], two: psycopg.Connection[Any]) -> list[Any]:
+    """Which of both it is that fails, the server decides."""
+    for number, connection in ((1, one), (2, two)):
+        connection.execute("set local deadlock_timeout = 100")
+        connection.execute(f"update counters set n = n + 1 where id = {number}")
+    with ThreadPoolExecutor(2) as threads:
+        ends = [
+            threads.submit(contextvars.copy_context().run, _raised, lambda it=connection, to=other: _add(it, to))
+            for connection, other in ((one, 2), (two, 1))
+        ]
+    seen = [end.result() for end in ends]
+    one.rollback()
+    two.rollback()
+    return seen
+
+
+def _add(connection: psycopg.Connection[Any], number: int) -> Any:
+    return connection.execute(f"update counters set n = n + 1 where id = {number}").statusmessage
 
 
 async def impatient(dsn: str) -> Any:

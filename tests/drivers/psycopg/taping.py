@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from opentelemetry import trace
 
 from timetracer_otel.capture import guard, table
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Connection, Exchange, Payload, Signature
+from timetracer_otel.cassette.model import Acquire, Connection, Exchange, Payload, Signature
 from timetracer_otel.drivers.psycopg.codec import CODEC
 from timetracer_otel.drivers.psycopg.record import RECORDING
 
@@ -22,12 +23,19 @@ class ListTape:
 
     captured: list[Captured] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
+    acquires: list[Acquire] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def open(
-        self, driver: str, request: object, connection: int | None = None, transaction: int | None = None
+        self,
+        driver: str,
+        request: object,
+        connection: int | None = None,
+        transaction: int | None = None,
+        is_entry: bool = False,
     ) -> Captured | None:
         captured = Captured(driver, request, connection, transaction)
-        captured.number = len(self.captured)
+        captured.number = next(self._numbers)  # unlike a place, no other one gets it after a discard
         captured.span_id = trace.get_current_span().get_span_context().span_id
         self.captured.append(captured)
         return captured
@@ -52,6 +60,9 @@ class ListTape:
 
     def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
         self.connections.append(Connection(number, driver, target, parameters))
+
+    def acquired(self, acquire: Acquire) -> None:
+        self.acquires.append(acquire)
 
     @property
     def exchanges(self) -> list[Exchange]:

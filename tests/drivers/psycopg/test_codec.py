@@ -58,7 +58,7 @@ def test_results_without_columns_without_rows_and_without_anything_are_told_apar
         connection.execute("select from generate_series(1, 3)")
         connection.execute("select 1 as a where false")
         connection.execute("set time zone 'UTC'")
-        connection.execute("")
+        connection.execute(";;")
     no_columns, no_rows, command, empty = results(tape)
     assert no_columns == {"columns": [], "formats": [], "rows": 3, "values": [], "tag": "SELECT 3"}
     assert (no_rows["rows"], no_rows["values"], no_rows["tag"]) == (0, [[]], "SELECT 0")

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.drivers.psycopg.copy_scenarios import ROWS, copied_in, large
-from tests.drivers.psycopg.harness import record, replay
-from tests.drivers.psycopg.here import PRODUCTION, record_here, replay_here
+from tests.drivers.psycopg.here import record_here, replay_here
 from tests.drivers.psycopg.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers.psycopg import flows
 
-SAME = ("copies", "broken_copies", "left_early", "copies_async")
 MANY = [(i, f"name {i}", None) for i in range(3000)]
-
-
-@pytest.mark.parametrize("implementation", ["binary", "python"])
-@pytest.mark.parametrize("scenario", SAME)
-def test_a_program_sees_the_same_in_replay(
-    postgres: PostgresServer, tmp_path: Path, scenario: str, implementation: str, request: pytest.FixtureRequest
-) -> None:
-    if implementation == "python":
-        request.getfixturevalue("libpq")
-    name = f"copy_scenarios:{scenario}"
-    recorded = record(name, postgres.dsn, tmp_path, PSYCOPG_IMPL=implementation)
-    replayed = replay(name, PRODUCTION, tmp_path, PSYCOPG_IMPL=implementation)
-    assert recorded.failures == {}
-    assert replayed.given == recorded.given
-    assert (replayed.said, replayed.unused) == ((), ())
 
 
 @pytest.mark.parametrize("binary", [False, True])

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.drivers.psycopg.cursor_scenarios import above, beyond, many_rows, moved, pages, streamed
-from tests.drivers.psycopg.harness import record, replay
-from tests.drivers.psycopg.here import PRODUCTION, record_here, replay_here
+from tests.drivers.psycopg.here import record_here, replay_here
 from tests.drivers.psycopg.taping import ListTape
 from tests.drivers.psycopg.test_never_hurts import HOOKS
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.drivers.psycopg import flows, hooks
 from timetracer_otel.drivers.psycopg.record import RECORDING
-
-SAME = ("server_cursors", "server_cursors_async", "streams", "streams_async")
-
-
-@pytest.mark.parametrize("implementation", ["binary", "python"])
-@pytest.mark.parametrize("scenario", SAME)
-def test_a_program_sees_the_same_in_replay(
-    postgres: PostgresServer, tmp_path: Path, scenario: str, implementation: str, request: pytest.FixtureRequest
-) -> None:
-    if implementation == "python":
-        request.getfixturevalue("libpq")
-    name = f"cursor_scenarios:{scenario}"
-    recorded = record(name, postgres.dsn, tmp_path, PSYCOPG_IMPL=implementation)
-    replayed = replay(name, PRODUCTION, tmp_path, PSYCOPG_IMPL=implementation)
-    assert recorded.failures == {}
-    assert replayed.given == recorded.given
-    assert (replayed.said, replayed.unused) == ((), ())
-
 
 SIZES = ([3, 3, 3, 3], [10, 1], [20], [1, 2, 3, 4, 5], [4, 4, 4])
 
@@ -94,7 +74,7 @@ def test_a_stream_that_is_larger_than_what_is_kept_is_cut_and_marked_with_its_si
     assert flows._open.held == 0
 
 
-def test_50_000_rows_through_a_cursor_cost_the_recorder_per_round_trip(
+def test_r05_50_000_rows_through_a_cursor_cost_the_recorder_per_round_trip(
     postgres: PostgresServer, tape: ListTape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []

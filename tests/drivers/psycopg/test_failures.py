@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from tests.drivers.psycopg.failure_scenarios import connects
 from tests.drivers.psycopg.harness import record, replay
 from tests.drivers.psycopg.here import PRODUCTION, record_here, replay_here
 from tests.servers.postgres import PostgresServer
-
-SAME = ("refused_connects", "refused_connects_async", "lost", "cancelled", "cancelled_async", "conflicts")
-
-
-@pytest.mark.parametrize("implementation", ["binary", "python"])
-@pytest.mark.parametrize("scenario", SAME)
-def test_a_program_sees_the_same_in_replay(
-    postgres: PostgresServer, tmp_path: Path, scenario: str, implementation: str, request: pytest.FixtureRequest
-) -> None:
-    if implementation == "python":
-        request.getfixturevalue("libpq")
-    name = f"failure_scenarios:{scenario}"
-    recorded = record(name, postgres.dsn, tmp_path, PSYCOPG_IMPL=implementation)
-    replayed = replay(name, PRODUCTION, tmp_path, PSYCOPG_IMPL=implementation)
-    assert recorded.failures == {}
-    assert replayed.given == recorded.given
-    assert (replayed.said, replayed.unused) == ((), ())
 
 
 def test_a_failed_connect_is_an_exchange_and_fails_again_at_the_same_call(postgres: PostgresServer) -> None:
@@ -47,6 +30,25 @@ def test_a_failed_connect_that_is_not_made_again_is_left_over(postgres: Postgres
     _, exchanges = record_here(lambda dsn: under_span(connects, dsn, ["postgres", "nothing"]), postgres.dsn)
     replayed = replay_here(lambda dsn: connects(dsn, ["postgres"]), exchanges)
     assert not replayed.is_used_up
+
+
+def test_a_connect_fails_again_whatever_pools_connect_before_it(postgres: PostgresServer) -> None:
+    """A pool that was warm when it was recorded is cold in replay."""
+    _, exchanges = record_here(lambda dsn: under_span(connects, dsn, ["nothing", "nothing"]), postgres.dsn)
+    colder = ["postgres", "nothing", "postgres", "nothing"]
+    replayed = replay_here(lambda dsn: connects(dsn, colder), exchanges, postgres.dsn)
+    assert replayed.is_used_up
+    assert replayed.given.count("nothing") == 2
+    assert replayed.missed == ["select 1", "select 1"]  # those two connected
+
+
+def test_a_failure_that_another_driver_recorded_is_a_miss_that_says_so(postgres: PostgresServer) -> None:
+    _, [exchange] = record_here(lambda dsn: under_span(connects, dsn, ["nothing"]), postgres.dsn)
+    signature = replace(exchange.signature, lib="asyncpg")
+    replayed = replay_here(lambda dsn: connects(dsn, ["nothing"]), [replace(exchange, signature=signature)])
+    assert "InternalError_" in replayed.given
+    assert "psycopg cannot raise what asyncpg raised" in replayed.given
+    assert replayed.missed == ["connect 127.0.0.1"]
 
 
 def under_span(program: Callable[..., Any], *arguments: Any) -> Any:

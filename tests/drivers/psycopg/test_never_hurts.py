@@ -121,7 +121,7 @@ def test_the_app_sees_the_same_errors_of_executemany_with_the_taps_in(postgres: 
         assert scenarios.many_failing(postgres.dsn) == without
 
 
-def test_the_app_and_the_server_see_the_same_with_the_taps_in(
+def test_r12_the_app_and_the_server_see_the_same_with_the_taps_in(
     postgres: PostgresServer, instrumented: InMemorySpanExporter
 ) -> None:
     without = watch(postgres, instrumented)

@@ -344,3 +344,22 @@ def test_a_psycopg_without_a_name_that_a_tap_needs_gets_no_tap_at_all(monkeypatc
         f"psycopg {psycopg.__version__} has no _send_prepare: statements are not recorded; report it to timetracer-otel"
     )
     assert dict(vars(module_of(cursor))) == before
+
+
+def test_a_connection_that_was_made_before_the_taps_is_recorded_from_its_next_statement_on(
+    postgres: PostgresServer,
+) -> None:
+    with psycopg.connect(postgres.dsn) as connection:
+        connection.execute("select 1")
+        with taps() as tape:
+            connection.execute("select 2")
+    assert tape.statements[0] == "select 2"
+    assert tape.connections[0].parameters["database"] == "postgres"
+
+
+def test_an_empty_statement_is_no_exchange(postgres: PostgresServer, tape: ListTape) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        assert connection.execute("").statusmessage is None
+        connection.execute(";")
+        connection.execute("select 1")
+    assert tape.statements == ["select 1"]

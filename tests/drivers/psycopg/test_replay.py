@@ -15,21 +15,6 @@ from tests.servers.postgres import PostgresServer
 
 PRODUCTION = "postgresql://app:secret@db.prod.example:5432/postgres"
 
-SAME = (
-    "values",
-    "errors",
-    "many",
-    "many_failing",
-    "cursors",
-    "warm_pool",
-    "cold_pool",
-    "gathered",
-    "given_up",
-    "threads",
-    "settings",
-    "piece_by_piece",
-)
-
 
 @pytest.fixture
 def shop(postgres: PostgresServer) -> PostgresServer:
@@ -44,21 +29,6 @@ def shop(postgres: PostgresServer) -> PostgresServer:
             "case when i % 3 > 0 then 'note ' || i end as note from generate_series(1, 9) i"
         )
     return postgres
-
-
-@pytest.mark.parametrize("implementation", ["binary", "python"])
-@pytest.mark.parametrize("scenario", SAME)
-def test_a_program_sees_the_same_in_replay(
-    shop: PostgresServer, tmp_path: Path, scenario: str, implementation: str, request: pytest.FixtureRequest
-) -> None:
-    if implementation == "python":
-        request.getfixturevalue("libpq")
-    recorded = record(scenario, shop.dsn, tmp_path, PSYCOPG_IMPL=implementation)
-    replayed = replay(scenario, PRODUCTION, tmp_path, PSYCOPG_IMPL=implementation)
-    assert recorded.failures == {}
-    assert replayed.given == recorded.given
-    assert replayed.said == ()
-    assert replayed.unused == ()
 
 
 def test_a_program_sees_the_same_after_the_server_has_stopped(

@@ -242,7 +242,7 @@ def test_parameter_types_come_from_the_recording_the_cast_or_are_text() -> None:
     ]
     assert say(started(Canned(shapes)), parse("s", sql), describe("S", "s"), SYNC) == [
         "1",
-        "t 20 3802 25 25",
+        "t 20 3802 25 1007",
         "n",
         "Z I",
     ]
@@ -263,6 +263,24 @@ def test_a_statement_that_never_parsed_fails_when_it_is_prepared() -> None:
     sent = [parse("s", "select * from x where a = $1"), SYNC]
     assert say(started(answers), *sent) == ['E 42P01 relation "x" does not exist', "Z I"]
     assert answers.used == {0}
+
+
+def test_what_went_no_further_than_parse_ends_there_and_the_next_time_it_does_not() -> None:
+    """A driver that prepares first has no values yet when the server refuses the statement."""
+    late = exchange("select * from x where a = $1", error={"S": "ERROR", "C": "55P03", "M": "lock timeout"})
+    run = exchange("select * from x where a = $1", table([("a", 23)], [["1"]]), types=[23], values=["1"])
+    answers = Canned([Answer({**late.request, "op": "parse"}, late.result), run])
+    backend = started(answers)
+    sent = [parse("s", "select * from x where a = $1"), describe("S", "s"), SYNC]
+    assert say(backend, *sent) == ["E 55P03 lock timeout", "Z I"]
+    assert say(backend, *sent) == ["1", "t 23", "T a:23/0", "Z I"]
+
+
+def test_a_connection_that_broke_at_parse_breaks_there() -> None:
+    lost = exchange("select 1", lost="connection reset")
+    backend = started(Canned([Answer({**lost.request, "op": "parse"}, {"lost": "connection reset"})]))
+    assert say(backend, parse("", "select 1")) == []
+    assert backend.is_closing
 
 
 def test_housekeeping_is_described_without_a_recording_and_other_statements_are_missed() -> None:
@@ -325,6 +343,18 @@ def test_notifications_come_with_the_answer_during_which_they_came() -> None:
     answers = Canned([exchange("select 1", table([("a", 23)], [["1"]]), notifications=told)])
     lines = say(started(answers), query("select 1"))
     assert lines[-3:] == ["C SELECT 1", "A " + b"\0\0\0\1news\0x\0".hex(), "Z I"]
+
+
+def test_a_fatal_error_in_a_pipeline_ends_the_connection_only_once_the_client_has_said_all() -> None:
+    """A client that finds the end of the connection while it still sends loses the error before it."""
+    fatal = {"S": "FATAL", "V": "FATAL", "C": "57P01", "M": "terminated"}
+    backend = started(Canned([ONE, exchange("select 2", error=fatal)]))
+    first, second = (parse("", sql) + bind("", "") + execute() for sql in ("select 1", "select 2"))
+    assert say(backend, first, second)[-1] == "E 57P01 terminated"
+    assert not backend.is_closing
+    assert say(backend, first) == []
+    assert say(backend, SYNC) == []
+    assert backend.is_closing
 
 
 def test_flush_brings_the_notifications_that_are_due_or_ends_a_wait_that_has_no_end() -> None:

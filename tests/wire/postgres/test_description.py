@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from timetracer_otel.wire.postgres.answers import Answer
-from timetracer_otel.wire.postgres.description import failed_to_parse
+from timetracer_otel.wire.postgres.description import describe, failed_to_parse
 
 FINE = Answer({"statement": "SELECT 1"}, {})
 WRONG = Answer({"statement": "SELECT 1"}, {"error": {"C": "42601", "M": "syntax error"}})
@@ -38,3 +38,9 @@ def test_a_statement_is_wrong_in_itself_only_if_it_never_did_anything_else() -> 
     assert failed_to_parse([WRONG, WRONG]) is WRONG
     assert failed_to_parse([WRONG, FINE]) is None
     assert failed_to_parse([]) is None
+
+
+def test_of_a_parameter_that_nobody_names_the_client_is_told_text_and_nothing_is_known() -> None:
+    found = describe("select $1, $2::int, $3::text[], $4::mood", (0, 0, 0, 0), [])
+    assert found.known_oids == (0, 23, 1009, 0)
+    assert found.parameter_oids == (25, 23, 1009, 25)

@@ -61,3 +61,12 @@ def test_an_answer_is_its_results_its_error_and_its_notices() -> None:
 def test_a_damaged_result_is_said_to_be_one(result: dict[str, Any]) -> None:
     with pytest.raises(DamagedCassette, match=r"result of a db\.query"):
         recorded(result)
+
+
+def test_settings_are_those_that_a_server_can_report() -> None:
+    assert recorded({"results": [{"tag": "SET"}], "settings": {"TimeZone": "UTC"}}).settings == {"TimeZone": "UTC"}
+    assert recorded({}).settings == {}
+    with pytest.raises(DamagedCassette):
+        recorded({"settings": {"TimeZone": "a\0b"}})
+    with pytest.raises(DamagedCassette):
+        recorded({"settings": ["TimeZone"]})

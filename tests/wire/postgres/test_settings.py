@@ -55,3 +55,11 @@ def test_options_of_the_command_line_count_where_nothing_was_recorded() -> None:
         {}, {"user": "app", "options": r"-c TimeZone=Asia/Tokyo --IntervalStyle=iso_8601 -cDateStyle=SQL,\ DMY"}
     )
     assert (said["TimeZone"], said["IntervalStyle"], said["DateStyle"]) == ("Asia/Tokyo", "iso_8601", "SQL, DMY")
+
+
+def test_what_the_recorded_server_reported_counts_more_than_the_statements() -> None:
+    settings = SessionSettings(DEFAULTS)
+    settings.report({"TimeZone": "Asia/Seoul", "DateStyle": DEFAULTS["DateStyle"], "search_path": "shop"})
+    assert settings.unreported() == {"TimeZone": "Asia/Seoul"}
+    assert "search_path" not in settings.values
+    assert settings.unreported() == {}

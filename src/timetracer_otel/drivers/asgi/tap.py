@@ -84,7 +84,7 @@ def _begin(scope: Message, app: App, outer: object) -> Hearing | None:
     if not trace.get_current_span().get_span_context().is_valid:
         return None  # a URL that the app keeps out of its traces
     request = HeardRequest(scope, (scope.get("app"), outer, app), payload_max_bytes)
-    captured = to.open(TAP, request)
+    captured = to.open(TAP, request, is_entry=True)
     if captured is None:
         return None
     if scope["type"] == "websocket":  # stands in the cassette by name only: `show` and `replay` say so

@@ -4,7 +4,8 @@ record        puts the taps in                       protocol   asyncpg's protoc
 hooks         what the taps do, guarded              tracking   what is known of a connection while it lives
 introduction  a connection seen for the first time   endings    how an exchange ends
 codec         captured bytes -> an exchange          housework  statements that asyncpg sends by itself
-catalogue     types of the database, and back        listening  notifications
+many          executemany as one exchange            listening  notifications
+catalogue     types of the database, and back
 replay        asyncpg redirected to a stub
 redirect      connection arguments that lead there   answers    a replay session, with the catalogue
 """

@@ -29,6 +29,7 @@ OFF: Final = [[b"off", b"off"]]
 SHAPES: Final[Mapping[Housework, tuple[tuple[int, ...], Mapping[str, int]]]] = {
     Housework.CATALOGUE: ((OID_ARRAY,), TREE),
     Housework.BY_NAME: ((oids.NAME, oids.NAME), ONE),
+    Housework.BY_NUMBER: ((oids.OID,), ONE),
     Housework.READ_JIT: ((), JIT),
     Housework.WRITE_JIT: ((oids.TEXT,), {"set_config": oids.TEXT}),
 }
@@ -75,6 +76,8 @@ class AsyncpgAnswers(SessionAnswers):
             return catalogue.table(columns, OFF)
         if kind is Housework.WRITE_JIT:
             return catalogue.table(columns, [values])
+        if kind is Housework.BY_NUMBER:
+            return catalogue.table(columns, catalogue.by_number(values[0] or b""))
         known = Catalogue(self._current().source.connections(self._lib))
         if kind is Housework.BY_NAME:
             name, schema = ((value or b"").decode() for value in values)

@@ -42,6 +42,8 @@ TREE: Final = {
 ONE: Final = {"oid": oids.OID, "elemtype": oids.OID, "kind": oids.CHAR}
 """Of `Housework.BY_NAME`."""
 JIT: Final = {"cur": oids.TEXT, "new": oids.TEXT}
+PSEUDO: Final = frozenset({2249, *range(2275, 2284)})
+"""Numbers of `record`, `cstring`, `void` and their like."""
 DEPENDS_ON: Final = ("basetype", "elemtype", "range_subtype", "attrtypoids")
 
 
@@ -50,7 +52,7 @@ class Learnt:
     types: Mapping[int, Payload] = field(default_factory=dict)
     """By number; without what is NULL."""
     names: Mapping[str, Payload] = field(default_factory=dict)
-    """By `schema.name`."""
+    """By `schema.name`; empty where the database has no such type."""
 
 
 # ---- recording -------------------------------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ def learnt(operation: Operation) -> Learnt | None:
     if operation.prepared.housework is Housework.CATALOGUE:
         return Learnt(types={row["oid"]: {k: v for k, v in row.items() if k != "depth"} for row in rows})
     name, schema = _bound(b"".join(operation.said))
-    return Learnt(names={f"{schema}.{name}": row for row in rows})
+    return Learnt(names={f"{schema}.{name}": rows[0] if rows else {}})
 
 
 def _read(columns: Sequence[str], values: Sequence[bytes | None]) -> dict[str, Any]:
@@ -135,11 +137,13 @@ class Catalogue:
         return [_write(TREE, {**self._types[oid], "depth": depths[oid]}) for oid in ordered]
 
     def by_name(self, name: str, schema: str) -> list[list[bytes | None]] | None:
-        """One row; None where nothing was recorded of that name."""
+        """One row, or none where there was no such type; None where nothing was recorded of that name."""
         known = self._names.get(f"{schema}.{name}")
         types = self._types.values()
-        found = known or next((one for one in types if (one.get("ns"), one.get("name")) == (schema, name)), None)
-        return [_write(ONE, found)] if isinstance(found, Mapping) else None
+        found = known or next((one for one in types if (one.get("ns"), one.get("name")) == (schema, name)), known)
+        if not isinstance(found, Mapping):
+            return None
+        return [_write(ONE, found)] if found else []
 
 
 def table(columns: Mapping[str, int], rows: Sequence[Sequence[bytes | None]]) -> Payload:
@@ -156,6 +160,13 @@ def table(columns: Mapping[str, int], rows: Sequence[Sequence[bytes | None]]) ->
 def wanted(raw: bytes | None) -> list[int]:
     """The numbers in a bound `oid[]`. Raises Unconvertible."""
     return [_oid(each) for each in array_from_binary(raw or b"")[1].elements if each is not None]
+
+
+def by_number(raw: bytes) -> list[list[bytes | None]]:
+    """One row about a type that every server has, by its bound `oid`."""
+    oid = _oid(raw)
+    scalar: Payload = {"oid": oid, "elemtype": 0, "kind": "p" if oid in PSEUDO else "b"}
+    return [_write(ONE, {**scalar, **BUILT_IN.get(oid, {})})]
 
 
 def _mappings(types: Value) -> list[Mapping[str, Any]]:

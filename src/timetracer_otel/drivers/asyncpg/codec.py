@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.asyncpg import many
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.postgres.connecting import Call, encoded
+from timetracer_otel.drivers.postgres.executions import EXECUTIONS
 from timetracer_otel.drivers.postgres.masking import mask
-from timetracer_otel.drivers.postgres.operations import COPY_IN, COPY_OUT, NOTIFY, PREPARE, QUERY
+from timetracer_otel.drivers.postgres.operations import COPY_IN, COPY_OUT, NOTIFY, PARSE, PREPARE, QUERY
 from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.messages import Column
 from timetracer_otel.wire.postgres.packed import PACKED, columns
 from timetracer_otel.wire.postgres.reader import FrontendReader
 from timetracer_otel.wire.postgres.requests import Bind, CopyData, CopyFail, Execute
-from timetracer_otel.wire.postgres.responses import COMPLETE, EMPTY, ERROR, Response, Result, cells, response, spans
+from timetracer_otel.wire.postgres.responses import Response, Result, cells, response, spans
+from timetracer_otel.wire.postgres.settings import SHAPING
 from timetracer_otel.wire.postgres.statements import verb
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ class AsyncpgCodec:
 
     def encode(self, captured: Captured) -> Encoded:
         sent, received = captured.request, captured.result
+        if isinstance(sent, Call):
+            return encoded(LIBRARY, sent)
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of asyncpg: {sent!r}")
         operation = sent.operation
@@ -57,20 +63,43 @@ CODEC: Final = AsyncpgCodec()
 
 def result_of(operation: Operation) -> Payload:
     """What the server answered to a statement."""
-    bind, _ = _bound(operation, 0)
-    return _result(operation, Received(operation.heard), bind, 0)
+    bind, _ = _bound(operation)
+    return _result(operation, Received(operation.heard), bind)
 
 
 def _halves(sent: Sent, received: object) -> tuple[Payload, Payload]:
     operation = sent.operation
-    bind, execute = _bound(operation, sent.at)
+    bind, execute = _bound(operation)
     if bind is not None and not operation.prepared.described:
         raise LookupError("a statement that was prepared before anybody listened")
-    result = _result(operation, received, bind, sent.at) if isinstance(received, Received) else {}
-    return _request(operation, bind, execute), result
+    return _request(operation, bind, execute), _result(operation, received, bind)
+
+
+def _many(sent: Sent, received: object) -> tuple[Payload, Payload]:
+    """All executions of an executemany that the server has answered; one by itself is as any other statement."""
+    operation, binds = sent.operation, many.binds_of(sent.operation)
+    if not operation.prepared.described:
+        raise LookupError("a statement that was prepared before anybody listened")
+    if not isinstance(received, Received):
+        return _request(operation, None, None), {}
+    heard = response(b"".join(received.heard))
+    count = min(many.answered(heard), len(binds))
+    if count < 2:
+        bind = many.bind_of(binds[0])
+        return _request(operation, bind, None), _result(operation, received, bind)
+    bind, table = many.bound_values(binds[:count])
+    request = {**_request(operation, bind, None), EXECUTIONS: table}
+    request.pop("parameters", None)
+    request.pop("parameter_formats", None)
+    shape = operation.prepared.shape.columns
+    results = many.joined(heard.results, lambda all_: _answer(all_, shape, bind.result_formats, operation))
+    answer: dict[str, Value] = {"results": results} if results else {}
+    return request, {**answer, EXECUTIONS: many.runs(heard.results, count), **_beside(heard, operation)}
 
 
 def _halves_of(operation: Operation) -> Callable[[Sent, object], tuple[Payload, Payload]]:
+    if operation.kind is Kind.MANY:
+        return _many
     if operation.kind is Kind.COPY:
         return _copied
     if operation.kind is Kind.NOTIFY:
@@ -84,7 +113,7 @@ def _copied(sent: Sent, received: object) -> tuple[Payload, Payload]:
     request: dict[str, Value] = {"op": QUERY, "statement": operation.prepared.sql}
     if not isinstance(received, Received):
         return request, {}
-    result = _result(operation, received, None, 0)
+    result = _result(operation, received, None)
     copy = response(b"".join(received.heard)).copy
     if copy is None:
         return request, result
@@ -96,8 +125,7 @@ def _copied(sent: Sent, received: object) -> tuple[Payload, Payload]:
 
 
 def _notified(sent: Sent, received: object) -> tuple[Payload, Payload]:
-    result = _result(sent.operation, received, None, 0) if isinstance(received, Received) else {}
-    return {"op": NOTIFY, "statement": sent.operation.prepared.sql}, result
+    return {"op": NOTIFY, "statement": sent.operation.prepared.sql}, _result(sent.operation, received, None)
 
 
 def _taken(said: bytes, overall: int) -> dict[str, Value]:
@@ -124,33 +152,18 @@ def _described(sent: Sent, _: object) -> tuple[Payload, Payload]:
     return request, {} if columns is None else {"results": [_answer(Result(tag=""), columns, (), sent.operation)]}
 
 
-def _bound(operation: Operation, at: int) -> tuple[Bind | None, Execute | None]:
+def _bound(operation: Operation) -> tuple[Bind | None, Execute | None]:
     """Bind and the first Execute of this exchange; none where a statement went out as a simple query."""
-    if operation.kind not in (Kind.STATEMENT, Kind.MANY, Kind.PORTAL, Kind.OWN):
+    if operation.kind not in (Kind.STATEMENT, Kind.PORTAL, Kind.OWN):
         return None, None
-    said = _execution(operation, at)[0] if operation.kind is Kind.MANY else b"".join(operation.said)
-    requests = list(FrontendReader(is_started=True).receive(said))
+    requests = list(FrontendReader(is_started=True).receive(b"".join(operation.said)))
     bind = next((each for each in requests if isinstance(each, Bind)), None)
     return bind, next((each for each in requests if isinstance(each, Execute)), None)
 
 
-def _execution(operation: Operation, at: int) -> tuple[bytes, bytes]:
-    if operation.executions is None:
-        said, heard = b"".join(operation.said), b"".join(operation.heard)
-        binds = [said[start:end] for kind, start, end in spans(said) if kind == BIND]
-        operation.executions = list(zip(binds, _answers(heard), strict=False))
-    return operation.executions[at]
-
-
-def _answers(heard: bytes) -> list[bytes]:
-    """What the server said to each; the last has what follows too."""
-    ends = [end for kind, _, end in spans(heard) if kind in (COMPLETE, EMPTY, ERROR)]
-    starts = [0, *ends[:-1]]
-    return [heard[start:end] for start, end in zip(starts, [*ends[:-1], len(heard)], strict=True)] if ends else []
-
-
 def _request(operation: Operation, bind: Bind | None, execute: Execute | None) -> Payload:
-    request: dict[str, Value] = {"op": QUERY, "statement": operation.prepared.sql}
+    op = PARSE if operation.kind is Kind.PREPARE else QUERY
+    request: dict[str, Value] = {"op": op, "statement": operation.prepared.sql}
     if bind is not None and bind.values:
         types = operation.prepared.shape.parameters
         request["parameters"] = [_value(*pair) for pair in zip(bind.values, bind.formats, strict=True)]
@@ -175,17 +188,25 @@ def _value(value: bytes | None, form: int) -> str | bytes | None:
         return value
 
 
-def _result(operation: Operation, received: Received, bind: Bind | None, at: int) -> Payload:
+def _result(operation: Operation, received: object, bind: Bind | None) -> Payload:
+    if not isinstance(received, Received):
+        return {}
     if received.error is not None:
         return {"lost": received.error}
-    heard = response(_execution(operation, at)[1] if operation.kind is Kind.MANY else b"".join(received.heard))
+    heard = response(b"".join(received.heard))
     if operation.kind is Kind.PORTAL:
         _join(heard)
     shape = operation.prepared.shape.columns if bind is not None else None
     forms = bind.result_formats if bind is not None else ()
+    results: list[Value] = [_answer(each, shape, forms, operation) for each in heard.results]
+    return {**({"results": results} if results else {}), **_beside(heard, operation)}
+
+
+def _beside(heard: Response, operation: Operation) -> Payload:
+    """What the server said beside results."""
     result: dict[str, Value] = {}
-    if heard.results:
-        result["results"] = [_answer(each, shape, forms, operation) for each in heard.results]
+    if operation.is_late:
+        result["abandoned"] = True
     if heard.error is not None:
         result["error"] = heard.error
     if heard.notices:
@@ -193,6 +214,8 @@ def _result(operation: Operation, received: Received, bind: Bind | None, at: int
     if heard.notifications:
         said = heard.notifications
         result["notifications"] = [{"channel": a.channel, "payload": a.payload, "pid": a.pid} for a in said]
+    if settings := {name: value for name, value in heard.settings.items() if name in SHAPING}:
+        result["settings"] = settings
     if heard.status is not None:
         result["tx"] = heard.status
     return result

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from timetracer_otel.capture.table import Captured, tape
+from timetracer_otel.capture.table import tape
 from timetracer_otel.config import KIB
 from timetracer_otel.drivers.asyncpg import introduction
-from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent, Tracked
-from timetracer_otel.wire.postgres.messages import BIND_COMPLETE, PORTAL_SUSPENDED
-from timetracer_otel.wire.postgres.responses import COMPLETE, EMPTY, ERROR, spans
+from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Prepared, Received, Sent, Tracked
+from timetracer_otel.wire.postgres.messages import BIND_COMPLETE, NO_DATA, PORTAL_SUSPENDED
+from timetracer_otel.wire.postgres.responses import ERROR, spans
 
 LOST: Final = "no answer was read"
 KEPT_MAX: Final = 64 * KIB
 """Bytes of what was sent that stay where the answer does not: they say what was not recorded."""
-BIND: Final = ord("B")
+BIND: Final = b"B"
+PARSED: Final = ord("1")
+HEADER_SIZE: Final = 5
+UNDO: Final = b"\0ROLLBACK\0"
+"""Parse of a statement without a name, after its header."""
+ROLLBACK: Final = "ROLLBACK"
 READY_SIZE, SHORT = 6, 5
 UNFINISHED: Final = (BIND_COMPLETE, PORTAL_SUSPENDED)
 """How the answer ends while a portal has rows left."""
@@ -29,7 +34,7 @@ def end(protocol: Any, tracked: Tracked, operation: Operation, failed: bool = Fa
     elif operation.kind is Kind.PREPARE:
         _prepared(protocol, tracked, operation, failed)
     elif operation.kind is Kind.MANY:
-        _close_many(protocol, tracked, operation)
+        _close_many(tracked, operation)
     elif operation.kind is Kind.PORTAL:
         _read_on(tracked, operation, failed)
     elif operation.heard and operation.prepared.housework is not None:
@@ -55,6 +60,7 @@ def break_off(protocol: Any, tracked: Tracked, operation: Operation, error: str)
     if any(kind == ERROR for kind, _, _ in spans(b"".join(operation.heard))):
         end(protocol, tracked, operation, failed=True)
     else:
+        open_unparsed(protocol, tracked, operation)
         lose(operation, error, is_gone=True)
 
 
@@ -94,45 +100,59 @@ def _prepared(protocol: Any, tracked: Tracked, operation: Operation, failed: boo
                 active.close(prepared.unrun, Received(operation.heard), 0)  # in most cases it is gone at once
         return
     tracked.prepared.pop(operation.portal or prepared.sql, None)
-    if operation.is_late:  # whoever asked has gone, and with it the span
+    if not operation.is_late:  # else whoever asked has gone, and with it the span
+        open_unparsed(protocol, tracked, operation)
+    close(operation)
+
+
+def open_unparsed(protocol: Any, tracked: Tracked, operation: Operation) -> None:
+    """Parse is as far as the statement comes. Called while whoever asked is still there, and with it the span."""
+    if operation.kind is not Kind.PREPARE or operation.captured or operation.prepared.housework is not None:
         return
-    if operation.prepared.housework is None and (active := introduction.listening(tracked)) is not None:
-        number = tracked.transaction_of(protocol, operation.prepared.sql)
-        operation.captured = active.open(LIBRARY, Sent(tracked, operation), tracked.number, number)
-        close(operation)
+    active = introduction.listening(tracked)
+    if active is None:
+        return
+    number = tracked.transaction_of(protocol, operation.prepared.sql)
+    operation.captured = active.open(LIBRARY, Sent(tracked, operation), tracked.number, number)
+    if operation.captured is not None:
+        operation.captured.opened_ns = operation.began_ns
 
 
 # ---- executemany -----------------------------------------------------------------------------------------------------
 
 
-def _close_many(protocol: Any, tracked: Tracked, operation: Operation) -> None:
-    """An exchange for each of its executions that the server has answered."""
-    first, active = operation.captured, tape()
-    if first is None or active is None:
+def _close_many(tracked: Tracked, operation: Operation) -> None:
+    """One exchange of all that was asked; none where there was nothing to ask."""
+    captured, active = operation.captured, tape()
+    if captured is None or active is None:
         return
-    if operation.is_overfull or operation.is_late:
-        drop(operation, "limit") if operation.is_overfull else lose(operation, LOST)
+    if operation.is_late and not operation.is_overfull:
+        lose(operation, LOST)
         return
-    answered = sum(kind in (COMPLETE, EMPTY, ERROR) for kind, _, _ in spans(b"".join(operation.heard)))
-    asked = sum(kind == BIND for kind, _, _ in spans(b"".join(operation.said)))
-    count = min(answered, asked)
-    if not count:
-        active.discard(first)
-        return
-    for at in range(count):
-        captured = first if at == 0 else _another(tracked, operation, first, at)
-        if captured is not None:
-            active.close(captured, Received(operation.heard), operation.size // count)
+    undone = _rolled_back(operation)
+    if operation.is_overfull or any(chunk.startswith(BIND) for chunk in operation.said):
+        close(operation)
+    else:
+        active.discard(captured)
+    if undone is not None:
+        undone.captured = active.open(LIBRARY, Sent(tracked, undone), tracked.number, captured.transaction)
+        close(undone)
 
 
-def _another(tracked: Tracked, operation: Operation, first: Captured, at: int) -> Captured | None:
-    active = tape()
-    if active is None:
+def _rolled_back(operation: Operation) -> Operation | None:
+    """A statement of its own: asyncpg has found a value that it cannot send, and takes back what it sent before."""
+    at = next((at for at, chunk in enumerate(operation.said) if chunk.startswith(UNDO, HEADER_SIZE)), None)
+    if at is None:
         return None
-    captured = active.open(LIBRARY, Sent(tracked, operation, at), tracked.number, first.transaction)
-    if captured is not None:
-        captured.opened_ns = first.opened_ns
-    return captured
+    heard = b"".join(operation.heard)
+    start = max((start for kind, start, _ in spans(heard) if kind == PARSED), default=None)
+    undone = Operation(Kind.STATEMENT, Prepared(ROLLBACK))
+    undone.prepared.described = [NO_DATA]
+    undone.said, operation.said = operation.said[at:], operation.said[:at]
+    if start is None:  # the server had refused an execution before, and passed over this
+        return None
+    undone.heard, operation.heard = [heard[start:]], [heard[:start]]
+    return undone
 
 
 # ---- portals ---------------------------------------------------------------------------------------------------------

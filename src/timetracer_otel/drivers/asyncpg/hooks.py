@@ -6,13 +6,13 @@ while the next one waits for it: bytes belong to the operation whose request wen
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg import endings, introduction, listening
 from timetracer_otel.drivers.asyncpg.housework import LEARNS, Housework, housework
 from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked, begins
-from timetracer_otel.wire.postgres.responses import is_ended
 from timetracer_otel.wire.postgres.statements import verb
 
 # `protocol` below is asyncpg's Protocol; Any, since it is a C type without annotations of its private names.
@@ -135,7 +135,11 @@ def _begin(protocol: Any, tracked: Tracked, operation: Operation) -> None:
     if tracked.current is not None:
         _leave_late(tracked)
     tracked.current = operation
-    if operation.kind in (Kind.PREPARE, Kind.OWN) or operation.captured is not None:
+    operation.page = len(operation.heard)
+    if operation.kind is Kind.PREPARE:
+        operation.began_ns = time.time_ns()
+        return
+    if operation.kind is Kind.OWN or operation.captured is not None:
         return
     active = tape()
     if active is not None:
@@ -165,7 +169,7 @@ def hearing(protocol: Any, data: bytes) -> None:
         _overfill(current)
         return
     current.heard.append(data)
-    if current.is_late and is_ended(b"".join(current.heard)):
+    if current.is_late and current.is_answered:
         tracked.current = None
         endings.end(protocol, tracked, current, failed=True)
 
@@ -200,7 +204,7 @@ def failed(protocol: Any, operation: Operation | None, error: BaseException) -> 
         tracked.coming = None
     if tracked.current is not operation:
         return
-    if operation.is_overfull or is_ended(b"".join(operation.heard)):
+    if operation.is_overfull or operation.is_answered:
         tracked.current = None
         endings.end(protocol, tracked, operation, failed=True)
     elif protocol.is_closed():
@@ -208,6 +212,7 @@ def failed(protocol: Any, operation: Operation | None, error: BaseException) -> 
         endings.break_off(protocol, tracked, operation, str(error) or type(error).__name__)
     else:
         operation.is_late = True
+        endings.open_unparsed(protocol, tracked, operation)
 
 
 def _leave_late(tracked: Tracked) -> None:

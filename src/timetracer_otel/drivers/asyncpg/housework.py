@@ -8,6 +8,7 @@ from typing import Final
 
 CATALOGUE: Final = "WITH RECURSIVE typeinfo_tree("
 BY_NAME: Final = "SELECT t.oid, t.typelem AS elemtype, t.typtype AS kind FROM pg_catalog.pg_type AS t "
+BY_NUMBER: Final = f"{BY_NAME}WHERE t.oid = $1"
 READ_JIT: Final = "SELECT current_setting('jit') AS cur, set_config('jit', 'off', false) AS new"
 WRITE_JIT: Final = "SELECT set_config('jit', $1, false)"
 RESET: Final = "SELECT pg_advisory_unlock_all();"
@@ -19,6 +20,7 @@ class Housework(Enum):
 
     CATALOGUE = "types by their number, with all that they are made of"
     BY_NAME = "one type by its name"
+    BY_NUMBER = "one type that every server has: before 0.30"
     READ_JIT = "just-in-time compilation is switched off for the next one"
     WRITE_JIT = "and on again"
     RESET = "a pool takes a connection back"
@@ -41,5 +43,5 @@ def housework(sql: str) -> Housework | None:
         return Housework.PING
     plain = " ".join(sql.split()) if len(sql) < 1000 else ""
     if plain.startswith(BY_NAME):
-        return Housework.BY_NAME
+        return Housework.BY_NUMBER if plain == BY_NUMBER else Housework.BY_NAME
     return {READ_JIT: Housework.READ_JIT, WRITE_JIT: Housework.WRITE_JIT}.get(plain)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from timetracer_otel.capture.table import Tape, tape
-from timetracer_otel.cassette.model import Payload
 from timetracer_otel.drivers.asyncpg import catalogue
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Operation, Tracked
-from timetracer_otel.drivers.postgres.greetings import FIELD
+from timetracer_otel.drivers.postgres.greetings import remember, remembered
 from timetracer_otel.wire.postgres.responses import statuses
-
-_greetings: Final[dict[str, dict[str, Payload]]] = {}
-"""By target, for all its connections: an engine greets a server once."""
 
 
 def tracked(address: Any, parameters: Any) -> Tracked:
@@ -47,7 +43,7 @@ def introduce(known: Tracked, active: Tape) -> None:
             "user": known.user,
             **({"types": list(known.types.values())} if known.types else {}),
             **({"type_names": dict(known.names)} if known.names else {}),
-            **({FIELD: dict(said)} if (said := _greetings.get(known.target)) else {}),
+            **remembered(known.target),
         },
     )
 
@@ -75,9 +71,7 @@ def greeted(known: Tracked, operation: Operation) -> None:
     from timetracer_otel.drivers.asyncpg.codec import result_of
 
     name, result = operation.prepared.greeting, result_of(operation)
-    said = _greetings.setdefault(known.target, {})
-    if name is None or "error" in result or name in said:
+    if name is None or "error" in result or not remember(known.target, name, result):
         return
-    said[name] = result
     if known.tape is not None and known.tape is tape():
         introduce(known, known.tape)

@@ -6,6 +6,7 @@ Source: asyncpg 0.29 to 0.32, connect_utils.py (`_parse_connect_dsn_and_args`).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -15,6 +16,7 @@ HIDDEN_VARIABLES: Final = ("PGSERVICE", "PGSERVICEFILE", "PGSSLNEGOTIATION")
 """asyncpg would look for a service that is not defined here, or insist on TLS."""
 DROPPED: Final = frozenset({"passfile", "service", "servicefile", "target_session_attrs", "krbsrvname", "gsslib"})
 DROPPED_PREFIXES: Final = ("ssl",)
+_SERVER: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>\d*))?")
 
 
 def redirected(arguments: Mapping[str, Any], recorded: Mapping[str, str]) -> dict[str, Any]:
@@ -26,9 +28,9 @@ def redirected(arguments: Mapping[str, Any], recorded: Mapping[str, str]) -> dic
     kept = {**arguments, "ssl": False, "dsn": _plain(dsn) if isinstance(dsn, str) else dsn}
     kept.update({name: None for name in ("direct_tls", "service", "servicefile", "passfile") if name in arguments})
     kept["target_session_attrs"] = "any"
-    said = _said(dsn if isinstance(dsn, str) else "")
-    for name, variable in (("user", "PGUSER"), ("database", "PGDATABASE")):
-        if kept.get(name) is None and not said.get(name) and variable not in os.environ and name in recorded:
+    user, database = user_and_database(dsn if isinstance(dsn, str) else "")
+    for name, variable, said in (("user", "PGUSER", user), ("database", "PGDATABASE", database)):
+        if kept.get(name) is None and not said and variable not in os.environ and name in recorded:
             kept[name] = recorded[name]
     return kept
 
@@ -41,10 +43,20 @@ def _plain(dsn: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(kept)))
 
 
-def _said(dsn: str) -> dict[str, str]:
-    """User and database, where the DSN names them."""
+def user_and_database(dsn: str) -> tuple[str, str]:
+    """Each empty where the DSN does not name it."""
     parts = urlsplit(dsn)
     query = dict(parse_qsl(parts.query))
     user = parts.netloc.rpartition("@")[0].partition(":")[0]
     database = query.get("database") or query.get("dbname") or unquote(parts.path.lstrip("/"))
-    return {"user": query.get("user") or unquote(user), "database": database}
+    return query.get("user") or unquote(user), database
+
+
+def servers(dsn: str) -> tuple[str, str]:
+    """Hosts and ports, as libpq lists them; each empty where the DSN does not name it."""
+    parts = urlsplit(dsn)
+    query = dict(parse_qsl(parts.query))
+    named = [_SERVER.fullmatch(each) for each in parts.netloc.rpartition("@")[2].split(",")]
+    hosts = ",".join(unquote(each["host"]) if each else "" for each in named)
+    ports = ",".join((each["port"] or "") if each else "" for each in named)
+    return query.get("host") or hosts, query.get("port") or ports.strip(",")

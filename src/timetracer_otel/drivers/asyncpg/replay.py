@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.asyncpg.answers import AsyncpgAnswers
+from timetracer_otel.drivers.asyncpg.connecting import place_of
+from timetracer_otel.drivers.asyncpg.failures import can_raise, error_of
 from timetracer_otel.drivers.asyncpg.names import require
 from timetracer_otel.drivers.asyncpg.protocol import TappedTransport
 from timetracer_otel.drivers.asyncpg.redirect import HIDDEN_VARIABLES, LOOPBACK, redirected
@@ -18,7 +20,9 @@ from timetracer_otel.drivers.asyncpg.tracking import LIBRARY
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres.answers import Claim
+from timetracer_otel.drivers.postgres.connecting import CONNECT, UNANSWERED
 from timetracer_otel.drivers.postgres.questions import question_of
+from timetracer_otel.drivers.postgres.refusing import Calls, question_of_connect
 from timetracer_otel.wire.postgres.backend import Backend
 
 FLUSH: Final = b"H\0\0\0\x04"
@@ -35,6 +39,7 @@ class Stub:
         self._host = host
         self._answers: WeakValueDictionary[int, AsyncpgAnswers] = WeakValueDictionary()
         self._dialled: Sequence[Connection] = ()
+        self._calls = Calls(LIBRARY, can_raise)
         self._port = host.serve(LIBRARY, self._backend)
 
     def _backend(self, number: int) -> ServerCore:
@@ -52,6 +57,10 @@ class Stub:
     @property
     def address(self) -> tuple[str, int]:
         return LOOPBACK, self._port()
+
+    def failure(self, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """How the call of `connect` that begins ends; None if it does not fail."""
+        return next(iter(self._calls.failures(*self._host.current(), place_of(arguments))), None)
 
     def dial(self, database: object) -> None:
         """A connection is about to be made, in the app's context."""
@@ -91,12 +100,13 @@ class AsyncpgReplaying:
             return
         from asyncpg import connect_utils, protocol
 
-        names = ("_parse_connect_arguments", "_connect_addr", "_cancel", "protocol")
+        names = ("_connect", "_parse_connect_arguments", "_connect_addr", "_cancel", "protocol")
         require([(protocol, "Protocol"), *((connect_utils, name) for name in names)], LOST)
         require([(protocol.Protocol, "connection_made"), (protocol.Protocol, "get_server_pid")], LOST)
         stub = Stub(host)
         self._patches.put(protocol, "Protocol", _claiming(protocol.Protocol, stub))
         for name, redirect in (
+            ("_connect", _refusing),
             ("_parse_connect_arguments", _parsing),
             ("_connect_addr", _connecting),
             ("_cancel", _cancelling),
@@ -110,7 +120,7 @@ class AsyncpgReplaying:
         self._variables = {}
 
     def question(self, exchange: Exchange) -> Question:
-        return question_of(exchange)
+        return question_of_connect(exchange) if exchange.type == CONNECT else question_of(exchange)
 
 
 REPLAYING: Final = AsyncpgReplaying()
@@ -135,6 +145,20 @@ def _claiming(base: Any, stub: Stub) -> Any:
                 asyncio.get_running_loop().call_later(LISTEN_EVERY_S, self._timetracer_listens)
 
     return Claiming
+
+
+def _refusing(stub: Stub, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """A call that failed fails again; where nobody answered it, its app gives up again."""
+
+    async def connect(**arguments: Any) -> Any:
+        failure = stub.failure(arguments)
+        if failure is None:
+            return await original(**arguments)
+        if failure.get("type") == UNANSWERED:
+            return await asyncio.get_running_loop().create_future()
+        raise error_of(failure)
+
+    return connect
 
 
 def _parsing(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asyncpg.housework import Housework, housework
 from timetracer_otel.drivers.postgres import numbers
 from timetracer_otel.drivers.postgres.greetings import greeting
-from timetracer_otel.wire.postgres.responses import Shape, shape
+from timetracer_otel.wire.postgres.responses import Shape, is_ended, shape
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -67,12 +67,13 @@ class Operation:
     """One call of asyncpg's protocol: what went out and what came in. Not a dataclass: it is on the hot path."""
 
     __slots__ = (
+        "began_ns",
         "captured",
-        "executions",
         "heard",
         "is_late",
         "is_overfull",
         "kind",
+        "page",
         "portal",
         "prepared",
         "said",
@@ -84,22 +85,29 @@ class Operation:
         self.said: list[bytes] = []
         self.heard: list[bytes] = []
         self.size = 0
+        self.page = 0
+        """Where in `heard` the answer to the last Execute begins."""
+        self.began_ns = 0
+        """When Parse left; other operations have their exchange then."""
         self.captured: Captured | None = None
-        self.executions: list[tuple[bytes, bytes]] | None = None
-        """Of an executemany, once somebody took it apart: each Bind with the answer to it."""
         self.is_late = False
         """The caller has gone, by a timeout or because it was cancelled; the answer is still to come."""
         self.is_overfull = False
 
+    @property
+    def is_answered(self) -> bool:
+        """The server has said all that it has to say for now."""
+        return is_ended(b"".join(self.heard[self.page :]))
+
 
 class Sent:
-    """The request of an exchange; `at` is its place among those of an executemany."""
+    """The request of an exchange."""
 
-    __slots__ = ("at", "database", "operation", "target")
+    __slots__ = ("database", "operation", "target")
 
-    def __init__(self, tracked: Tracked, operation: Operation, at: int = 0) -> None:
+    def __init__(self, tracked: Tracked, operation: Operation) -> None:
         self.target, self.database = tracked.target, tracked.database
-        self.operation, self.at = operation, at
+        self.operation = operation
 
 
 class Received:

@@ -15,7 +15,7 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked, Question
 from timetracer_otel.drivers.postgres.cursors import ELSEWHERE, Cursors
 from timetracer_otel.drivers.postgres.greetings import greeting, recorded_greeting
-from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, QUERY, WAIT
+from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PARSE, QUERY, WAIT
 from timetracer_otel.drivers.postgres.questions import described, question, shape
 from timetracer_otel.wire.postgres.answers import (
     Answer,
@@ -68,6 +68,8 @@ class SessionAnswers:
         self._lib, self._number = lib, number
         self._unclaimed, self._connections = unclaimed, connections
         self._cancelled = threading.Event()
+        self._held: Exchange | None = None
+        """Answered last, and given up by its client after it had read rows."""
         self._fetched = set() if fetched is None else fetched
         self._cursors = Cursors(self._fetched)
         self.claim: Claim | None = None
@@ -96,9 +98,11 @@ class SessionAnswers:
             return self._after_miss(claim, statement, asked)
         if about is not None and (reply := self._of_cursor(about, wanted, claim, asked)) is not None:
             return reply
+        if _is_set_up(statement, claim):
+            return Synthesise()
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
         # answered out of the order in which they were recorded. A transaction does bind.
-        if self._ends_greetings(statement.sql):
+        if self._is_between_greetings(statement.sql):
             return Synthesise()
         exchange = claim.source.take(wanted, replace(asked, connection=None))
         if exchange is not None:
@@ -107,12 +111,30 @@ class SessionAnswers:
                 self._cursors.answered(about, exchange)
             self._wait_to_be_cancelled(exchange)
             return Answer(exchange.request, exchange.result)
-        if (greeted := self._greeted(statement.sql, claim)) is not None:
+        if (parsed := self.parse(statement.sql, transaction)) is not None:  # recorded by a driver that prepares first
+            return parsed
+        if (greeted := self._greeted(greeting(statement.sql, _values(statement)), statement.sql, claim)) is not None:
             self._has_greeted = True
             return greeted
         if not statement.parameters and statement.portal is None and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
+
+    def parse(self, sql: str, transaction: Transaction) -> Answer | None:
+        claim = self._current()
+        stopped = claim.source.ahead(self._lib, shape(sql, PARSE))
+        if stopped is None or transaction.failed_by_miss:
+            return None
+        run = claim.source.ahead(self._lib, shape(sql))
+        if run is not None and run.at_ns < stopped.at_ns:
+            return None
+        asked = self._asked(claim.asked, Statement(sql), transaction)
+        wanted = question(self._lib, sql, (), claim.database, asked.transaction is not None, op=PARSE)
+        exchange = claim.source.take(wanted, replace(asked, connection=None))
+        if exchange is None:
+            return None
+        self._wait_to_be_cancelled(exchange)
+        return Answer(exchange.request, exchange.result)
 
     def _question(
         self, statement: Statement, about: CursorCommand | None, claim: Claim, is_inside: bool | None = None
@@ -140,10 +162,17 @@ class SessionAnswers:
         )
         return page or Miss(claim.source.miss(wanted, asked))
 
+    def hold(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._cancelled.wait(min(held.duration_ns / 1e9 + CANCEL_SLACK_S, CANCEL_WAIT_MAX_S))
+            self._cancelled.clear()
+
     def _wait_to_be_cancelled(self, exchange: Exchange) -> None:
-        """An app's timeout must run out again: answered at once, the error would come where none was before."""
-        if _was_cancelled(exchange) and not _ends_openly(exchange):
-            self._cancelled.wait(min(exchange.duration_ns / 1e9 + CANCEL_SLACK_S, CANCEL_WAIT_MAX_S))
+        """An app's timeout must run out again: answered at once, the answer would come where none was before."""
+        self._held = exchange if _was_given_up(exchange) else None
+        if self._held is not None and not _ends_openly(exchange):
+            self.hold()
         self._cancelled.clear()  # one that came too late was for a statement before
 
     def shapes(self, sql: str) -> Sequence[Answer]:
@@ -151,23 +180,25 @@ class SessionAnswers:
         run = _Whole(source.known(self._lib, shape(sql)))
         if run or (run := _Whole(source.known(self._lib, described(sql)))):
             return run
-        greeted = self._greeted(sql, self._current())
+        greeted = self._greeted(greeting(sql), sql, self._current())
         return () if greeted is None else (greeted,)
 
-    def _ends_greetings(self, sql: str) -> bool:
-        """An engine greets in a transaction of its own, which is not the recorded one."""
-        has_greeted = self._has_greeted and Move.ROLLBACK in _moves(sql)
-        self._has_greeted = self._has_greeted and not has_greeted
-        return has_greeted
+    def _is_between_greetings(self, sql: str) -> bool:
+        """An engine greets in a transaction of its own, with savepoints, which is not the recorded one."""
+        if not self._has_greeted:
+            return False
+        moves = _moves(sql)
+        self._has_greeted = Move.ROLLBACK not in moves
+        return not self._has_greeted or Move.SAVEPOINT in moves or Move.RELEASE in moves
 
-    def _greeted(self, sql: str, claim: Claim) -> Answer | None:
-        """What the server answers to an engine that connects for the first time."""
-        if greeting(sql) is None:
+    def _greeted(self, name: str | None, sql: str, claim: Claim) -> Answer | None:
+        """What the server answers to an engine that connects for the first time; `name` is that of the greeting."""
+        if name is None:
             return None
         known = next(iter(_Whole(claim.source.known(self._lib, shape(sql)))), None)
         if known is not None:
             return known
-        result = recorded_greeting(sql, claim.source.connections(self._lib))
+        result = recorded_greeting(name, claim.source.connections(self._lib), self._lib)
         return None if result is None else Answer({}, result)
 
     def copy_in(self, sql: str) -> CopyFormats | None:
@@ -243,16 +274,28 @@ class _Whole(Sequence[Answer]):
         return list(self)[index]
 
 
-def _was_cancelled(exchange: Exchange) -> bool:
+def _values(statement: Statement) -> Sequence[bytes | None]:
+    return [each.value for each in statement.parameters]
+
+
+def _was_given_up(exchange: Exchange) -> bool:
     error = exchange.result.get("error")
-    return isinstance(error, Mapping) and (error.get("C"), error.get("M")) == CANCELLED
+    is_cancelled = isinstance(error, Mapping) and (error.get("C"), error.get("M")) == CANCELLED
+    return is_cancelled or exchange.result.get("abandoned") is True
 
 
 def _ends_openly(exchange: Exchange) -> bool:
     """Rows came before the error: the app reads them first, and gives up when it has."""
     results = exchange.result.get("results")
     last = results[-1] if isinstance(results, (list, tuple)) and results else None
-    return isinstance(last, Mapping) and last.get("tag") is None
+    return isinstance(last, Mapping) and last.get("tag") is None and bool(last.get("rows"))
+
+
+def _is_set_up(statement: Statement, claim: Claim) -> bool:
+    """A pool sets a connection up, in no span of the recorded trace, where BEGIN and COMMIT are other ones'."""
+    if claim.source.is_environment or claim.asked.span or statement.parameters or statement.portal is not None:
+        return False
+    return is_housekeeping(statement.sql)
 
 
 def _may_make_up(sql: str, claim: Claim, lib: str) -> bool:
@@ -265,6 +308,8 @@ def _is_added(statement: tuple[str, Move | None], sql: str, claim: Claim, lib: s
     """True for what a driver or a pool adds by itself, inside an entry."""
     verb, move = statement
     if move is Move.BEGIN or verb in OF_DRIVERS or not claim.asked.frame:
+        return True
+    if move is None and claim.asked.span_path == (verb.lower(),):  # the instrumentor's span, and in no other one
         return True
     # A pool configures each new connection alike, and replay may open more of them.
     return move is None and bool(claim.source.known(lib, shape(sql)))

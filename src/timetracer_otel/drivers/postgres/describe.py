@@ -8,10 +8,21 @@ from typing import Final
 
 from timetracer_otel.cassette.escaping import words
 from timetracer_otel.cassette.model import Exchange, Value
-from timetracer_otel.drivers.base import Description, Table
+from timetracer_otel.drivers.base import Bound, Description, Step, Table
+from timetracer_otel.drivers.postgres.executions import EXECUTIONS
 from timetracer_otel.wire.postgres.readable import readable, to_readable
+from timetracer_otel.wire.postgres.statements import parts
+from timetracer_otel.wire.postgres.transaction import Move, command
 
 QUERY: Final = "db.query"
+STEPS: Final[Mapping[Move, Step]] = {
+    Move.BEGIN: "begin",
+    Move.COMMIT: "commit",
+    Move.ROLLBACK: "rollback",
+    Move.SAVEPOINT: "savepoint",
+    Move.RELEASE: "release",
+    Move.ROLLBACK_TO: "rollback to",
+}
 
 
 class PostgresDescribing:
@@ -24,12 +35,20 @@ class PostgresDescribing:
         return Description(
             text=statement if isinstance(statement, str) else "",
             values=_parameters(exchange),
+            note=_times(exchange),
             outcome=_outcome(exchange),
             results=tuple(_results(exchange)) if isinstance(statement, str) else None,
+            bounds=tuple(_bounds(statement)) if isinstance(statement, str) and "error" not in exchange.result else (),
         )
 
     def readable(self, exchange: Exchange) -> Exchange:
         return replace(exchange, result=to_readable(exchange.result)) if exchange.type == QUERY else exchange
+
+
+def _times(exchange: Exchange) -> str:
+    """How often it was executed with other values, where that is in one exchange."""
+    count = _mapping(exchange.request.get(EXECUTIONS)).get("rows")
+    return f"{count} executions" if isinstance(count, int) else ""
 
 
 def _parameters(exchange: Exchange) -> Sequence[Value]:
@@ -47,12 +66,28 @@ def _parameter(oid: Value, code: Value, value: Value) -> Value:
     return value
 
 
+def _bounds(statement: str) -> Iterator[Bound]:
+    for each in parts(statement):
+        moved = command(each)
+        if moved is not None:
+            yield Bound(STEPS[moved.move], moved.savepoint)
+
+
 def _outcome(exchange: Exchange) -> str:
     error = _mapping(exchange.result.get("error"))
     if error:
         return f"{words(error.get('C', 'error'))}: {words(error.get('M', ''))}"
     results = [_mapping(result) for result in _sequence(exchange.result.get("results"))]
+    if EXECUTIONS in exchange.result and not results:
+        return "; ".join(map(words, _runs(exchange)))
     return "; ".join(_result(result) for result in results)
+
+
+def _runs(exchange: Exchange) -> Iterator[str]:
+    """Each tag, and how often it came."""
+    for run in _sequence(exchange.result.get(EXECUTIONS)):
+        if isinstance(run, (list, tuple)) and len(run) == 3:
+            yield f"{run[1]}, {run[2]} times"
 
 
 def _result(result: Mapping[str, Value]) -> str:

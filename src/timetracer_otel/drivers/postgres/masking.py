@@ -6,23 +6,23 @@ all of them together said that something may be there. A type that holds no mark
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.postgres.clean import column_rules, is_clean, suspicious
 from timetracer_otel.drivers.postgres.copy_masking import mask_copy
 from timetracer_otel.drivers.postgres.error_fields import mask_fields
+from timetracer_otel.drivers.postgres.executions import EXECUTIONS, mask_executions
 from timetracer_otel.drivers.postgres.stand_ins import JSON, PLAIN, Cell, by_name, by_pattern, known_rule, octets
-from timetracer_otel.drivers.statements import SHAPES_MAX, mask_statement, rules_of_parameters
+from timetracer_otel.drivers.statements import mask_statement, rules_of_parameters
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.postgres.packed import is_packed, unpacked
 
 Paths: TypeAlias = tuple[str, ...]
-RuleOf: TypeAlias = Callable[[str], "str | None"]
 
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
@@ -30,6 +30,10 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     if "failures" in encoded.result:
         return _of_connect(encoded, redactor)
     statement = str(encoded.request.get("statement", ""))
+    if EXECUTIONS in encoded.request:
+        return _of_many(encoded, statement, redactor)
+    if is_clean(encoded.request, encoded.result, statement, redactor):
+        return encoded, ()
     masked, found = mask_statement(statement, redactor)
     request, request_paths, hidden = _parameters(encoded.request, statement, redactor)
     request, copied_paths = _copy(request, "request", statement, redactor)
@@ -45,11 +49,34 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
 
 
+def _of_many(encoded: Encoded, statement: str, redactor: Redactor) -> tuple[Encoded, Paths]:
+    """First the values of all executions: what is secret in them may come back in their rows."""
+    executions, bound_paths = mask_executions(encoded.request, statement, redactor)
+    others = {key: value for key, value in encoded.request.items() if key != EXECUTIONS}
+    masked, paths = mask(replace(encoded, request=others), redactor)
+    if not bound_paths and not paths:
+        return encoded, ()
+    return replace(masked, request={**masked.request, EXECUTIONS: executions}), (*bound_paths, *paths)
+
+
 def _of_connect(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
-    failures = cast("Sequence[Mapping[str, Value]]", encoded.result["failures"])
-    masked = [{**each, "text": redactor.text(str(each["text"]))} for each in failures]
-    paths = tuple(f"result.failures[{at}].text" for at, each in enumerate(failures) if masked[at] != each)
+    failures = cast("Sequence[Payload]", encoded.result["failures"])
+    masked = [_failure(each, redactor) for each in failures]
+    paths = tuple(
+        f"result.failures[{at}].{name}"
+        for at, each in enumerate(failures)
+        for name in each
+        if masked[at][name] != each[name]
+    )
     return (replace(encoded, result={"failures": masked}), paths) if paths else (encoded, ())
+
+
+def _failure(failure: Payload, redactor: Redactor) -> Payload:
+    """Texts of drivers may repeat a DSN."""
+    texts = {name: redactor.text(value) for name, value in failure.items() if isinstance(value, str)}
+    fields = failure.get("error")
+    said = {"error": mask_fields(cast("Mapping[str, str]", fields), {}, redactor)} if fields else {}
+    return {**failure, **texts, **said}
 
 
 # ---- parameters ------------------------------------------------------------------------------------------------------
@@ -64,7 +91,7 @@ def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload
         cast("Sequence[int]", request["parameter_types"]),
         cast("Sequence[int]", request["parameter_formats"]),
     )
-    is_suspicious = _suspicious(values, redactor)
+    is_suspicious = suspicious(values, redactor)
     if redactor.has_places:
         rules = _with_places(rules, len(values), redactor)
     masked, hidden = list(values), {}
@@ -151,7 +178,7 @@ def _answer(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
     is_readable = "values" not in answer
     table: Any = list(zip(*cast(Any, answer["rows"]), strict=True)) if is_readable else answer["values"]
     columns = cast("Sequence[Mapping[str, Any]]", answer["columns"])
-    rules = _column_rules(tuple([column["name"] for column in columns]), redactor.rule_of)
+    rules = column_rules(tuple([column["name"] for column in columns]), redactor.rule_of)
     if redactor.has_places:
         rules = tuple(rule or redactor.rule_at(f"{path}.values[{at}]") for at, rule in enumerate(rules))
     if not any(rules) and not _is_any_known(table, redactor) and not _is_any_suspicious(table, columns, redactor):
@@ -174,17 +201,12 @@ def _packed(answer: Payload, path: str, redactor: Redactor, paths: list[str]) ->
     """Rows in one piece stay in one unless something in them may have to be masked."""
     columns, data = cast("Sequence[Mapping[str, Any]]", answer["columns"]), cast("bytes", answer["data"])
     names = tuple([column["name"] for column in columns])
-    is_clean = not any(_column_rules(names, redactor.rule_of)) and not redactor.has_places
-    if is_clean and not redactor.suspicious(data) and not any(secret in data for secret in redactor.known()):
+    has_no_rule = not any(column_rules(names, redactor.rule_of)) and not redactor.has_places
+    if has_no_rule and not redactor.suspicious(data) and not any(secret in data for secret in redactor.known()):
         return answer
     found = len(paths)
     masked = _answer(unpacked(answer), path, redactor, paths)
     return masked if len(paths) > found else answer
-
-
-@lru_cache(maxsize=SHAPES_MAX)
-def _column_rules(names: tuple[str, ...], rule_of: RuleOf) -> tuple[str | None, ...]:
-    return tuple(rule_of(name) for name in names)
 
 
 def _is_any_known(table: Iterable[Iterable[Cell]], redactor: Redactor) -> bool:
@@ -196,13 +218,13 @@ def _is_any_known(table: Iterable[Iterable[Cell]], redactor: Redactor) -> bool:
 def _is_any_suspicious(table: Any, columns: Sequence[Mapping[str, Any]], redactor: Redactor) -> bool:
     """One look at all cells that can hold a pattern: most answers hold none."""
     open_to_patterns = [cells for cells, column in zip(table, columns, strict=False) if column["oid"] not in PLAIN]
-    return bool(open_to_patterns) and _suspicious(chain.from_iterable(open_to_patterns), redactor)
+    return bool(open_to_patterns) and suspicious(chain.from_iterable(open_to_patterns), redactor)
 
 
 def _column(cells: Sequence[Cell], rule: str | None, oid: int, form: int, redactor: Redactor) -> Sequence[Cell]:
     if rule is not None:
         masked = [by_name(cell, rule, oid, form, redactor) for cell in cells]
-    elif oid not in PLAIN and _suspicious(cells, redactor):
+    elif oid not in PLAIN and suspicious(cells, redactor):
         masked = [by_pattern(cell, oid, form, redactor) for cell in cells]
     else:
         masked = list(cells)
@@ -214,11 +236,3 @@ def _column(cells: Sequence[Cell], rule: str | None, oid: int, form: int, redact
 def _unless_known(cell: Cell, oid: int, form: int, redactor: Redactor) -> Cell:
     rule = known_rule(cell, redactor)
     return cell if rule is None else by_name(cell, rule, oid, form, redactor)
-
-
-def _suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:
-    present: list[str | bytes] = list(filter(None, values))
-    try:  # mostly all are text
-        return redactor.suspicious("\0".join(cast("list[str]", present)))
-    except TypeError:
-        return redactor.suspicious(b"\0".join([octets(value) for value in present]))

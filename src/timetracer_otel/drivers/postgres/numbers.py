@@ -1,8 +1,5 @@
-"""Numbers that are one of a kind in a process, whatever its drivers: replay finds a transaction by its number alone."""
+"""The numbers of the process (`drivers.numbers`), for the drivers of PostgreSQL."""
 
-from __future__ import annotations
+from timetracer_otel.drivers.numbers import connections, transactions
 
-import itertools
-
-connections = itertools.count(1)
-transactions = itertools.count(1)
+__all__ = ["connections", "transactions"]

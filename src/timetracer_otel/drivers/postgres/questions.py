@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
-from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PREPARE, QUERY
+from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PARSE, PREPARE, QUERY
 from timetracer_otel.redaction import SECRETS
-from timetracer_otel.wire.postgres import recorded
+from timetracer_otel.wire.postgres import oids, recorded
 from timetracer_otel.wire.postgres.answers import Copied, Parameter
 from timetracer_otel.wire.postgres.copying import ROWS_MAX, copy_rows
 from timetracer_otel.wire.postgres.cursors import cursor_command, nameless
+from timetracer_otel.wire.postgres.description import casts
 from timetracer_otel.wire.postgres.secrets import secrets
 from timetracer_otel.wire.postgres.statements import normalise, parts, remembered, verb
 from timetracer_otel.wire.postgres.tokens import unquoted
 from timetracer_otel.wire.postgres.transaction import command
-from timetracer_otel.wire.postgres.values import canonical, instant_ns, shown
+from timetracer_otel.wire.postgres.values import BINARY, canonical, instant_ns, shown
 
 LITERAL: Final = "'?'"
 """Stands in a shape for a literal that may be a secret."""
@@ -50,8 +52,8 @@ def question(
         shape=shape(sql, op),
         text=_text(sql),
         slots=(
-            *(_slot(index, parameter) for index, parameter in enumerate(parameters)),
-            *(_literals(sql) if op == QUERY else ()),
+            *(_slot(index, parameter) for index, parameter in enumerate(_typed(sql, parameters))),
+            *(_literals(sql) if op in (QUERY, PARSE) else ()),
             *_cursor_slots(sql, op, cursor),
             *(_copy_slots(copied) if copied is not None else ()),
         ),
@@ -90,6 +92,8 @@ def shape(sql: str, op: str = QUERY) -> Hashable:
         return (NOTIFY,)
     if op in (COPY_IN, PREPARE):
         return (op, _text(sql))
+    if op == PARSE:
+        return (op, _text(_without_literals(sql)))
     about = cursor_command(sql)
     if about is None:
         return ("query", _text(_without_literals(sql)))
@@ -125,7 +129,8 @@ def _cursor_slots(sql: str, op: str, cursor: Hashable) -> tuple[Slot, ...]:
     if op != DESCRIBE and (about is None or about.verb == "DECLARE"):
         return ()
     name = about.name if about is not None else sql
-    return (Slot(path="cursor", key=name if cursor is None else cursor, shown=name),)
+    # asyncpg counts its portals through the whole process: which one it is, only the order can tell.
+    return (Slot(path="cursor", key=_MINTED.sub(r"__asyncpg_\1__", name) if cursor is None else cursor, shown=name),)
 
 
 def _copy_slots(copied: Copied) -> Iterator[Slot]:
@@ -141,6 +146,21 @@ def _copy_slots(copied: Copied) -> Iterator[Slot]:
         yield Slot(path=f"copy.data[{index}]", key=row, shown=shown_row, text=readable)
     if copied.failed is not None:
         yield Slot(path="copy.failed", key=copied.failed, shown=copied.failed, text=copied.failed)
+
+
+def _typed(sql: str, bound: Sequence[Parameter]) -> Sequence[Parameter]:
+    """With the type that the statement names where the client left it open: bytes alone do not say what they are, and
+    an array of texts is left open by one driver and not by another."""
+    if all(each.oid != oids.UNDECLARED or each.value is None for each in bound):
+        return bound
+    named = casts(sql)
+    found = (named.get(number, oids.UNDECLARED) for number in range(1, len(bound) + 1))
+    return [
+        replace(each, oid=oid)
+        if each.oid == oids.UNDECLARED and (each.format == BINARY or oid in oids.ARRAYS)
+        else each
+        for each, oid in zip(bound, found, strict=True)
+    ]
 
 
 def _slot(index: int, parameter: Parameter) -> Slot:

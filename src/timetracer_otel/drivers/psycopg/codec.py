@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.postgres.connecting import Call, encoded
 from timetracer_otel.drivers.postgres.masking import mask
-from timetracer_otel.drivers.psycopg.connecting import Dialling, Failure
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
     COPY_OUT,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 Cell: TypeAlias = "str | bytes | None"
 
 TYPE: Final = "db.query"
-CONNECT: Final = "net.connect"
 BINARY: Final = 1
 DIRECT_MAX_CELLS: Final = 40
 """Up to here reading cell by cell costs less than setting up the C reader (measured: 10 us)."""
@@ -49,8 +48,8 @@ class PsycopgCodec:
 
     def encode(self, captured: Captured) -> Encoded:
         sent, received = captured.request, captured.result
-        if isinstance(sent, Dialling):
-            return _connect(sent)
+        if isinstance(sent, Call):
+            return encoded(LIBRARY, sent)
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of psycopg: {sent!r}")
         statement = text(sent.statement)
@@ -70,23 +69,6 @@ class PsycopgCodec:
 
 
 CODEC: Final = PsycopgCodec()
-
-
-def _connect(call: Dialling) -> Encoded:
-    request: Payload = {
-        "host": call.host,
-        "port": call.port,
-        "user": call.user,
-        "database": call.database,
-        "call": call.number,
-    }
-    failures: list[Value] = [_failure(each) for each in call.failures]
-    return Encoded(CONNECT, LIBRARY, "CONNECT", call.database, request, {"failures": failures}, is_plain=True)
-
-
-def _failure(failure: Failure) -> Payload:
-    said: dict[str, Value] = {"type": failure.type, "text": failure.text}
-    return {**said, "address": dict(failure.address)} if failure.address else said
 
 
 def _request(sent: Sent, statement: str) -> Payload:
@@ -162,9 +144,16 @@ def _result(sent: Sent, received: Received) -> Payload:
         result["error"] = _fields(diagnostics(last))
     if received.notices:
         result["notices"] = [_fields(notice) for notice in received.notices]
+    if received.settings:
+        result["settings"] = {name: text(value) for name, value in received.settings.items()}
     if (status := TRANSACTION_STATUS.get(received.status)) is not None:
         result["tx"] = status
     return result
+
+
+def result_of(results: Sequence[PGresult]) -> Payload:
+    """Of a statement that the server completed."""
+    return {"results": [_answer(each) for each in results]}
 
 
 def _fields(diagnostic: Mapping[str, bytes]) -> Payload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.capture.table import Captured, tape
@@ -31,7 +31,13 @@ KEPT_MAX: Final = 64 * KIB
 """Bytes of the statement, or of its values, that stay where the answer does not: they say what was not recorded."""
 
 
-def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], status: int) -> None:
+def close(
+    tracked: Tracked,
+    captured: Captured,
+    results: Sequence[PGresult],
+    status: int,
+    reported: Mapping[str, bytes] | None = None,
+) -> None:
     active = tape()
     notices, tracked.notices = tracked.notices, []
     notifications: Sequence[PGnotify] = ()
@@ -45,7 +51,7 @@ def close(tracked: Tracked, captured: Captured, results: Sequence[PGresult], sta
     elif (error := _own_words(results)) is not None:
         lose(captured, error, status)
     else:
-        received = Received(results, status, notices, notifications=notifications)
+        received = Received(results, status, notices, notifications=notifications, settings=reported)
         active.close(captured, received, _size(captured.request, results))
         if captured.dropped is not None:
             _let_go(captured)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.capture.table import Captured, Tape, tape
+from timetracer_otel.drivers.postgres.greetings import greeting_sent
 from timetracer_otel.drivers.psycopg import copying, endings
-from timetracer_otel.drivers.psycopg.introduction import known
+from timetracer_otel.drivers.psycopg.introduction import changed, greeted, greets, known
 from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND,
     COMMAND_OK,
@@ -36,15 +37,25 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 DEALLOCATE: Final = b"DEALLOCATE"
+PINGS: Final = frozenset({b"", b";"})
+"""Pools look with an empty statement whether a connection lives, when they hand it out: how often, replay need not
+repeat."""
 
 
-def is_unheard() -> bool:
+def is_unheard(*_: object) -> bool:
     """True where nobody records the request that goes out now, nor waits for the answer to one before it.
 
     Asked before all hooks: what the sampler drops must cost next to nothing.
     """
+    if busy:
+        return False
     active = tape()
-    return not busy and (active is None or not active.listens())
+    return active is None or not active.listens()
+
+
+def is_passed_over(query: PostgresQuery) -> bool:
+    """The same of a statement: an engine's first questions are wanted, whoever records the request."""
+    return is_unheard() and greeting_sent(query.query, query.params or ()) is None
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
@@ -53,7 +64,13 @@ def is_unheard() -> bool:
 
 def executing(cursor: Any, query: PostgresQuery, *, force_extended: bool = False, binary: bool | None = None) -> None:
     """A statement goes out by simple or extended query."""
+    if query.query in PINGS:
+        _lose_stale(cursor._pgconn)
+        return
     _ask(cursor, query, 1 if (cursor.format if binary is None else binary) else 0, None)
+    name = greeting_sent(query.query, query.params or ())
+    if name is not None and cursor._conn._pipeline is None:
+        greets(cursor._pgconn, name)
 
 
 def executing_merged(
@@ -120,11 +137,16 @@ def _listening(pgconn: PGconn) -> Tape | None:
     active = tape()
     if active is None or active.listens():
         return active
+    _lose_stale(pgconn)
+    return None
+
+
+def _lose_stale(pgconn: PGconn) -> None:
+    """The answer that comes next is not that to the request before."""
     tracked = connections.get(pgconn)
     if tracked is not None and tracked.pending is not None:
         stale, tracked.pending = tracked.pending, None
         endings.lose(stale, endings.LOST)
-    return None
 
 
 def _ask(cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes | None) -> Captured | None:
@@ -175,12 +197,14 @@ def _wait_in(pipeline: BasePipeline, captured: Captured) -> None:
 def is_awaited(pgconn: PGconn) -> bool:
     """A request that is being recorded waits for its answer."""
     tracked = connections.get(pgconn) if busy else None
-    return tracked is not None and tracked.pending is not None
+    return tracked is not None and (tracked.pending is not None or tracked.greeting is not None)
 
 
 def answered(pgconn: PGconn, results: Sequence[PGresult]) -> None:
     """All results of the request under way have come."""
     tracked = connections.get(pgconn)
+    if tracked is not None and tracked.greeting is not None:
+        greeted(pgconn, tracked, results)
     if tracked is None or tracked.pending is None:
         return
     if tracked.is_preparing:
@@ -192,7 +216,7 @@ def answered(pgconn: PGconn, results: Sequence[PGresult]) -> None:
     if len(results) == 1 and results[0].status in COPYING:
         copying.began(tracked, captured, results[0])
         return
-    endings.close(tracked, captured, results, pgconn.transaction_status)
+    endings.close(tracked, captured, results, pgconn.transaction_status, changed(pgconn, tracked))
 
 
 def answered_in_pipeline(pipeline: BasePipeline, queued: object, results: Sequence[PGresult]) -> None:
@@ -213,7 +237,8 @@ def answered_in_pipeline(pipeline: BasePipeline, queued: object, results: Sequen
     if results[-1].status == PIPELINE_ABORTED:
         endings.discard(captured)  # the server has skipped it, and will skip it in replay
         return
-    endings.close(tracked, captured, results, pipeline.pgconn.transaction_status)
+    reported = changed(pipeline.pgconn, tracked)
+    endings.close(tracked, captured, results, pipeline.pgconn.transaction_status, reported)
 
 
 def left_pipeline(pipeline: BasePipeline, error: BaseException | None) -> None:
@@ -236,6 +261,8 @@ def left_pipeline(pipeline: BasePipeline, error: BaseException | None) -> None:
 def broken(pgconn: PGconn, error: BaseException) -> None:
     """The driver raised while it waited for the answer."""
     tracked = connections.get(pgconn)
+    if tracked is not None:
+        tracked.greeting = None
     if tracked is not None and tracked.pending is not None:
         captured, tracked.pending = tracked.pending, None
         endings.lose(captured, str(error) or type(error).__name__, pgconn.transaction_status)
@@ -244,6 +271,8 @@ def broken(pgconn: PGconn, error: BaseException) -> None:
 def not_sent(owner: Any) -> None:
     """The driver raised before anything left, as on a closed connection; replay's driver does so by itself."""
     tracked = connections.get(owner._pgconn if hasattr(owner, "_pgconn") else owner.pgconn)
+    if tracked is not None:
+        tracked.greeting = None
     if tracked is not None and tracked.pending is not None:
         captured, tracked.pending = tracked.pending, None
         endings.discard(captured)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.postgres import numbers
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY, Tracked, connections, text
+from timetracer_otel.drivers.postgres.greetings import remember, remembered
+from timetracer_otel.drivers.psycopg.tracking import COMPLETED, LIBRARY, Tracked, connections, text
+from timetracer_otel.wire.postgres.settings import SHAPING
 
 if TYPE_CHECKING:
-    from psycopg.pq.abc import PGconn
+    from collections.abc import Sequence
+
+    from psycopg.pq.abc import PGconn, PGresult
 
     from timetracer_otel.capture.table import Tape
 
@@ -32,6 +37,8 @@ PARAMETERS: Final = (
 )
 """What servers report by themselves, up to PostgreSQL 18; libpq cannot list what it was told."""
 
+_SHAPING: Final = tuple(name.encode() for name in SHAPING)
+
 
 def known(pgconn: PGconn, active: Tape) -> Tracked:
     tracked = connections.get(pgconn)
@@ -44,6 +51,7 @@ def _introduce(pgconn: PGconn, tracked: Tracked | None, active: Tape) -> Tracked
     if tracked is None:
         tracked = connections[pgconn] = Tracked(next(numbers.connections), _target(pgconn), text(pgconn.db))
     tracked.tape = active
+    tracked.settings = tuple(map(pgconn.parameter_status, _SHAPING))
     statuses = ((name, pgconn.parameter_status(name.encode())) for name in PARAMETERS)
     active.connected(
         tracked.number,
@@ -54,9 +62,37 @@ def _introduce(pgconn: PGconn, tracked: Tracked | None, active: Tape) -> Tracked
             "database": tracked.database,
             "user": text(pgconn.user),
             "server_version": pgconn.server_version,
+            **remembered(tracked.target),
         },
     )
     return tracked
+
+
+def greets(pgconn: PGconn, name: str) -> None:
+    """An engine that connects for the first time asks this: the answer is wanted, whoever records the request."""
+    if (active := tape()) is not None:
+        known(pgconn, active).greeting = name
+
+
+def greeted(pgconn: PGconn, tracked: Tracked, results: Sequence[PGresult]) -> None:
+    """The server has answered."""
+    from timetracer_otel.drivers.psycopg.codec import result_of
+
+    name, tracked.greeting, active = tracked.greeting, None, tape()
+    if name is None or active is None or not results or results[-1].status not in COMPLETED:
+        return
+    if remember(tracked.target, name, result_of(results)):
+        _introduce(pgconn, tracked, active)
+
+
+def changed(pgconn: PGconn, tracked: Tracked) -> dict[str, bytes] | None:
+    """What the server has reported since the last call; libpq does not say when it does."""
+    before, now = tracked.settings, tuple(map(pgconn.parameter_status, _SHAPING))
+    if now == before:
+        return None
+    tracked.settings = now
+    found = zip(SHAPING, before, now, strict=True)
+    return {name: new for name, old, new in found if new != old and new is not None}
 
 
 def _target(pgconn: PGconn) -> str:

@@ -8,7 +8,7 @@ A wrapper calls the original exactly once, gives back what it gave and raises wh
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +16,8 @@ from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.psycopg import connecting, copying, hooks, listening, streaming
 from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_defining, module_of, require
-from timetracer_otel.drivers.psycopg.tracking import LIBRARY
+from timetracer_otel.drivers.psycopg.pooling import PoolTaps
+from timetracer_otel.drivers.psycopg.tracking import LIBRARY, busy
 
 LOST: Final = "statements are not recorded"
 
@@ -39,7 +40,7 @@ def _sending(is_unheard: Hook, before: Hook, not_sent: Hook) -> Function:
     def wrap(original: Function) -> Function:
         @functools.wraps(original)
         def tapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_unheard():
+            if is_unheard(*args):
                 return original(self, *args, **kwargs)
             before(self, *args, **kwargs)
             try:
@@ -73,8 +74,11 @@ def _commanding(is_unheard: Hook, before: Hook, not_sent: Hook) -> Function:
     return wrap
 
 
-def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
-    """Around the generator that waits for all results of a request, which has been sent when that is made."""
+def _answering(is_awaited: Hook, after: Hook, broken: Hook, waiting: Collection[int] | None = None) -> Function:
+    """Around the generator that waits for all results of a request, which has been sent when that is made.
+
+    Nothing is asked while `waiting`, those that wait for an answer, is empty.
+    """
 
     def wrap(original: Function) -> Function:
         def heard(pgconn: Any, *args: Any) -> Generator[Any, Any, Any]:
@@ -87,8 +91,10 @@ def _answering(is_awaited: Hook, after: Hook, broken: Hook) -> Function:
             return results
 
         @functools.wraps(original)
-        def tapped(pgconn: Any, *args: Any) -> Generator[Any, Any, Any]:
-            return heard(pgconn, *args) if is_awaited(pgconn, *args) else original(pgconn, *args)
+        def tapped(pgconn: Any, *args: Any) -> Any:
+            if (waiting is None or waiting) and is_awaited(pgconn, *args):
+                return heard(pgconn, *args)
+            return original(pgconn, *args)
 
         return tapped
 
@@ -214,8 +220,8 @@ def _taps() -> Iterator[Tap]:
     client, server = base(psycopg.ClientCursor, "ClientCursorMixin"), base(psycopg.ServerCursor, "ServerCursorMixin")
     pipeline = base(psycopg.Pipeline, "BasePipeline")
     is_unheard, not_sent = guard(hooks.is_unheard), guard(hooks.not_sent)
-    answering = _answering(guard(hooks.is_awaited), guard(hooks.answered), guard(hooks.broken))
-    yield Tap(cursor, "_execute_send", _sending(is_unheard, guard(hooks.executing), not_sent))
+    answering = _answering(guard(hooks.is_awaited), guard(hooks.answered), guard(hooks.broken), busy)
+    yield Tap(cursor, "_execute_send", _sending(guard(hooks.is_passed_over), guard(hooks.executing), not_sent))
     yield Tap(client, "_execute_send", _sending(is_unheard, guard(hooks.executing_merged), not_sent))
     yield Tap(cursor, "_send_prepare", _sending(is_unheard, guard(hooks.preparing), not_sent))
     yield Tap(cursor, "_send_query_prepared", _sending(is_unheard, guard(hooks.executing_prepared), not_sent))
@@ -269,6 +275,7 @@ class PsycopgRecording:
 
     def __init__(self) -> None:
         self._patches = Patches()
+        self._pools = PoolTaps()
 
     def install(self) -> None:
         if self._patches:
@@ -277,8 +284,10 @@ class PsycopgRecording:
         require(((tap.owner, tap.name) for tap in taps), LOST)
         for tap in taps:
             self._patches.put(tap.owner, tap.name, tap.wrapper(vars(tap.owner)[tap.name]))
+        self._pools.install()
 
     def uninstall(self) -> None:
+        self._pools.uninstall()
         self._patches.undo()
 
 

@@ -11,10 +11,13 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
+from timetracer_otel.drivers.postgres.connecting import CONNECT
 from timetracer_otel.drivers.postgres.questions import question_of
+from timetracer_otel.drivers.postgres.refusing import Calls, question_of_connect
+from timetracer_otel.drivers.psycopg.connecting import place_of
 from timetracer_otel.drivers.psycopg.names import base, require
 from timetracer_otel.drivers.psycopg.redirect import SERVICE_VARIABLES, redirected
-from timetracer_otel.drivers.psycopg.refusing import CONNECT, Calls, fail_next, question_of_connect, refusing
+from timetracer_otel.drivers.psycopg.refusing import can_raise, fail_next, refusing
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.wire.postgres.backend import Backend
 
@@ -32,7 +35,7 @@ class Stub:
         self._answers: WeakValueDictionary[int, SessionAnswers] = WeakValueDictionary()
         self._dialled: Sequence[Connection] = ()
         self._fetched: set[str] = set()
-        self._calls = Calls()
+        self._calls = Calls(LIBRARY, can_raise)
         self._port = host.serve(LIBRARY, self._backend)
 
     def _backend(self, number: int) -> ServerCore:
@@ -53,8 +56,7 @@ class Stub:
         from psycopg import pq
 
         source, asked = self._host.current()
-        database = parameters.get("dbname")
-        failures = self._calls.failures(source, asked, None if database is None else str(database))
+        failures = self._calls.failures(source, asked, place_of(parameters))
         if failures:
             return fail_next(failures)
         self._dialled = _by_database(source.connections(LIBRARY), parameters.get("dbname"))

@@ -96,7 +96,7 @@ class Sent:
 class Received:
     """The answer: PGresults as libpq gave them, or the text of what the driver raised because none came."""
 
-    __slots__ = ("error", "flow", "notices", "notifications", "results", "status")
+    __slots__ = ("error", "flow", "notices", "notifications", "results", "settings", "status")
 
     def __init__(
         self,
@@ -106,7 +106,10 @@ class Received:
         error: str | None = None,
         flow: Flow | None = None,
         notifications: Sequence[PGnotify] = (),
+        settings: Mapping[str, bytes] | None = None,
     ) -> None:
+        self.settings = settings
+        """Reported with the answer, since they changed."""
         self.results, self.status, self.notices, self.error = results, status, notices, error
         self.notifications = notifications
         self.flow = flow
@@ -157,6 +160,7 @@ class Tracked:
     __slots__ = (
         "__weakref__",
         "_begun",
+        "_greeting",
         "_pending",
         "cursors",
         "database",
@@ -167,6 +171,7 @@ class Tracked:
         "notices",
         "notifications",
         "number",
+        "settings",
         "tape",
         "target",
         "transaction",
@@ -178,6 +183,7 @@ class Tracked:
         """The tape that knows of this connection."""
         self._pending: Captured | None = None
         self._begun: Captured | None = None
+        self._greeting: str | None = None
         self.flow: Flow | None = None
         """The request whose data passes piece by piece, once that has begun; then it is not pending."""
         self.is_preparing = False
@@ -190,6 +196,8 @@ class Tracked:
         self.transaction = 0
         self.in_transaction = False
         self.cursors = Cursors()
+        self.settings: tuple[bytes | None, ...] = ()
+        """Values of SHAPING as the server last reported them."""
 
     def __del__(self) -> None:
         busy.discard(self.number)
@@ -214,8 +222,18 @@ class Tracked:
         self._begun = captured
         self._note()
 
+    @property
+    def greeting(self) -> str | None:
+        """What an engine that connects for the first time has asked, until the answer comes."""
+        return self._greeting
+
+    @greeting.setter
+    def greeting(self, name: str | None) -> None:
+        self._greeting = name
+        self._note()
+
     def _note(self) -> None:
-        if self._pending is None and self._begun is None:
+        if self._pending is None and self._begun is None and self._greeting is None:
             busy.discard(self.number)
         else:
             busy.add(self.number)

@@ -107,8 +107,16 @@ class Answers(Protocol):
         housekeeping, the rest consequent.
         """
 
+    def parse(self, sql: str, transaction: Transaction) -> Answer | None:
+        """What the recorded server said to Parse of this statement, where it went no further: an error, or nothing in
+        time. None where it took the statement. Takes the exchange."""
+
     def shapes(self, sql: str) -> Sequence[Answer]:
         """Every recorded exchange of this statement, used or not: for column and parameter types. Takes none."""
+
+    def hold(self) -> None:
+        """Comes back when the client has given up the statement that was answered last, if the recorded one had; called
+        before the end of a portal of which it has read pages."""
 
     def copy_in(self, sql: str) -> CopyFormats | None:
         """What the recorded server asked for when `sql` was COPY FROM STDIN; None if it never was. Takes nothing: which

@@ -55,6 +55,7 @@ class Backend:
         self._reader = FrontendReader()
         self._is_closing = False
         self._is_skipping = False
+        self._ends_at_sync = False
         self._copy: CopyIn | None = None
         self._begin({})
         self._handlers: Mapping[type, Callable[[Any], bytes]] = {
@@ -195,12 +196,16 @@ class Backend:
             self._is_closing = step.is_lost
             return step.sent
         self._is_skipping = True
-        return step.sent + self._failed(step.failed, _nth(parts(step.failed.statement.sql), 0))
+        sent = step.sent + self._failed(step.failed, _nth(parts(step.failed.statement.sql), 0))
+        # A client that has more to send loses what it has read when it reads the end of the connection with it. The
+        # recorded one did read this error.
+        self._ends_at_sync, self._is_closing = self._is_closing, False
+        return sent
 
     def _sync(self, _: Sync) -> bytes:
         if self._copy is not None:  # "the backend ignores Flush and Sync in COPY"
             return b""
-        self._is_skipping = False
+        self._is_skipping, self._is_closing = False, self._ends_at_sync
         return self._ready()
 
     def _flush(self, _: Flush) -> bytes:

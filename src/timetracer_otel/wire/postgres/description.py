@@ -30,13 +30,20 @@ _CASTS: Final = {
     **{"real": oids.FLOAT4, "smallint": oids.INT2},
 }
 """Types of one word, as they stand after `$n::`."""
+_ARRAY_OF: Final = {element: array for array, element in oids.ARRAYS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    parameter_oids: tuple[int, ...]
+    known_oids: tuple[int, ...]
+    """Types of the parameters; 0 where neither the client nor the recording nor the statement names one."""
     columns: tuple[Column, ...] | None
     """None for a statement that gives no rows."""
+
+    @property
+    def parameter_oids(self) -> tuple[int, ...]:
+        """What the client is told. Text is what the server takes for a parameter of which nothing is known."""
+        return tuple(oid or oids.TEXT for oid in self.known_oids)
 
 
 def describe(sql: str, declared: Sequence[int], shapes: Sequence[Answer]) -> Description:
@@ -63,15 +70,14 @@ def _columns(result: Recorded) -> tuple[Column, ...] | None:
 
 
 def _parameter_oids(sql: str, declared: Sequence[int], shapes: Sequence[Answer]) -> tuple[int, ...]:
-    casts = _casts(sql)
+    named_by_sql = casts(sql)
     recorded_oids = [tuple(parameter.oid for parameter in parameters(shape.request)) for shape in shapes]
-    count = max((len(declared), *casts, *(len(types) for types in recorded_oids)), default=0)
+    count = max((len(declared), *named_by_sql, *(len(types) for types in recorded_oids)), default=0)
     found: list[int] = []
     for at in range(count):
         named = declared[at] if at < len(declared) else 0
         seen = [types[at] for types in recorded_oids if at < len(types) and types[at]]
-        # Text is what the server takes for a parameter of which nothing is known.
-        found.append(named or _widest(seen) or casts.get(at + 1, 0) or oids.TEXT)
+        found.append(named or _widest(seen) or named_by_sql.get(at + 1, 0))
     return tuple(found)
 
 
@@ -82,15 +88,16 @@ def _widest(seen: Sequence[int]) -> int:
     return seen[0] if seen else 0
 
 
-def _casts(sql: str) -> dict[int, int]:
+def casts(sql: str) -> dict[int, int]:
     """Types by parameter number that the statement names itself, as in `$1::int`; 0 where the word is not known."""
     found = code(sql)
     types: dict[int, int] = {}
     for at, token in enumerate(found):
         if token.kind is Kind.PARAMETER:
             is_cast = at + 2 < len(found) and found[at + 1].text == "::"
-            is_array = at + 3 < len(found) and found[at + 3].text == "["
-            named = _CASTS.get(found[at + 2].text.lower(), 0) if is_cast and not is_array else 0
+            named = _CASTS.get(found[at + 2].text.lower(), 0) if is_cast else 0
+            if is_cast and at + 3 < len(found) and found[at + 3].text == "[":
+                named = _ARRAY_OF.get(named, 0)
             number = int(token.text[1:])
             types[number] = types.get(number) or named
     return types

@@ -46,7 +46,9 @@ class _Portal:
 
     @property
     def has_more(self) -> bool:
-        """The server had more rows than were read of it."""
+        """The server had more rows than were read of it, and nobody tried."""
+        if self.outcome.error is not None or self.outcome.answer.is_lost:
+            return False
         return any(result.has_more for result in self.outcome.answer.results)
 
 
@@ -71,8 +73,8 @@ class ExtendedProtocol:
         if request.name and request.name in self._prepared:
             return _refused(request.sql, "42P05", f'prepared statement "{request.name}" already exists')
         prepared = _Prepared(request.sql, request.oids)
-        if request.name and (failed := self._refused_by_server(prepared)) is not None:
-            return Step(failed=failed)
+        if (step := self._stopped(prepared, request.name)) is not None:
+            return step
         self._prepared[request.name] = prepared
         return Step(messages.PARSE_COMPLETE)
 
@@ -135,7 +137,7 @@ class ExtendedProtocol:
         if prepared.described is not None:  # the client sends binary values by what Describe told it
             declared = prepared.described.parameter_oids
         elif BINARY in request.formats and not (all(declared) and len(declared) >= len(request.values)):
-            declared = self._description(prepared).parameter_oids
+            declared = self._description(prepared).known_oids
         padded = declared + (0,) * len(request.values)
         return tuple(Parameter(*each) for each in zip(padded, request.formats, request.values, strict=False))
 
@@ -175,6 +177,16 @@ class ExtendedProtocol:
             return Step(types + messages.NO_DATA)
         return Step(types + messages.row_description(columns, [0] * len(columns)))
 
+    def _stopped(self, prepared: _Prepared, name: str) -> Step | None:
+        """How the statement ends here already; None if it goes on."""
+        parsed = self._outcomes.parse(prepared.sql)
+        if parsed is None:
+            failed = self._refused_by_server(prepared) if name else None
+            return None if failed is None else Step(failed=failed)
+        if parsed.answer.is_lost:
+            return Step(is_lost=True)
+        return None if parsed.error is None else Step(failed=parsed)
+
     def _refused_by_server(self, prepared: _Prepared) -> Outcome | None:
         """What the recorded server said to Parse itself: clients show the statement with an error that comes there."""
         try:
@@ -212,6 +224,7 @@ class ExtendedProtocol:
 
     def _run(self, portal: _Portal, max_rows: int) -> Step:
         notices = b""
+        is_first = portal.rows is None
         if portal.rows is None:
             notices = b"".join(messages.notice_response(notice) for notice in portal.outcome.answer.notices)
             portal.rows = rows(portal.table, portal.formats, self._state.settings.style) if portal.table else []
@@ -224,6 +237,8 @@ class ExtendedProtocol:
         if portal.has_more:
             raise Unconvertible("more rows are asked for than were read when it was recorded")
         portal.is_done = True
+        if not is_first and portal.outcome.error is not None:
+            self._answers.hold()
         return self._finish(portal, sent, len(page))
 
     def _finish(self, portal: _Portal, sent: bytes, count: int) -> Step:

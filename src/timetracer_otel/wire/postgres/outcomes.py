@@ -46,6 +46,11 @@ class Outcomes:
             return self._synthesised(statement)
         return self._recorded(statement, reply)
 
+    def parse(self, sql: str) -> Outcome | None:
+        """How Parse ended, where the recorded client had no more of the statement than that."""
+        answer = self._answers.parse(sql, self._state.transaction)
+        return None if answer is None else self._recorded(Statement(sql), answer)
+
     def refusal(self, statement: Statement, reason: str) -> Outcome:
         """An error that says why the recorded answer cannot be given; the report has it too."""
         return _failure(statement, REFUSED_SQLSTATE, self._answers.refused(statement, reason))
@@ -60,6 +65,7 @@ class Outcomes:
         if self._cannot_have_run(outcome):
             return self._aborted(outcome)
         self._state.notified(outcome.answer.notifications)
+        self._state.reported(outcome.answer.settings)
         return outcome
 
     def _cannot_have_run(self, outcome: Outcome) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload
@@ -21,6 +21,7 @@ from timetracer_otel.wire.postgres.messages import (
     copy_in_response,
     error_response,
     notification_response,
+    parameter_status,
     row_description,
 )
 from timetracer_otel.wire.postgres.packed import unpacked
@@ -73,6 +74,8 @@ class Recorded:
     notifications: tuple[Notification, ...] = ()
     is_lost: bool = False
     """Then the connection broke."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Reported with the answer, since they changed."""
 
 
 def recorded(payload: Payload) -> Recorded:
@@ -87,6 +90,7 @@ def recorded(payload: Payload) -> Recorded:
             copy=_copy_out(data["copy"]) if data.get("copy") else None,
             notifications=tuple(_notification(each) for each in data.get("notifications") or ()),
             is_lost="lost" in data,
+            settings=_settings(data.get("settings") or {}),
         )
     except MALFORMED_PAYLOAD as error:
         raise DamagedCassette("result of a db.query", f"{type(error).__name__}: {error}") from None
@@ -127,6 +131,15 @@ def copied(payload: Payload) -> tuple[CopyFormats, Copied] | None:
 def _notification(data: Mapping[str, Any]) -> Notification:
     found = Notification(int(data["pid"]), str(data["channel"]), str(data["payload"]))
     notification_response(found.pid, found.channel, found.payload)  # raises for what cannot be sent
+    return found
+
+
+def _settings(data: Mapping[str, Any]) -> dict[str, str]:
+    found = {str(name): str(value) for name, value in data.items()}
+    for name, value in found.items():
+        parameter_status(name, value)  # raises for what cannot be sent
+    if any("\0" in text for text in (*found, *found.values())):
+        raise ValueError("a setting with a NUL")
     return found
 
 

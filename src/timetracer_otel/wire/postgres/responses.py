@@ -62,6 +62,8 @@ class Response:
     status: str | None = None
     copy: Copy | None = None
     notifications: list[Notification] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    """ParameterStatus by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def response(data: bytes) -> Response:
             heard.notices.append(fields(data[start + 5 : end]))
         elif kind == NOTIFICATION:
             heard.notifications.append(notification(data[start + 5 : end]))
+        elif kind == PARAMETER_STATUS:
+            heard.settings.update(statuses(data[start:end]))
         elif kind in (COPY_IN, COPY_OUT):
             heard.copy = _copy(kind, data[start + 5 : end])
         elif kind == COPY_DATA and heard.copy is not None:
@@ -185,6 +189,8 @@ def cells(row: bytes) -> list[bytes | None]:
     """The values of a DataRow message with its header. Raises WireError."""
     try:
         (count,) = _INT16.unpack_from(row, 5)
+        if 7 + 4 * count > len(row):
+            raise ValueError
         found: list[bytes | None] = []
         at = 7
         for _ in range(count):

@@ -31,6 +31,10 @@ DEFAULTS: Final[Mapping[str, str]] = {
 }
 """Of a server of which nothing was recorded."""
 
+SHAPING: Final = ("TimeZone", "DateStyle", "IntervalStyle", "client_encoding")
+"""What values look like to a client depends on these. A function may change them (`set_config`): what the server
+reported of them is recorded with its answer."""
+
 _STYLES: Final = {"ISO": "ISO", "SQL": "SQL", "POSTGRES": "Postgres", "GERMAN": "German"}
 _SWITCH: Final = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
 _OPTION: Final = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|\S)*)")
@@ -52,6 +56,9 @@ def _asked(startup: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield from ((option.replace("-", "_"), text.replace("\\", "")) for option, text in _OPTION.findall(value))
         else:
             yield name, value
+
+
+_VERBS: Final = frozenset({"SET", "RESET", "DISCARD"})
 
 
 class SessionSettings:
@@ -85,8 +92,17 @@ class SessionSettings:
         if not is_local:
             self._committed[known] = self.values[known]
 
+    def report(self, settings: Mapping[str, str]) -> None:
+        """What the recorded server reported, where that is not what the statements say by themselves."""
+        for name, value in settings.items():
+            known = self._names.get(name.lower())
+            if known is not None and self.values[known] != value:
+                self.values[known] = self._committed[known] = value
+
     def run(self, statement: Sequence[Token]) -> None:
         """What a completed SET, RESET or DISCARD ALL changes."""
+        if not statement or statement[0].upper not in _VERBS:  # nearly always
+            return
         words = [token.upper for token in statement]
         if words in (["RESET", "ALL"], ["DISCARD", "ALL"]):
             for name in self._initial:

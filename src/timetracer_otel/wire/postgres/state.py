@@ -18,6 +18,7 @@ class ConnectionState:
         self.transaction = Transaction()
         self.settings = SessionSettings(settings)
         self._notifications: list[Notification] = []
+        self._reported: dict[str, str] = {}
 
     def completed(self, statement: Sequence[Token]) -> None:
         """A statement, as its tokens without space, was carried out."""
@@ -39,8 +40,14 @@ class ConnectionState:
         """These came with an answer; the server tells of them when it is ready again."""
         self._notifications += notifications
 
+    def reported(self, settings: Mapping[str, str]) -> None:
+        """The recorded server reported these with its answer."""
+        self._reported.update(settings)
+
     def ready(self) -> bytes:
         """Changed settings and notifications, then ReadyForQuery."""
+        self.settings.report(self._reported)
+        self._reported.clear()
         changed = self.settings.unreported()
         statuses = b"".join(parameter_status(*item) for item in changed.items())
         told, self._notifications = b"".join(map(told_of, self._notifications)), []

@@ -107,10 +107,12 @@ _VERBS: Final = {
 
 def command(statement: Sequence[Token]) -> Command | None:
     """How a statement (its tokens without space) moves the transaction; None if it does not."""
+    move = _VERBS.get(statement[0].upper) if statement else None
+    if move is None:  # nearly always
+        return None
     words = [token.upper for token in statement]
-    move = _VERBS.get(words[0]) if words else None
     second = words[1] if len(words) > 1 else ""
-    if move is None or second == "PREPARED" or (words[0] in ("START", "PREPARE") and second != "TRANSACTION"):
+    if second == "PREPARED" or (words[0] in ("START", "PREPARE") and second != "TRANSACTION"):
         return None
     if move is Move.ROLLBACK and "TO" in words:
         move = Move.ROLLBACK_TO

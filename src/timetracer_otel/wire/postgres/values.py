@@ -99,8 +99,8 @@ def _key(oid: int, fmt: int, raw: bytes) -> Hashable:
         return ("range", *_range_key(oids.RANGES[oid], fmt, raw))
     if oid == oids.BYTEA:
         return ("bytea", raw if fmt == BINARY else bytea_binary(raw.decode("utf-8", "surrogateescape")))
-    if oid >= oids.FIRST_USER_OID:
-        return ("type", oid, to_text(oid, raw) if fmt == BINARY else raw.decode())
+    if oid >= oids.FIRST_USER_OID:  # one driver names the type, another leaves it to the server
+        return ("text", to_text(oid, raw).encode() if fmt == BINARY else raw)
     text = to_text(oid, raw) if fmt == BINARY else raw.decode()
     if oid not in _READERS:
         return ("type", oid, text)

@@ -1,0 +1,112 @@
+"""Celery, tasks that do nothing through a prefork worker on Redis: recorded over plain OpenTelemetry.
+
+Both workers run all the time and are given a batch in turn, the order reversing every round. A figure is the median of
+the ratios of their rates, with the quartiles beside it; the goal is 0.9. Needs Debian's redis-server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.servers.redis import RedisServer
+
+GOAL = 0.9
+APP = """
+import os
+from celery import Celery
+app = Celery("noop", broker=os.environ["BROKER"])
+app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False)
+
+@app.task
+def noop(number):
+    return number
+"""
+QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "C_FORCE_ROOT": "1"}
+WORKER = ["celery", "-A", "noop", "worker", "-l", "ERROR", "-c", "1", "--without-gossip", "--without-mingle"]
+PUBLISH = """
+import sys
+from noop import noop
+with noop.app.producer_pool.acquire(block=True) as producer:
+    for number in range(int(sys.argv[1])):
+        noop.apply_async((number,), producer=producer)
+"""
+
+
+class Contestant:
+    """A worker with a broker of its own."""
+
+    def __init__(self, exporter: str, folder: Path) -> None:
+        self._redis = RedisServer()
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        store = str(folder / "store")
+        self._env = {**os.environ, **QUIET, "PATH": path, "BROKER": self._redis.url(), "TIMETRACER_STORE": store}
+        self._folder = folder
+        command = ["opentelemetry-instrument", "--traces_exporter", exporter, *WORKER]
+        self._process = subprocess.Popen(command, cwd=folder, env=self._env, start_new_session=True)
+
+    def rate(self, count: int) -> float:
+        """Tasks per second."""
+        self._process.send_signal(signal.SIGSTOP)  # the batch is there before the clock starts
+        subprocess.run([sys.executable, "-c", PUBLISH, str(count)], cwd=self._folder, env=self._env, check=True)
+        began = time.perf_counter()
+        self._process.send_signal(signal.SIGCONT)
+        while not self._is_done():
+            time.sleep(0.002)
+        return count / (time.perf_counter() - began)
+
+    def _is_done(self) -> bool:
+        return (
+            self._redis.command("LLEN", "celery") == b":0\r\n" and self._redis.command("HLEN", "unacked") == b":0\r\n"
+        )
+
+    def stop(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._redis.stop()
+
+
+@contextmanager
+def contestants(folder: Path) -> Iterator[dict[str, Contestant]]:
+    (folder / "noop.py").write_text(APP)
+    both = {name: Contestant(name, folder) for name in ("none", "timetracer")}
+    try:
+        yield both
+    finally:
+        for each in both.values():
+            each.stop()
+
+
+def main() -> int:
+    """0 if the goal is met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--tasks", type=int, default=1000)
+    options = parser.parse_args()
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder, contestants(Path(folder)) as both:
+        for each in both.values():
+            each.rate(100)
+        for number in range(options.rounds):
+            names = sorted(both, reverse=bool(number % 2))
+            rates = {name: both[name].rate(options.tasks) for name in names}
+            ratios.append(rates["timetracer"] / rates["none"])
+            print({name: round(rate) for name, rate in rates.items()}, f"{ratios[-1]:.3f}", flush=True)
+    low, median, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    print(f"recorded / plain: {median:.3f} ({low:.3f} .. {high:.3f}), goal {GOAL}")
+    return int(median < GOAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

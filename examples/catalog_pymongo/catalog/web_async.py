@@ -1,0 +1,48 @@
+"""`uvicorn catalog.web_async:app`"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from pymongo import AsyncMongoClient, ReturnDocument
+
+from catalog.db import URI
+from catalog.web import priced
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with AsyncMongoClient[Any](URI, tz_aware=True) as app.state.client:
+        await app.state.client.admin.command("ping")
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/products")
+async def list_products(request: Request) -> list[dict[str, Any]]:
+    products = request.app.state.client.shop.products
+    return [priced(each) async for each in products.find({"stock": {"$gt": 0}}).sort("_id", 1).batch_size(2)]
+
+
+@app.get("/products/{number}")
+async def show_product(number: str, request: Request) -> dict[str, Any]:
+    found = await request.app.state.client.shop.products.find_one({"_id": number})
+    if found is None:
+        raise HTTPException(404, "there is no such product")
+    return priced(found)
+
+
+@app.post("/products/{number}/sales", status_code=201)
+async def sell(number: str, request: Request) -> dict[str, Any]:
+    shop = request.app.state.client.shop
+    left = await shop.products.find_one_and_update(
+        {"_id": number, "stock": {"$gt": 0}}, {"$inc": {"stock": -1}}, return_document=ReturnDocument.AFTER
+    )
+    if left is None:
+        raise HTTPException(409, "there is none left")
+    sale = await shop.sales.insert_one({"product": number, "at": datetime.now(timezone.utc)})
+    return {"sale": str(sale.inserted_id), "left": left["stock"]}

@@ -1,0 +1,1 @@
+"""Orders over HTTP: FastAPI, and asyncpg by hand."""

@@ -1,0 +1,1 @@
+"""Orders over HTTP: FastAPI, and SQLAlchemy's asyncio side on psycopg or asyncpg."""

@@ -1,0 +1,121 @@
+"""Which members of which service are secrets, beyond names that are secret everywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.redaction import MARKER, Redactor
+
+Paths = tuple[str, ...]
+
+ANY: Final = frozenset({"SecretAccessKey", "SessionToken", "SecretKey", "secretAccessKey", "sessionToken"})
+MEMBERS: Final[Mapping[str, frozenset[str]]] = {
+    "secretsmanager": frozenset({"SecretString", "SecretBinary", "RandomPassword"}),
+    "ssm": frozenset({"Value"}),
+    "kms": frozenset({"Plaintext", "PrivateKeyPlaintext"}),
+    "sts": frozenset({"WebIdentityToken", "SAMLAssertion", "TokenCode"}),
+    "iam": frozenset({"ServicePassword", "Base32StringSeed", "QRCodePNG", "PrivateKey", "NewPassword", "OldPassword"}),
+    "sso-oidc": frozenset({"deviceCode", "codeVerifier", "code", "assertion", "subjectToken"}),
+    "cognito-idp": frozenset({"SECRET_HASH", "SecretHash", "SecretCode", "Session", "ConfirmationCode", "UserCode"}),
+    "cognito-identity": frozenset({"Logins", "Token"}),
+    "ecr": frozenset({"authorizationToken"}),
+    "codeartifact": frozenset({"authorizationToken"}),
+    "redshift": frozenset({"DbPassword"}),
+    "rds": frozenset({"MasterUserPassword"}),
+}
+"""Spelled as the service spells them."""
+OBJECTS: Final = frozenset({"s3", "lambda"})
+"""Their bodies are the application's own, and masked as any body is."""
+SECURE: Final = "SecureString"
+RULE: Final = "aws_secret"
+
+
+def mask_named(service: str, params: Payload, path: str, redactor: Redactor) -> tuple[Payload, Paths]:
+    """Parameters with the secrets of the service masked."""
+    names = MEMBERS.get(service, frozenset())
+    if not names or (service == "ssm" and params.get("Type") != SECURE):
+        return params, ()
+    paths: list[str] = []
+
+    def masked(name: str, value: Value, where: str) -> Value:
+        if isinstance(value, Mapping):
+            return {str(key): masked(str(key), each, f"{where}.{key}") for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [masked(name, each, f"{where}[{index}]") for index, each in enumerate(value)]
+        if name not in names or not isinstance(value, (str, bytes)) or not value:
+            return value
+        paths.append(where)
+        marker = redactor.marker(RULE, value)
+        return marker.encode() if isinstance(value, bytes) else marker
+
+    found = {name: masked(name, value, f"{path}.{name}") for name, value in params.items()}
+    return (found, tuple(paths)) if paths else (params, ())
+
+
+def mask_body(service: str, body: bytes, redactor: Redactor) -> bytes:
+    """A response with the secrets of the service masked; the same object where there are none."""
+    names = ANY | MEMBERS.get(service, frozenset())
+    if service in OBJECTS or not any(name.encode() in body for name in names):
+        return body
+    if body.lstrip()[:1] in (b"{", b"["):
+        return _json(service, body, names, redactor)
+    return _xml(body, names, redactor) if body.lstrip()[:1] == b"<" else body
+
+
+def _json(service: str, body: bytes, names: frozenset[str], redactor: Redactor) -> bytes:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    masked = _walked(document, names, _marking(redactor), service == "ssm")
+    return body if masked == document else json.dumps(masked, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _walked(value: Any, names: frozenset[str], mark: Callable[[str, str], str], is_typed: bool) -> Any:
+    """`is_typed`: only where the object says of itself that it is secret."""
+    if isinstance(value, list):
+        return [_walked(each, names, mark, is_typed) for each in value]
+    if not isinstance(value, dict):
+        return value
+    wanted = ANY if is_typed and value.get("Type") != SECURE else names
+    return {
+        name: mark(name, each)
+        if name in wanted and isinstance(each, str) and each
+        else _walked(each, names, mark, is_typed)
+        for name, each in value.items()
+    }
+
+
+def _marking(redactor: Redactor) -> Callable[[str, str], str]:
+    def mark(name: str, value: str) -> str:
+        """What is bytes to the service stays base64: the library decodes it."""
+        if name not in ("SecretBinary", "Plaintext", "PrivateKeyPlaintext", "QRCodePNG", "Base32StringSeed"):
+            return redactor.marker(RULE, value)
+        decoded = _decoded(value)
+        if MARKER.fullmatch(decoded.decode("latin-1")):
+            return value
+        return base64.b64encode(redactor.marker(RULE, decoded).encode()).decode()
+
+    return mark
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value)
+    except ValueError:
+        return value.encode("utf-8", "surrogatepass")
+
+
+def _xml(body: bytes, names: frozenset[str], redactor: Redactor) -> bytes:
+    element = rb"<(" + b"|".join(re.escape(name.encode()) for name in sorted(names)) + rb")>([^<]+)</"
+
+    def masked(found: re.Match[bytes]) -> bytes:
+        name, text = found[1].decode(), found[2].decode("utf-8", "replace")
+        return b"<" + found[1] + b">" + _marking(redactor)(name, text).encode() + b"</"
+
+    return re.sub(element, masked, body)

@@ -1,0 +1,89 @@
+"""A call and its attempts -> an exchange, off the hot path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.botocore import masking
+from timetracer_otel.drivers.botocore.calls import Attempt, Call
+from timetracer_otel.drivers.botocore.downloads import Heard
+from timetracer_otel.drivers.botocore.names import CALL, LIBRARY
+from timetracer_otel.drivers.botocore.parameters import plain
+from timetracer_otel.drivers.botocore.requests import request
+from timetracer_otel.drivers.botocore.uploads import Upload
+
+if TYPE_CHECKING:
+    from timetracer_otel.capture.table import Captured
+    from timetracer_otel.redaction import Redactor
+
+
+class BotocoreCodec:
+    """Implements `drivers.base.Codec`."""
+
+    def encode(self, captured: Captured) -> Encoded:
+        call = captured.request
+        if not isinstance(call, Call):
+            raise TypeError(f"not a call of botocore: {call!r}")
+        client = call.client
+        asked = request(client.service, call.operation, client.region, call.params, _upload(call))
+        has_answer = captured.result is call
+        result: Payload = {"attempts": [_attempt(each) for each in call.attempts]} if has_answer else {}
+        return Encoded(
+            type=CALL,
+            lib=LIBRARY,
+            method=call.operation,
+            url=client.service,
+            request=asked,
+            result=result,
+            target=client.endpoint,
+            is_plain=_is_plain(asked) and all(attempt.error is None for attempt in call.attempts),
+        )
+
+    def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        return masking.mask(encoded, redactor.of_type(encoded.type))
+
+
+CODEC: Final = BotocoreCodec()
+
+
+def _is_plain(value: Value) -> bool:
+    """No name in it begins with "$", and no leaf is a float: parameters are the application's."""
+    if isinstance(value, dict):
+        return not any(name.startswith("$") for name in value) and all(map(_is_plain, value.values()))
+    return all(map(_is_plain, value)) if isinstance(value, list) else not isinstance(value, float)
+
+
+def _upload(call: Call) -> Upload | None:
+    """The sending that came to its end; else the last one, which the service did not want to hear out."""
+    uploads = [attempt.upload for attempt in call.attempts if attempt.upload is not None]
+    return next((each for each in uploads if each.is_ended), uploads[-1] if uploads else None)
+
+
+def _attempt(attempt: Attempt) -> Payload:
+    if attempt.status is None:
+        return {} if attempt.error is None else {"error": _error(attempt.error)}
+    headers: list[Value] = [[name, value] for name, value in attempt.headers]
+    return {"status": attempt.status, "headers": headers, **_body(attempt.body)}
+
+
+def _body(body: bytes | Heard) -> dict[str, Value]:
+    if isinstance(body, bytes):
+        return {"body": body}
+    read: dict[str, Value] = {"body": b"".join(body.chunks)}
+    if not body.is_ended:
+        read["unread"] = True
+    if body.broken is not None:
+        read["broken"] = {"type": type(body.broken).__name__, "message": str(body.broken)}
+    return read
+
+
+def _error(error: BaseException) -> Payload:
+    """By name and arguments, as botocore's own exceptions are made; nothing else of it is kept."""
+    arguments: dict[str, Any] = getattr(error, "kwargs", None) or {}
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "arguments": {str(name): plain(value) for name, value in arguments.items() if name != "request"},
+    }

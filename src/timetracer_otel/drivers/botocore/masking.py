@@ -1,0 +1,118 @@
+"""Secrets out of a call, with everything mended that depends on what was masked: lengths, checksums, frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.botocore import answer_secrets, attribute_markers, checksums
+from timetracer_otel.redaction import Redactor
+from timetracer_otel.wire.aws import event_stream
+
+Paths = tuple[str, ...]
+
+
+def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
+    """The exchange with secrets masked, and the paths that hold a marker."""
+    service = encoded.url
+    request, request_paths = _request(service, encoded.request, redactor)
+    result, result_paths = _result(service, encoded.result, redactor)
+    paths = request_paths + result_paths
+    return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
+
+
+# ---- the request -----------------------------------------------------------------------------------------------------
+
+
+def _request(service: str, request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    params = cast("Mapping[str, Value]", request["params"])
+    body = next((name for name, value in params.items() if isinstance(value, bytes)), None)
+    named, named_paths = answer_secrets.mask_named(service, params, "request.params", redactor)
+    rest = {name: value for name, value in named.items() if name != body}
+    masked, paths = redactor.value(rest, "request.params")
+    found = dict(cast("Mapping[str, Value]", masked))
+    if body is not None:
+        found[body], body_paths = _sent(named[body], params, f"request.params.{body}", redactor)
+        paths += body_paths
+    ordered = {name: found[name] for name in params}
+    paths = (*named_paths, *paths)
+    return ({**request, "params": ordered}, paths) if paths else (request, ())
+
+
+def _sent(value: Value, params: Payload, path: str, redactor: Redactor) -> tuple[Value, Paths]:
+    if not isinstance(value, bytes):
+        return value, ()
+    kind, coding = str(params.get("ContentType") or ""), str(params.get("ContentEncoding") or "")
+    return redactor.body(value, kind, coding, path)
+
+
+# ---- the answers -----------------------------------------------------------------------------------------------------
+
+
+def _result(service: str, result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    attempts, paths = [], Paths()
+    for index, attempt in enumerate(cast("Sequence[Payload]", result.get("attempts", ()))):
+        masked, found = _attempt(service, attempt, f"result.attempts[{index}]", redactor)
+        attempts.append(masked)
+        paths += found
+    return ({**result, "attempts": attempts}, paths) if paths else (result, ())
+
+
+def _attempt(service: str, attempt: Payload, where: str, redactor: Redactor) -> tuple[Payload, Paths]:
+    if "status" not in attempt:
+        masked, paths = redactor.value(attempt, where)
+        return cast(Payload, masked), paths
+    headers = cast("Sequence[Sequence[str]]", attempt["headers"])
+    kept, paths = _headers(headers, f"{where}.headers", redactor)
+    old = cast(bytes, attempt["body"])
+    new, body_paths = _body(service, old, headers, f"{where}.body", redactor)
+    if not (paths or body_paths):
+        return attempt, ()
+    mended = checksums.mended(((name, value) for name, value in kept), old, new)
+    return {**attempt, "headers": [list(pair) for pair in mended], "body": new}, (*paths, *body_paths)
+
+
+def _headers(headers: Sequence[Sequence[str]], path: str, redactor: Redactor) -> tuple[Sequence[Sequence[str]], Paths]:
+    """Most have nothing to hide, which one look at all of them together tells."""
+    values = "\n".join([value for _, value in headers])
+    is_named = redactor.has_places or any(redactor.rule_of(name) for name, _ in headers)
+    if not is_named and not redactor.suspicious(_octets(values)):
+        return headers, ()
+    masked, paths = redactor.headers([[_octets(name), _octets(value)] for name, value in headers], path)
+    return [[_text(name), _text(value)] for name, value in masked], paths
+
+
+def _body(
+    service: str, body: bytes, headers: Sequence[Sequence[str]], path: str, redactor: Redactor
+) -> tuple[bytes, Paths]:
+    found = {name.lower(): value for name, value in headers}
+    kind, coding = found.get("content-type", ""), found.get("content-encoding", "")
+    if event_stream.is_one(body):
+        masked = event_stream.with_payloads(body, lambda payload: redactor.body(payload, "", "", path)[0])
+        return masked, (path,) if masked is not body else ()
+    return _plain_body(service, body, kind, coding, path, redactor)
+
+
+def _plain_body(
+    service: str, body: bytes, kind: str, coding: str, path: str, redactor: Redactor
+) -> tuple[bytes, Paths]:
+    """First what the service is known to put secrets into, then what any body may hold."""
+    named = answer_secrets.mask_body(service, body, redactor)
+    if service == "dynamodb":
+        masked, paths = redactor.body(attribute_markers.markers(named), kind, coding, path)
+        return attribute_markers.stand_ins(masked), paths
+    masked, paths = redactor.body(named, kind, coding, path)
+    if named != body and not paths:
+        paths = (path,)
+    return masked, paths
+
+
+def _octets(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogatepass")

@@ -1,0 +1,92 @@
+"""What a client learns from its surroundings: in replay credentials are stand-ins, always, and the region is recorded.
+
+So no file with secrets is opened, no profile need exist, no role is assumed, no token refreshed, and nobody asks the
+address of the instance's metadata.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+from timetracer_otel.cassette.model import Value
+from timetracer_otel.drivers.base import ReplayHost
+from timetracer_otel.drivers.botocore.names import LIBRARY
+from timetracer_otel.drivers.patches import Patches
+
+ACCESS_KEY: Final = "TIMETRACERREPLAY"
+SECRET_KEY: Final = "replay"
+METHOD: Final = "timetracer"
+RECORDED: Final = {"region": "region", "retry_mode": "retry_mode", "max_attempts": "max_attempts"}
+"""Variables of a session's configuration, and where a recorded client has them."""
+
+
+def install(patches: Patches, host: ReplayHost) -> None:
+    from botocore import utils
+    from botocore.session import Session
+
+    patches.put(Session, "get_credentials", _credentials)
+    patches.put(Session, "get_scoped_config", _tolerant(Session.get_scoped_config))
+    patches.put(Session, "get_config_variable", _recorded(Session.get_config_variable, host))
+    if "get_auth_token" in vars(Session):
+        patches.put(Session, "get_auth_token", _no_token)
+    if hasattr(utils, "IMDSRegionProvider"):
+        patches.put(utils.IMDSRegionProvider, "provide", _no_token)
+
+
+def install_async(patches: Patches) -> None:
+    from aiobotocore.session import AioSession
+
+    patches.put(AioSession, "get_credentials", _credentials_async)
+
+
+def _credentials(self: Any) -> Any:
+    from botocore.credentials import Credentials
+
+    return self._credentials or Credentials(ACCESS_KEY, SECRET_KEY, None, method=METHOD)
+
+
+async def _credentials_async(self: Any) -> Any:
+    from aiobotocore.credentials import AioCredentials
+
+    return self._credentials or AioCredentials(ACCESS_KEY, SECRET_KEY, None, method=METHOD)
+
+
+def _no_token(self: Any, **_: Any) -> None:
+    """Nothing: replay needs none."""
+
+
+def _tolerant(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A profile that is named and does not exist here is an empty one."""
+
+    @functools.wraps(original)
+    def get_scoped_config(self: Any) -> Any:
+        from botocore.exceptions import ProfileNotFound
+
+        try:
+            return original(self)
+        except ProfileNotFound:
+            return {}
+
+    return get_scoped_config
+
+
+def _recorded(original: Callable[..., Any], host: ReplayHost) -> Callable[..., Any]:
+    """What all recorded clients agree on counts; else what is configured here, else what the first of them had."""
+
+    @functools.wraps(original)
+    def get_config_variable(self: Any, logical_name: str, *args: Any, **kwargs: Any) -> Any:
+        found = _values(host, RECORDED[logical_name]) if logical_name in RECORDED else []
+        if len(set(found)) == 1:
+            return found[0]
+        here = original(self, logical_name, *args, **kwargs)
+        return found[0] if here is None and found else here
+
+    return get_config_variable
+
+
+def _values(host: ReplayHost, name: str) -> list[Value]:
+    source, _ = host.current()
+    found = [connection.parameters.get(name) for connection in source.connections(LIBRARY)]
+    return [value for value in found if value and not str(value).endswith("-global")]

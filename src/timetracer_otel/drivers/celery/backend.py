@@ -1,0 +1,80 @@
+"""The result backend of a replay: reads are answered from the cassette, writes end here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.app import backends
+from celery.backends.base import Backend, BaseBackend, DisabledBackend, SyncBackendMixin
+from celery.canvas import maybe_signature
+from celery.exceptions import ImproperlyConfigured
+
+from timetracer_otel.drivers.base import ReplayHost
+from timetracer_otel.drivers.celery.reading import Reader
+
+
+def backend_of(app: Any, host: ReplayHost) -> Any:
+    """For this app, with the abilities of the backend that it is configured for."""
+    real = _real(app)
+    if issubclass(real, DisabledBackend):
+        return real(app=app)
+    return _class_for(real, Reader(host))(app=app)
+
+
+def _real(app: Any) -> Any:
+    """The class that the app's URL names; a plain one where its library is not installed here."""
+    try:
+        found, _ = backends.by_url(app.backend_cls or app.conf.result_backend, app.loader)
+    except (ImproperlyConfigured, ImportError):
+        return BaseBackend
+    return found
+
+
+def _class_for(real: Any, reader: Reader) -> Any:
+    class ReplayBackend(Backend, SyncBackendMixin):  # type: ignore[misc]  # Celery has no types
+        thread_safe = True
+        persistent = getattr(real, "persistent", True)
+        supports_native_join = getattr(real, "supports_native_join", False)
+        supports_autoexpire = True
+
+        def _get_task_meta_for(self, task_id: str) -> Any:
+            return reader.state(self, task_id)
+
+        def wait_for_pending(
+            self, result: Any, timeout: Any = None, callback: Any = None, propagate: bool = True, **kwargs: Any
+        ) -> Any:
+            result._maybe_set_cache(reader.get(self, result.id))
+            return result.maybe_throw(propagate=propagate, callback=callback)
+
+        def iter_native(self, result: Any, **kwargs: Any) -> Any:
+            return reader.iterate(self, result.results)
+
+        def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+            return result
+
+        def _save_group(self, group_id: str, result: Any) -> Any:
+            return result
+
+        def _restore_group(self, group_id: str) -> Any:
+            return reader.group(self, group_id)
+
+        def _delete_group(self, group_id: str) -> None: ...
+        def _forget(self, task_id: str) -> None: ...
+        def process_cleanup(self) -> None: ...
+
+        def ensure_chords_allowed(self) -> None:
+            real.ensure_chords_allowed(self)  # rpc and a disabled backend refuse chords
+
+        def apply_chord(self, header_result_args: Any, body: Any, **kwargs: Any) -> None:
+            if real.apply_chord is Backend.apply_chord:  # no counter there: a task of Celery's own waits for all
+                super().apply_chord(header_result_args, body, **kwargs)
+            else:
+                self.ensure_chords_allowed()
+
+        def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
+            """Who completes a chord is the answer of its backend, which counts: the body is sent where it was."""
+            if request.chord and (arguments := reader.completed_chord(request.chord)) is not None:
+                body = maybe_signature(request.chord, app=self.app)
+                body.delay(*arguments)
+
+    return ReplayBackend

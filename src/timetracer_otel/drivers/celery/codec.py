@@ -1,0 +1,98 @@
+"""What was heard of tasks, messages and results -> exchanges of the cassette."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.celery import app_name
+from timetracer_otel.drivers.celery.exceptions import HeardException
+from timetracer_otel.drivers.celery.heard import HeardAnswer, HeardOutcome, HeardPublish, HeardRead, HeardTask
+from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT, RUN
+from timetracer_otel.redaction import Redactor
+
+SPELLED: Final = ("argsrepr", "kwargsrepr")
+"""Celery's own spelling of the arguments, for logs: it would tell what was masked in them."""
+
+
+class CeleryCodec:
+    """Implements `drivers.base.Codec`."""
+
+    def encode(self, captured: Captured) -> Encoded:
+        heard = captured.request
+        if isinstance(heard, HeardTask):
+            return _task(heard, captured.result)
+        if isinstance(heard, HeardPublish):
+            return encode_publish(heard, captured.result)
+        if isinstance(heard, HeardRead):
+            return _read(heard, captured.result)
+        raise TypeError(f"nothing of Celery: {type(heard).__name__}")
+
+    def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        request, asked = redactor.value(encoded.request, "request")
+        result, answered = redactor.value(encoded.result, "result")
+        assert isinstance(request, dict)
+        assert isinstance(result, dict)
+        if not asked and not answered:
+            return encoded, ()
+        request, spelled = _without_spelling(request, asked, redactor)
+        return replace(encoded, request=request, result=result), (*asked, *spelled, *answered)
+
+
+def _task(heard: HeardTask, outcome: object) -> Encoded:
+    request: dict[str, Value] = {
+        "task": heard.name,
+        "app": app_name.name_of(heard.app),
+        "args": heard.args,
+        "kwargs": heard.kwargs,
+        "context": heard.context,
+        "join_will_block": heard.join_will_block,
+    }
+    result = _outcome(outcome) if isinstance(outcome, HeardOutcome) else {}
+    return Encoded(RUN, LIB, "run", heard.name, request, result)
+
+
+def _outcome(heard: HeardOutcome) -> Payload:
+    encoded: dict[str, Value] = {"state": heard.state}
+    if heard.state == "SUCCESS":
+        encoded["return_value"] = heard.return_value
+    if heard.exception is not None:
+        encoded["exception"] = heard.exception.encode()
+    if heard.retry is not None:
+        encoded["retry"] = heard.retry
+    return encoded
+
+
+def encode_publish(heard: HeardPublish, error: object = None) -> Encoded:
+    request: dict[str, Value] = {"task": heard.name, "published_ns": heard.published_ns, **heard.fields}
+    result: Payload = {"exception": error.encode()} if isinstance(error, HeardException) else {"sent": True}
+    return Encoded(PUBLISH, LIB, "publish", heard.name, request, result)
+
+
+def _read(heard: HeardRead, answer: object) -> Encoded:
+    result: Payload = {}
+    if isinstance(answer, HeardAnswer):
+        result = answer.fields if answer.failure is None else {"failure": answer.failure.encode()}
+    return Encoded(RESULT, LIB, heard.method, "", {"task_id": heard.task_id}, result)
+
+
+def _without_spelling(
+    request: dict[str, Value], masked: tuple[str, ...], redactor: Redactor
+) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Where arguments were masked, their spelling goes as a whole."""
+    if not any(path.startswith(("request.args", "request.kwargs", "request.embed")) for path in masked):
+        return request, ()
+    paths: list[str] = []
+    for place in ("context", "headers"):
+        fields = request.get(place)
+        if isinstance(fields, dict) and (found := [name for name in SPELLED if fields.get(name)]):
+            spelled = {name: redactor.marker("arguments", str(fields[name])) for name in found}
+            request = {**request, place: {**fields, **spelled}}
+            paths += [f"request.{place}.{name}" for name in found]
+    return request, tuple(paths)
+
+
+CODEC: Final = CeleryCodec()

@@ -1,0 +1,144 @@
+"""What was heard of one task, of one message, of one read of a result: plain copies, since the app's own may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.config import Settings
+from timetracer_otel.drivers.celery.exceptions import HeardException, type_name
+from timetracer_otel.drivers.celery.typed import Snapshot, TooLarge, unkept_value
+
+payload_max_bytes = Settings().payload_max_bytes
+"""Of one task or message; `record.install` sets it."""
+OPTIONS: Final = ("serializer", "compression", "delivery_mode")
+"""Of a publish, as the broker or the reader of the message notices them."""
+
+
+class HeardTask:
+    """A task as the worker got it: arguments after deserialisation, and all else of `task.request`."""
+
+    __slots__ = ("app", "args", "context", "is_too_large", "join_will_block", "kwargs", "name", "size")
+
+    def __init__(self, app: object, name: str, fields: Mapping[str, Any], join_will_block: bool) -> None:
+        """`fields` of the request. Any: they are the application's."""
+        self.app, self.name, self.join_will_block = app, name, join_will_block
+        self.args: Value = None
+        self.kwargs: Value = None
+        self.context: Payload = {}
+        self.is_too_large = False
+        snapshot = Snapshot(payload_max_bytes)
+        try:
+            self._copy(fields, snapshot)
+        except TooLarge:
+            self.args, self.kwargs, self.context, self.is_too_large = None, None, {}, True
+        self.size = snapshot.size
+
+    def _copy(self, fields: Mapping[str, Any], snapshot: Snapshot) -> None:
+        self.args, self.kwargs = snapshot.of(fields.get("args")), snapshot.of(fields.get("kwargs"))
+        others = {name: each for name, each in fields.items() if not name.startswith("_")}
+        self.context = {name: snapshot.of(each) for name, each in others.items() if name not in ("args", "kwargs")}
+
+
+class HeardOutcome:
+    """How a task ended. `state` is None where it never did: the process was on its way out."""
+
+    __slots__ = ("exception", "retry", "return_value", "size", "state")
+
+    def __init__(self, state: str | None, value: object, traceback: str | None) -> None:
+        self.state = state
+        self.return_value: Value = None
+        self.exception: HeardException | None = None
+        self.retry: Payload | None = None
+        self.size = 0
+        if state == "RETRY":
+            self._retry(value, traceback)
+        elif isinstance(value, BaseException) and state != "SUCCESS":
+            self.exception = HeardException(value, traceback)
+        else:
+            self._return(value)
+
+    def _retry(self, value: Any, traceback: str | None) -> None:
+        """Any: celery.exceptions.Retry."""
+        self.retry = {"when": Snapshot(payload_max_bytes).of(value.when), "reason": str(value)}
+        if value.exc is not None:
+            self.exception = HeardException(value.exc, traceback)
+
+    def _return(self, value: object) -> None:
+        snapshot = Snapshot(payload_max_bytes)
+        try:
+            self.return_value = snapshot.of(value)
+        except TooLarge:
+            self.return_value = unkept_value(type(value))
+        self.size = snapshot.size
+
+
+class HeardPublish:
+    """A message as it leaves: what the producer passed, before it is serialised."""
+
+    __slots__ = ("fields", "name", "published_ns", "size")
+
+    def __init__(self, name: str, fields: Mapping[str, object], published_ns: int) -> None:
+        """Raises TooLarge."""
+        snapshot = Snapshot(payload_max_bytes)
+        self.name, self.published_ns = name, published_ns
+        self.fields: Payload = {key: snapshot.of(each) for key, each in fields.items()}
+        self.size = snapshot.size
+
+
+def message_fields(body: Any, headers: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Of both protocols of Celery: version 2 has its fields in the headers, version 1 all in the body."""
+    if isinstance(body, dict):
+        fields = {name: each for name, each in body.items() if name not in ("args", "kwargs")}
+        args, kwargs, embed, headers = body.get("args"), body.get("kwargs"), {}, {**fields, **headers}
+    else:
+        args, kwargs, embed = body
+    return {"args": args, "kwargs": kwargs, "embed": embed, "headers": dict(headers), "properties": dict(properties)}
+
+
+class HeardRead:
+    """A read of a result: `get`, `state` or `group`."""
+
+    __slots__ = ("method", "task_id")
+
+    def __init__(self, method: str, task_id: str) -> None:
+        self.method, self.task_id = method, task_id
+
+
+class HeardAnswer:
+    """What was read: the meta of a task, the members of a group, or why there is nothing."""
+
+    __slots__ = ("failure", "fields", "is_local", "size")
+
+    def __init__(self, answer: Any, error: BaseException | None) -> None:
+        """Raises TooLarge."""
+        from celery.exceptions import TimeoutError as TimedOut
+
+        snapshot = Snapshot(payload_max_bytes)
+        self.failure: HeardException | None = None
+        self.fields: Payload = {}
+        if isinstance(answer, Mapping):  # `.get()` raises what the task raised
+            self.fields = _meta(answer, snapshot)
+        elif answer is not None:
+            self.fields = {"group": snapshot.of(answer.as_tuple())}
+        elif isinstance(error, TimedOut):
+            self.fields = {"timed_out": True}
+        elif error is not None:
+            self.failure = HeardException(error)
+        # Celery refused to ask: within a task, or without a backend.
+        self.is_local = isinstance(error, (RuntimeError, NotImplementedError)) and self.failure is not None
+        self.size = snapshot.size
+
+
+def _meta(answer: Mapping[str, Any], snapshot: Snapshot) -> Payload:
+    result = answer.get("result")
+    plain = {name: value for name, value in answer.items() if name not in ("result", "children")}
+    fields: dict[str, Value] = {}
+    if isinstance(result, BaseException):
+        fields["exception"] = {"type": type_name(type(result)), "arguments": snapshot.of(list(result.args))}
+    else:
+        plain["result"] = result
+    if "children" in answer:
+        plain["children"] = [child.as_tuple() for child in answer["children"] or ()]
+    return {"meta": snapshot.of(plain), **fields}

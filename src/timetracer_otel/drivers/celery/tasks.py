@@ -1,0 +1,84 @@
+"""The ear of a worker: hears a task as it begins and how it ends, by Celery's own signals."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar
+from typing import Any, Final
+
+from timetracer_otel.capture.guard import guarded
+from timetracer_otel.capture.table import Captured, Tape, tape
+from timetracer_otel.drivers.celery.heard import HeardOutcome, HeardTask
+from timetracer_otel.drivers.celery.names import LIB
+
+LIMIT: Final = "limit"
+
+
+class Hearing:
+    """One run of a task. `outer` is the task that runs it eagerly."""
+
+    __slots__ = ("_captured", "_tape", "_task", "outer", "request", "traceback")
+
+    def __init__(self, to: Tape, captured: Captured, task: HeardTask, request: object, outer: Hearing | None) -> None:
+        self._tape, self._captured, self._task = to, captured, task
+        self.request, self.outer = request, outer
+        self.traceback: str | None = None
+        """As Celery tells it, of a failure or a retry."""
+
+    def ended(self, state: str | None, value: object) -> None:
+        if state is None:  # nothing that Celery catches: the process is asked to go
+            value = sys.exc_info()[1]
+        outcome = HeardOutcome(state, value, self.traceback)
+        size = self._task.size + outcome.size
+        dropped = LIMIT if self._task.is_too_large else None
+        self._tape.close(self._captured, outcome, size, complete=state is not None, dropped=dropped)
+
+
+_running: ContextVar[Hearing | None] = ContextVar("timetracer_celery_task", default=None)
+
+
+@guarded(LIB)
+def on_prerun(task: Any = None, **_: object) -> None:
+    """Any: a Celery task. Comes after OpenTelemetry's receiver, which begins the span."""
+    if (to := tape()) is None:
+        return
+    to.entry_began()
+    if not to.listens():
+        return
+    from celery._state import task_join_will_block
+
+    heard = HeardTask(task.app, str(task.name), vars(task.request), bool(task_join_will_block()))
+    captured = to.open(LIB, heard, is_entry=True)
+    if captured is not None:
+        _running.set(Hearing(to, captured, heard, task.request, _running.get()))
+
+
+@guarded(LIB)
+def on_postrun(task: Any = None, state: str | None = None, retval: object = None, **_: object) -> None:
+    """Comes before OpenTelemetry's receiver, which ends the span."""
+    hearing = _of(task)
+    if hearing is not None:
+        _running.set(hearing.outer)
+        hearing.ended(state, retval)
+
+
+@guarded(LIB)
+def on_failure(sender: Any = None, einfo: Any = None, **_: object) -> None:
+    _traceback(sender, einfo)
+
+
+@guarded(LIB)
+def on_retry(sender: Any = None, einfo: Any = None, **_: object) -> None:
+    _traceback(sender, einfo)
+
+
+def _traceback(task: Any, einfo: Any) -> None:
+    hearing = _of(task)
+    if hearing is not None and einfo is not None:
+        hearing.traceback = str(einfo.traceback)
+
+
+def _of(task: Any) -> Hearing | None:
+    """That of the run which the task is at."""
+    hearing = _running.get()
+    return hearing if hearing is not None and hearing.request is task.request else None

@@ -1,0 +1,92 @@
+"""SQLAlchemy's pools, over whichever driver: each wait for a connection. SQLAlchemy may come late, or never."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from timetracer_otel.capture.guard import guarded
+from timetracer_otel.capture.table import tape
+from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.postgres.pooling import Asking
+
+MODULE: Final = "sqlalchemy.pool"
+NAME: Final = "sqlalchemy"
+# SQLAlchemy may not be installed, and what we ask its pools is private: nothing here has a type.
+Function: TypeAlias = Callable[..., Any]
+NumberOf: TypeAlias = Callable[[Any], "int | None"]
+"""The number of a connection of the driver."""
+
+_numbers: Final[dict[str, NumberOf]] = {}
+"""By driver, of those that record."""
+_patches: Final = Patches()
+_under_way: Final[dict[Asking, int]] = {}
+"""Calls with the `id` of their pool: SQLAlchemy does not say how many wait. Threads share it; each step is one of
+Python's own, which none interrupts."""
+
+
+def install(driver: str, number_of: NumberOf) -> None:
+    """Waits of pools over this driver are recorded from now on."""
+    from wrapt import register_post_import_hook
+
+    _numbers[driver] = number_of
+    register_post_import_hook(guarded(driver)(_put_in), MODULE)  # at once if it is imported already
+
+
+def uninstall(driver: str) -> None:
+    _numbers.pop(driver, None)
+    if not _numbers:
+        _patches.undo()
+
+
+def _put_in(module: Any) -> None:
+    if _numbers and not _patches:
+        _patches.put(module.Pool, "connect", _acquiring(vars(module.Pool)["connect"]))
+
+
+def asking(pool: Any) -> Asking | None:
+    """None over a driver that does not record, and for pools that have nobody wait."""
+    driver = pool._dialect.driver
+    if driver not in _numbers or not hasattr(pool, "checkedin"):
+        return None
+    active = tape()
+    waiting = list(_under_way.values()).count(id(pool))
+    idle, used, overflow = pool.checkedin(), pool.checkedout(), pool._max_overflow
+    most = 0 if overflow < 0 else pool.size() + overflow
+    begun = Asking(driver, NAME, idle + used, most, idle, waiting)
+    begun.is_heard = active is not None and active.listens()
+    _under_way[begun] = id(pool)
+    return begun
+
+
+def given(begun: Asking, connection: Any) -> None:
+    _under_way.pop(begun, None)
+    if begun.is_heard:
+        begun.end(_numbers[begun.driver](connection.driver_connection))
+
+
+def refused(begun: Asking, error: BaseException) -> None:
+    _under_way.pop(begun, None)
+    if begun.is_heard:
+        begun.end(None, error)
+
+
+def _acquiring(original: Function) -> Function:
+    guard = guarded(NAME)
+    ask, give, refuse = guard(asking), guard(given), guard(refused)
+
+    @functools.wraps(original)
+    def connect(self: Any, *args: Any, **kwargs: Any) -> Any:
+        begun = ask(self)
+        if begun is None:
+            return original(self, *args, **kwargs)
+        try:
+            connection = original(self, *args, **kwargs)
+        except BaseException as error:
+            refuse(begun, error)
+            raise
+        give(begun, connection)
+        return connection
+
+    return connect

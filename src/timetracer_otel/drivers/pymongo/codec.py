@@ -1,0 +1,76 @@
+"""Captured bytes -> an exchange, off the hot path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.pymongo.forms import COMMAND, REPLIES
+from timetracer_otel.drivers.pymongo.housework import HOUSEWORK, is_housework
+from timetracer_otel.drivers.pymongo.masking import mask
+from timetracer_otel.drivers.pymongo.names import LIBRARY
+from timetracer_otel.drivers.pymongo.questions import PROCESS, subject
+from timetracer_otel.drivers.pymongo.tracking import Received, Sent
+from timetracer_otel.wire.mongo.messages import parse
+
+if TYPE_CHECKING:
+    from timetracer_otel.capture.table import Captured
+    from timetracer_otel.redaction import Redactor
+
+TYPE: Final = "db.command"
+LOST, UNACKNOWLEDGED = "lost", "unacknowledged"
+
+
+class PymongoCodec:
+    """Implements `drivers.base.Codec`."""
+
+    def encode(self, captured: Captured) -> Encoded:
+        sent, received = captured.request, captured.result
+        if not isinstance(sent, Sent):
+            raise TypeError(f"not a request of pymongo: {sent!r}")
+        command = parse(sent.message, _decompress).document
+        name, collection = subject(command)
+        request: dict[str, Value] = {COMMAND: command, PROCESS: sent.process.hex()}
+        if is_housework(name):
+            request["op"] = HOUSEWORK
+        return Encoded(
+            type=TYPE,
+            lib=LIBRARY,
+            method=name,
+            url=f"{sent.database}.{collection}" if collection else sent.database,
+            request=request,
+            result=_result(received),
+            target=f"{sent.target}/{sent.database}",
+            is_plain=True,
+        )
+
+    def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        return mask(encoded, redactor.of_type(encoded.type))
+
+
+CODEC: Final = PymongoCodec()
+
+
+def _result(received: object) -> Payload:
+    if not isinstance(received, Received):
+        return {}
+    result: dict[str, Value] = {}
+    if received.replies:
+        result[REPLIES] = [bytes(each) for each in received.replies]
+    if received.lost is not None:
+        result[LOST] = received.lost
+    if received.is_unacknowledged:
+        result[UNACKNOWLEDGED] = True
+    return result
+
+
+def _decompress(data: bytes, compressor: int, size: int) -> bytes:
+    """By the driver, which has compressed it."""
+    from pymongo import compression_support
+
+    decompress: Any = compression_support.decompress
+    try:
+        return bytes(decompress(data, compressor))
+    except TypeError:  # pymongo 4.20 wants to know how much may come
+        return bytes(decompress(data, compressor, size))

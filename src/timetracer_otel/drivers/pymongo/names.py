@@ -1,0 +1,54 @@
+"""Where pymongo keeps what the taps and the redirection need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from timetracer_otel.drivers.missing import MissingNames
+
+LIBRARY: Final = "pymongo"
+
+SENSITIVE: Final = frozenset(
+    {
+        "authenticate",
+        "copydb",
+        "copydbgetnonce",
+        "copydbsaslstart",
+        "createuser",
+        "getnonce",
+        "logout",
+        "saslcontinue",
+        "saslstart",
+        "updateuser",
+    }
+)
+"""Commands of which neither events nor recordings tell anything.
+
+Source: pymongo 4.20, monitoring.py, `_SENSITIVE_COMMANDS`; `logout` beside them.
+"""
+
+
+def require(needed: Iterable[tuple[Any, str]], lost: str) -> None:
+    """Raises MissingNames unless every owner has its name."""
+    missing = tuple(name for owner, name in needed if name not in vars(owner))
+    if missing:
+        import pymongo
+
+        raise MissingNames(LIBRARY, pymongo.version, missing, lost)
+
+
+def connection_classes() -> tuple[Any, Any]:
+    """The class of a synchronous and of an asynchronous connection, pymongo 4.9 and later."""
+    from pymongo.asynchronous.pool import AsyncConnection
+    from pymongo.synchronous.pool import Connection
+
+    return Connection, AsyncConnection
+
+
+def client_classes() -> tuple[Any, Any]:
+    """MongoClient and AsyncMongoClient."""
+    from pymongo.asynchronous.mongo_client import AsyncMongoClient
+    from pymongo.synchronous.mongo_client import MongoClient
+
+    return MongoClient, AsyncMongoClient

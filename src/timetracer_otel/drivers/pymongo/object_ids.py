@@ -1,0 +1,82 @@
+"""ObjectIds that the driver makes: given back in recorded order, and where that fails, renamed one to one.
+
+Bytes 4 to 9 of an ObjectId mark the process that made it, the last three count: what a recorded process made is known
+from what it sent, and nothing listens while it records.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from timetracer_otel.drivers.base import Question
+
+Renaming: TypeAlias = Mapping[bytes, bytes]
+"""A recorded id and the one of this run."""
+MARKS: Final = slice(4, 9)
+COUNTS: Final = slice(9, 12)
+PLACEHOLDER: Final = b"\xff\xfett-swap"
+"""With three digits behind it as long as an id."""
+
+
+class ObjectIds:
+    """Of one session."""
+
+    def __init__(self, recorded: Iterable[Question]) -> None:
+        made = {bytes.fromhex(slot.made) for each in recorded for slot in each.slots if slot.made}
+        self.marks = frozenset(each[MARKS] for each in made)
+        """Of the recorded processes."""
+        self._next = deque(sorted(made, key=lambda each: (each[MARKS], each[COUNTS])))
+        self._there: dict[bytes, bytes] = {}
+        self._lock = threading.Lock()
+
+    def next(self) -> bytes | None:
+        """The next recorded id; None when all are given."""
+        with self._lock:
+            return self._next.popleft() if self._next else None
+
+    def bind(self, recorded: Question, asked: Question) -> None:
+        """The two were found to be the same request: their ids stand for each other."""
+        with self._lock:
+            for was, now in zip(recorded.slots, asked.slots, strict=False):
+                if was.made and now.made and was.made != now.made:
+                    self._there[bytes.fromhex(was.made)] = bytes.fromhex(now.made)
+
+    def renamed(self, reply: bytes) -> bytes:
+        """A recorded reply with the ids of this run, in binary and in hex: the lengths stay."""
+        with self._lock:
+            pairs = [(was, now) for was, now in self._there.items() if was in reply or was.hex().encode() in reply]
+        # In two steps, so that two ids can change places.
+        marks = [PLACEHOLDER + b"%03d" % (number % 1000) for number in range(len(pairs))]
+        for (was, _), mark in zip(pairs, marks, strict=True):
+            reply = _replaced(reply, was, mark)
+        for (_, now), mark in zip(pairs, marks, strict=True):
+            reply = _replaced(reply, mark, now)
+        return reply
+
+
+def _replaced(reply: bytes, was: bytes, now: bytes) -> bytes:
+    return reply.replace(was, now).replace(was.hex().encode(), now.hex().encode())
+
+
+def seeding(original: Callable[..., None], ids_of: Callable[[], ObjectIds | None]) -> Callable[..., None]:
+    """`ObjectId.__init__` that gives the recorded ids of the calling context's session, while they last."""
+
+    @functools.wraps(original)
+    def __init__(self: Any, oid: Any = None) -> None:
+        if oid is None and not _is_drivers_own():
+            ids = ids_of()
+            oid = ids.next() if ids is not None else None
+        original(self, oid)
+
+    return __init__
+
+
+def _is_drivers_own() -> bool:
+    """A client gives its topology an id, outside of every request."""
+    module = str(sys._getframe(2).f_globals.get("__name__", ""))
+    return module.startswith("pymongo.") and "settings" in module

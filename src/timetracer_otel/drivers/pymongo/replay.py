@@ -1,0 +1,127 @@
+"""pymongo in replay: every client dials a stub on loopback, and says before each command for whom it is sent."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.drivers.base import AnswerSource, Question, ReplayHost, ServerCore
+from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.pymongo import names_in_dns, redirect, wires
+from timetracer_otel.drivers.pymongo.answers import Claim, PymongoAnswers
+from timetracer_otel.drivers.pymongo.hooks import request_id_of
+from timetracer_otel.drivers.pymongo.names import LIBRARY, client_classes
+from timetracer_otel.drivers.pymongo.object_ids import ObjectIds, seeding
+from timetracer_otel.drivers.pymongo.questions import question_of
+from timetracer_otel.drivers.pymongo.topology import Topology, topology
+from timetracer_otel.wire.mongo.backend import MongoBackend
+
+LOST: Final = "replay cannot redirect it"
+CLAIMS_MAX: Final = 10_000
+"""Commands on their way to the stub."""
+
+
+class Stub:
+    """The stub's side of one replay: which servers there are, and for whom each command is sent."""
+
+    def __init__(self, host: ReplayHost) -> None:
+        self._host = host
+        self._ports: dict[Topology, list[Callable[[], int]]] = {}
+        self._claims: OrderedDict[int, Claim] = OrderedDict()
+        self._ids: WeakKeyDictionary[AnswerSource, ObjectIds] = WeakKeyDictionary()
+
+    # ---- clients -----------------------------------------------------------------------------------------------------
+
+    def uri(self, host: Any, port: Any, keywords: dict[str, Any]) -> str:
+        """Where a client with these arguments is to go."""
+        client = redirect.wanted(host, port, keywords)
+        source, _ = self._host.current()
+        found = topology(client.options, client.is_several, client.hosts, source.connections(LIBRARY))
+        ports = [port() for port in self._served(found)]
+        return redirect.redirected(client, ports, found.set_name)
+
+    def _served(self, found: Topology) -> list[Callable[[], int]]:
+        if found not in self._ports:
+            self._ports[found] = [
+                self._host.serve(LIBRARY, functools.partial(self._backend, found, number))
+                for number in range(len(found.members))
+            ]
+        return self._ports[found]
+
+    def _backend(self, found: Topology, member: int, _: int) -> ServerCore:
+        from bson.objectid import ObjectId
+
+        def hello() -> dict[str, Any]:
+            return found.hello(member, [port() for port in self._ports[found]])
+
+        return MongoBackend(PymongoAnswers(hello, self._claimed, ObjectId._random()))
+
+    # ---- commands ----------------------------------------------------------------------------------------------------
+
+    def claim(self, _: Any, message: Any) -> None:
+        """A message is about to leave, in the context of who sends it."""
+        self._claims[request_id_of(message)] = self._current()
+        if len(self._claims) > CLAIMS_MAX:
+            self._claims.popitem(last=False)
+
+    def _claimed(self, request_id: int) -> Claim:
+        return self._claims.pop(request_id, None) or self._current()
+
+    def _current(self) -> Claim:
+        source, asked = self._host.current()
+        return Claim(source, asked, self._ids_of(source))
+
+    # ---- ObjectIds ---------------------------------------------------------------------------------------------------
+
+    def ids(self) -> ObjectIds | None:
+        """Those of the calling context's session; None where the environment answers."""
+        source, _ = self._host.current()
+        return None if source.is_environment else self._ids_of(source)
+
+    def _ids_of(self, source: AnswerSource) -> ObjectIds:
+        found = self._ids.get(source)
+        if found is None:
+            found = self._ids.setdefault(source, ObjectIds(source.questions(LIBRARY)))
+        return found
+
+
+class PymongoReplaying:
+    """Implements `drivers.base.Replaying`."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+
+    def install(self, host: ReplayHost) -> None:
+        if self._patches:
+            return
+        from bson.objectid import ObjectId
+
+        stub = Stub(host)
+        wires.put_in(self._patches, stub.claim, None, LOST)
+        names_in_dns.put_in(self._patches)
+        for client in client_classes():
+            self._patches.put(client, "__init__", _redirected(client.__init__, stub))
+        self._patches.put(ObjectId, "__init__", seeding(ObjectId.__init__, stub.ids))
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+
+    def question(self, exchange: Exchange) -> Question:
+        return question_of(exchange)
+
+
+REPLAYING: Final = PymongoReplaying()
+
+
+def _redirected(original: Callable[..., None], stub: Stub) -> Callable[..., None]:
+    @functools.wraps(original)
+    def __init__(self: Any, host: Any = None, port: Any = None, *args: Any, **kwargs: Any) -> None:
+        uri = stub.uri(host, port, kwargs)
+        kept = {name: value for name, value in kwargs.items() if not redirect.is_dropped(name)}
+        original(self, uri, None, *args, **kept)
+
+    return __init__

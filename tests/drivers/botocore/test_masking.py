@@ -1,0 +1,183 @@
+"""R46, R47: secrets of AWS out of what is stored, and the rest still parses and verifies."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from botocore.eventstream import EventStreamBuffer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timetracer_otel.cassette.model import Payload
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.botocore import checksums
+from timetracer_otel.drivers.botocore.masking import mask
+from timetracer_otel.redaction import MARKER, Redactor
+from timetracer_otel.wire.aws import event_stream
+
+SECRET = "kT4nary-secret"
+
+
+def masked(
+    service: str, body: bytes = b"", params: Payload | None = None, headers: Mapping[str, str] | None = None
+) -> Any:
+    attempt: Any = {"status": 200, "headers": [[*pair] for pair in (headers or {}).items()], "body": body}
+    encoded = Encoded(
+        type="aws.call",
+        lib="botocore",
+        method="Any",
+        url=service,
+        request={"service": service, "operation": "Any", "params": params or {}},
+        result={"attempts": [attempt]},
+    )
+    found, paths = mask(encoded, Redactor(b"key"))
+    again, more = mask(found, Redactor(b"other"))
+    assert again == found, more  # what is masked stays as it is
+    return found, paths
+
+
+def body_of(found: Any) -> bytes:
+    return bytes(found[0].result["attempts"][0]["body"])
+
+
+XML = f"""<GetSessionTokenResponse><Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId>
+<SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>{SECRET}</SessionToken></Credentials></GetSessionTokenResponse>"""
+BINARY = base64.b64encode(SECRET.encode()).decode()
+ANSWERS = {
+    "sts": XML,
+    "iam": f"<r><SecretAccessKey>{SECRET}</SecretAccessKey></r>",
+    "sso": json.dumps({"roleCredentials": {"secretAccessKey": SECRET, "sessionToken": SECRET}}),
+    "sso-oidc": json.dumps({"accessToken": SECRET, "refreshToken": SECRET, "deviceCode": SECRET}),
+    "cognito-idp": json.dumps({"AuthenticationResult": {"IdToken": SECRET, "AccessToken": SECRET}, "Session": SECRET}),
+    "cognito-identity": json.dumps({"Credentials": {"SecretKey": SECRET, "SessionToken": SECRET}}),
+    "secretsmanager": json.dumps({"SecretString": SECRET, "SecretBinary": BINARY}),
+    "ssm": json.dumps({"Parameters": [{"Type": "SecureString", "Value": SECRET}]}),
+    "kms": json.dumps({"Plaintext": BINARY}),
+    "ecr": json.dumps({"authorizationData": [{"authorizationToken": BINARY}]}),
+    "lambda": json.dumps({"Code": {"Location": f"https://b/k?X-Amz-Security-Token={SECRET}&X-Amz-Signature={SECRET}"}}),
+    "dynamodb": json.dumps({"Item": {"password": {"S": SECRET}, "token": {"B": BINARY}, "secret": {"N": "4711"}}}),
+}
+
+
+@pytest.mark.parametrize("service", ANSWERS)
+def test_r46_answers_with_credentials_hold_markers_instead(service: str) -> None:
+    found = body_of(masked(service, ANSWERS[service].encode()))
+    assert SECRET.encode() not in found
+    assert BINARY.encode() not in found
+    paths = masked(service, ANSWERS[service].encode())[1]
+    assert paths
+    assert all(path.startswith("result.attempts[0].body") for path in paths)
+
+
+def test_what_is_bytes_to_the_service_can_still_be_decoded() -> None:
+    secret = json.loads(body_of(masked("secretsmanager", ANSWERS["secretsmanager"].encode())))
+    item = json.loads(body_of(masked("dynamodb", ANSWERS["dynamodb"].encode())))["Item"]
+    for coded in (secret["SecretBinary"], item["token"]["B"]):
+        assert MARKER.fullmatch(base64.b64decode(coded, validate=True).decode())
+    assert item["secret"]["N"].isdigit()
+
+
+def test_a_parameter_of_ssm_that_is_no_secret_stays() -> None:
+    plain = json.dumps({"Parameter": {"Type": "String", "Value": "db.internal"}}).encode()
+    assert body_of(masked("ssm", plain)) == plain
+
+
+PARAMETERS: dict[str, Payload] = {
+    "secretsmanager": {"SecretString": SECRET, "SecretBinary": SECRET.encode()},
+    "ssm": {"Type": "SecureString", "Value": SECRET},
+    "cognito-idp": {"AuthParameters": {"PASSWORD": SECRET, "SECRET_HASH": SECRET}},
+    "sts": {"WebIdentityToken": SECRET},
+    "rds": {"MasterUserPassword": SECRET},
+    "sso": {"accessToken": SECRET},
+    "sqs": {"MessageBody": json.dumps({"password": SECRET}), "MessageAttributes": {"api_key": {"StringValue": SECRET}}},
+    "dynamodb": {"Item": {"password": {"S": SECRET}}},
+    "s3": {"Body": json.dumps({"password": SECRET}).encode(), "ContentType": "application/json"},
+    "lambda": {"Payload": json.dumps({"token": SECRET})},
+}
+
+
+@pytest.mark.parametrize("service", PARAMETERS)
+def test_r46_secrets_that_are_sent_are_masked(service: str) -> None:
+    found, paths = masked(service, params=PARAMETERS[service])
+    assert SECRET not in repr(found)
+    assert paths
+    assert all(path.startswith("request.params.") for path in paths)
+
+
+def test_paging_tokens_stay() -> None:
+    page: Payload = {"NextToken": "page-2", "ContinuationToken": "c", "ReceiptHandle": "h", "UploadId": "u"}
+    assert masked("logs", params=page)[0].request["params"] == page
+
+
+# ---- what depends on the body ----------------------------------------------------------------------------------------
+
+
+def digests(body: bytes) -> dict[str, str]:
+    def coded(digest: bytes) -> str:
+        return base64.b64encode(digest).decode()
+
+    return {
+        "Content-Length": str(len(body)),
+        "x-amz-crc32": str(zlib.crc32(body)),
+        "x-amz-checksum-crc32": coded(zlib.crc32(body).to_bytes(4, "big")),
+        "x-amz-checksum-sha1": coded(hashlib.sha1(body).digest()),
+        "x-amz-checksum-sha256": coded(hashlib.sha256(body).digest()),
+        "Content-MD5": coded(hashlib.md5(body).digest()),
+    }
+
+
+def test_r47_lengths_and_checksums_of_a_masked_body_are_right_again() -> None:
+    body = json.dumps({"password": SECRET}).encode()
+    found = masked("s3", body, headers=digests(body))
+    headers = dict(found[0].result["attempts"][0]["headers"])
+    assert headers == digests(body_of(found)) != digests(body)
+
+
+def test_a_checksum_that_nobody_here_can_make_is_left_out() -> None:
+    names = ["x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme", "x-amz-checksum-type", "x-amz-checksum-sha256"]
+    kept = checksums.mended([(name, "AAAA") for name in names], b"old", b"new")
+    assert [name for name, _ in kept] == ["x-amz-checksum-type"]
+    assert checksums.mended([("x-amz-checksum-sha256", "AAAA-2")], b"o", b"n") == [("x-amz-checksum-sha256", "AAAA-2")]
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50))
+def test_the_headers_of_any_body_are_those_of_the_new_one(old: bytes, new: bytes) -> None:
+    assert dict(checksums.mended(digests(old).items(), old, new)) == digests(new)
+
+
+# ---- event streams ---------------------------------------------------------------------------------------------------
+
+
+def message(payload: bytes, headers: bytes = b"") -> bytes:
+    return event_stream._message(headers, payload)
+
+
+def test_r47_a_masked_event_stream_is_one_that_botocore_reads() -> None:
+    name = b"\x0b:event-type\x07\x00\x07Records"
+    stream = message(b'{"password": "%s"}' % SECRET.encode(), name) + message(b"plain", name)
+    buffer = EventStreamBuffer()
+    buffer.add_data(body_of(masked("s3", stream)))
+    first, second = list(buffer)
+    assert MARKER.search(first.payload.decode())
+    assert (second.payload, second.headers) == (b"plain", {":event-type": "Records"})
+
+
+@given(st.lists(st.binary(max_size=30), min_size=1, max_size=5), st.binary(max_size=20))
+def test_an_event_stream_survives_without_changes_and_with_them(payloads: list[bytes], rest: bytes) -> None:
+    stream = b"".join(map(message, payloads))
+    assert event_stream.with_payloads(stream + rest, lambda payload: payload) == stream + rest
+    assert event_stream.with_payloads(stream, lambda payload: payload + b"!") == b"".join(
+        message(payload + b"!") for payload in payloads
+    )
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_event_stream_or_not(data: bytes) -> None:
+    event_stream.is_one(data)
+    assert event_stream.with_payloads(data, bytes) == data

@@ -1,0 +1,61 @@
+"""Tasks of every kind, published as a client would, and how they end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CLIENT: Final = """
+import time
+def end(*results):
+    for each in results:
+        try:
+            each.get(timeout=60)
+        except Exception:
+            pass
+
+def follow(task_id, seconds=30):
+    app.AsyncResult(task_id).get(timeout=seconds)
+
+done = add.delay(1, 2)
+end(done)
+bad = process_payment.delay(order_id=12345)
+end(bad)
+end(process_payment.delay(order_id=7))
+end(about_me.apply_async((1, "two"), {"three": 3.0}, headers={"tenant": "t7"}, expires=600, priority=3))
+end(flaky.delay("f1"), hopeless.delay("h1"), retries_itself.delay("r1"))
+follow(chained.delay(5).get(timeout=30))
+for each in grouped.delay(5).get(timeout=30):
+    follow(each)
+follow(with_chord.delay(5).get(timeout=30))
+end(linked.delay(5), sends_by_name.delay(5))
+end(reads.delay(done.id), reads_failure.delay(bad.id), waits_in_vain.delay(), parent.delay(20), joins.delay(3))
+ignores.delay(), rejects.delay()
+end(unpicklable.delay(), replaces_itself.delay(1))
+"""
+"""Of these tasks all have ended when it has, but for callbacks and what nobody waits for."""
+
+ENDED: Final = {
+    "process_payment": ["FAILURE", "SUCCESS"],
+    "about_me": ["SUCCESS"],
+    "flaky": ["RETRY", "RETRY", "SUCCESS"],
+    "hopeless": ["RETRY", "FAILURE"],
+    "retries_itself": ["RETRY", "SUCCESS"],
+    "chained": ["SUCCESS"],
+    "grouped": ["SUCCESS"],
+    "with_chord": ["SUCCESS"],
+    "total": ["SUCCESS"],
+    "linked": ["SUCCESS"],
+    "refuse": ["FAILURE"],
+    "told": ["SUCCESS"],
+    "sends_by_name": ["SUCCESS"],
+    "reads": ["SUCCESS"],
+    "reads_failure": ["SUCCESS"],
+    "waits_in_vain": ["FAILURE"],
+    "parent": ["SUCCESS"],
+    "joins": ["SUCCESS"],
+    "ignores": ["IGNORED"],
+    "rejects": ["REJECTED"],
+    "unpicklable": ["FAILURE"],
+    "replaces_itself": ["IGNORED"],
+}
+"""States of each task's runs, in the order in which they began; `add` runs too often to be listed."""

@@ -1,0 +1,249 @@
+# mypy: disable-error-code="untyped-decorator"
+# Celery has no types.
+"""The application under test: copied into a folder of its own, where it may be changed. BROKER and BACKEND say where
+its servers are; without them it names those of production."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, chain, chord, group
+from celery.exceptions import Ignore, Reject
+from celery.result import GroupResult, allow_join_result
+
+if os.environ.get("SABOTAGE"):
+    import sabotage  # type: ignore[import-not-found]  # noqa: F401  # it is copied beside this file
+
+app = Celery(
+    "payments",
+    broker=os.environ.get("BROKER", "redis://broker.prod.example:6379/0"),
+    backend=os.environ.get("BACKEND", "redis://broker.prod.example:6379/1"),
+)
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    worker_prefetch_multiplier=1,
+    result_extended=True,
+    accept_content=["json", "yaml", "msgpack", "pickle"],
+    result_accept_content=["json", "pickle"],
+    task_store_eager_result=False,
+    result_chord_retry_interval=0.2,
+    task_always_eager=bool(os.environ.get("EAGER")),
+    beat_schedule={"often": {"task": "payments.add", "schedule": 0.5, "args": (20, 4)}} if "BEAT" in os.environ else {},
+)
+
+
+class PaymentError(Exception):
+    pass
+
+
+class Declined(PaymentError):
+    """With arguments of its own, which its message does not show."""
+
+    def __init__(self, order: int, reason: str) -> None:
+        super().__init__(order, reason)
+        self.order, self.reason = order, reason
+
+    def __str__(self) -> str:
+        return f"order {self.order} was declined: {self.reason}"
+
+
+class Unpicklable(Exception):
+    def __init__(self, first: object, second: object) -> None:
+        super().__init__(f"{first} {second}")
+        self.lock = open(os.devnull)  # noqa: SIM115  a file cannot be pickled
+
+
+class Noisy(app.Task):  # type: ignore[misc,name-defined]  # Celery has no types
+    """Says what its hooks were told."""
+
+    def on_failure(self, exc: Any, task_id: Any, args: Any, kwargs: Any, einfo: Any) -> None:
+        note(f"on_failure {self.name} {exc!r} {args!r} {kwargs!r} {self.request.retries}")
+
+    def on_retry(self, exc: Any, task_id: Any, args: Any, kwargs: Any, einfo: Any) -> None:
+        note(f"on_retry {self.name} {exc!r} {self.request.retries}")
+
+    def on_success(self, retval: Any, task_id: Any, args: Any, kwargs: Any) -> None:
+        note(f"on_success {self.name} {retval!r}")
+
+
+def note(text: str) -> None:
+    if path := os.environ.get("NOTES"):
+        with open(path, "a") as notes:
+            notes.write(text + "\n")
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@app.task
+def total(items: list[int]) -> int:
+    return sum(items)
+
+
+@app.task(bind=True)
+def about_me(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """All that a task can ask of itself."""
+    request = self.request
+    names = ["id", "root_id", "parent_id", "retries", "is_eager", "delivery_info", "hostname", "eta", "expires"]
+    names += ["group", "group_index", "timelimit", "called_directly", "reply_to", "correlation_id", "ignore_result"]
+    found = {name: getattr(request, name) for name in names}
+    return {**found, "tenant": (request.headers or {}).get("tenant"), "args": repr(args), "kwargs": repr(kwargs)}
+
+
+@app.task(bind=True, base=Noisy)
+def process_payment(self: Any, order_id: int) -> str:
+    receipt = str(uuid.uuid4())
+    add.delay(order_id, 1)
+    try:
+        charge(order_id)
+    except KeyError as error:
+        raise Declined(order_id, f"no card in receipt {receipt[:0]}{self.request.id}") from error
+    return receipt
+
+
+def charge(order_id: int) -> None:
+    if order_id >= 10_000:
+        raise KeyError("card")
+
+
+@app.task(bind=True, base=Noisy, autoretry_for=(PaymentError,), max_retries=2, default_retry_delay=0)
+def flaky(self: Any, order: str) -> str:
+    if self.request.retries < 2:
+        raise PaymentError(f"{order}: attempt {self.request.retries}")
+    return f"{order}: paid at attempt {self.request.retries}"
+
+
+@app.task(bind=True, base=Noisy, autoretry_for=(PaymentError,), retry_backoff=1, max_retries=1)
+def hopeless(self: Any, order: str) -> None:
+    raise PaymentError(f"{order}: attempt {self.request.retries}")
+
+
+@app.task(bind=True)
+def retries_itself(self: Any, order: str) -> str:
+    if self.request.retries == 0:
+        raise self.retry(countdown=0.1, args=[order + "!"], exc=ValueError(order))
+    return order
+
+
+@app.task
+def chained(x: int) -> str:
+    return str(chain(add.s(x, 1), add.s(2), add.s(3)).apply_async().id)
+
+
+@app.task
+def grouped(x: int) -> list[str]:
+    return [each.id for each in group(add.s(x, number) for number in range(3)).apply_async().results]
+
+
+@app.task
+def with_chord(x: int) -> str:
+    return str(chord((add.s(x, number) for number in range(3)), total.s()).apply_async().id)
+
+
+@app.task
+def linked(x: int) -> None:
+    add.apply_async((x, 1), link=add.s(10), link_error=failed.s())
+    refuse.apply_async((x,), link_error=[failed.s(), told.s("late")])
+
+
+@app.task
+def refuse(x: int) -> None:
+    raise ValueError(f"refused {x}")
+
+
+@app.task
+def failed(request: Any, exc: Any, traceback: Any) -> None:
+    """Celery calls an errback of this shape at once, in the task that failed."""
+    note(f"failed {request.id} {exc!r} {add.delay(1, 1).id}")
+
+
+@app.task
+def told(task_id: str, when: str) -> str:
+    """And one of this shape as a task of its own."""
+    return f"{task_id} {when}"
+
+
+@app.task
+def sends_by_name(x: int) -> str:
+    app.send_task("elsewhere.task", (x,), {"key": "value"}, countdown=60, queue="elsewhere", headers={"tenant": "t1"})
+    other = Celery("other", broker=app.conf.broker_url, set_as_current=False)
+    return str(
+        other.send_task("other.task", (x,), eta=datetime.now(timezone.utc) + timedelta(hours=2), expires=7200).id
+    )
+
+
+@app.task
+def reads(task_id: str) -> Any:
+    with allow_join_result():
+        return app.AsyncResult(task_id).get(timeout=5)
+
+
+@app.task
+def waits_in_vain() -> Any:
+    with allow_join_result():
+        return app.AsyncResult("11111111-2222-3333-4444-555555555555").get(timeout=0.3)
+
+
+@app.task
+def parent(x: int) -> Any:
+    child = add.delay(x, 1)
+    with allow_join_result():
+        value = child.get(timeout=10)
+    return [value * 2, child.state, app.AsyncResult("nobody").state]
+
+
+@app.task
+def joins(x: int) -> Any:
+    job = group(add.s(x, number) for number in range(3)).apply_async()
+    job.save()
+    with allow_join_result():
+        return [job.get(timeout=10), GroupResult.restore(job.id, app=app).completed_count()]
+
+
+@app.task
+def reads_failure(task_id: str) -> str:
+    result = app.AsyncResult(task_id)
+    with allow_join_result():
+        try:
+            result.get(timeout=5)
+        except PaymentError as error:
+            return f"{type(error).__name__} {error} {result.state} {error.args!r}"
+    return "it did not fail"
+
+
+@app.task
+def ignores() -> None:
+    raise Ignore("not now")
+
+
+@app.task
+def rejects() -> None:
+    raise Reject("never", requeue=False)
+
+
+@app.task
+def unpicklable() -> None:
+    raise Unpicklable("a", "b")
+
+
+@app.task(bind=True)
+def replaces_itself(self: Any, x: int) -> Any:
+    raise self.replace(add.s(x, 100))
+
+
+@app.task(bind=True)
+def sleeps(self: Any, seconds: float) -> None:
+    Path(f"{self.request.id}.pid").write_text(f"{os.getpid()} {seconds}")
+    time.sleep(seconds)
+
+
+@app.task
+def exits() -> None:
+    os._exit(3)

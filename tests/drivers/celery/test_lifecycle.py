@@ -1,0 +1,102 @@
+"""Workers and children that end in every way: what ended is kept, what ran is there and marked."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.celery.harness import Payments, until
+from tests.servers.redis import RedisServer
+from timetracer_otel.cassette import Segment
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+LOSE = """
+import os, signal
+exits.delay()
+sleeps.apply_async((3600.0,), time_limit=1)
+sleeps.apply_async((3601.0,), soft_time_limit=1)
+victim = sleeps.delay(3602.0)
+for number in range(4):
+    add.delay(number, 0)
+print(victim.id)
+"""
+
+
+def of(payments: Payments, name: str) -> list[Segment]:
+    return [each for each in payments.segments() if each.entry and each.entry.name == name]
+
+
+def outcomes(payments: Payments) -> Counter[str]:
+    return Counter(f"{each.entry.name} {each.entry.outcome}" for each in payments.segments() if each.entry)
+
+
+def test_r14_a_task_whose_process_dies_is_there_with_its_arguments_and_the_worker_goes_on(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "4"):
+        victim = payments.client(LOSE).strip()
+        until(lambda: "3602" in started_by(payments, victim), "the victim")
+        os.kill(int(started_by(payments, victim).split()[0]), signal.SIGKILL)
+        until(lambda: len(of(payments, "lost/payments.sleeps")) == 2, "the lost tasks")
+        payments.client("assert add.delay(1, 1).get(timeout=30) == 2")  # the worker is well
+    redis.stop()
+    found = outcomes(payments)
+    assert found["run/payments.add SUCCESS"] == 5
+    assert found["run/payments.sleeps FAILURE SoftTimeLimitExceeded: SoftTimeLimitExceeded()"] == 1
+    (gone,) = of(payments, "lost/payments.exits")
+    assert gone.entry is not None
+    assert gone.entry.outcome.startswith("LOST WorkerLostError: Worker exited prematurely: exitcode 3")
+    arguments = {str(each.exchanges[0].request["args"]) for each in of(payments, "lost/payments.sleeps")}
+    assert arguments == {"[3600.0]", "[3602.0]"}
+    replayed = payments.replay(gone)
+    assert (replayed.status, replayed.report["verdict"]) == (3, "inconclusive"), replayed.output
+
+
+def started_by(payments: Payments, task_id: str) -> str:
+    """`<pid> <seconds>` of the process that sleeps for that task; empty before."""
+    notes = payments.folder / f"{task_id}.pid"
+    return notes.read_text() if notes.exists() else ""
+
+
+def test_r14_children_of_one_task_and_a_warm_shutdown_lose_nothing(redis: RedisServer, tmp_path: Path) -> None:
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    payments.client("for number in range(12): add.delay(number, 0)")
+    with payments.worker("-c", "2", "--max-tasks-per-child", "1") as worker:
+        until(lambda: payments.log.count("succeeded") >= 4, "four tasks")
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(60)
+    redis.stop()
+    done = payments.log.count("succeeded")
+    assert 4 <= done <= 12
+    assert outcomes(payments) == {"run/payments.add SUCCESS": done}
+    assert len({segment.process.pid for segment in payments.segments()}) == done
+    assert all(segment.complete for segment in payments.segments())
+
+
+GEVENT = {"OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH": "patch_all"}
+"""The launcher imports Celery before Celery can patch for itself."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pool", ["threads", "solo", "gevent"])
+def test_every_pool_records_and_its_tasks_replay(
+    redis: RedisServer, tmp_path: Path, pool: str, rounds: Callable[[int], int]
+) -> None:
+    if pool != "threads" and rounds(10) < 10:
+        pytest.skip("with --long only")
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-P", pool, "-c", "2", **(GEVENT if pool == "gevent" else {})):
+        payments.client("for each in [flaky.delay('f'), process_payment.delay(7)]: each.get(timeout=60)")
+        until(lambda: sum(outcomes(payments).values()) == 5, "all tasks")
+    redis.stop()
+    states = [payments.states()[task] for task in ("flaky", "process_payment", "add")]
+    assert states == [["RETRY", "RETRY", "SUCCESS"], ["SUCCESS"], ["SUCCESS"]]
+    replayed = payments.replay(payments.segments("flaky")[1])
+    assert replayed.status == 0, replayed.output

@@ -1,0 +1,105 @@
+"""The application, its broker and its result backend see the same with and without us, and though all of ours fails."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.drivers.celery.harness import Payments, until
+from tests.servers.redis import RedisServer
+
+PUBLISH = """
+from celery import chain, chord, group
+from datetime import datetime, timezone
+def fixed(number):
+    return f"00000000-0000-0000-0000-{number:012}"
+about_me.apply_async((1, "two"), {"three": 3.0}, task_id=fixed(1), headers={"tenant": "t"})
+add.apply_async((1, 2), task_id=fixed(2), eta=datetime(2040, 1, 1, tzinfo=timezone.utc))
+app.send_task("nobody.knows", ({"a": [1.5, None]},), task_id=fixed(3), link=add.s(1), link_error=told.s("x"))
+chain(add.s(1, 2).set(task_id=fixed(4)), add.s(3).set(task_id=fixed(5))).apply_async()
+add.apply_async((b"bytes", {1, 2}), task_id=fixed(6), serializer="pickle", compression="zlib")
+"""
+RESULTS = """
+def fixed(number):
+    return f"00000000-0000-0000-0000-{number:012}"
+results = [add.apply_async((1, 2), task_id=fixed(1)), refuse.apply_async((5,), task_id=fixed(2))]
+results += [process_payment.apply_async((12345,), task_id=fixed(3)), flaky.apply_async(("f",), task_id=fixed(4))]
+results += [parent.apply_async((3,), task_id=fixed(5)), waits_in_vain.apply_async(task_id=fixed(6))]
+results += [joins.apply_async((3,), task_id=fixed(7)), linked.apply_async((3,), task_id=fixed(8))]
+results += [sleeps.apply_async((60.0,), task_id=fixed(9), time_limit=1), exits.apply_async(task_id=fixed(10))]
+for each in results:
+    try:
+        print(each.id[-2:], repr(each.get(timeout=60)))
+    except Exception as error:
+        print(each.id[-2:], type(error).__name__, re.sub("Job: .*", "", str(error)))
+"""
+VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-9a-f][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|gen\d+@")
+TRACE = ("traceparent", "tracestate", "baggage")
+
+
+def queued(redis: RedisServer) -> list[Any]:
+    """The messages of the queue, without what differs in each run."""
+    raw = redis.command("LRANGE", "celery", "0", "-1").decode()
+    found = []
+    for line in raw.split("\r\n"):
+        if line.startswith("{"):
+            message = json.loads(VARYING.sub("*", line))
+            message["body"] = VARYING.sub("*", base64.b64decode(message["body"]).decode("latin-1"))
+            message["headers"] = {name: value for name, value in message["headers"].items() if name not in TRACE}
+            found.append(json.dumps(message))
+    return found
+
+
+def test_message_bytes_on_the_broker_are_the_same_with_and_without_us(redis: RedisServer, tmp_path: Path) -> None:
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    seen = []
+    for exporter in ("none", "timetracer"):
+        payments.client(PUBLISH, is_traced=True, OTEL_TRACES_EXPORTER=exporter)
+        seen.append(queued(redis))
+        redis.command("FLUSHALL")
+    assert len(seen[0]) == 5
+    assert seen[0] == seen[1]
+
+
+def test_results_are_the_same_without_us_with_us_and_though_every_tap_raises(tmp_path: Path) -> None:
+    seen = [results(tmp_path / name, **more) for name, more in CONTESTANTS.items()]
+    assert len(seen[0][0].splitlines()) == 10
+    assert seen[1] == seen[0]
+    assert seen[2] == seen[0]
+    assert "celery failed (Sabotage" in (tmp_path / "sabotaged" / "worker.log").read_text()
+
+
+CONTESTANTS = {
+    "without": {"OTEL_TRACES_EXPORTER": "none"},
+    "with": {"OTEL_TRACES_EXPORTER": "timetracer"},
+    "sabotaged": {"OTEL_TRACES_EXPORTER": "timetracer", "SABOTAGE": "1"},
+}
+
+
+def results(folder: Path, **variables: str) -> tuple[str, list[Any]]:
+    """What the client saw, and the documents of the result backend."""
+    folder.mkdir()
+    redis = RedisServer()
+    try:
+        payments = Payments.at(folder, BROKER=redis.url(), BACKEND=redis.url(1))
+        shutil.copy(Path(__file__).with_name("sabotage.py"), folder)
+        with payments.worker("-c", "4", **variables):
+            printed = payments.client("import re\n" + RESULTS)
+            documents = [document(redis, number) for number in range(1, 11)]
+            until(lambda: payments.client("print(add.delay(1, 1).get(timeout=30))") == "2\n", "a worker that is well")
+    finally:
+        redis.stop()
+    return VARYING.sub("*", printed), documents
+
+
+def document(redis: RedisServer, number: int) -> dict[str, Any]:
+    raw = redis.value(1, f"celery-task-meta-00000000-0000-0000-0000-{number:012}")
+    found: dict[str, Any] = json.loads(VARYING.sub("*", raw))
+    # Our frame stands in a traceback that goes through `.get()`: docs/decisions/0007.
+    for name in ("date_done", "traceback", "worker", "result"):
+        found[name] = name in found
+    return found

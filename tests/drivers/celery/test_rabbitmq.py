@@ -1,0 +1,43 @@
+"""The same worker on RabbitMQ, with results by rpc: a backend of other abilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.celery.harness import Payments, until
+from tests.servers.rabbitmq import RabbitServer
+
+CLIENT = """
+sent = [process_payment.delay(12345), parent.delay(20), with_chord.delay(5), waits_in_vain.delay(), chained.delay(1)]
+for each in sent:
+    try:
+        each.get(timeout=60)
+    except Exception:
+        pass
+"""
+ENDED = {
+    "process_payment": ["FAILURE"],
+    "parent": ["SUCCESS"],
+    "with_chord": ["FAILURE"],
+    "waits_in_vain": ["FAILURE"],
+    "chained": ["SUCCESS"],
+}
+
+
+@pytest.mark.long
+def test_tasks_on_rabbitmq_with_rpc_replay_with_both_stopped(
+    rabbitmq: RabbitServer, tmp_path: Path, rounds: Callable[[int], int]
+) -> None:
+    payments = Payments.at(tmp_path, BROKER=rabbitmq.url(), BACKEND="rpc://")
+    with payments.worker("-c", "2"):
+        payments.client(CLIENT)
+        until(lambda: len(payments.states().get("add", ())) == 5, "all tasks")
+    rabbitmq.stop()
+    assert {name: payments.states().get(name) for name in ENDED} == ENDED
+    chosen = [segment for task in ENDED for segment in payments.segments(task)]
+    chosen = chosen if rounds(10) == 10 else chosen[1:3]
+    replayed = payments.replay_all(chosen, BROKER="amqp://app@broker.prod.example//", BACKEND="rpc://")
+    assert {segment.name: replayed[segment.id].output for segment in chosen if replayed[segment.id].status} == {}

@@ -1,0 +1,94 @@
+"""Every driver with every server: recorded in one process, the server stopped, replayed by the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+
+from tests.conftest import started
+from tests.drivers.postgres.matrix import PROGRAMS
+from tests.promises.running import only, recording, run, with_report
+from tests.servers.debian import DebianPostgres
+from tests.servers.postgres import PostgresServer
+
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(900)]  # the first test waits for four recordings
+
+SERVERS: Mapping[str, Callable[[], PostgresServer | DebianPostgres]] = {
+    "embedded": PostgresServer,
+    "debian": DebianPostgres,
+}
+
+UNUSED: Final = "aiobotocore,botocore,celery,fastapi,pymongo,redis,starlette"
+"""Half of the time that a process takes would be the import of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One server after it has stopped: what each program printed, and where its cassette is."""
+
+    dsn: str
+    printed: Mapping[str, str]
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    request.getfixturevalue("libpq")
+    folder = tmp_path_factory.mktemp("matrix")
+    server = started(SERVERS[request.param])
+    try:
+        fill(server.dsn)
+        printed = {program: record(program, server.dsn, folder / program) for program in PROGRAMS}
+    finally:
+        server.stop()
+    return Recorded(server.dsn, printed, folder)
+
+
+def fill(dsn: str) -> None:
+    """Orders, and a sequence that counts."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("create sequence states")
+        connection.execute(
+            "create table orders as select i as id, i * 1.25 as total, i % 2 = 0 as paid, "
+            "timestamptz '2024-05-01 10:00+02' + i * interval '1 day' as at, "
+            "case when i % 3 > 0 then 'note ' || i end as note from generate_series(1, 9) i"
+        )
+
+
+def record(program: str, dsn: str, store: Path) -> str:
+    command = ["opentelemetry-instrument", *_command(program, "record", dsn)]
+    done = run(command, recording(store, **_variables(program)))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _command(program: str, part: str, dsn: str) -> list[str]:
+    return [sys.executable, "-m", "tests.drivers.postgres.matrix", program, part, dsn]
+
+
+def _variables(program: str) -> dict[str, str]:
+    implementation = "python" if program.endswith("-python") else "binary"
+    return {"PSYCOPG_IMPL": implementation, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": UNUSED}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_r05_r07_r09_r11_r41_a_program_sees_the_same_with_the_server_stopped_and_its_certificates_gone(
+    recorded: Recorded, program: str, tmp_path: Path
+) -> None:
+    cassette, _ = only(recorded.folder / program)
+    command = ["timetracer-otel", "exec", cassette.path]
+    found = with_report(command, tmp_path, _variables(program), ("--", *_command(program, "replay", recorded.dsn)))
+    assert _given(found.output) == _given(recorded.printed[program])
+    assert (found.status, found.verdict, found.findings) == (0, "same", [])
+
+
+def _given(printed: str) -> dict[str, str]:
+    """By scenario."""
+    return dict(json.loads(line) for line in printed.splitlines() if line.startswith('["'))

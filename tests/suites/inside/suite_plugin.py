@@ -1,0 +1,56 @@
+"""Loaded by pytest in the process that is tested: `-p suite_plugin`. It knows nothing of the library.
+
+Each test runs under a span of its own, as work of an application does. What came of each is a line of JSON in the file
+that SUITE_OUTCOMES names; the last line says what the taps themselves failed at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+
+WORST = ("error", "failed", "skipped", "passed")
+
+
+class Outcomes:
+    """What came of each test."""
+
+    def __init__(self) -> None:
+        self._reports: dict[str, Counter[str]] = {}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        with trace.get_tracer("suites").start_as_current_span(item.nodeid):
+            yield
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Subtests report under the name of their test."""
+        found = "error" if report.failed and report.when != "call" else report.outcome
+        if report.when == "call" or found != "passed":
+            self._reports.setdefault(report.nodeid, Counter())[found] += 1
+
+    def pytest_sessionfinish(self) -> None:
+        lines = [{"test": test, "outcome": _shown(counts)} for test, counts in self._reports.items()]
+        text = "".join(json.dumps(line) + "\n" for line in [*lines, {"failures": _failures_of_taps()}])
+        Path(os.environ["SUITE_OUTCOMES"]).write_text(text)
+
+
+def _shown(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[found]} {found}" for found in WORST if counts[found])
+
+
+def _failures_of_taps() -> dict[str, int]:
+    guard = sys.modules.get("timetracer_otel.capture.guard")
+    return dict(guard.failures) if guard is not None else {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Outcomes())

@@ -1,0 +1,82 @@
+"""Each example does what it says, and each of its requests replays the same with PostgreSQL stopped."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.demonstration import ROOT, Demonstration, environment
+from tests.servers.postgres import PostgresServer
+
+pytestmark = pytest.mark.postgres
+
+NAMES = sorted(path.name for path in (ROOT / "examples").glob("orders_*"))
+REFUSED = {
+    "orders_asyncpg": "500 CheckViolationError",
+    "orders_sqlalchemy": "500 IntegrityError: (psycopg.errors.CheckViolation)",
+}
+LEFT_OUT = {"orders_asyncpg": "'NoneType' object is not subscriptable", "orders_sqlalchemy": "'NoneType'"}
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def example(
+    request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Demonstration]:
+    """Its name, and what it leaves behind. It starts its own PostgreSQL; `postgres` skips where none can run."""
+    folder = tmp_path_factory.mktemp("example") / "service"
+    command = [sys.executable, str(ROOT / "examples" / "example.py"), request.param, str(folder)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+    return request.param, Demonstration(folder, done.stdout + done.stderr, done.returncode)
+
+
+def test_an_example_ends_as_it_must(example: tuple[str, Demonstration]) -> None:
+    name, demonstration = example
+    assert demonstration.status == 0, demonstration.output
+    assert REFUSED[name] in demonstration.output
+    assert LEFT_OUT[name] in demonstration.output
+    assert demonstration.output.count("\nsame  ") == 2
+
+
+def test_the_timeline_of_an_example_shows_the_transaction_that_was_rolled_back(
+    example: tuple[str, Demonstration],
+) -> None:
+    _, demonstration = example
+    shown = demonstration.output.partition("--- 3. ")[2]
+    assert "[failed] [tx " in shown
+    assert [line for line in shown.splitlines() if "] ROLLBACK" in line and "[tx " in line]
+
+
+def test_the_voucher_that_was_used_already_was_a_savepoint(example: tuple[str, Demonstration]) -> None:
+    _, demonstration = example
+    (placed,) = [each for each in demonstration.listed() if each["segments"][0]["entry"]["outcome"] == "201"]
+    shown = demonstration.run("timetracer-otel", "show", str(placed["trace_id"])).stdout
+    (transaction,) = [line for line in shown.splitlines() if "rolled back" in line]
+    assert "COMMIT" in transaction
+
+
+def test_the_requests_of_an_example_that_did_not_fail_replay_the_same(example: tuple[str, Demonstration]) -> None:
+    _, demonstration = example
+    failed = {str(each["trace_id"]) for each in demonstration.listed("--errors")}
+    traces = [str(each["trace_id"]) for each in demonstration.listed()]
+    others = [trace for trace in traces if trace not in failed]
+    assert (len(failed), len(others)) == (2, 3)
+    with ThreadPoolExecutor(3) as threads:
+        done = list(threads.map(lambda trace: demonstration.run("timetracer-otel", "replay", trace), others))
+    assert [each.returncode for each in done] == [0, 0, 0], [each.stdout + each.stderr for each in done]
+
+
+def test_each_example_can_be_started_by_its_name() -> None:
+    assert set(NAMES) == set(REFUSED)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "example.py"), "other", str(Path("nowhere"))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("usage: example.py " + "|".join(NAMES))
