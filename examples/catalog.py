@@ -29,6 +29,8 @@ REQUESTS = (
 )
 OPTIONS = "retryWrites=true&w=majority"
 """As in production's address: they are part of each command."""
+ALONE = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "aiobotocore,asyncpg,botocore,celery,psycopg,redis,starlette"}
+"""What may be installed beside it and is not used here: each start is faster without."""
 SERVER = """
 import sys
 from secantus import SecantusDBServer
@@ -70,10 +72,11 @@ def replay(folder: Path) -> None:
     say("2. The product that failed, offline, under production's mongodb+srv address: it fails as it did")
     (failed,) = traces(folder, "--errors")
     run(folder, f"timetracer-otel show {failed}")
-    run(folder, f"timetracer-otel replay {failed}")
+    run(folder, f"timetracer-otel replay {failed}", **ALONE)
     say("3. All others")
     for trace in traces(folder):
-        run(folder, f"timetracer-otel replay {trace}")
+        if trace != failed:
+            run(folder, f"timetracer-otel replay {trace}", **ALONE)
 
 
 @contextmanager
@@ -96,7 +99,7 @@ def service(module: str, folder: Path, uri: str) -> Iterator[Browser]:
     """A browser for the service, which runs as long as the block does."""
     port = free_port()
     command = f"opentelemetry-instrument uvicorn catalog.{module}:app --port {port}"
-    env = environment(MONGODB_URI=uri, OTEL_SERVICE_NAME="catalog", OTEL_TRACES_EXPORTER="timetracer")
+    env = environment(MONGODB_URI=uri, OTEL_SERVICE_NAME="catalog", OTEL_TRACES_EXPORTER="timetracer", **ALONE)
     print(f"$ OTEL_SERVICE_NAME=catalog OTEL_TRACES_EXPORTER=timetracer {command}", flush=True)
     log = folder / "uvicorn.log"
     with log.open("wb") as output:

@@ -87,7 +87,9 @@ def ended(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """The address of a server that runs as long as the block does."""
+    """The address of a server that runs as long as the block does. Raises Unexpected where it is not installed."""
+    if shutil.which("redis-server") is None:
+        raise Unexpected("there is no redis-server; install it, under Debian by `apt-get install redis-server`")
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ ANNOUNCEMENTS = sorted((ROOT / "docs" / "announcements").glob("*.md"))
 RUN_ELSEWHERE = ("scripts/demo", "scripts/example", "scripts/test", "scripts/dev", "scripts/check")
 """`.ci/run` runs these, and tests/test_demo.py and tests/test_examples.py what the demo and the examples do: a test run
 within a test run says nothing more."""
+
+
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*_*") if path.is_dir())
+"""The shop is `scripts/demo`."""
+IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+"""Also in a program that an example writes as text."""
 
 
 def commands(block: str) -> list[str]:
@@ -118,3 +125,42 @@ def test_the_code_of_an_announcement_is_that_of_an_example(path: Path) -> None:
 @pytest.mark.parametrize("path", ANNOUNCEMENTS, ids=lambda path: path.stem)
 def test_an_announcement_is_half_a_page(path: Path) -> None:
     assert 20 < len(path.read_text().splitlines()) < 50
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_example_stands_in_the_readme_with_its_one_command(name: str) -> None:
+    assert f"`scripts/example {name}`" in (ROOT / "README.md").read_text()
+    assert f"\n{name})" in (ROOT / "scripts" / "example").read_text().replace(" | ", ")\n")
+
+
+def test_an_example_that_there_is_not_is_said_in_one_line() -> None:
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "example"), "nothing"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("no example nothing; there are ")
+    assert all(name in done.stderr for name in EXAMPLES)
+
+
+def test_the_demo_extra_installs_what_the_examples_import() -> None:
+    wanted = {name for path in (ROOT / "examples").rglob("*.py") for name in IMPORT.findall(path.read_text())}
+    own = {path.stem for path in (ROOT / "examples").rglob("*") if path.suffix == ".py" or path.is_dir()}
+    installed = installed_by_demo()
+    missing = {
+        name: distributions
+        for name, distributions in packages_distributions().items()
+        if name in wanted - own and not installed.intersection(map(normal, distributions))
+    }
+    assert missing == {}
+
+
+def installed_by_demo() -> set[str]:
+    """What the extra names, and what that names: a pool comes with psycopg's extra, pydantic with FastAPI."""
+    project = re.findall(r"^demo = \[\n(.*?)^\]$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)
+    named = {normal(name) for name in re.findall(r'"([\w-]+)', project[0])} - {"timetracer-otel"}
+    return named | {normal(line) for name in named for line in requires(name) or ()}
+
+
+def normal(requirement: str) -> str:
+    """The distribution's name, as the registry of packages compares names."""
+    return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")

@@ -145,6 +145,32 @@ def test_a_forked_child_spools_what_it_closes_until_its_part_is_due(shelf: Shelf
     assert only(shelf, SegmentBatch)[0].exchanges == [first, second]
 
 
+def test_with_the_first_exchange_goes_the_open_entry_and_its_end_is_worth_no_spool(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(), shelf)
+    recorder.after_fork()
+    root = start(recorder, kind=SpanKind.CONSUMER)
+    with use_span(root):
+        entry = recorder.open("fake", "the task", is_entry=True)
+    assert entry is not None
+    first, second = exchange(recorder, root, 1), exchange(recorder, root, 1)
+    recorder.close(entry, "its end", 1)
+    end(recorder, root)
+    assert [batch.captured for batch in only(shelf, SpoolBatch)] == [entry, first, second]
+    assert only(shelf, SegmentBatch)[0].exchanges == [entry, first, second]
+
+
+def test_a_task_that_asks_nothing_spools_nothing(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(), shelf)
+    recorder.after_fork()
+    root = start(recorder, kind=SpanKind.CONSUMER)
+    with use_span(root):
+        entry = recorder.open("fake", "the task", is_entry=True)
+    assert entry is not None
+    recorder.close(entry, "its end", 1)
+    end(recorder, root)
+    assert kinds(shelf) == ["SegmentBatch"]
+
+
 def test_the_spool_of_a_segment_that_is_not_kept_gets_its_verdict(shelf: Shelf) -> None:
     recorder = Recorder(ERRORS, shelf)
     recorder.after_fork()

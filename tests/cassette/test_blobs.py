@@ -27,7 +27,7 @@ from timetracer_otel.cassette import (
     merge,
 )
 from timetracer_otel.cassette import dump as dumping
-from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES
+from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES, INLINE_MAX_BYTES, beside
 from timetracer_otel.cassette.values import MAX_DEPTH, decode, dumps, encode
 from timetracer_otel.errors import DamagedCassette, Unconvertible
 
@@ -212,3 +212,19 @@ def test_a_bundle_that_names_a_blob_is_refused() -> None:
     part: Part = replace(ROOT_PART, exchanges=(replace(query(1), request={"body": BLOB}),))
     with pytest.raises(DamagedCassette, match="a bundle holds all that it needs, and this one names the blob abab"):
         load_bundle(orjson.dumps(as_json(merge(part.trace_id, [part]))), "b")
+
+
+def test_large_binary_data_goes_beside_and_text_stays() -> None:
+    shelf: list[bytes] = []
+
+    def put(data: bytes) -> str:
+        shelf.append(data)
+        return hashlib.sha256(data).hexdigest()
+
+    binary, text = b"\xff" * (BINARY_MAX_BYTES + 1), "é".encode() * BINARY_MAX_BYTES
+    late = b"a" * BINARY_MAX_BYTES + b"\xff"
+    rest: dict[str, Value] = {"b": text, "d": ["x" * BINARY_MAX_BYTES * 2, 1, None]}
+    value: Value = {"a": [binary, rest], "c": (late, binary[1:])}
+    binary_blob, late_blob = (Blob(hashlib.sha256(data).hexdigest(), 0, len(data)) for data in (binary, late))
+    assert beside(value, put) == {"a": [binary_blob, rest], "c": [late_blob, binary[1:]]}
+    assert shelf == [binary, late]

@@ -109,6 +109,7 @@ def test_what_cannot_be_read_is_refused(cli: Cli, folder: Path, command: tuple[s
         (("show", "cassettes"), ("cassettes", "folder")),
         (("bundle", ""), ("CASSETTE", "''")),
         (("bundle", "7f3a", "-o", "no/bundle.json"), ("--output", "'no/bundle.json'")),
+        (("bundle", "7f3a", "-o", "bundles/"), ("--output", "'bundles/'", "make it first")),
         (("bundle", "7f3a", "-o", ""), ("--output", "''")),
         (("show", ""), ("CASSETTE", "''")),
         (("show", "7f3a", "--exchange", "99"), ("--exchange", "'99'", "9f9f9f9f-1")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,6 +145,28 @@ def test_what_a_killed_child_had_captured_is_adopted_and_incomplete(recording: R
     assert segment.entry is not None
     assert (segment.entry.name, segment.entry.outcome) == ("run/tasks.charge", "unfinished")
     assert segment.process.parent is not None
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_of_a_killed_child_the_ids_are_kept_that_its_exchanges_show(recording: Recording) -> None:
+    def work() -> None:
+        recorder = recording.active.recorder
+        with recording.tracer.start_as_current_span("run/tasks.charge", kind=SpanKind.CONSUMER):
+            made = [uuid.uuid4() for _ in range(4)]
+            for shown in (made[1], made[3], made[1]):
+                captured = recorder.open("fake", {"id": str(shown)})
+                assert captured is not None
+                recorder.close(captured, {}, 10)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _in_child(work)
+    assert recording.store.adopt() == 1
+    (segment,) = recording.cassette().segments
+    first, second, third = (uuid.UUID(str(one.request["id"])).hex for one in segment.exchanges)
+    assert first == third
+    assert [(one.index, one.value) for one in segment.generated] == [(1, first), (3, second)]
+    assert segment.dropped == {}
 
 
 @needs_fork

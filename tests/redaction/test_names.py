@@ -62,3 +62,24 @@ def test_no_name_hides_a_longer_one_in_the_alternation() -> None:
 def test_the_end_of_an_endless_name_counts() -> None:
     assert DEFAULT.rule_of("x" * 10_000_000 + ".password") == "password"
     assert DEFAULT.rule_of("password." + "x" * LONGEST_NAME) is None
+
+
+ODD = ("p-a-s-s_w o r d", "api__key", "A P I - K E Y", "to\N{KELVIN SIGN}en", "db.query.parameter.0")
+
+
+@pytest.mark.parametrize("name", [*SECRET, *NAMES, *ODD])
+def test_data_with_a_name_that_has_a_rule_may_name_a_secret(name: str) -> None:
+    assert DEFAULT.rule_of(name) is not None
+    assert DEFAULT.may_name(b"\x02" + name.encode() + b"\0value")
+
+
+def test_data_without_a_secret_name_names_none_and_names_beyond_ascii_are_never_denied() -> None:
+    assert not DEFAULT.may_name(b"\x10_id\0\x02name\0\x01amount\0\x02note\0")
+    assert Names(extra=["\u043f\u0430\u0440\u043e\u043b\u044c"]).may_name(
+        "\u041f\u0410\u0420\u041e\u041b\u042c".encode()
+    )
+
+
+def test_no_other_character_becomes_an_ascii_letter_in_lower_case() -> None:
+    found = [chr(code) for code in range(128, 0x110000) if chr(code).lower().isascii()]
+    assert found == ["\N{KELVIN SIGN}"]

@@ -296,3 +296,14 @@ def test_a_url_in_a_url_is_followed_to_a_bounded_depth(depth: int) -> None:
     for _ in range(min(depth, 12)):
         nested = b"/x?u=" + quote_from_bytes(nested, safe="").encode()
     assert b"C4nary" not in Redactor().data(nested)
+
+
+def test_large_data_is_remembered_as_clean_only_while_it_is_the_same() -> None:
+    redactor, clean = Redactor(), bytes(range(128, 256)) * 5000
+    assert redactor.data(clean) is clean
+    assert redactor.data(clean) is clean
+    middle, secret = len(clean) // 2, b" password=" + CANARY.encode() + b" "
+    dirty = clean[:middle] + secret + clean[middle + len(secret) :]
+    for _ in range(2):
+        assert CANARY.encode() not in redactor.data(dirty)
+    assert CANARY.encode() not in redactor.of_trace().data(dirty)

@@ -26,6 +26,8 @@ class RecordingProxy:
         """Waits until what closed connections still said has arrived."""
         for pump in self._pumps:
             pump.join(JOIN_TIMEOUT_S)
+        for end in self._ends:  # not before: a pump must not come to read from a file that has its number next
+            end.close()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -51,12 +53,11 @@ class RecordingProxy:
 
 
 def _pump(source: socket.socket, sink: socket.socket, kept: bytearray | None) -> None:
+    """What one side has said is passed on to its end, even when the other side has said its last."""
     with contextlib.suppress(OSError):
         while data := source.recv(RECEIVE_MAX):
             if kept is not None:
                 kept += data
             sink.sendall(data)
-    for end in (source, sink):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)

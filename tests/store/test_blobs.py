@@ -47,6 +47,14 @@ def test_the_same_content_is_there_once_and_as_young_as_its_last_use(tmp_path: P
     assert path.stat().st_mtime > 1
 
 
+def test_content_whose_blob_was_pruned_is_written_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = tmp_path / "blobs" / store.write_blob(PROCESS.id, CONTENT)
+    path.unlink()
+    assert store.write_blob(PROCESS.id, CONTENT) == path.name
+    assert decompress(path.read_bytes()) == CONTENT
+
+
 def test_a_blob_that_is_not_wanted_leaves_nothing(tmp_path: Path) -> None:
     writer = Store(tmp_path).pending(PROCESS.id).blob()
     writer.write(CONTENT)

@@ -66,7 +66,8 @@ def _command(suite: Suite, only: Sequence[str]) -> list[str]:
     ignored = [
         option for path in suite.ignored for option in (["--deselect", path] if "::" in path else ["--ignore", path])
     ]
-    return ["opentelemetry-instrument", sys.executable, "-m", "pytest", *options, *ignored, *(only or [suite.tests])]
+    chosen = only or suite.files or [suite.tests]
+    return ["opentelemetry-instrument", sys.executable, "-m", "pytest", *options, *ignored, *chosen]
 
 
 def _environment(place: Place) -> dict[str, str]:

@@ -25,6 +25,8 @@ class Suite:
     """The installed version of it is the one that is tested."""
     tests: str
     """The folder of the tests in the source distribution. It is moved away from the library's own code."""
+    files: tuple[str, ...] = ()
+    """The part of them that runs; all without."""
     requirements: tuple[str, ...] = ()
     """What only the tests need."""
     ignored: Mapping[str, str] = field(default_factory=dict)

@@ -312,9 +312,9 @@ class Recorder:
             return (self._environment_batch([captured]),) if captured.is_written else ()
         if (segment.root_ended and segment.open_spans == 0) or segment.is_large:
             return self._due(segment)
-        if self._lineage.is_forked and segment.is_entry and not segment.is_server:
-            segment.is_spooled = True
-            return (segment.spooled(captured, self._connections.of(segment.connections)),)
+        # An entry ends where its root does, a moment later: it is not worth a file.
+        if self._lineage.is_forked and segment.is_entry and not segment.is_server and not captured.is_entry:
+            return segment.spooled(captured, self._connections.of(segment.connections))
         return ()
 
     def discard(self, captured: Captured) -> None:

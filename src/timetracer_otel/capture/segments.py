@@ -55,6 +55,7 @@ class SegmentState:
         "sites",
         "size",
         "spans",
+        "spooled_ids",
         "trace_id",
         "unwritten",
     )
@@ -83,6 +84,8 @@ class SegmentState:
         """None until TIMETRACER_KEEP has decided."""
         self.is_held = self.is_spooled = False
         """Parts of it wait in `pending/` for that decision; exchanges of its next part are in a spool."""
+        self.spooled_ids = 0
+        """So many of `generated` have gone to that spool."""
         self.part = 0
         self.size = 0
         """Bytes of payload since it began."""
@@ -184,9 +187,17 @@ class SegmentState:
         root, waiting = set(map(id, self.spans)), set(map(id, self.exchanges))
         return [s for s in spans if id(s) not in root], [c for c in exchanges if id(c) not in waiting]
 
-    def spooled(self, captured: Captured, connections: tuple[Connection, ...]) -> SpoolBatch:
-        """One exchange for the spool of the part that comes next."""
-        return SpoolBatch(self, self.part, captured, connections)
+    def spooled(self, captured: Captured, connections: tuple[Connection, ...]) -> tuple[SpoolBatch, ...]:
+        """One exchange for the spool of the part that comes next. With the first one goes the entry, which is open
+        still: what the process was asked for outlives it."""
+        if not self.is_spooled:
+            self.is_spooled, self.spooled_ids = True, 0
+            entries = [each for each in self.exchanges if each.is_entry and not each.closed_ns]
+        else:
+            entries = []
+        made, self.spooled_ids = tuple(self.generated[self.spooled_ids :]), len(self.generated)
+        batches = [SpoolBatch(self, self.part, each, connections) for each in entries]
+        return (*batches, SpoolBatch(self, self.part, captured, connections, made))
 
     def empty(self) -> None:
         """Nothing of what memory holds is wanted."""
@@ -232,7 +243,7 @@ class EnvironmentBatch:
 
 @dataclass(frozen=True, slots=True)
 class SpoolBatch:
-    """One closed exchange of a segment whose process may be killed before its part is due.
+    """One exchange of a segment whose process may be killed before its part is due: a closed one, or its entry.
 
     `segment` may have gone on since; of it only what never changes is read.
     """
@@ -241,6 +252,8 @@ class SpoolBatch:
     part: int
     captured: Captured
     connections: tuple[Connection, ...] = ()
+    generated: tuple[Made, ...] = ()
+    """Since the last one."""
     is_server: ClassVar[bool] = False
     size: ClassVar[int] = 0
     dropped: ClassVar[Mapping[str, int]] = {}

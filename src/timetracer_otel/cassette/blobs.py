@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from timetracer_otel.cassette.model import Blob
-from timetracer_otel.config import MIB
+from timetracer_otel.cassette.model import Blob, Value
+from timetracer_otel.config import KIB, MIB
 from timetracer_otel.errors import Unconvertible
 
 INLINE_MAX_BYTES: Final = MIB
 """JSON text of a request or a result above it becomes a blob."""
+BINARY_MAX_BYTES: Final = 64 * KIB
+"""Binary data in one piece above it becomes a blob of its own: as base64 inside of JSON it would cost tenfold."""
 BLOB: Final = "$blob"
 PAYLOAD: Final = "$payload"
 """It stands only for the whole request or the whole result of an exchange."""
@@ -23,6 +26,32 @@ Get: TypeAlias = Callable[[Blob], bytes]
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _GREATEST: Final = 2**63 - 1
+
+
+def beside(value: Value, put: Put) -> Value:
+    """The value with a Blob in place of each large piece of binary data, which `put` then has stored.
+
+    Text stays, where it can be searched for ids; as bytes it is stored as text as well.
+    """
+    if isinstance(value, bytes):
+        return value if len(value) <= BINARY_MAX_BYTES or _is_text(value) else Blob(put(value), 0, len(value))
+    if isinstance(value, Mapping):
+        return {name: beside(each, put) for name, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [beside(each, put) for each in value]
+    return value
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        _Decoder().decode(data[:KIB])  # most that is none says so soon; a failure of the whole takes as long as a copy
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_Decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 def encode_blob(blob: Blob) -> dict[str, Any]:

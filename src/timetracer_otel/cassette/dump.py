@@ -78,6 +78,7 @@ def dump_exchange(exchange: Exchange, is_plain: bool = False, put: Put | None = 
         text = quick.dumps_plain(document)
         if put is None or len(text) <= INLINE_MAX_BYTES:
             return text
+        del text  # else memory would hold a large payload twice
     texts = quick.payload_texts(document, ("request", "result", "dropped"))
     if put is not None:
         texts |= {name: _stored(texts[name], put) for name in ("request", "result")}

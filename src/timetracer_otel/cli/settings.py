@@ -93,6 +93,8 @@ def file_to_write(source: str, value: str) -> Path:
     path = Path(not_empty(source, value))
     if not path.parent.is_dir():
         raise UsageError(source, f"{value!r} has no folder {path.parent} to be in", "name one that is there")
+    if value.endswith(("/", os.sep)) and not path.is_dir():
+        raise UsageError(source, f"{value!r} is no folder", "make it first, or name a file")
     return path
 
 

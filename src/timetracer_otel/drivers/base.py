@@ -33,6 +33,8 @@ class Encoded:
     target: str | None = None
     is_plain: bool = False
     """The driver named every key itself, and no leaf is a float: such a payload is written without a look at it."""
+    has_binary: bool = False
+    """It may hold so much binary data in one piece that this belongs beside the part (`cassette.blobs.beside`)."""
 
 
 class Codec(Protocol):
@@ -207,9 +209,6 @@ class ReplayHost(Protocol):
 
     def entry(self) -> Exchange | None:
         """The recorded entry, where a program of the user's is to do the same; None where the runner runs it."""
-
-    def first_start_ns(self) -> int:
-        """Wall-clock start of the recorded segment."""
 
 
 class ServerCore(Protocol):

@@ -22,6 +22,8 @@ class Driver:
     """The distribution whose version `doctor` and warnings name."""
     entry: str = ""
     """Type of those of its exchanges that are entries (`EntryDriver`); empty if it has none."""
+    runs_open: bool = False
+    """An entry is known as a whole when it begins: one without an end runs as far as it is recorded."""
     asks: bool = True
     """What it asks others is answered in replay (`Replaying`)."""
     traced_by: tuple[str, ...] = ()
@@ -57,6 +59,7 @@ DRIVERS: Final = {
         instrumentors=("CeleryInstrumentor",),
         library="celery",
         entry="task.run",
+        runs_open=True,
     ),
     "botocore": Driver(
         module="timetracer_otel.drivers.botocore",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,8 +36,9 @@ from timetracer_otel.store.adoption import adopt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from timetracer_otel.capture.segments import Batch
+    from timetracer_otel.capture.segments import Batch, Made
     from timetracer_otel.capture.table import Captured
+    from timetracer_otel.cassette import Generated
     from timetracer_otel.config import Settings
     from timetracer_otel.redaction import Rules, Scrubber
     from timetracer_otel.store.blobs import BlobWriter
@@ -67,7 +69,7 @@ class Encoder:
         """The child has no spools, and takes part in no lock of the parent's threads."""
         settings = self._settings
         self._store = Store(settings.store, settings.store_max_bytes, settings.free_min_bytes)
-        self._spools: dict[tuple[int, int], Spool] = {}
+        self._spools: dict[tuple[int, int], _Spooling] = {}
 
     def save(self, batch: Batch) -> None:
         if isinstance(batch, SegmentBatch):
@@ -151,16 +153,22 @@ class Encoder:
 
     def _spool(self, batch: SpoolBatch) -> None:
         segment, captured = batch.segment, batch.captured
+        is_final = captured.closed_ns != 0  # looked at first: it may be closed meanwhile
         identity, losses = self._heads.process(), Counter[str]()
         owner = Owner(f"{identity.id[:8]}-", segment.root_start_ns, is_decided=False)
         coded = self._exchanges.encode(captured, self._redactor_of(segment.trace_id), owner, losses)
         key = (segment.trace_id, segment.root_id)
         if key not in self._spools:
             self._spools[key] = self._begin_spool(batch, identity)
-        self._spools[key].append(coded.text)
-        captured.coded = (captured.rev, coded)
+        spooling = self._spools[key]
+        spooling.unseen += batch.generated
+        if ids := seen(spooling.unseen, [coded.text]):
+            spooling.tell(ids)
+        spooling.spool.append(coded.text)
+        if is_final:
+            captured.coded = (captured.rev, coded)
 
-    def _begin_spool(self, batch: SpoolBatch, identity: Process) -> Spool:
+    def _begin_spool(self, batch: SpoolBatch, identity: Process) -> _Spooling:
         segment = batch.segment
         trace_id, root_id = format_trace_id(segment.trace_id), format_span_id(segment.root_id)
         head = Part(
@@ -175,12 +183,12 @@ class Encoder:
         )
         spool = self._pending().spool(trace_id, root_id, batch.part)
         spool.append(dump_part(head, []))
-        return spool
+        return _Spooling(spool, replace(head, process=replace(identity, argv=(), sys_path=(), packages={})))
 
     def _remove_spool(self, trace_id: int, root_id: int) -> None:
-        spool = self._spools.pop((trace_id, root_id), None)
-        if spool is not None:
-            spool.remove()
+        spooling = self._spools.pop((trace_id, root_id), None)
+        if spooling is not None:
+            spooling.spool.remove()
 
     def _settle(self, decision: KeepDecision) -> None:
         pending = self._pending()
@@ -207,6 +215,21 @@ class Encoder:
             redactor = self._redactor_of(captured.segment.trace_id)
             self._exchanges.learn(captured, redactor)
         return redactor.stream(), self._pending().blob()
+
+
+@dataclass(slots=True)
+class _Spooling:
+    """One spool; `unseen` are the ids that the app has made and that no exchange in it shows."""
+
+    spool: Spool
+    head: Part
+    unseen: list[Made] = field(default_factory=list)
+
+    def tell(self, ids: Sequence[Generated]) -> None:
+        """A head that has nothing but these."""
+        self.spool.append(dump_part(replace(self.head, generated=tuple(ids)), []))
+        known = {each.value for each in ids}
+        self.unseen = [made for made in self.unseen if made[2].hex not in known]
 
 
 def _place_of_root(batch: SegmentBatch) -> int | None:

@@ -6,13 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from opentelemetry.trace import format_span_id
 
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.cassette import Exchange, Payload, Signature, dump_exchange
+from timetracer_otel.cassette.blobs import beside
 from timetracer_otel.drivers import registry
 from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters.entries import ENTRIES
@@ -100,6 +101,8 @@ class ExchangeEncoder:
             redacted=redacted,
         )
         try:
+            if encoded.has_binary and owner.is_decided:
+                exchange = self._without_binary(exchange)
             text = dump_exchange(exchange, encoded.is_plain, self._put if owner.is_decided else None)
         except OSError as error:
             exchange, text = _refused(exchange, captured, error)
@@ -108,6 +111,10 @@ class ExchangeEncoder:
             exchange = replace(exchange, request={}, redacted=())
             text = dump_exchange(exchange)
         return Coded(text, exchange if exchange.type in ENTRIES else None)
+
+    def _without_binary(self, exchange: Exchange) -> Exchange:
+        request, result = beside(exchange.request, self._put), beside(exchange.result, self._put)
+        return replace(exchange, request=cast(Payload, request), result=cast(Payload, result))
 
     def _codec(self, driver: str) -> Codec:
         found = self._codecs.get(driver)

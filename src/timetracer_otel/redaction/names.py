@@ -45,6 +45,11 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Values of a statement as instrumentors spell them: bound by position, so that no name says which of them is a secret.
 _POSITIONAL: Final = re.compile(r"db\.statement\.parameters|db\.(?:query|operation)\.parameter\.\d+")
 POSITIONAL_RULE: Final = "statement_parameters"
+_PARAMETER: Final = b"parameter"
+"""In every positional name."""
+_SEPARATORS: Final = b"-_ "
+_KELVIN: Final = "\N{KELVIN SIGN}".encode()
+"""The one character beyond ASCII that is an ASCII letter in lower case."""
 
 
 class Names:
@@ -65,12 +70,22 @@ class Names:
         Of a dotted or bracketed name (`http.request.header.cookie`, `user[password]`) the last part counts.
         """
         self._rules = {bare(name): name for name in self.all}
+        self._is_ascii = all(name.isascii() for name in self._rules)
         self._searches = _searches((*STEMS, *(max(name.split("_"), key=len) for name in extra)))
 
     def holds(self, data: bytes) -> bool:
         """False if no secret name is in `data`: cheap, and never wrong about False."""
         searches = self._possible(data.decode("latin-1"))  # `in` on text costs a tenth of what it costs on bytes
         return bool(searches) and _finds(searches, data.lower().decode("latin-1"))
+
+    def may_name(self, data: bytes) -> bool:
+        """False if no part of `data`, taken as a name by itself, has a rule: in any style, and never wrong about False.
+
+        `holds` looks for names in running text, where a name has one separator between two words at most.
+        """
+        if not self._is_ascii or _KELVIN in data or _PARAMETER in data:
+            return True
+        return self.holds(data.translate(None, _SEPARATORS))
 
     def holds_text(self, text: str) -> bool:
         """`holds` of text."""

@@ -6,11 +6,15 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from timetracer_otel.cassette.recent import Recent
+from timetracer_otel.config import KIB
 from timetracer_otel.redaction.markers import MARKER_BYTES, Mark
 from timetracer_otel.redaction.names import Names
 from timetracer_otel.redaction.shapes import Shape, secret_shapes
 
 _SHORTEST_HIT: Final = len(b"pwd=x")
+REMEMBERED_MIN_BYTES: Final = 256 * KIB
+"""Smaller data is looked at anew each time."""
 
 # Beginning with one letter, they take no longer than a search for one word.
 _SMALL_SCHEME: Final = re.compile(r"b(?:earer|asic|EARER|ASIC)[ \t]")
@@ -30,9 +34,13 @@ class Patterns:
         self.has_further: Final = bool(further)
         self._may_hold_further = (may_hold or _always) if further else None
         self._shortest = 1 if further else _SHORTEST_HIT
+        self._clean: Final[Recent[bool]] = Recent()
+        """Large data that nothing can hit."""
 
     def suspicious(self, data: bytes) -> bool:
         """False if nothing can hit `data`: literal searches only, those for names only where an assignment can be."""
+        if len(data) > REMEMBERED_MIN_BYTES:
+            return self._is_large_suspicious(data)
         return len(data) >= self._shortest and self._is_suspicious(data.decode("latin-1"), data)
 
     def suspicious_text(self, text: str) -> bool:
@@ -72,6 +80,14 @@ class Patterns:
 
     def _is_suspicious(self, view: str, data: bytes) -> bool:
         return self.holds_shape(view) or (_can_assign(view) and self._names.holds(data))
+
+    def _is_large_suspicious(self, data: bytes) -> bool:
+        if self._clean.get(data):
+            return False
+        is_suspicious = self._is_suspicious(data.decode("latin-1"), data)
+        if not is_suspicious:
+            self._clean.put(data, True)
+        return is_suspicious
 
     def _scrubbed(self, data: bytes, mark: Mark) -> bytes:
         is_named, masked = self._names.holds(data), data

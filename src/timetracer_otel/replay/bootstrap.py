@@ -140,7 +140,7 @@ def begin(settings: Settings, log: Journal) -> Replay:
     table.activate(tape)
     _guard(bindings, session, log, began_s, root)
     entry = None if os.environ.get(ENTRY) else entry_of(segment)
-    host = Host(bindings, processor, log, start_ns(segment), entry)
+    host = Host(bindings, processor, log, entry)
     debugger = Debugger(clock, log) if asked_to_debug() else None
     if debugger is not None:
         debugger.install()

@@ -23,11 +23,10 @@ class Host:
         bindings: Bindings,
         processor: ReplaySpanProcessor,
         journal: Journal,
-        start_ns: int,
         entry: Exchange | None = None,
     ) -> None:
         self._bindings, self._processor, self._journal = bindings, processor, journal
-        self._start_ns, self._entry = start_ns, entry
+        self._entry = entry
         self._stubs: list[StubServer] = []
 
     def current(self) -> tuple[Session, Asked]:
@@ -42,9 +41,6 @@ class Host:
 
     def entry(self) -> Exchange | None:
         return self._entry
-
-    def first_start_ns(self) -> int:
-        return self._start_ns
 
     def stop(self) -> None:
         """Closes the listeners."""

@@ -12,6 +12,7 @@ from typing import Final
 from timetracer_otel.cassette.model import Segment
 from timetracer_otel.errors import ReplayError
 from timetracer_otel.replay import bootstrap, child, debugger, isolation, journal, places
+from timetracer_otel.replay.library import entry_of
 from timetracer_otel.replay.places import Place
 
 # Alone with the standard library: no folder and no PYTHONPATH gives it code while the network is still there.
@@ -81,6 +82,9 @@ def debugged(how: Launch) -> Launch:
 
 def _recorded(segment: Segment) -> str | None:
     app = segment.entry.app if segment.entry is not None else None
+    if app is None and (entry := entry_of(segment)) is not None:  # of a segment without its end
+        named = entry.request.get("app")
+        app = named if isinstance(named, str) else None
     if app is not None and not (app.isprintable() and len(app) <= APP_MAX):
         raise ReplayError("entry.app", f"{app[:50]!r} names no app", "name it: --app module:attribute")
     return app

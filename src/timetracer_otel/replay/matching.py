@@ -97,7 +97,7 @@ class Index:
 
     def find(self, question: Question, place: Place, origins: Origins, repeats: bool) -> Found | None:
         """The exchange that answers, not yet marked as used. `repeats`: the last equal one answers again and again."""
-        group = self.group(question)
+        group = self.group(question) if origins.are_themselves(question.slots) else None
         if group is not None:
             group.calls += 1
             queue = group.next(place)

@@ -74,13 +74,24 @@ class Origins:
         for was, now in zip(recorded, asked, strict=True):
             if was.path != now.path:
                 return None
-            if was.key == now.key:
+            if was.key == now.key and not self._is_another(was):
                 continue
             mapping = self._slot(was, now, was.path in redacted)
             if mapping is None:
                 return None
             found.append(mapping)
         return tuple(found) if self._is_consistent(found) else None
+
+    def are_themselves(self, slots: Iterable[Slot]) -> bool:
+        """False if an id in these slots of an asked request stands for another recorded one, or another for it: an
+        equal recorded request is then about something else."""
+        return not any(self._is_another(slot) for slot in slots)
+
+    def _is_another(self, slot: Slot) -> bool:
+        if slot.made is None:
+            return False
+        key: tuple[Kind, str] = ("object_id", slot.made)
+        return self._back.get(key, slot.made) != slot.made or self._there.get(key, slot.made) != slot.made
 
     def recorded_trait(self, slot: Slot) -> Hashable:
         """What the asked slot must have as well, so that a proof can find the two to be the same. See `asked_trait`."""
@@ -92,14 +103,19 @@ class Origins:
 
     def recorded_ids(self, slots: Iterable[Slot]) -> frozenset[str]:
         """The recorded ids that these recorded slots hold."""
-        return self._recorded_ids.intersection(_ids_of(slots)) if self._recorded_ids else frozenset()
+        slots = tuple(slots)
+        made = frozenset(slot.made for slot in slots if slot.made)
+        return made | self._recorded_ids.intersection(_ids_of(slots)) if self._recorded_ids else made
 
     def needed_ids(self, slots: Iterable[Slot]) -> frozenset[str]:
         """The recorded ids that a recorded request must hold to be the same as one with these slots."""
+        slots = tuple(slots)
+        made = (self._back.get(("object_id", slot.made)) for slot in slots if slot.made)
+        needed = frozenset(each for each in made if each is not None)
         if not self._recorded_ids:
-            return frozenset()
+            return needed
         known = (self._back.get(("uuid4", found), found) for found in _ids_of(slots))
-        return self._recorded_ids.intersection(known)
+        return needed | self._recorded_ids.intersection(known)
 
     def proves_text(self, recorded: Value, replayed: Value) -> Mapping | None:
         """The same for one value of the outcome: ids, secrets and ISO instants, in text."""

@@ -193,7 +193,7 @@ class Session:
         if lost is not None:
             unfit = explain.reason_unfit(lost)
             self._journal.write("incomplete", exchange=lost.id, reason=unfit)
-        if unfit is None and group is not None:
+        if unfit is None and group is not None and group.calls:
             near = explain.exhausted(near, len(group.candidates), group.calls)
             note = note or explain.used_up(len(group.candidates), group.calls)
         self._journal.write(

@@ -44,7 +44,8 @@ def verdict(segment: Segment, journal: Events, deviates: bool, reasons: Sequence
 
 def _is_proven(segment: Segment, journal: Events) -> bool:
     """A miss in a whole recording that came before anything that cannot be decided: it does not follow from that."""
-    if segment.root is None or _lost(segment):
+    entry = entry_of(segment)
+    if segment.root is None or _lost(segment) or (entry is not None and not entry.complete):
         return False
     decisive = (e for e in journal.all if e["event"] == "incomplete" or (e["event"] == "miss" and not e["unfit"]))
     return next((event["event"] == "miss" for event in decisive), False)

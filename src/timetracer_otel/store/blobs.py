@@ -67,6 +67,11 @@ class BlobWriter:
             left = left[self._file.write(left) or 0 :]
 
 
+def is_stored(root: Path, sha256: str) -> bool:
+    """Whether there is such a blob; `prune` takes it for a new one then."""
+    return _is_refreshed(root / BLOBS / blob_name(sha256))
+
+
 def _is_refreshed(path: Path) -> bool:
     """Whether it exists; it is as young as a new one then, and `prune` leaves it alone."""
     try:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timetracer_otel.cassette.compression import compress
+from timetracer_otel.cassette.recent import Recent
 from timetracer_otel.store.atomic import make_folder, write_atomically
+from timetracer_otel.store.blobs import is_stored
 from timetracer_otel.store.limits import Room
 from timetracer_otel.store.names import PROCESSES, environment_name, part_name, trace_name
 
@@ -33,7 +35,7 @@ class Store:
     limit is met, and ValueError if an id is none. Who only reads needs no limits.
     """
 
-    __slots__ = ("_pending", "_room", "_written", "_written_text", "root")
+    __slots__ = ("_blobs", "_pending", "_room", "_written", "_written_text", "root")
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Store:
         self._written_text = f"{self._written}{os.sep}"
         self._room = Room(self._written, store_max_bytes, free_min_bytes)
         self._pending: dict[str, Pending] = {}
+        self._blobs: Recent[str] = Recent()
 
     def write_part(
         self,
@@ -72,10 +75,15 @@ class Store:
 
     def write_blob(self, process_id: str, data: bytes) -> str:
         """SHA-256 in hex of `data`, which a blob of that name then holds; `pending` has one for what is streamed."""
+        known = self._blobs.get(data)
+        if known is not None and is_stored(self._written, known):
+            return known
         writer = self.pending(process_id).blob()
         try:
             writer.write(data)
-            return writer.commit()
+            sha256 = writer.commit()
+            self._blobs.put(data, sha256)
+            return sha256
         except BaseException:
             writer.discard()
             raise

@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 
 class Spool:
-    """What is captured for one part before it is written: JSON lines, a part without exchanges, then its exchanges.
+    """What is captured for one part before it is written: JSON lines, a part without exchanges, then its exchanges, and
+    between them parts that have nothing but the ids that these show.
 
     What was appended outlives a kill -9. No file stays open: an application has many segments at once.
     """

@@ -11,11 +11,11 @@ from typing import BinaryIO, Final
 
 import orjson
 
-from timetracer_otel.cassette import Part, dump_part, load_part
+from timetracer_otel.cassette import Generated, Part, dump_part, load_part
 from timetracer_otel.cassette.allowance import Allowance
 from timetracer_otel.cassette.compression import MAX_BYTES, new_stream
 from timetracer_otel.config import GIB, MIB
-from timetracer_otel.errors import DamagedCassette
+from timetracer_otel.errors import CassetteError, DamagedCassette
 from timetracer_otel.store.atomic import make_own_folder
 from timetracer_otel.store.names import home_of_spool, part_name, temporary_name
 
@@ -27,6 +27,8 @@ PART_MAX_BYTES: Final = MAX_BYTES - LINE_MAX_BYTES
 """Of its exchanges: more than a reader takes would be lost as a whole."""
 EXCHANGE_MIN_BYTES: Final = 64
 """No exchange is shorter, and a shorter line counts as much: what is remembered of each has a bound then."""
+HEAD: Final = b'{"timetracer":'
+"""Begins the first line, and those that only tell of ids."""
 LOST: Final = "spool"
 """Reason under which a part counts lines that could not be adopted: cut by the death of their writer, or too many."""
 
@@ -41,9 +43,10 @@ def write_spooled(spool: Path, target: Path) -> None:
     with open(spool, "rb", opener=lambda path, flags: os.open(path, flags | _OPEN)) as file:
         part = _read_head(file.readline(LINE_MAX_BYTES), spool)
         begin = file.tell()
-        are_kept, lost = _judged(_pieces(file))
+        are_kept, ids, lost = _judged(_pieces(file), spool)
         dropped = Counter(part.dropped) + Counter({LOST: lost})
-        head = dump_part(replace(part, complete=False, exchanges=(), dropped=dropped), [])
+        whole = replace(part, complete=False, exchanges=(), generated=(*part.generated, *ids), dropped=dropped)
+        head = dump_part(whole, [])
         file.seek(begin)
         kept = (piece for is_kept, piece in zip(are_kept, _pieces(file), strict=False) if is_kept)
         _write_part(target, head, kept)
@@ -63,23 +66,35 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: file.readline(LINE_MAX_BYTES), b"")
 
 
-def _judged(pieces: Iterator[bytes]) -> tuple[bytearray, int]:
-    """Of each piece whether it is kept, as far as a part may hold them; and how many lines were not."""
-    are_kept, lost = bytearray(), 0
+def _judged(pieces: Iterator[bytes], spool: Path) -> tuple[bytearray, list[Generated], int]:
+    """Of each piece whether it is kept, as far as a part may hold them; ids from further heads; lines that are lost."""
+    are_kept, ids, lost = bytearray(), list[Generated](), 0
     left, is_begin = PART_MAX_BYTES, True
     for piece in pieces:
         left -= max(len(piece), EXCHANGE_MIN_BYTES)
         line = piece.rstrip(b"\n")
-        is_kept = is_begin and left >= 0 and _is_object(line)
-        lost += is_begin and line != b"" and not is_kept
+        found = _ids(line, spool) if is_begin and left >= 0 else None
+        ids += found or ()
+        is_kept = is_begin and left >= 0 and found is None and _is_object(line)
+        lost += is_begin and line != b"" and found is None and not is_kept
         if left >= 0:
             are_kept.append(is_kept)
         is_begin = piece.endswith(b"\n")  # what follows belongs to a line that is too long
-    return are_kept, lost
+    return are_kept, ids, lost
+
+
+def _ids(line: bytes, spool: Path) -> tuple[Generated, ...] | None:
+    """Of a head, which an exchange is not: None then."""
+    if not line.startswith(HEAD):
+        return None
+    try:
+        return load_part(line, str(spool), None, Allowance(LINE_MEMORY_MAX_BYTES)).generated
+    except CassetteError:
+        return None
 
 
 def _is_object(line: bytes) -> bool:
-    if not line.startswith(b"{"):
+    if not line.startswith(b"{") or line.startswith(HEAD):
         return False
     try:
         Allowance(LINE_MEMORY_MAX_BYTES).take(line)

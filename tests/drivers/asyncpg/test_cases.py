@@ -37,7 +37,9 @@ def test_r05_50_000_rows_of_a_cursor_are_one_exchange_and_replay(postgres: Postg
 
 def test_r05_50_000_rows_of_a_cursor_are_recorded_in_bounded_memory(postgres: PostgresServer, tmp_path: Path) -> None:
     recorded = record("own_far_and_wide", postgres.dsn, tmp_path)
-    assert recorded.given == str(1250025000 + 50_000 * 200)
+    replayed = replay("own_far_and_wide", PRODUCTION, tmp_path)
+    assert recorded.given == replayed.given == str(1250025000 + 50_000 * 200)
+    assert (replayed.said, replayed.unused) == ((), ())
     assert recorded.failures == {}
     assert recorded.peak_mib < 300
     _, segment = only(tmp_path)

@@ -1,11 +1,10 @@
-"""Failures replay as the same exception of the driver at the same call."""
+"""Failures replay as the same exception of the driver at the same call; the whole of them: the matrix of drivers."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,7 +12,6 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from tests.drivers.asyncpg import failure_scenarios
-from tests.drivers.asyncpg.harness import record, replay
 from tests.drivers.asyncpg.taping import taps
 from tests.drivers.asyncpg.test_replay import PRODUCTION
 from tests.drivers.psycopg.replaying import replaying
@@ -24,17 +22,6 @@ from timetracer_otel.drivers.asyncpg.failures import can_raise, error_of, failur
 from timetracer_otel.drivers.asyncpg.replay import REPLAYING
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.redaction import Redactor
-
-
-def test_a_program_sees_the_same_in_replay(postgres: PostgresServer, tmp_path: Path) -> None:
-    """On uvloop, and with the passwords and certificates of another server: tests/drivers/postgres/test_matrix.py."""
-    scenarios = ",".join(each.__name__ for each in failure_scenarios.SCENARIOS)
-    recorded = record(scenarios, postgres.dsn, tmp_path)
-    replayed = replay(scenarios, PRODUCTION, tmp_path)
-    assert recorded.failures == {}
-    assert replayed.given == recorded.given
-    assert (replayed.said, replayed.unused) == ((), ())
-
 
 # ---- which call of `connect` it is -----------------------------------------------------------------------------------
 

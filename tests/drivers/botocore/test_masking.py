@@ -110,6 +110,68 @@ def test_r46_secrets_that_are_sent_are_masked(service: str) -> None:
     assert all(path.startswith("request.params.") for path in paths)
 
 
+SET: Payload = {
+    "UpdateExpression": "SET #n = :n, #p.token = :p",
+    "ExpressionAttributeNames": {"#n": "name", "#p": "inner"},
+}
+COMPARED: Payload = {"FilterExpression": "age > :a AND (password IN (:x, :y) OR :z = token)"}
+TOLD: list[tuple[str, Payload]] = [
+    ("dynamodb", {**SET, "ExpressionAttributeValues": {":n": {"S": "ada"}, ":p": {"S": SECRET}}}),
+    (
+        "dynamodb",
+        {**COMPARED, "ExpressionAttributeValues": {":a": {"N": "7"}, **{f":{x}": {"S": SECRET} for x in "xyz"}}},
+    ),
+    (
+        "dynamodb",
+        {"Statement": "INSERT INTO t VALUE {'id': ?, 'password': ?}", "Parameters": [{"S": "1"}, {"S": SECRET}]},
+    ),
+    (
+        "dynamodb",
+        {"Statements": [{"Statement": 'UPDATE t SET "token"=? WHERE id=?', "Parameters": [{"S": SECRET}, {"S": "1"}]}]},
+    ),
+    ("ecs", {"containerDefinitions": [{"environment": [{"name": "DB_PASSWORD", "value": SECRET}]}]}),
+    ("cloudformation", {"Parameters": [{"ParameterKey": "DbPassword", "ParameterValue": SECRET}]}),
+    ("cognito-idp", {"PreviousPassword": SECRET, "ProposedPassword": SECRET, "TemporaryPassword": SECRET}),
+    ("redshift", {"MasterUserPassword": SECRET}),
+    ("ssm", {"Name": "/p/db/password", "Type": "String", "Value": SECRET}),
+    ("ssm", {"Name": "/p/x", "Value": SECRET, "Overwrite": True}),
+    ("s3", {"SSECustomerKey": SECRET}),
+    ("ec2", {"UserData": base64.b64encode(f"export DB_PASSWORD={SECRET}".encode()).decode()}),
+    ("lambda", {"ClientContext": base64.b64encode(json.dumps({"custom": {"token": SECRET}}).encode()).decode()}),
+]
+
+
+@pytest.mark.parametrize(("service", "params"), TOLD)
+def test_r46_what_something_beside_it_tells_to_be_a_secret_is_masked_when_it_is_sent(
+    service: str, params: Payload
+) -> None:
+    found, paths = masked(service, params=params)
+    kept = json.dumps(found.request)
+    assert SECRET not in kept
+    assert base64.b64encode(SECRET.encode()).decode()[4:20] not in kept
+    assert paths
+    assert '"ada"' in kept or "ada" not in json.dumps(params)
+    assert '"7"' in kept or '"7"' not in json.dumps(params)
+
+
+@pytest.mark.parametrize(
+    ("service", "answer"),
+    [
+        ("ecs", {"taskDefinition": {"environment": [{"name": "DB_PASSWORD", "value": SECRET}]}}),
+        ("ssm", {"Parameter": {"Name": "/p/db/password", "Type": "String", "Value": SECRET}}),
+        ("kinesis", {"Records": [{"Data": base64.b64encode(json.dumps({"password": SECRET}).encode()).decode()}]}),
+        ("cognito-idp", {"UserAttributes": [{"Name": "custom:password", "Value": SECRET}]}),
+    ],
+)
+def test_r46_what_something_beside_it_tells_to_be_a_secret_is_masked_in_an_answer(
+    service: str, answer: Payload
+) -> None:
+    kept = json.loads(body_of(masked(service, json.dumps(answer).encode())))
+    assert SECRET not in json.dumps(kept)
+    for record in kept.get("Records", ()):
+        assert MARKER.fullmatch(json.loads(base64.b64decode(record["Data"]))["password"])
+
+
 def test_paging_tokens_stay() -> None:
     page: Payload = {"NextToken": "page-2", "ContinuationToken": "c", "ReceiptHandle": "h", "UploadId": "u"}
     assert masked("logs", params=page)[0].request["params"] == page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.promises.running import Replayed
 from tests.promises.test_canaries import search
 from tests.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer
 from timetracer_otel.cassette import Exchange
+from timetracer_otel.config import MIB
 from timetracer_otel.drivers.botocore.propagation import without_propagation
 from timetracer_otel.drivers.botocore.questions import question
 
@@ -107,6 +109,12 @@ def test_r11_parts_in_threads_belong_to_the_cassette_of_their_request(recorded: 
     ranges = [each for each in recorded.calls("s3", "GetObject") if "multipart" in str(each.request["params"])]
     assert len(ranges) == 4
     assert None not in {part.span_id for part in (*parts, *ranges)}
+
+
+def test_binary_bodies_lie_beside_the_part_as_they_are(recorded: Recorded) -> None:
+    content = b"".join(number.to_bytes(4, "big") for number in range(5 * MIB))
+    names = {hashlib.sha256(content[start : start + 5 * MIB]).hexdigest() for start in range(0, len(content), 5 * MIB)}
+    assert names <= {path.name for path in (recorded.store / "blobs").iterdir()}
 
 
 def test_r11_calls_of_worker_threads_of_an_async_request_are_in_its_cassette(recorded: Recorded) -> None:

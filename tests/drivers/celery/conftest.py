@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import started
 from tests.drivers.celery.harness import Payments, until
-from tests.drivers.celery.mix import CLIENT, ENDED
+from tests.drivers.celery.mix import CLIENT, has_ended
 from tests.servers.redis import RedisServer
 
 
@@ -16,9 +16,11 @@ def payments(tmp_path_factory: pytest.TempPathFactory) -> Payments:
     redis = started(RedisServer)
     try:
         recorded = Payments.at(tmp_path_factory.mktemp("payments"), BROKER=redis.url(), BACKEND=redis.url(1))
-        with recorded.worker("-c", "4", NOTES=str(recorded.folder / "notes")):
+        with recorded.worker(
+            "-c", "4", "-B", "-s", str(recorded.folder / "schedule"), BEAT="1", NOTES=str(recorded.folder / "notes")
+        ):
             recorded.client(CLIENT)
-            until(lambda: recorded.states().keys() >= ENDED.keys(), "all tasks")
+            until(lambda: has_ended(recorded), "all tasks")
     finally:
         redis.stop()
     return recorded

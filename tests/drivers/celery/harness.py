@@ -120,7 +120,8 @@ class Payments:
     # ---- what was recorded -------------------------------------------------------------------------------------------
 
     def cassettes(self) -> list[Cassette]:
-        folders = [path for path in self.store.glob("*") if len(path.name) == 32]
+        # While it is being recorded, a trace has its folder before it has its first part.
+        folders = [path for path in self.store.glob("*") if len(path.name) == 32 and any(path.glob("[!.]*"))]
         return [Store(str(self.store)).open_cassette(path.name)[0] for path in sorted(folders)]
 
     def segments(self, task: str = "") -> list[Segment]:

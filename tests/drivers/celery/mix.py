@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.drivers.celery.harness import Payments
+
 CLIENT: Final = """
 import time
 def end(*results):
@@ -27,7 +29,7 @@ follow(chained.delay(5).get(timeout=30))
 for each in grouped.delay(5).get(timeout=30):
     follow(each)
 follow(with_chord.delay(5).get(timeout=30))
-end(linked.delay(5), sends_by_name.delay(5))
+end(linked.delay(5), sends_by_name.delay(5), refused.delay(5))
 end(reads.delay(done.id), reads_failure.delay(bad.id), waits_in_vain.delay(), parent.delay(20), joins.delay(3))
 ignores.delay(), rejects.delay()
 end(unpicklable.delay(), replaces_itself.delay(1))
@@ -48,6 +50,7 @@ ENDED: Final = {
     "refuse": ["FAILURE"],
     "told": ["SUCCESS"],
     "sends_by_name": ["SUCCESS"],
+    "refused": ["SUCCESS"],
     "reads": ["SUCCESS"],
     "reads_failure": ["SUCCESS"],
     "waits_in_vain": ["FAILURE"],
@@ -59,3 +62,9 @@ ENDED: Final = {
     "replaces_itself": ["IGNORED"],
 }
 """States of each task's runs, in the order in which they began; `add` runs too often to be listed."""
+
+
+def has_ended(payments: Payments, times: int = 1) -> bool:
+    """Whether all that the client has published so often is recorded."""
+    states = payments.states()
+    return all(len(states.get(name, ())) >= len(runs) * times for name, runs in ENDED.items())

@@ -15,6 +15,7 @@ from typing import Any
 from celery import Celery, chain, chord, group
 from celery.exceptions import Ignore, Reject
 from celery.result import GroupResult, allow_join_result
+from kombu.exceptions import OperationalError
 
 if os.environ.get("SABOTAGE"):
     import sabotage  # type: ignore[import-not-found]  # noqa: F401  # it is copied beside this file
@@ -32,8 +33,13 @@ app.conf.update(
     result_accept_content=["json", "pickle"],
     task_store_eager_result=False,
     result_chord_retry_interval=0.2,
+    broker_transport_options={"data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control"}
+    if os.environ.get("BROKER", "").startswith("filesystem")
+    else {},
+    worker_lost_wait=1.0,
+    worker_proc_alive_timeout=60.0,
     task_always_eager=bool(os.environ.get("EAGER")),
-    beat_schedule={"often": {"task": "payments.add", "schedule": 0.5, "args": (20, 4)}} if "BEAT" in os.environ else {},
+    beat_schedule={"often": {"task": "payments.add", "schedule": 3.0, "args": (20, 4)}} if "BEAT" in os.environ else {},
 )
 
 
@@ -180,6 +186,24 @@ def sends_by_name(x: int) -> str:
 
 
 @app.task
+def refused(x: int) -> list[str]:
+    """A broker that is not there refuses the first message; the second one finds its way."""
+    gone = Celery("gone", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    try:
+        gone.send_task("gone.task", (x,), retry_policy={"max_retries": 1, "interval_start": 0})
+    except OperationalError as error:
+        return [str(error), str(add.delay(x, 1).id)]
+    return []
+
+
+@app.task(bind=True, acks_late=True, reject_on_worker_lost=True)
+def late(self: Any, x: int) -> list[Any]:
+    if not self.request.delivery_info["redelivered"]:
+        os._exit(4)
+    return [x, self.request.delivery_info["redelivered"]]
+
+
+@app.task
 def reads(task_id: str) -> Any:
     with allow_join_result():
         return app.AsyncResult(task_id).get(timeout=5)
@@ -246,4 +270,5 @@ def sleeps(self: Any, seconds: float) -> None:
 
 @app.task
 def exits() -> None:
+    add.delay(40, 2)
     os._exit(3)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.drivers.celery.harness import Payments, until
-from tests.servers.redis import RedisServer
+from tests.drivers.celery.harness import Payments
 from timetracer_otel.replay.library import entry_of
 
 SWALLOWED_MAX_S = 60.0
@@ -26,19 +25,18 @@ def test_r15_each_attempt_of_one_task_is_a_recording_of_its_own(payments: Paymen
     assert replayed.report["outcome"]["replayed"]["exception"]["message"] == "f1: attempt 1"
 
 
-def test_r16_a_task_of_beat_and_one_that_runs_eagerly_are_recorded(redis: RedisServer, tmp_path: Path) -> None:
-    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
-    with payments.worker("-c", "1", "-B", "-s", str(tmp_path / "schedule"), BEAT="1"):
-        until(lambda: payments.states().get("add") is not None, "beat")
-    eager = payments.client("print(process_payment.delay(7).get())", is_traced=True, EAGER="1")
-    redis.stop()
-    (paid,) = payments.segments("process_payment")
+def test_r16_a_task_of_beat_and_one_that_runs_eagerly_are_recorded(payments: Payments, tmp_path: Path) -> None:
+    by_beat = [each for each in payments.segments("add") if (e := entry_of(each)) and e.request["args"] == [20, 4]]
+    assert payments.replay(by_beat[0]).status == 0
+    eagerly = Payments.at(tmp_path)
+    eager = eagerly.client("print(process_payment.delay(7).get())", is_traced=True, EAGER="1")
+    (paid,) = eagerly.segments("process_payment")
     entry = entry_of(paid)
     assert entry is not None
     assert entry.result["return_value"] == eager.strip()
     assert [each.type for each in paid.exchanges] == ["task.run", "task.run"]  # its subtask ran in it
-    replayed = payments.replay_all([payments.segments("add")[0], paid], EAGER="1")
-    assert {each.status for each in replayed.values()} == {0}, [each.output for each in replayed.values()]
+    replayed = eagerly.replay(paid, EAGER="1")
+    assert replayed.status == 0, replayed.output
 
 
 def test_r25_a_child_writes_nothing_of_its_parent_and_nothing_twice(payments: Payments) -> None:

@@ -48,15 +48,22 @@ def test_r14_a_task_whose_process_dies_is_there_with_its_arguments_and_the_worke
         payments.client("assert add.delay(1, 1).get(timeout=30) == 2")  # the worker is well
     redis.stop()
     found = outcomes(payments)
-    assert found["run/payments.add SUCCESS"] == 5
+    assert found["run/payments.add SUCCESS"] == 6
     assert found["run/payments.sleeps FAILURE SoftTimeLimitExceeded: SoftTimeLimitExceeded()"] == 1
     (gone,) = of(payments, "lost/payments.exits")
     assert gone.entry is not None
     assert gone.entry.outcome.startswith("LOST WorkerLostError: Worker exited prematurely: exitcode 3")
     arguments = {str(each.exchanges[0].request["args"]) for each in of(payments, "lost/payments.sleeps")}
     assert arguments == {"[3600.0]", "[3602.0]"}
-    replayed = payments.replay(gone)
-    assert (replayed.status, replayed.report["verdict"]) == (3, "inconclusive"), replayed.output
+    until(lambda: of(payments, "run/payments.exits"), "what the child had asked until then")
+    (cut,) = of(payments, "run/payments.exits")
+    assert [each.type for each in cut.exchanges] == ["task.run", "task.publish"]
+    replayed = [payments.replay(gone), payments.replay(cut)]
+    assert [each.report["verdict"] for each in replayed] == ["inconclusive"] * 2, [each.output for each in replayed]
+    assert "the replaying process ended early, with exit code 3" in replayed[1].output  # it ran, up to its end
+    assert replayed[1].findings == ([], [], [])
+    goes_on = payments.changed(tmp_path / "on", "os._exit(3)", "add.delay(40, 3)").replay(cut, "--app", "payments:app")
+    assert (goes_on.status, goes_on.findings) == (3, ([], ["publish payments.add"], [])), goes_on.output
 
 
 def started_by(payments: Payments, task_id: str) -> str:

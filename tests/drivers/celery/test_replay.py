@@ -7,29 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.celery.harness import Payments, Replayed
-from tests.drivers.celery.mix import ENDED
+from tests.drivers.celery.harness import Payments, Replayed, until
+from tests.drivers.celery.mix import CLIENT, ENDED, has_ended
+from tests.servers.redis import RedisServer
 from timetracer_otel.cassette import Segment
 from timetracer_otel.replay.library import entry_of
 
-QUICKLY = (
-    "process_payment",
-    "flaky",
-    "hopeless",
-    "about_me",
-    "with_chord",
-    "linked",
-    "sends_by_name",
-    "joins",
-    "parent",
-)
-"""What is replayed without --long: what differs most."""
+QUICKLY = ("hopeless", "about_me", "with_chord", "linked", "sends_by_name", "refused", "joins", "parent")
+"""What is replayed without --long: what differs most, and no other test replays."""
+MIXED = 40
 
 
 def test_every_task_that_ran_is_recorded_with_its_state(payments: Payments) -> None:
     found = payments.states()
     assert {name: found.get(name) for name in ENDED} == ENDED, payments.log
+    assert sum(len(runs) for runs in found.values()) >= MIXED
     assert all(segment.complete and not segment.dropped for segment in payments.segments())
+
+
+def test_a_message_that_is_refused_and_one_by_name_have_their_spans_and_what_follows_is_no_child_of_theirs(
+    payments: Payments,
+) -> None:
+    (refused,) = payments.segments("refused")
+    spans = {span.name: span for span in refused.spans}
+    gone, after = spans["apply_async/gone.task"], spans["apply_async/payments.add"]
+    assert (gone.status, gone.parent_id, after.parent_id) == ("ERROR", refused.id, refused.id)
+    (exchange,) = [each for each in refused.exchanges if each.signature.url == "gone.task"]
+    exception = exchange.result["exception"]
+    assert isinstance(exception, dict)
+    assert (exchange.span_id, exception["type"]) == (gone.span_id, "kombu.exceptions.OperationalError")
+    (by_name,) = payments.segments("sends_by_name")
+    owners = {span.span_id: span.name for span in by_name.spans}
+    sent = {each.signature.url: owners[each.span_id or ""] for each in by_name.exchanges if each.type == "task.publish"}
+    assert sent == {name: f"apply_async/{name}" for name in ("elsewhere.task", "other.task")}
 
 
 def kind(segment: Segment) -> tuple[str, str, tuple[str, ...]]:
@@ -42,15 +52,36 @@ def kind(segment: Segment) -> tuple[str, str, tuple[str, ...]]:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_each_task_replays_alone_with_broker_and_backend_stopped(
+def test_each_of_40_mixed_tasks_replays_alone_with_broker_and_backend_stopped(
     payments: Payments, rounds: Callable[[int], int]
 ) -> None:
-    one_of_each = {kind(segment): segment for segment in payments.segments()}
-    is_short = rounds(10) < 10
-    chosen = [each for (task, _, sent), each in one_of_each.items() if not is_short or task in QUICKLY]
-    chosen += [each for (task, _, sent), each in one_of_each.items() if is_short and sent == ("payments.total",)]
-    replayed = payments.replay_all(chosen)
-    assert {segment.name: shown(replayed[segment.id]) for segment in chosen if replayed[segment.id].status} == {}
+    chosen = payments.segments()
+    if rounds(10) < 10:
+        one_of_each = {kind(segment): segment for segment in chosen}
+        chosen = [
+            each for (task, _, sent), each in one_of_each.items() if task in QUICKLY or sent == ("payments.total",)
+        ]
+    assert_same(payments, chosen)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_so_does_each_of_200(redis: RedisServer, tmp_path: Path, rounds: Callable[[int], int]) -> None:
+    if (times := rounds(5)) < 5:
+        pytest.skip("with --long only")
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "4"):
+        for _ in range(times):
+            payments.client(CLIENT)
+        until(lambda: has_ended(payments, times), "all tasks")
+    redis.stop()
+    assert len(payments.segments()) >= times * MIXED
+    assert_same(payments, payments.segments())
+
+
+def assert_same(payments: Payments, segments: list[Segment]) -> None:
+    replayed = payments.replay_all(segments)
+    assert {segment.name: shown(replayed[segment.id]) for segment in segments if replayed[segment.id].status} == {}
 
 
 def shown(replayed: Replayed) -> tuple[object, ...]:

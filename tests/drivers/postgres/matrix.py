@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from opentelemetry import trace
 
+from timetracer_otel.capture import guard
+
 Scenario: TypeAlias = Callable[[str], Any]
 PROGRAMS: Final = (
     "asyncpg",
@@ -22,6 +24,7 @@ PROGRAMS: Final = (
     "psycopg-binary",
     "psycopg-python",
     "sqlalchemy-psycopg",
+    "sqlalchemy-psycopg-python",
     "sqlalchemy-psycopg_async",
     "sqlalchemy-asyncpg",
     "sqlalchemy-asyncpg-uvloop",
@@ -39,6 +42,7 @@ def scenarios(program: str) -> Sequence[Scenario]:
 def _asyncpg() -> Sequence[Scenario]:
     from tests.drivers.asyncpg import (
         copy_scenarios,
+        failure_scenarios,
         listener_scenarios,
         pool_scenarios,
         scenarios,
@@ -51,6 +55,7 @@ def _asyncpg() -> Sequence[Scenario]:
         *copy_scenarios.SCENARIOS,
         *listener_scenarios.SCENARIOS,
         *pool_scenarios.SCENARIOS,
+        *failure_scenarios.SCENARIOS,
         *own_types.SCENARIOS,
         type_scenarios.asyncpg_types,
         setting_scenarios.asyncpg_settings,
@@ -117,6 +122,7 @@ def main(program: str, part: str, dsn: str) -> None:
             if inspect.iscoroutine(given):
                 given = _finish(given, program.endswith("uvloop"))
             print(json.dumps([f"{scenario.__module__}:{scenario.__name__}", repr(given)]), flush=True)
+    assert not guard.failures, guard.failures
 
 
 def _finish(work: Coroutine[Any, Any, Any], on_uvloop: bool) -> Any:

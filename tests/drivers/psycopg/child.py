@@ -1,6 +1,6 @@
-"""One scenario in a process of its own: `python -m tests.drivers.psycopg.child record|replay SCENARIO DSN`.
+"""Scenarios in a process of their own: `python -m tests.drivers.psycopg.child record|replay SCENARIO[,SCENARIO] DSN`.
 
-Prints one line of JSON: what the scenario gave (`repr`) and, in replay, what the journal says. TIMETRACER_* variables
+Prints one line of JSON: what they gave (`repr`) and, in replay, what the journal says. TIMETRACER_* variables
 say where the cassette is; `timetracer_otel.install` does the rest, as in an application.
 """
 
@@ -14,6 +14,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
+import psycopg
 from opentelemetry import trace
 from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
@@ -24,12 +25,17 @@ from tests.drivers.psycopg import scenarios
 LOUD = ("ambiguous", "error", "incomplete", "mapping", "miss", "redacted", "refused")
 
 
-def run(scenario: str, dsn: str) -> Any:
-    """What the scenario (`name` of `scenarios`, or `module:name`) returns, run under a root span of its own."""
+def run(names: str, dsn: str) -> Any:
+    """What the scenarios (`name` of `scenarios`, or `module:name`) return, run under one root span."""
+    with trace.get_tracer("tests").start_as_current_span(names):
+        given = [_run(name, dsn) for name in names.split(",")]
+    return given if len(given) > 1 else given[0]
+
+
+def _run(scenario: str, dsn: str) -> Any:
     module, _, name = scenario.rpartition(":")
     function = getattr(import_module(f"tests.drivers.psycopg.{module}") if module else scenarios, name)
-    with trace.get_tracer("tests").start_as_current_span(scenario):
-        return asyncio.run(function(dsn)) if inspect.iscoroutinefunction(function) else function(dsn)
+    return asyncio.run(function(dsn)) if inspect.iscoroutinefunction(function) else function(dsn)
 
 
 def main(mode: str, scenario: str, dsn: str) -> None:
@@ -42,7 +48,9 @@ def main(mode: str, scenario: str, dsn: str) -> None:
         ThreadingInstrumentor().instrument()
     scenarios.PART = mode
     given = repr(run(scenario, dsn))
-    print(json.dumps({"given": given, **(_journal() if mode == "replay" else _losses())}))
+    print(
+        json.dumps({"given": given, "version": psycopg.__version__, **(_journal() if mode == "replay" else _losses())})
+    )
 
 
 def _losses() -> dict[str, Any]:

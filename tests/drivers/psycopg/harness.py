@@ -24,6 +24,8 @@ class Run:
     """What the journal of a replay says beyond the answers it gave."""
     unused: tuple[str, ...] = ()
     """Statements that were recorded and not asked for."""
+    version: str = ""
+    """Of psycopg."""
 
     @property
     def misses(self) -> list[str]:
@@ -55,5 +57,9 @@ def _child(mode: str, scenario: str, dsn: str, store: Path, environment: Mapping
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return Run(
-        result["given"], result.get("failures", {}), tuple(result.get("said", ())), tuple(result.get("unused", ()))
+        result["given"],
+        result.get("failures", {}),
+        tuple(result.get("said", ())),
+        tuple(result.get("unused", ())),
+        result["version"],
     )

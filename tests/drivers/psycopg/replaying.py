@@ -50,7 +50,7 @@ def replaying(
     sessions = {name: session(name, exchanges, journal, known) for name, exchanges in traces.items()}
     bindings = Bindings(session("environment", (), journal, known, is_environment=True))
     processor = ReplaySpanProcessor(bindings, lambda wanted: None, journal)
-    host = Host(bindings, processor, journal, 0)
+    host = Host(bindings, processor, journal)
     driver.install(host)
     try:
         yield Replayed(bindings, processor, sessions, journal)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.launching import LAUNCHER, environment, recording
+from timetracer_otel.drivers.pymongo.housework import BY_ITSELF
+from timetracer_otel.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_S = 120
@@ -53,6 +55,13 @@ def replay(store: Path, *arguments: str, program: str = PROGRAM, **variables: st
 def trace_of(store: Path) -> Path:
     (trace,) = [folder for folder in store.iterdir() if len(folder.name) == 32]
     return trace
+
+
+def commands_in(store: Path) -> list[str]:
+    """Names of the recorded ones, without what the driver does by itself."""
+    (segment,) = Store(store).open_cassette(trace_of(store).name)[0].segments
+    assert not any(each.dropped for each in segment.exchanges)
+    return sorted(name for each in segment.exchanges if (name := each.signature.method) not in BY_ITSELF)
 
 
 def _run(command: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

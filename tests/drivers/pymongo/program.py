@@ -1,6 +1,6 @@
-"""An application: `python -m tests.drivers.pymongo.program sync|special|async|motor URI`, every scenario in one trace.
+"""An application: `python -m tests.drivers.pymongo.program sync|special|async|motor|all URI`, scenarios in one trace.
 
-Prints one line of JSON: what each scenario saw, or what it raised.
+Prints one line of JSON: what each scenario saw, or what it raised; and which commands pymongo said it would send.
 """
 
 from __future__ import annotations
@@ -11,12 +11,32 @@ import sys
 import traceback
 from typing import Any
 
+import pymongo
 from opentelemetry import trace
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient, MongoClient, monitoring
 
-from tests.drivers.pymongo import async_scenarios, scenarios, special_scenarios
+from tests.drivers.pymongo import async_scenarios, async_special_scenarios, scenarios, special_scenarios
+from timetracer_otel.drivers.pymongo.housework import BY_ITSELF
 
 SYNC = {"sync": scenarios.SCENARIOS, "special": special_scenarios.SCENARIOS}
+ASYNC = (*async_scenarios.SCENARIOS, *async_special_scenarios.SCENARIOS)
+
+
+class Commands(monitoring.CommandListener):
+    """Names of those that are sent, without what the driver does by itself."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: Any) -> None:
+        is_sent = event.request_id != 0  # a further batch of an exhaust cursor comes unasked
+        if is_sent and event.command_name not in BY_ITSELF:
+            self.names.append(event.command_name)
+
+    def succeeded(self, event: Any) -> None:
+        """What is sent counts."""
+
+    failed = succeeded
 
 
 def sync(uri: str, chosen: Any) -> dict[str, Any]:
@@ -33,7 +53,7 @@ def _saw(scenario: Any, client: Any) -> Any:
 
 async def asynchronous(client: Any) -> dict[str, Any]:
     saw: dict[str, Any] = {}
-    for each in async_scenarios.SCENARIOS:
+    for each in ASYNC:
         try:
             saw[each.__name__] = await each(client)
         except Exception:  # noqa: BLE001  as above
@@ -57,12 +77,27 @@ async def by_motor(uri: str) -> dict[str, Any]:
 
 
 def main(kind: str, uri: str) -> None:
+    commands = Commands()
+    monitoring.register(commands)
     with trace.get_tracer("tests").start_as_current_span(f"GET /{kind}"):
-        if kind in SYNC:
-            saw = sync(uri, SYNC[kind])
-        else:
-            saw = asyncio.run(by_pymongo(uri) if kind == "async" else by_motor(uri))
-    print(json.dumps(saw))
+        saw = every(uri) if kind == "all" else one(kind, uri)
+    print(json.dumps({**saw, "commands": sorted(commands.names), "version": pymongo.version}))
+
+
+def one(kind: str, uri: str) -> dict[str, Any]:
+    if kind in SYNC:
+        return sync(uri, SYNC[kind])
+    return asyncio.run(by_pymongo(uri) if kind == "async" else by_motor(uri))
+
+
+def every(uri: str) -> dict[str, Any]:
+    """What pymongo has, in turn on an empty database."""
+    saw: dict[str, Any] = {}
+    for kind in ("sync", "special", "async"):
+        saw[kind] = one(kind, uri)
+        with MongoClient[Any](uri) as client:
+            client.drop_database("app")
+    return saw
 
 
 if __name__ == "__main__":

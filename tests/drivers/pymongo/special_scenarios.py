@@ -1,4 +1,4 @@
-"""The less common half of pymongo: sessions, transactions, bulk writes, change streams, GridFS, exhaust, no replies."""
+"""The less common half of pymongo: sessions, bulk writes, change streams, GridFS, other cursors, no replies."""
 
 from __future__ import annotations
 
@@ -129,6 +129,18 @@ def batches(client: MongoClient[Any]) -> Any:
     ]
 
 
+def tailing(client: MongoClient[Any]) -> Any:
+    log = client.app.create_collection("log", capped=True, size=100_000)
+    log.insert_many([{"_id": number} for number in range(5)])
+    tail = log.find(cursor_type=CursorType.TAILABLE_AWAIT, batch_size=2).max_await_time_ms(200)
+    saw = [next(tail) for _ in range(5)]
+    log.insert_one({"_id": 5})
+    while len(saw) < 6:
+        saw += list(tail)
+    tail.close()
+    return seen(saw)
+
+
 def administration(client: MongoClient[Any]) -> Any:
     things = client.app.indexed
     things.insert_one({"_id": 1, "at": dt.datetime(2024, 1, 1), "text": "a b"})
@@ -152,5 +164,6 @@ SCENARIOS: tuple[Callable[[MongoClient[Any]], Any], ...] = (
     files,
     without_replies,
     batches,
+    tailing,
     administration,
 )

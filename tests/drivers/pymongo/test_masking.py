@@ -89,6 +89,38 @@ def test_what_is_masked_keeps_its_type() -> None:
     assert paths == ["c.password", "c.secret", "c.token", "c.api_key", "c.client_secret", "c.passwd"]
 
 
+def test_a_secret_field_that_a_value_names_is_masked_under_its_other_name_and_replay_finds_its_answers(
+    server: MongoServer,
+) -> None:
+    with MongoClient[Any](server.uri) as client:
+        client.drop_database("paths")
+        client.paths.people.insert_many({"n": n, "token": f"{CANARY}{n}", "at": n % 2} for n in range(5))
+
+    def program(uri: str) -> Any:
+        with MongoClient[Any](uri) as client:
+            people = client.paths.people
+            grouped = list(people.aggregate([{"$group": {"_id": "$at", "n": {"$sum": 1}, "all": {"$push": "$token"}}}]))
+            return [
+                len(people.distinct("token")),
+                len(list(people.aggregate([{"$group": {"_id": "$token"}}]))),
+                len(list(people.aggregate([{"$project": {"x": "$token"}}, {"$group": {"_id": "$x"}}]))),
+                len(list(people.aggregate([{"$project": {"y": {"$toUpper": "$token"}}}], batchSize=2))),
+                len(list(people.aggregate([{"$sortByCount": "$token"}]))),
+                people.find_one({"$expr": {"$eq": ["$token", f"{CANARY}9"]}}, {"z": "$token"}),
+                sorted(each["n"] for each in grouped),
+            ]
+
+    with taps() as tape:
+        given = program(server.uri)
+    kept = b"".join(dumps(each.request) + dumps(each.result) for each in tape.exchanges)
+    documents = b"".join(base64.b64decode(found) for found in re.findall(rb'"\$b64":"([^"]*)"', kept))
+    assert b"people" in documents
+    assert CANARY.encode() not in (kept + documents).lower()
+    with replayed(tape) as replay:
+        assert program(PRODUCTION) == given
+    assert replay.misses == []
+
+
 def test_a_document_without_secrets_is_not_touched() -> None:
     document = bson.encode({"name": "ada", "rows": [{"n": number} for number in range(50)]})
     paths: list[str] = []
@@ -115,6 +147,7 @@ def test_a_store_of_a_real_process_holds_no_canary(mongo: MongoServer, tmp_path:
         f'{{"password": "{CANARY}"}}',
         f"mongodb://ada:{CANARY}@db.prod/",
     ],
+    ids=["line", "token", "key", "json", "address"],
 )
 def test_a_secret_in_a_text_is_found_whatever_stands_around_it(text: str) -> None:
     paths: list[str] = []

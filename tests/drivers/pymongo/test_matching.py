@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bson import Int64, ObjectId
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo import AsyncMongoClient, InsertOne, MongoClient
+from pymongo.errors import ClientBulkWriteException, OperationFailure
 
 from tests.drivers.pymongo.taping import PRODUCTION, Tape, replayed, taps
 from tests.servers.mongo import MongoServer
+from timetracer_otel.drivers.pymongo.exceptions import UnrecordedCommand
 from timetracer_otel.wire.mongo.backend import MISMATCH
 
 pytestmark = pytest.mark.usefixtures("spans")
@@ -144,7 +147,7 @@ def test_a_miss_is_not_retried_and_its_text_says_what_differs(found_one: Tape) -
     with (
         replayed(found_one) as replay,
         MongoClient[Any](PRODUCTION) as client,
-        pytest.raises(OperationFailure) as raised,
+        pytest.raises(UnrecordedCommand) as raised,
     ):
         client.matching.any.find_one(MUTANTS["command.filter.a"])
     assert str(raised.value).startswith(
@@ -152,6 +155,66 @@ def test_a_miss_is_not_retried_and_its_text_says_what_differs(found_one: Tape) -
         f"nearest exchange {found_one.exchanges[0].id}, command.filter.a: recorded 1, asked 2"
     )
     assert len(replay.misses) == 1
+
+
+ASKING: dict[str, Program] = {
+    "find": lambda client: client.matching.any.find_one({"new": 1}),
+    "aggregate": lambda client: list(client.matching.any.aggregate([{"$match": {"new": 1}}])),
+    "insert": lambda client: client.matching.any.insert_one({"_id": "new"}),
+    "bulk": lambda client: client.matching.any.bulk_write([InsertOne({"_id": "new"})]),
+    "update": lambda client: client.matching.any.update_one({"new": 1}, {"$set": {"b": 1}}),
+    "command": lambda client: client.matching.command("collStats", "any"),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_miss_is_an_error_of_our_own_that_survives_pickling(found_one: Tape, name: str) -> None:
+    with (
+        replayed(found_one) as replay,
+        MongoClient[Any](PRODUCTION) as client,
+        pytest.raises(UnrecordedCommand) as raised,
+    ):
+        ASKING[name](client)
+    copy = pickle.loads(pickle.dumps(raised.value))  # noqa: S301  our own
+    for error in (raised.value, copy):
+        assert (type(error), error.code) == (UnrecordedCommand, MISMATCH)
+        assert str(error).startswith("timetracer: no recorded answer for matching.any.")
+    assert (copy.details, len(replay.misses)) == (raised.value.details, 1)
+
+
+def test_a_miss_of_other_clients_is_ours_too_and_errors_of_the_server_are_not(server: MongoServer) -> None:
+    async def ask() -> None:
+        async with AsyncMongoClient[Any](PRODUCTION) as client:
+            await client.matching.any.find_one({"new": 1})
+
+    def fail(client: MongoClient[Any]) -> None:
+        with pytest.raises(OperationFailure) as failed:
+            client.matching.command("nonsense")
+        assert (type(failed.value), failed.value.code) == (OperationFailure, 59)
+
+    tape = recorded(server, fail)
+    with replayed(tape), MongoClient[Any](PRODUCTION) as client:
+        fail(client)
+        with pytest.raises(UnrecordedCommand):
+            asyncio.run(ask())
+        with pytest.raises(ClientBulkWriteException) as bulk:
+            client.bulk_write([InsertOne({"_id": 1}, namespace="matching.any")])
+        assert type(bulk.value.error) is UnrecordedCommand
+
+
+@pytest.mark.parametrize("names", [("ada", "bob"), ("bob", "ada")])
+def test_r35_an_id_that_stands_for_another_is_never_taken_for_itself(server: MongoServer, names: Any) -> None:
+    """The ids are given back in recorded order, and so to others where the order is another one."""
+
+    def store(client: MongoClient[Any], names: Any = ("ada", "bob")) -> dict[str, Any]:
+        people = client.matching.people
+        made = {name: people.insert_one({"name": name}).inserted_id for name in names}
+        return {name: people.find_one({"_id": made[name]}, {"_id": 0}) for name in names}
+
+    tape = recorded(server, store)
+    with replayed(tape) as replay, MongoClient[Any](PRODUCTION) as client:
+        assert store(client, names) == {"ada": {"name": "ada"}, "bob": {"name": "bob"}}
+    assert replay.misses == []
 
 
 def test_housekeeping_is_never_a_miss(found_one: Tape) -> None:

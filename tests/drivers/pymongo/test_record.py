@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +15,11 @@ from pymongo import CursorType, MongoClient
 
 from tests.drivers.pymongo.taping import PROVIDER, replayed, taps
 from tests.servers.mongo import MongoServer
+from timetracer_otel.drivers.missing import MissingNames
 from timetracer_otel.drivers.pymongo import adoption
 from timetracer_otel.drivers.pymongo.forms import replies_of
+from timetracer_otel.drivers.pymongo.record import PymongoRecording
+from timetracer_otel.drivers.pymongo.replay import PymongoReplaying
 from timetracer_otel.drivers.pymongo.servers import HELLO
 
 
@@ -120,3 +125,18 @@ def test_the_instrumentor_may_go_in_twice() -> None:
     with taps(), taps():
         pass
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_a_pymongo_that_is_too_old_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 4.9 it has no asynchronous half."""
+    monkeypatch.setitem(sys.modules, "pymongo.asynchronous.pool", None)
+    with pytest.raises(MissingNames, match=r"pymongo \S+ has no pymongo.asynchronous: it is recorded .* from 4.9 on"):
+        PymongoRecording().install()
+
+
+def test_a_pymongo_that_is_too_old_is_refused_by_replay_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pymongo.asynchronous.pool", "timetracer_otel.drivers.pymongo.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)
+    host: Any = SimpleNamespace(serve=lambda name, backend: lambda: 0)
+    with pytest.raises(MissingNames, match=r"from 4\.9 on"):
+        PymongoReplaying().install(host)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.pymongo.harness import record, replay
+from tests.drivers.pymongo.harness import commands_in, record, replay
 from tests.servers.mongo import MongoServer
 
 OPTIONS = "readPreference=secondaryPreferred"
@@ -18,6 +18,7 @@ PRODUCTION = f"mongodb+srv://user:pw@cluster.example/app?tls=true&replicaSet=rs0
 def test_r01_r02_r03_a_program_sees_the_same_in_replay(mongo: MongoServer, tmp_path: Path, kind: str) -> None:
     recorded = record(tmp_path, kind, f"mongodb://{mongo.address}/app?replicaSet=secantus&{OPTIONS}")
     mongo.stop()
+    assert commands_in(tmp_path) == recorded.saw["commands"]
     replayed = replay(tmp_path, kind, PRODUCTION)
     assert "Traceback" not in str(recorded.saw)
     assert replayed.saw == recorded.saw

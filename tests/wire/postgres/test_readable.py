@@ -84,3 +84,7 @@ def test_everything_a_server_sends_comes_back_byte_for_byte(connection: psycopg.
 def test_any_bytes_come_back(cells: list[tuple[int, bytes | None]]) -> None:
     wire = result(table([("c", oid) for oid, _ in cells], [[value] for _, value in cells], fmt=1))
     assert to_wire(to_readable(wire)) == wire
+
+
+def test_r31_a_result_of_anybodys_making_without_any_results_stays_as_it_is() -> None:
+    assert to_readable({"results": None}) == to_wire({"results": None}) == {"results": None}

@@ -60,8 +60,9 @@ def key(value: object, form: PyFormat, connection: psycopg.Connection | None = N
 
 
 @pytest.mark.parametrize("value", OBJECTS, ids=repr)
-def test_the_format_in_which_a_value_is_sent_does_not_count(value: object) -> None:
-    text, binary = key(value, PyFormat.TEXT), key(value, PyFormat.BINARY)
+def test_the_format_in_which_a_value_is_sent_does_not_count(value: object, connection: psycopg.Connection) -> None:
+    """On a connection: without one, libpq escapes bytes as the last connection of the process would have them."""
+    text, binary = key(value, PyFormat.TEXT, connection), key(value, PyFormat.BINARY, connection)
     assert text == binary
     assert not (isinstance(text, tuple) and text[0] == "bytes")
 

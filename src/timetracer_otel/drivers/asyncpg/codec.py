@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.asyncpg import many
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent
@@ -52,6 +53,7 @@ class AsyncpgCodec:
             result=result,
             target=sent.target,
             is_plain=True,
+            has_binary=captured.size > INLINE_MAX_BYTES,
         )
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
@@ -82,7 +84,7 @@ def _many(sent: Sent, received: object) -> tuple[Payload, Payload]:
         raise LookupError("a statement that was prepared before anybody listened")
     if not isinstance(received, Received):
         return _request(operation, None, None), {}
-    heard = response(b"".join(received.heard))
+    heard = response(_whole(received.heard))
     count = min(many.answered(heard), len(binds))
     if count < 2:
         bind = many.bind_of(binds[0])
@@ -114,7 +116,7 @@ def _copied(sent: Sent, received: object) -> tuple[Payload, Payload]:
     if not isinstance(received, Received):
         return request, {}
     result = _result(operation, received, None)
-    copy = response(b"".join(received.heard)).copy
+    copy = response(_whole(received.heard)).copy
     if copy is None:
         return request, result
     form: dict[str, Value] = {"format": copy.overall, "formats": list(copy.formats)}
@@ -193,13 +195,21 @@ def _result(operation: Operation, received: object, bind: Bind | None) -> Payloa
         return {}
     if received.error is not None:
         return {"lost": received.error}
-    heard = response(b"".join(received.heard))
+    heard = response(_whole(received.heard))
     if operation.kind is Kind.PORTAL:
         _join(heard)
     shape = operation.prepared.shape.columns if bind is not None else None
     forms = bind.result_formats if bind is not None else ()
     results: list[Value] = [_answer(each, shape, forms, operation) for each in heard.results]
     return {**({"results": results} if results else {}), **_beside(heard, operation)}
+
+
+def _whole(heard: list[bytes]) -> bytes:
+    """All that was heard, which from now on is one piece: else memory would hold a large answer twice."""
+    count = len(heard)
+    whole = b"".join(heard[:count])
+    heard[:count] = [whole]
+    return whole
 
 
 def _beside(heard: Response, operation: Operation) -> Payload:

@@ -9,11 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.botocore.told_secrets import mask_told, may_tell
 from timetracer_otel.redaction import MARKER, Redactor
 
 Paths = tuple[str, ...]
 
-ANY: Final = frozenset({"SecretAccessKey", "SessionToken", "SecretKey", "secretAccessKey", "sessionToken"})
+ANY: Final = frozenset(
+    {
+        *("SecretAccessKey", "SessionToken", "SecretKey", "secretAccessKey", "sessionToken"),
+        *("MasterUserPassword", "masterUserPassword", "TemporaryPassword", "Passwords"),
+    }
+)
 MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "secretsmanager": frozenset({"SecretString", "SecretBinary", "RandomPassword"}),
     "ssm": frozenset({"Value"}),
@@ -21,14 +27,28 @@ MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "sts": frozenset({"WebIdentityToken", "SAMLAssertion", "TokenCode"}),
     "iam": frozenset({"ServicePassword", "Base32StringSeed", "QRCodePNG", "PrivateKey", "NewPassword", "OldPassword"}),
     "sso-oidc": frozenset({"deviceCode", "codeVerifier", "code", "assertion", "subjectToken"}),
-    "cognito-idp": frozenset({"SECRET_HASH", "SecretHash", "SecretCode", "Session", "ConfirmationCode", "UserCode"}),
+    "cognito-idp": frozenset(
+        {
+            *("SECRET_HASH", "SecretHash", "SecretCode", "Session", "ConfirmationCode", "UserCode"),
+            *("PreviousPassword", "ProposedPassword"),
+        }
+    ),
     "cognito-identity": frozenset({"Logins", "Token"}),
     "ecr": frozenset({"authorizationToken"}),
     "codeartifact": frozenset({"authorizationToken"}),
     "redshift": frozenset({"DbPassword"}),
-    "rds": frozenset({"MasterUserPassword"}),
+    "s3": frozenset({"SSECustomerKey", "CopySourceSSECustomerKey"}),
 }
 """Spelled as the service spells them."""
+CODED: Final[Mapping[str, frozenset[str]]] = {
+    "kinesis": frozenset({"Data"}),
+    "firehose": frozenset({"Data"}),
+    "sqs": frozenset({"BinaryValue"}),
+    "dynamodb": frozenset({"B"}),
+    "ec2": frozenset({"UserData"}),
+    "lambda": frozenset({"ClientContext"}),
+}
+"""Base64 of what is the application's own: masked inside, as any body is."""
 OBJECTS: Final = frozenset({"s3", "lambda"})
 """Their bodies are the application's own, and masked as any body is."""
 SECURE: Final = "SecureString"
@@ -37,9 +57,10 @@ RULE: Final = "aws_secret"
 
 def mask_named(service: str, params: Payload, path: str, redactor: Redactor) -> tuple[Payload, Paths]:
     """Parameters with the secrets of the service masked."""
-    names = MEMBERS.get(service, frozenset())
-    if not names or (service == "ssm" and params.get("Type") != SECURE):
-        return params, ()
+    names = ANY | MEMBERS.get(service, frozenset())
+    if service == "ssm" and not _is_secure(params):
+        names = ANY
+    coded = CODED.get(service, frozenset())
     paths: list[str] = []
 
     def masked(name: str, value: Value, where: str) -> Value:
@@ -47,23 +68,35 @@ def mask_named(service: str, params: Payload, path: str, redactor: Redactor) -> 
             return {str(key): masked(str(key), each, f"{where}.{key}") for key, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [masked(name, each, f"{where}[{index}]") for index, each in enumerate(value)]
-        if name not in names or not isinstance(value, (str, bytes)) or not value:
+        if not isinstance(value, (str, bytes)) or not value:
+            return value
+        is_coded = name in coded and isinstance(value, str) and _inside(value, redactor) != value
+        if name not in names and not is_coded:
             return value
         paths.append(where)
-        marker = redactor.marker(RULE, value)
+        marker = redactor.marker(RULE, value)  # as a whole: inside of base64 a comparison would not find it
         return marker.encode() if isinstance(value, bytes) else marker
 
     found = {name: masked(name, value, f"{path}.{name}") for name, value in params.items()}
     return (found, tuple(paths)) if paths else (params, ())
 
 
+def _is_secure(params: Payload) -> bool:
+    """A new value for a parameter that there is need not say of what type that is."""
+    return params.get("Type", SECURE if "Value" in params else None) == SECURE
+
+
 def mask_body(service: str, body: bytes, redactor: Redactor) -> bytes:
     """A response with the secrets of the service masked; the same object where there are none."""
     names = ANY | MEMBERS.get(service, frozenset())
-    if service in OBJECTS or not any(name.encode() in body for name in names):
+    if service in OBJECTS:
+        return body
+    coded = CODED.get(service, frozenset())
+    is_named = any(name.encode() in body for name in names) or any(f'"{name}"'.encode() in body for name in coded)
+    if not is_named and not may_tell(body, redactor):
         return body
     if body.lstrip()[:1] in (b"{", b"["):
-        return _json(service, body, names, redactor)
+        return _json(service, body, names | coded, redactor)
     return _xml(body, names, redactor) if body.lstrip()[:1] == b"<" else body
 
 
@@ -72,7 +105,8 @@ def _json(service: str, body: bytes, names: frozenset[str], redactor: Redactor) 
         document = json.loads(body)
     except (ValueError, RecursionError):
         return body
-    masked = _walked(document, names, _marking(redactor), service == "ssm")
+    walked = _walked(document, names, _marking(redactor, CODED.get(service, frozenset())), service == "ssm")
+    masked, _ = mask_told(walked, service, "", redactor)
     return body if masked == document else json.dumps(masked, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -91,9 +125,11 @@ def _walked(value: Any, names: frozenset[str], mark: Callable[[str, str], str], 
     }
 
 
-def _marking(redactor: Redactor) -> Callable[[str, str], str]:
+def _marking(redactor: Redactor, coded: frozenset[str] = frozenset()) -> Callable[[str, str], str]:
     def mark(name: str, value: str) -> str:
         """What is bytes to the service stays base64: the library decodes it."""
+        if name in coded:
+            return _inside(value, redactor)
         if name not in ("SecretBinary", "Plaintext", "PrivateKeyPlaintext", "QRCodePNG", "Base32StringSeed"):
             return redactor.marker(RULE, value)
         decoded = _decoded(value)
@@ -102,6 +138,16 @@ def _marking(redactor: Redactor) -> Callable[[str, str], str]:
         return base64.b64encode(redactor.marker(RULE, decoded).encode()).decode()
 
     return mark
+
+
+def _inside(value: str, redactor: Redactor) -> str:
+    """Base64 of text or JSON with its secrets masked; the same where it holds none, or is no base64."""
+    try:
+        data = base64.b64decode(value, validate=True)
+    except ValueError:
+        return value
+    masked, _ = redactor.body(data, "", "", "")
+    return value if masked == data else base64.b64encode(masked).decode()
 
 
 def _decoded(value: str) -> bytes:

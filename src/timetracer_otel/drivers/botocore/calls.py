@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -15,6 +16,8 @@ from timetracer_otel.drivers.botocore.uploads import Upload
 OVERHEAD_BYTES: Final = 500
 """Of an attempt, beside its bodies, as it is counted."""
 LIMIT: Final = "limit"
+USER: Final = re.compile(r"//[^/?#]*@")
+"""Name and password in an address."""
 
 
 class Client:
@@ -26,7 +29,7 @@ class Client:
         self.number = number
         self.service = str(client.meta.service_model.service_name)
         self.region = str(client.meta.region_name or "")
-        self.endpoint = str(client.meta.endpoint_url)
+        self.endpoint = USER.sub("//", str(client.meta.endpoint_url))
         self.settings = _settings(client.meta.config)
         self.tape: Tape | None = None
         """The tape that knows of it."""

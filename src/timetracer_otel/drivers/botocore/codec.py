@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import masking
@@ -38,6 +39,7 @@ class BotocoreCodec:
             request=asked,
             result=result,
             target=client.endpoint,
+            has_binary=captured.size > BINARY_MAX_BYTES,
             is_plain=_is_plain(asked) and all(attempt.error is None for attempt in call.attempts),
         )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from timetracer_otel.cassette.escaping import words
-from timetracer_otel.cassette.model import Exchange, Value
+from timetracer_otel.cassette.model import Blob, Exchange, Value
 from timetracer_otel.drivers.base import Description
 from timetracer_otel.drivers.botocore.names import CALL
 
@@ -44,7 +44,8 @@ def _parameters(params: Value) -> Iterator[Value]:
 
 
 def _summary(value: Value) -> Value:
-    return f"{len(value)} bytes" if isinstance(value, bytes) and len(value) > 40 else value
+    length = _length(value)
+    return value if length is None or length <= 40 else f"{length} bytes"
 
 
 def _outcome(exchange: Exchange) -> str:
@@ -88,5 +89,11 @@ def _code(attempt: Mapping[str, Value]) -> str:
 
 
 def _size(attempt: Mapping[str, Value]) -> int:
-    body = attempt.get("body")
-    return len(body) if isinstance(body, (bytes, Sequence)) else 0
+    return _length(attempt.get("body")) or 0
+
+
+def _length(body: Value) -> int | None:
+    """Bytes of a body, be it here or beside the part; None of anything else."""
+    if isinstance(body, Blob):
+        return body.size
+    return len(body) if isinstance(body, bytes) else None

@@ -9,6 +9,7 @@ from typing import cast
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import answer_secrets, attribute_markers, checksums
+from timetracer_otel.drivers.botocore.told_secrets import mask_told
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.aws import event_stream
 
@@ -32,13 +33,14 @@ def _request(service: str, request: Payload, redactor: Redactor) -> tuple[Payloa
     body = next((name for name, value in params.items() if isinstance(value, bytes)), None)
     named, named_paths = answer_secrets.mask_named(service, params, "request.params", redactor)
     rest = {name: value for name, value in named.items() if name != body}
-    masked, paths = redactor.value(rest, "request.params")
+    told, told_paths = mask_told(rest, service, "request.params", redactor)
+    masked, paths = redactor.value(told, "request.params")
     found = dict(cast("Mapping[str, Value]", masked))
     if body is not None:
         found[body], body_paths = _sent(named[body], params, f"request.params.{body}", redactor)
         paths += body_paths
     ordered = {name: found[name] for name in params}
-    paths = (*named_paths, *paths)
+    paths = (*named_paths, *told_paths, *paths)
     return ({**request, "params": ordered}, paths) if paths else (request, ())
 
 

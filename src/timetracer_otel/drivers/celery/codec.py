@@ -8,7 +8,7 @@ from typing import Final
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.celery import app_name
+from timetracer_otel.drivers.celery import app_name, parameters
 from timetracer_otel.drivers.celery.exceptions import HeardException
 from timetracer_otel.drivers.celery.heard import HeardAnswer, HeardOutcome, HeardPublish, HeardRead, HeardTask
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT, RUN
@@ -32,7 +32,9 @@ class CeleryCodec:
         raise TypeError(f"nothing of Celery: {type(heard).__name__}")
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
-        request, asked = redactor.value(encoded.request, "request")
+        by_position, positions = parameters.mask(encoded.request, "request", redactor)
+        request, asked = redactor.value(by_position, "request")
+        asked = (*positions, *asked)
         result, answered = redactor.value(encoded.result, "result")
         assert isinstance(request, dict)
         assert isinstance(result, dict)
@@ -52,7 +54,7 @@ def _task(heard: HeardTask, outcome: object) -> Encoded:
         "join_will_block": heard.join_will_block,
     }
     result = _outcome(outcome) if isinstance(outcome, HeardOutcome) else {}
-    return Encoded(RUN, LIB, "run", heard.name, request, result)
+    return Encoded(RUN, LIB, "run", heard.name, parameters.named(request, heard.app), result)
 
 
 def _outcome(heard: HeardOutcome) -> Payload:
@@ -69,7 +71,7 @@ def _outcome(heard: HeardOutcome) -> Payload:
 def encode_publish(heard: HeardPublish, error: object = None) -> Encoded:
     request: dict[str, Value] = {"task": heard.name, "published_ns": heard.published_ns, **heard.fields}
     result: Payload = {"exception": error.encode()} if isinstance(error, HeardException) else {"sent": True}
-    return Encoded(PUBLISH, LIB, "publish", heard.name, request, result)
+    return Encoded(PUBLISH, LIB, "publish", heard.name, parameters.named(request, heard.app), result)
 
 
 def _read(heard: HeardRead, answer: object) -> Encoded:

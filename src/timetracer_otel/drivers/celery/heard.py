@@ -77,12 +77,12 @@ class HeardOutcome:
 class HeardPublish:
     """A message as it leaves: what the producer passed, before it is serialised."""
 
-    __slots__ = ("fields", "name", "published_ns", "size")
+    __slots__ = ("app", "fields", "name", "published_ns", "size")
 
-    def __init__(self, name: str, fields: Mapping[str, object], published_ns: int) -> None:
+    def __init__(self, app: object, name: str, fields: Mapping[str, object], published_ns: int) -> None:
         """Raises TooLarge."""
         snapshot = Snapshot(payload_max_bytes)
-        self.name, self.published_ns = name, published_ns
+        self.app, self.name, self.published_ns = app, name, published_ns
         self.fields: Payload = {key: snapshot.of(each) for key, each in fields.items()}
         self.size = snapshot.size
 

@@ -34,10 +34,10 @@ is_replaying = False
 class Publishing:
     """One message on its way."""
 
-    __slots__ = ("_captured", "_options", "_tape", "_token", "heard", "name", "stand_in", "task_id")
+    __slots__ = ("_app", "_captured", "_options", "_tape", "_token", "heard", "name", "stand_in", "task_id")
 
-    def __init__(self, name: str, task_id: str, options: Mapping[str, Any], to: Tape | None) -> None:
-        self.name, self.task_id = name, task_id
+    def __init__(self, app: object, name: str, task_id: str, options: Mapping[str, Any], to: Tape | None) -> None:
+        self._app, self.name, self.task_id = app, name, task_id
         self._options, self._tape = options, to
         self._captured: Captured | None = None
         self.heard: HeardPublish | None = None
@@ -52,9 +52,9 @@ class Publishing:
         if not (is_heard or is_replaying):
             return
         try:
-            self.heard = HeardPublish(self.name, {**fields, **self._options}, time.time_ns())
+            self.heard = HeardPublish(self._app, self.name, {**fields, **self._options}, time.time_ns())
         except TooLarge:
-            self.heard = HeardPublish(self.name, {}, time.time_ns())
+            self.heard = HeardPublish(self._app, self.name, {}, time.time_ns())
         self._captured = to.open(LIB, self.heard) if to is not None and is_heard else None
 
     def sent(self) -> None:
@@ -131,7 +131,7 @@ def _begin(app: Any, name: Any, message: Any, options: Mapping[str, Any]) -> Pub
     chosen = {each: options.get(each) or defaults.get(each) for each in OPTIONS}
     headers, _, body, *_ = message
     task_id = headers.get("id") if headers else body.get("id")
-    return Publishing(str(name), str(task_id), chosen, to)
+    return Publishing(app, str(name), str(task_id), chosen, to)
 
 
 @guarded(LIB)

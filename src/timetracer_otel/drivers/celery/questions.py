@@ -5,6 +5,7 @@ Left out is what no task can see or choose: trace headers, who sent it, where an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
@@ -15,12 +16,17 @@ from timetracer_otel.drivers.celery.heard import OPTIONS
 from timetracer_otel.drivers.celery.names import LIB, RESULT, TRACE_HEADERS
 
 NOISE: Final = TRACE_HEADERS | {"argsrepr", "kwargsrepr", "origin", "reply_to", "lang", "task"}
-"""Of the headers and properties of a message."""
+"""Of the headers and properties of a message, and of the options of one that waits in it."""
+MESSAGE: Final = ("headers", "properties")
+SIGNATURE: Final = frozenset({"task", "args", "kwargs", "options"})
+"""What a message that waits in another has: a chain and a callback."""
 PARTS: Final = ("args", "kwargs", "embed", "headers", "properties", "exchange", "routing_key", *OPTIONS)
 DUE: Final = ("eta", "expires")
 """Instants that Celery counts from now: a countdown is an `eta` by the time it is sent."""
 SECOND_NS: Final = 1_000_000_000
 CLOCK_SLACK_S: Final = 1.0
+DUES_MAX: Final = 50
+"""Of recorded messages that are due as soon, so many are tried."""
 
 
 def question_of(exchange: Exchange) -> Question:
@@ -31,7 +37,9 @@ def question_of(exchange: Exchange) -> Question:
 
 
 def question(kind: str, method: str, url: str, request: Payload) -> Question:
-    slots = [slot for part in PARTS for slot in _slots(request.get(part), part)]
+    slots = [
+        slot for part in PARTS for slot in _slots(request.get(part), part, NOISE if part in MESSAGE else frozenset())
+    ]
     return Question(LIB, method, url, shape=(kind, method, url), text=f"{method} {url}", slots=tuple(slots))
 
 
@@ -41,22 +49,19 @@ def read_question(method: str, task_id: str) -> Question:
     return Question(LIB, method, "", shape=(RESULT, method), text=f"{method} result", slots=(slot,))
 
 
-def _slots(value: Value, path: str) -> Iterator[Slot]:
+def _slots(value: Value, path: str, noise: frozenset[str] = frozenset()) -> Iterator[Slot]:
+    """`noise`: the keys that do not count here."""
     if isinstance(value, Mapping) and value:
+        is_waiting = not path.startswith(("args", "kwargs")) and SIGNATURE.issubset(value)
         for key in sorted(value):
-            if key in NOISE and _is_message(path):
-                continue
-            yield from _slots(value[key], f"{path}.{key}")
+            if key not in noise:
+                inner = NOISE if is_waiting and key == "options" else noise if key == "headers" else frozenset[str]()
+                yield from _slots(value[key], f"{path}.{key}", inner)
     elif isinstance(value, Sequence) and value and not isinstance(value, (str, bytes)):
         for index, each in enumerate(value):
             yield from _slots(each, f"{path}[{index}]")
     else:
         yield Slot(path, _key(value), value, text=value if isinstance(value, str) else None)
-
-
-def _is_message(path: str) -> bool:
-    """True outside of the arguments: a chain and a callback are messages to come, with options of their own."""
-    return not path.startswith(("args", "kwargs")) and not path.endswith((".args", ".kwargs"))
 
 
 def _key(value: Value) -> Hashable:
@@ -67,24 +72,33 @@ def _key(value: Value) -> Hashable:
 # ---- instants --------------------------------------------------------------------------------------------------------
 
 
-def as_recorded(request: Payload, recorded: Sequence[Exchange]) -> Payload:
+def as_recorded(request: Payload, recorded: Sequence[Exchange]) -> Iterator[Payload]:
     """The request with `eta` and `expires` as a recorded message has them which is due as soon after it was sent: a
-    countdown is the same however late it begins."""
+    countdown is the same however late it begins. Of several such messages one with these arguments first; the request
+    itself where there is none."""
     headers = request.get("headers")
-    if not isinstance(headers, Mapping):
-        return request
-    same = {name: found for name in DUE if (found := _as_soon(name, request, recorded)) is not None}
-    return {**request, "headers": {**headers, **same}} if same else request
+    dues: dict[tuple[tuple[str, Value], ...], None] = {}
+    if isinstance(headers, Mapping) and any(headers.get(name) for name in DUE):
+        for exchange in sorted(recorded, key=lambda each: _strangeness(request, each.request)):
+            if _distance_s(request, exchange.request) < CLOCK_SLACK_S and len(dues) < DUES_MAX:
+                dues[tuple((name, found) for name in DUE if (found := _header(exchange.request, name)))] = None
+    for due in dues:
+        yield {**request, "headers": {**headers, **dict(due)}} if isinstance(headers, Mapping) else request
+    if not dues:
+        yield request
 
 
-def _as_soon(name: str, request: Payload, recorded: Sequence[Exchange]) -> str | None:
-    wait_s, near = _wait_s(name, request), list[tuple[float, str]]()
-    for exchange in recorded:
-        was_s = _wait_s(name, exchange.request)
-        if was_s is not None and wait_s is not None:
-            near.append((abs(was_s - wait_s), str(_header(exchange.request, name))))
-    distance_s, text = min(near, default=(CLOCK_SLACK_S, ""))
-    return text if distance_s < CLOCK_SLACK_S else None
+def _strangeness(request: Payload, other: Payload) -> tuple[bool, float]:
+    is_other = any(request.get(part) != other.get(part) for part in PARTS[:2])
+    return is_other, _distance_s(request, other)
+
+
+def _distance_s(request: Payload, other: Payload) -> float:
+    """By how much the one is due sooner than the other, counted from when each was sent."""
+    waits = [(_wait_s(name, request), _wait_s(name, other)) for name in DUE]
+    if any((now is None) != (was is None) for now, was in waits):
+        return math.inf
+    return max(abs(now - was) if now is not None and was is not None else 0.0 for now, was in waits)
 
 
 def _wait_s(name: str, request: Payload) -> float | None:

@@ -1,6 +1,6 @@
 """The taps' places: Celery's signals, and the function by which every app sends.
 
-Seams: celery >= 5.3 (`signals.*`, `Signal.receivers`, `app.amqp.AMQP._create_task_sender`),
+Seams: celery >= 5.4 (`signals.*`, `Signal.receivers`, `app.amqp.AMQP._create_task_sender`),
 opentelemetry-instrumentation-celery >= 0.51b0 (its receivers begin and end the spans).
 """
 

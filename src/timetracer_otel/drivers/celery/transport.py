@@ -49,11 +49,12 @@ class Broker:
     def _answer(self, source: AnswerSource, asked: Asked, heard: HeardPublish) -> None:
         encoded = encode_publish(heard)
         shape = question(encoded.type, encoded.method, encoded.url, {}).shape
-        request = as_recorded(encoded.request, source.known(LIB, shape))
-        wanted = question(encoded.type, encoded.method, encoded.url, request)
-        found = source.take(wanted, asked)
+        requests = as_recorded(encoded.request, source.known(LIB, shape))
+        questions = [question(encoded.type, encoded.method, encoded.url, request) for request in requests]
+        taken = (source.take(wanted, asked) for wanted in questions)
+        found = next((each for each in taken if each is not None), None)
         if found is None:
-            raise UnrecordedPublish(source.miss(wanted, asked))
+            raise UnrecordedPublish(source.miss(questions[0], asked))
         if (message := _refusal(found)) is not None:
             raise OperationalError(message)
 

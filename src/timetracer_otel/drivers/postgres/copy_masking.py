@@ -15,7 +15,6 @@ from timetracer_otel.wire.postgres.statements import remembered
 from timetracer_otel.wire.postgres.tokens import Token, code
 
 NULL: Final = "\\N"
-_BINARY_NULL: Final = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ forms     a recorded exchange as BSON, or readable   questions a command in cano
 replay    pymongo redirected to a stub               redirect  client arguments that lead there
 answers   the stub's answers, from a session         transactions  their numbers
 topology  the servers that a client sees in replay
-names_in_dns  `mongodb+srv://` for who parses it
+names_in_dns  `mongodb+srv://` for who parses it  exceptions  what a miss raises
+dialling  where a client of a forked process finds its stub
 object_ids  ObjectIds given back, and renamed        names     where pymongo keeps what the taps need
 """

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.pymongo import field_paths
+from timetracer_otel.drivers.pymongo.field_paths import TEXTS, UUIDS, binary, marked_binary, marked_string
 from timetracer_otel.drivers.pymongo.forms import COMMAND, REPLIES
-from timetracer_otel.drivers.pymongo.questions import UUIDS
 from timetracer_otel.wire.mongo import bson
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ NAMES_MAX: Final = 48
 """Of one document, the most frequent first; with the others in place a document may be looked through for nothing."""
 CLOCK: Final = (b"\x03$clusterTime\0", b"\x03signature\0", b"\x12keyId\0")
 """Names in every reply of a replica set, which sound like secrets."""
+END_BYTES: Final = 512
 REMEMBERED_MAX: Final = 100
 """Names of a document for which is remembered what they decide: commands and replies of one call are alike."""
 ASSIGNING: Final = b"='\"<$"
@@ -40,6 +42,7 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]
     """The same with secrets masked, and the paths that hold a marker now."""
     paths: list[str] = []
     request, result = dict(encoded.request), dict(encoded.result)
+    _mask_paths(request, result, encoded.target or "", redactor, paths)
     for payload, name in ((request, COMMAND), (result, REPLIES)):
         where = "request" if payload is request else "result"
         payload.update(_masked(payload, name, f"{where}.{name}", redactor, paths))
@@ -49,6 +52,25 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]
     if not paths and lost == result.get("lost"):
         return encoded, ()
     return replace(encoded, request=request, result=result), tuple(dict.fromkeys(paths))
+
+
+def _mask_paths(
+    request: dict[str, Value], result: dict[str, Value], target: str, redactor: Redactor, paths: list[str]
+) -> None:
+    """Secret fields that a value names: see `field_paths`."""
+    command, replies = request.get(COMMAND), result.get(REPLIES)
+    if not isinstance(command, bytes):
+        return
+    names = field_paths.names_of(command, target, redactor)
+    if field_paths.names_secrets(command, redactor):
+        request[COMMAND] = field_paths.mask_operands(command, f"request.{COMMAND}", redactor, paths)
+    if names and isinstance(replies, list):
+        for reply in replies:
+            field_paths.remember(reply, target, names)
+        result[REPLIES] = [
+            field_paths.mask_named(reply, f"result.{REPLIES}[{number}]", names, redactor, paths)
+            for number, reply in enumerate(replies)
+        ]
 
 
 def _masked(payload: Payload, name: str, path: str, redactor: Redactor, paths: list[str]) -> dict[str, Value]:
@@ -72,15 +94,28 @@ def masked_document(document: bytes, path: str, redactor: Redactor, paths: list[
 def _may_hold_secrets(document: bytes, redactor: Redactor) -> bool:
     if redactor.has_places or any(secret in document for secret in redactor.known()):
         return True
-    found = tuple(NAMES.findall(document))
-    is_named, plain = (_remembered if len(found) <= REMEMBERED_MAX else _decided)(found, redactor)
-    if is_named:
+    clockless = _without_clock(document)
+    if redactor.may_name(clockless) and _names_of(document, redactor)[0]:
         return True
-    if not redactor.suspicious(_without(CLOCK, document)):
+    if not redactor.suspicious(clockless):
         return False
+    _, plain = _names_of(document, redactor)
     # A name beside a text is no assignment inside a text; and the line of a text may look like a name.
     assignments = _without(plain, document)
     return redactor.suspicious(document.translate(None, ASSIGNING)) or redactor.suspicious(assignments)
+
+
+def _without_clock(document: bytes) -> bytes:
+    """Without its names where the driver and servers put them: at one of the ends."""
+    if len(document) <= 2 * END_BYTES:
+        return _without(CLOCK, document)
+    start, middle, end = document[:END_BYTES], document[END_BYTES:-END_BYTES], document[-END_BYTES:]
+    return b"".join((_without(CLOCK, start), middle, _without(CLOCK, end)))
+
+
+def _names_of(document: bytes, redactor: Redactor) -> tuple[bool, tuple[bytes, ...]]:
+    found = tuple(NAMES.findall(document))
+    return (_remembered if len(found) <= REMEMBERED_MAX else _decided)(found, redactor)
 
 
 def _without(names: Iterable[bytes], document: bytes) -> bytes:
@@ -129,14 +164,14 @@ class _Walk:
         return part.value if whole is None else whole(part.value, rule, self.redactor)
 
     def _by_pattern(self, part: bson.Element, path: str) -> bytes:
-        if part.kind in _TEXTS:
+        if part.kind in TEXTS:
             text = bson.string_of(part.value)
             masked = self._leaf(text, path)
             return part.value if masked == text else bson.string(masked)
         if part.kind == bson.BINARY and part.value[4] not in UUIDS:
             data = part.value[5:]
             masked = self._leaf(data, path)
-            return part.value if masked == data else _binary(masked, part.value[4])
+            return part.value if masked == data else binary(masked, part.value[4])
         return self.redactor.data(part.value) if part.kind == bson.REGEX else part.value
 
     def _leaf(self, data: bytes, path: str) -> bytes:
@@ -149,22 +184,6 @@ class _Walk:
 
 
 # ---- whole values ----------------------------------------------------------------------------------------------------
-
-
-def _binary(data: bytes, subtype: int) -> bytes:
-    return len(data).to_bytes(4, "little") + bytes([subtype]) + data
-
-
-def _marked_string(value: bytes, rule: str, redactor: Redactor) -> bytes:
-    text = bson.string_of(value)
-    return bson.string(redactor.marker(rule, text).encode()) if text else value
-
-
-def _marked_binary(value: bytes, rule: str, redactor: Redactor) -> bytes:
-    subtype, data = value[4], value[5:]
-    if subtype in UUIDS and len(data) == 16:
-        return _binary(redactor.stand_in(rule, data, "uuid"), subtype)
-    return _binary(redactor.marker(rule, data).encode(), 0 if subtype == 2 else subtype) if data else value
 
 
 def _marked_int(size: int) -> Callable[[bytes, str, Redactor], bytes]:
@@ -186,10 +205,9 @@ def _marked_regex(value: bytes, rule: str, redactor: Redactor) -> bytes:
     return redactor.marker(rule, pattern).encode() + b"\0" + options + b"\0"
 
 
-_TEXTS: Final = (bson.STRING, bson.CODE, bson.SYMBOL)
 _WHOLE: Final[dict[int, Callable[[bytes, str, Redactor], bytes]]] = {
-    **dict.fromkeys(_TEXTS, _marked_string),
-    bson.BINARY: _marked_binary,
+    **dict.fromkeys(TEXTS, marked_string),
+    bson.BINARY: marked_binary,
     bson.INT32: _marked_int(4),
     bson.INT64: _marked_int(8),
     bson.DOUBLE: _marked_double,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from timetracer_otel.drivers.missing import MissingNames
 
 LIBRARY: Final = "pymongo"
+TOO_OLD: Final = "it is recorded and replayed from 4.9 on"
 
 SENSITIVE: Final = frozenset(
     {
@@ -39,10 +40,14 @@ def require(needed: Iterable[tuple[Any, str]], lost: str) -> None:
 
 
 def connection_classes() -> tuple[Any, Any]:
-    """The class of a synchronous and of an asynchronous connection, pymongo 4.9 and later."""
-    from pymongo.asynchronous.pool import AsyncConnection
-    from pymongo.synchronous.pool import Connection
+    """The class of a synchronous and of an asynchronous connection. Raises MissingNames before pymongo 4.9."""
+    import pymongo
 
+    try:
+        from pymongo.asynchronous.pool import AsyncConnection
+        from pymongo.synchronous.pool import Connection
+    except ImportError as error:
+        raise MissingNames(LIBRARY, pymongo.version, ("pymongo.asynchronous",), TOO_OLD) from error
     return Connection, AsyncConnection
 
 

@@ -7,16 +7,15 @@ from what it sent, and nothing listens while it records.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from timetracer_otel.drivers.base import Question
 
-Renaming: TypeAlias = Mapping[bytes, bytes]
-"""A recorded id and the one of this run."""
 MARKS: Final = slice(4, 9)
 COUNTS: Final = slice(9, 12)
 PLACEHOLDER: Final = b"\xff\xfett-swap"
@@ -33,9 +32,15 @@ class ObjectIds:
         self._next = deque(sorted(made, key=lambda each: (each[MARKS], each[COUNTS])))
         self._there: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def next(self) -> bytes | None:
-        """The next recorded id; None when all are given."""
+        """The next recorded id; None when all are given.
+
+        None in a forked process too: its brothers hold the same list, and would give the same ids to others.
+        """
+        if os.getpid() != self._process:
+            return None
         with self._lock:
             return self._next.popleft() if self._next else None
 

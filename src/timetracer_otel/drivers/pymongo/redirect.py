@@ -25,8 +25,6 @@ DROPPED: Final = frozenset(
 """`replicaSet` comes back where the stub plays one."""
 DROPPED_PREFIXES: Final = ("tls", "ssl", "auth", "srv", "proxy")
 TOPOLOGY: Final = ("replicaset", "loadbalanced", "directconnection", "readpreferencetags")
-SERVER_SELECTION_MS: Final = 5_000
-"""The stub is there at once: who waits longer waits for a server that replay does not play."""
 
 
 @dataclass(frozen=True, slots=True)

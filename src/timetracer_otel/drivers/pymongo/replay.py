@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import AnswerSource, Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.pymongo import names_in_dns, redirect, wires
+from timetracer_otel.drivers.pymongo import dialling, names_in_dns, redirect, wires
 from timetracer_otel.drivers.pymongo.answers import Claim, PymongoAnswers
 from timetracer_otel.drivers.pymongo.hooks import request_id_of
 from timetracer_otel.drivers.pymongo.names import LIBRARY, client_classes
@@ -30,7 +30,10 @@ class Stub:
 
     def __init__(self, host: ReplayHost) -> None:
         self._host = host
-        self._ports: dict[Topology, list[Callable[[], int]]] = {}
+        self._ports: dict[Topology, list[int]] = {}
+        """As clients were told."""
+        self._listening: dict[int, Callable[[], int]] = {}
+        """Where it is answered in this process, by the port that clients were told."""
         self._claims: OrderedDict[int, Claim] = OrderedDict()
         self._ids: WeakKeyDictionary[AnswerSource, ObjectIds] = WeakKeyDictionary()
 
@@ -41,22 +44,28 @@ class Stub:
         client = redirect.wanted(host, port, keywords)
         source, _ = self._host.current()
         found = topology(client.options, client.is_several, client.hosts, source.connections(LIBRARY))
-        ports = [port() for port in self._served(found)]
-        return redirect.redirected(client, ports, found.set_name)
+        return redirect.redirected(client, self._served(found), found.set_name)
 
-    def _served(self, found: Topology) -> list[Callable[[], int]]:
+    def here(self, address: Any) -> Any:
+        """Where a client dials that wants this address: a fork's listener is another one, and the client's address
+        stays, since cursors are pinned to it."""
+        listening = self._listening.get(address[1])
+        return address if listening is None else (address[0], listening())
+
+    def _served(self, found: Topology) -> list[int]:
         if found not in self._ports:
-            self._ports[found] = [
-                self._host.serve(LIBRARY, functools.partial(self._backend, found, number))
-                for number in range(len(found.members))
-            ]
+            members = range(len(found.members))
+            listening = [self._host.serve(LIBRARY, functools.partial(self._backend, found, each)) for each in members]
+            told = [port() for port in listening]
+            self._listening.update(zip(told, listening, strict=True))
+            self._ports[found] = told
         return self._ports[found]
 
     def _backend(self, found: Topology, member: int, _: int) -> ServerCore:
         from bson.objectid import ObjectId
 
         def hello() -> dict[str, Any]:
-            return found.hello(member, [port() for port in self._ports[found]])
+            return found.hello(member, self._ports[found])
 
         return MongoBackend(PymongoAnswers(hello, self._claimed, ObjectId._random()))
 
@@ -102,6 +111,10 @@ class PymongoReplaying:
 
         stub = Stub(host)
         wires.put_in(self._patches, stub.claim, None, LOST)
+        from timetracer_otel.drivers.pymongo import exceptions  # `wires` has said that pymongo is new enough
+
+        exceptions.put_in(self._patches)
+        dialling.put_in(self._patches, stub.here)
         names_in_dns.put_in(self._patches)
         for client in client_classes():
             self._patches.put(client, "__init__", _redirected(client.__init__, stub))

@@ -21,21 +21,6 @@ LIMITS: Final[Mapping[str, Any]] = {
     "ok": 1.0,
 }
 """Of a server of which nothing is recorded. No `topologyVersion`: monitors poll, and hold no answer open."""
-ABOUT_MEMBERS: Final = frozenset(
-    {
-        "setName",
-        "hosts",
-        "passives",
-        "arbiters",
-        "primary",
-        "me",
-        "secondary",
-        "tags",
-        "hidden",
-        "passive",
-        "arbiterOnly",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def to_wire(result: Payload) -> Payload:
 def _each_table(result: Payload, key: str, change: Any) -> Payload:
     recorded(result)  # of the right shape, or DamagedCassette
     data: Mapping[str, Any] = result
-    if "results" not in data:
+    if not data.get("results"):
         return result
     return {
         **result,

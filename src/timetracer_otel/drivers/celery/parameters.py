@@ -1,0 +1,93 @@
+"""Arguments by position: what a task calls them says which of them are secrets."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.drivers.celery.typed import TAG
+from timetracer_otel.redaction import Redactor
+
+PARAMETERS: Final = "parameters"
+"""Of a request: the names, of each task that is given arguments by position."""
+BY_POSITION: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def named(request: Payload, app: Any) -> dict[str, Value]:
+    """The request with the names of what stands in it by position. Any: a Celery app."""
+    tasks = {str(call["task"]) for call in _calls(request) if _positions(call["args"])}
+    found: dict[str, Value] = {task: names for task in sorted(tasks) if (names := _names(app, task))}
+    return {**request, PARAMETERS: found} if found else dict(request)
+
+
+def mask(request: Payload, path: str, redactor: Redactor) -> tuple[Payload, tuple[str, ...]]:
+    """The request with arguments masked that have the name of a secret; the same object where none has."""
+    names = request.get(PARAMETERS)
+    if not isinstance(names, Mapping):
+        return request, ()
+    rules: dict[int, dict[int, str]] = {}
+    for call in _calls(request):
+        known = names.get(str(call["task"]))
+        secret = {
+            at: str(name) for at, name in enumerate(known if isinstance(known, list) else ()) if _is(name, redactor)
+        }
+        if secret:
+            rules[id(_positions(call["args"]))] = secret
+    paths: list[str] = []
+    masked = _masked(request, path, rules, redactor, paths)
+    assert isinstance(masked, dict)
+    return (masked, tuple(paths)) if paths else (request, ())
+
+
+def _is(name: object, redactor: Redactor) -> bool:
+    return redactor.rule_of(str(name)) is not None
+
+
+def _masked(
+    value: Value, path: str, rules: Mapping[int, Mapping[int, str]], redactor: Redactor, paths: list[str]
+) -> Value:
+    if isinstance(value, Mapping):
+        return {name: _masked(each, f"{path}.{name}", rules, redactor, paths) for name, each in value.items()}
+    if not isinstance(value, (list, tuple)):
+        return value
+    names, found = rules.get(id(value), {}), list[Value]()
+    for index, each in enumerate(value):
+        step = f"{path}[{index}]"
+        if index in names:
+            under, hits = redactor.value({names[index]: each}, step)
+            assert isinstance(under, dict)
+            paths += [step] if hits else []
+            found.append(under[names[index]])
+        else:
+            found.append(_masked(each, step, rules, redactor, paths))
+    return found
+
+
+def _calls(value: Value) -> Iterator[Mapping[str, Value]]:
+    """Every task with its arguments: the one of the message, and those of chains, chords and callbacks."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("task"), str) and "args" in value:
+            yield value
+        for each in value.values():
+            yield from _calls(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _calls(each)
+
+
+def _positions(args: Value) -> Sequence[Value]:
+    """Of a list, or of a tuple as it is kept."""
+    found = args.get("items") if isinstance(args, Mapping) and args.get(TAG) == "tuple" else args
+    return found if isinstance(found, (list, tuple)) else ()
+
+
+def _names(app: Any, task: str) -> list[Value]:
+    """As the task's function spells them; empty for one that this process does not know."""
+    run = getattr(app._tasks.get(task), "run", None) if hasattr(app, "_tasks") else None
+    try:
+        parameters = inspect.signature(run).parameters.values() if callable(run) else ()
+    except (TypeError, ValueError):
+        return []
+    return [each.name for each in parameters if each.kind in BY_POSITION]

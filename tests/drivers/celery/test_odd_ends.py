@@ -1,0 +1,103 @@
+"""Messages that never become a task, tasks that end without a result or run twice; other brokers and backends."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.celery.harness import Payments, until
+from tests.servers.redis import RedisServer
+from timetracer_otel.replay.library import entry_of
+
+ODD = """
+expired = add.apply_async((1, 1), expires=-5)
+revoked = add.apply_async((2, 2), countdown=2)
+app.control.revoke(revoked.id)
+app.send_task("nobody.knows", (3,))
+print(late.delay(5).get(timeout=60))
+print(add.delay(4, 4).get(timeout=60))
+for each in (expired, revoked):
+    try:
+        each.get(timeout=60)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+ENDS = """
+for number in range({count}):
+    ignores.delay(), rejects.delay(), unpicklable.delay()
+add.delay(1, 1).get(timeout=90)
+"""
+GROWTH_MAX_KIB = 8 * 1024
+"""More than without us: Celery itself keeps something of each task that ends with Ignore."""
+OTHERS = """
+for each in [process_payment.delay(12345), parent.delay(20), chained.delay(1)]:
+    try:
+        each.get(timeout=60)
+    except Exception:
+        pass
+"""
+
+
+def test_r14_odd_ends_leave_the_worker_well_and_a_redelivered_task_replays(redis: RedisServer, tmp_path: Path) -> None:
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "1"):
+        printed = payments.client(ODD)
+    redis.stop()
+    assert printed.split("\n") == ["[5, True]", "8", "TaskRevokedError", "TaskRevokedError", ""]
+    assert payments.states().keys() == {"late", "add"}
+    (twice,) = [each for each in payments.segments("late") if each.root is not None]
+    entry = entry_of(twice)
+    assert entry is not None
+    assert entry.result["return_value"] == [5, True]
+    assert payments.replay(twice).status == 0
+
+
+@pytest.mark.long
+def test_the_memory_of_a_worker_grows_by_odd_ends_no_more_than_without_us(
+    tmp_path: Path, rounds: Callable[[int], int]
+) -> None:
+    if (count := rounds(330)) < 330:
+        pytest.skip("with --long only")
+    exporters = ("none", "timetracer")
+    with ThreadPoolExecutor(2) as pool:
+        without, recorded = pool.map(lambda each: grown_kib(tmp_path / each, each, count), exporters)
+    assert max(now - was for was, now in zip(without, recorded, strict=True)) < GROWTH_MAX_KIB
+
+
+def grown_kib(folder: Path, exporter: str, count: int) -> list[int]:
+    """A worker, and its child, over so many tasks of each kind."""
+    folder.mkdir()
+    redis = RedisServer()
+    try:
+        payments = Payments.at(folder, BROKER=redis.url(), BACKEND=redis.url(1))
+        with payments.worker("-c", "1", OTEL_TRACES_EXPORTER=exporter) as worker:
+            payments.client(ENDS.format(count=20))
+            before = memory_kib(worker.pid)
+            payments.client(ENDS.format(count=count))
+            return [now - was for was, now in zip(before, memory_kib(worker.pid), strict=True)]
+    finally:
+        redis.stop()
+
+
+def memory_kib(pid: int) -> list[int]:
+    """Of a worker and its child."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True).stdout.split()
+    statuses = [Path(f"/proc/{each}/status").read_text() for each in (pid, *map(int, found))]
+    return [int(match[1]) for status in statuses if (match := re.search(r"VmRSS:\s+(\d+) kB", status))]
+
+
+def test_tasks_on_the_file_system_with_results_in_a_database_replay(tmp_path: Path) -> None:
+    for folder in ("queue", "control"):
+        (tmp_path / folder).mkdir()
+    payments = Payments.at(tmp_path, BROKER="filesystem://", BACKEND=f"db+sqlite:///{tmp_path}/results.db")
+    with payments.worker("-c", "2"):
+        payments.client(OTHERS)
+        until(lambda: len(payments.states().get("add", ())) == 5, "all tasks")
+    (tmp_path / "results.db").unlink()
+    replayed = payments.replay_all([payments.failed("process_payment"), *payments.segments("parent")])
+    assert {each.status for each in replayed.values()} == {0}, [each.output for each in replayed.values()]

@@ -1,0 +1,63 @@
+# mypy: disable-error-code="untyped-decorator"
+# Celery has no types.
+"""Arguments that are given by position have the names that the task's function gives them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from celery import Celery, chain, signature
+
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.celery.codec import CODEC, encode_publish
+from timetracer_otel.drivers.celery.heard import HeardPublish
+from timetracer_otel.redaction import MARKER, Redactor
+
+SECRET = "kT4nary-by-position"
+app = Celery("positions", set_as_current=False)
+
+
+@app.task(name="positions.login")
+def login(user: str, password: str = "", *rest: object) -> None: ...
+
+
+@app.task(name="positions.bound", bind=True)
+def bound(self: Any, token: object) -> None: ...
+
+
+def masked(name: str, args: object, embed: object = None) -> tuple[Encoded, tuple[str, ...]]:
+    spelled = {"argsrepr": repr(args), "kwargsrepr": "{}"}
+    fields = {"args": args, "kwargs": {}, "embed": embed or {}, "headers": spelled}
+    return CODEC.redact(encode_publish(HeardPublish(app, name, fields, 1)), Redactor(b"key"))
+
+
+@pytest.mark.parametrize("args", [("ada", SECRET), ["ada", SECRET]])
+def test_an_argument_by_position_is_masked_by_the_name_that_the_task_gives_it(args: object) -> None:
+    found, paths = masked("positions.login", args)
+    kept = json.dumps(found.request)
+    assert SECRET not in kept
+    assert '"ada"' in kept
+    assert any(path.startswith("request.args") for path in paths)
+    assert CODEC.redact(found, Redactor(b"other")) == (found, ())
+
+
+def test_a_bound_task_does_not_count_itself_and_a_nested_secret_is_masked_too() -> None:
+    found, _ = masked("positions.bound", [{"of": [SECRET]}])
+    request: Any = found.request
+    assert MARKER.fullmatch(request["args"][0]["of"][0])
+
+
+def test_the_arguments_of_a_chain_and_of_a_callback_are_masked_where_they_wait() -> None:
+    waiting = chain(signature("positions.login", args=("ada", SECRET), app=app), app=app)
+    embed = {"chain": list(waiting.tasks) if hasattr(waiting, "tasks") else [waiting], "errbacks": None}
+    found, paths = masked("positions.unknown", [1], embed)
+    assert SECRET not in json.dumps(found.request)
+    assert paths
+
+
+def test_arguments_of_a_task_that_is_not_known_here_stay() -> None:
+    found, paths = masked("elsewhere.task", ["ada", "lovelace"])
+    assert found.request["args"] == ["ada", "lovelace"]
+    assert paths == ()

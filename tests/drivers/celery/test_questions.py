@@ -1,0 +1,67 @@
+"""Messages that are due later: a countdown is the same however late it begins."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from timetracer_otel.cassette.model import Exchange, Signature
+from timetracer_otel.drivers.celery.names import LIB, PUBLISH
+from timetracer_otel.drivers.celery.questions import as_recorded, question
+
+RECORDED = datetime(2026, 1, 1, tzinfo=timezone.utc)
+REPLAYED = datetime(2027, 6, 1, tzinfo=timezone.utc)
+
+
+def message(number: int, at: datetime, wait_s: float | None) -> dict[str, Any]:
+    eta = None if wait_s is None else (at + timedelta(seconds=wait_s)).isoformat()
+    return {"args": [number], "kwargs": {}, "headers": {"eta": eta}, "published_ns": int(at.timestamp()) * 10**9}
+
+
+def recorded(*waits_s: float | None) -> list[Exchange]:
+    """One message for each, all sent in one moment."""
+    return [
+        Exchange(str(number), PUBLISH, Signature(LIB, "publish", "task"), message(number, RECORDED, wait_s), {})
+        for number, wait_s in enumerate(waits_s)
+    ]
+
+
+def test_of_messages_that_are_due_as_soon_each_gets_the_instant_of_the_one_with_its_arguments() -> None:
+    known = recorded(5.0, 5.001, 5.002)
+    for number, exchange in enumerate(known):
+        first, *_ = as_recorded(message(number, REPLAYED, 5.0), known)
+        assert first["headers"] == exchange.request["headers"]
+
+
+def test_where_no_arguments_are_the_same_all_that_are_due_as_soon_are_tried_the_nearest_first() -> None:
+    known = recorded(5.4, 5.1, 60.0, None)
+    found = list(as_recorded(message(9, REPLAYED, 5.0), known))
+    assert [each["headers"] for each in found] == [known[1].request["headers"], known[0].request["headers"]]
+
+
+def test_a_message_that_is_due_at_another_time_or_at_once_stays_as_it_is() -> None:
+    known = recorded(5.0)
+    for asked in (message(0, REPLAYED, 7.0), message(0, REPLAYED, None)):
+        assert list(as_recorded(asked, known)) == [asked]
+
+
+def waiting(**changed: object) -> dict[str, Any]:
+    signature = {"task": "shop.bill", "args": [{"task": "a"}], "kwargs": {}, "options": {"reply_to": "me"}, **changed}
+    return {
+        "args": [1],
+        "embed": {"callbacks": [{"python": "Signature", "value": signature}]},
+        "headers": {"lang": "py"},
+    }
+
+
+def keys(request: dict[str, Any]) -> list[object]:
+    return [(slot.path, slot.key) for slot in question(PUBLISH, "publish", "task", request).slots]
+
+
+def test_another_task_that_waits_and_other_arguments_of_it_are_another_message() -> None:
+    same = keys(waiting())
+    assert keys(waiting(options={"reply_to": "somebody else"})) == same
+    assert keys(waiting(task="shop.refund")) != same
+    assert keys(waiting(args=[{"task": "b"}])) != same
+    assert keys(waiting(kwargs={"lang": "de"})) != same
+    assert keys(waiting(options={"queue": "slow"})) != same
