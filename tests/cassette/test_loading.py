@@ -215,7 +215,7 @@ def test_deep_nesting_is_refused_wherever_it_stands(levels: int) -> None:
 
 
 def test_fields_of_a_later_release_of_the_same_format_are_passed_over() -> None:
-    assert load(orjson.dumps({**PART_JSON, "pools": [{"size": 4}]}), "p") == ROOT_PART
+    assert load(orjson.dumps({**PART_JSON, "queues": [{"size": 4}]}), "p") == ROOT_PART
 
 
 TEMPTING: Final[dict[str, Any]] = {

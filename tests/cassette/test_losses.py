@@ -27,7 +27,7 @@ def test_a_bundle_of_this_release_loses_nothing(cassette: Cassette) -> None:
 def test_what_a_reader_passes_over_is_named_with_its_place() -> None:
     segment = DOCUMENT["segments"][0]
     assert loss(orjson.dumps({**DOCUMENT, "note": "by hand"})) == "note"
-    assert loss(orjson.dumps({**DOCUMENT, "segments": [{**segment, "pools": []}]})) == "segments[0].pools"
+    assert loss(orjson.dumps({**DOCUMENT, "segments": [{**segment, "queues": []}]})) == "segments[0].queues"
     exchanges = [segment["exchanges"][0], {**segment["exchanges"][1], "via": "proxy"}]
     changed = {**DOCUMENT, "segments": [{**segment, "exchanges": exchanges}]}
     assert loss(orjson.dumps(changed)) == "segments[0].exchanges[1].via"

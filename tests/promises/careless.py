@@ -13,10 +13,10 @@ from timetracer_otel.drivers.postgres import answers, questions
 _careful: Callable[..., Question] = questions.question
 
 
-def _careless(lib: str, sql: str, parameters: Sequence[Any], *rest: Any) -> Question:
+def _careless(lib: str, sql: str, parameters: Sequence[Any], *rest: Any, **named: Any) -> Question:
     if os.environ["IGNORED"] == "parameters":
-        return _careful(lib, sql, (), *rest)
-    return _careful(lib, sql.split(maxsplit=1)[0], parameters, *rest)
+        return _careful(lib, sql, (), *rest, **named)
+    return _careful(lib, sql.split(maxsplit=1)[0], parameters, *rest, **named)
 
 
 for user in (questions, answers):

@@ -245,11 +245,12 @@ def test_r46_nothing_is_there_while_it_runs_and_after_a_kill(tmp_path: Path) -> 
             assert search(store) == []
         pool.submit(_slow, service)
         _until(lambda: "slow: waiting" in service.log.read_text())
+        _until(lambda: "/wrong" in _listed(store))  # the last that is kept: a thread writes it, after its answer
         assert search(store) == []
         service.process.kill()
         service.process.wait(TIMEOUT_S)
         assert search(store) == []
-    listed = run(["timetracer-otel", "list", "--store", str(store)]).stdout
+    listed = _listed(store)
     assert ("/fail" in listed, "/form" in listed) == (True, False)
     assert search(store) == []
 
@@ -266,6 +267,10 @@ def test_r46_nothing_is_in_a_spool_nor_in_what_is_adopted_of_it(tmp_path: Path) 
     assert "task" in listed.stdout, listed.stdout + listed.stderr
     assert not list(store.rglob("*.spool"))
     assert search(store) == []
+
+
+def _listed(store: Path) -> str:
+    return run(["timetracer-otel", "list", "--store", str(store)]).stdout
 
 
 def _slow(service: Running) -> None:

@@ -90,8 +90,8 @@ def test_r14_what_a_child_had_captured_when_it_was_killed_is_adopted_and_incompl
         until(lambda: log.read_text().count("signal 9 (SIGKILL)") == 2 and len(numbers(charges)) == 4, "the tasks")
         until(lambda: len(listed(tmp_path)) == 8, "what the main process says of the lost ones")
         traces = listed(tmp_path)  # while the worker lives on
-    # What the children had asked; and the tasks themselves, from the main process.
-    assert sorted(exchanges(trace) for trace in traces if not trace["complete"]) == [1, 1, 3, 3]
+    # What the children had been asked and had asked (1 + 3); and the tasks themselves, from the main process.
+    assert sorted(exchanges(trace) for trace in traces if not trace["complete"]) == [1, 1, 4, 4]
     assert [exchanges(trace) for trace in traces if trace["complete"]] == [4] * 4
     assert listed(tmp_path) == traces
 
