@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.postgres.pooling import Asking
+from timetracer_otel.drivers.postgres.pooling import Asking, acquiring
 
 MODULE: Final = "sqlalchemy.pool"
 NAME: Final = "sqlalchemy"
 # SQLAlchemy may not be installed, and what we ask its pools is private: nothing here has a type.
-Function: TypeAlias = Callable[..., Any]
 NumberOf: TypeAlias = Callable[[Any], "int | None"]
 """The number of a connection of the driver."""
 
@@ -42,7 +40,8 @@ def uninstall(driver: str) -> None:
 
 def _put_in(module: Any) -> None:
     if _numbers and not _patches:
-        _patches.put(module.Pool, "connect", _acquiring(vars(module.Pool)["connect"]))
+        wrap = acquiring(NAME, asking, given, refused)
+        _patches.put(module.Pool, "connect", wrap(vars(module.Pool)["connect"]))
 
 
 def asking(pool: Any) -> Asking | None:
@@ -70,23 +69,3 @@ def refused(begun: Asking, error: BaseException) -> None:
     _under_way.pop(begun, None)
     if begun.is_heard:
         begun.end(None, error)
-
-
-def _acquiring(original: Function) -> Function:
-    guard = guarded(NAME)
-    ask, give, refuse = guard(asking), guard(given), guard(refused)
-
-    @functools.wraps(original)
-    def connect(self: Any, *args: Any, **kwargs: Any) -> Any:
-        begun = ask(self)
-        if begun is None:
-            return original(self, *args, **kwargs)
-        try:
-            connection = original(self, *args, **kwargs)
-        except BaseException as error:
-            refuse(begun, error)
-            raise
-        give(begun, connection)
-        return connection
-
-    return connect

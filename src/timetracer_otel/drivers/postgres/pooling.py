@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
+from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import tape
 from timetracer_otel.cassette.model import Acquire
+
+Function: TypeAlias = Callable[..., Any]
+"""Of a pool: its types differ from library to library."""
 
 
 class Asking:
@@ -38,3 +45,27 @@ class Asking:
             error=None if error is None else type(error).__name__,
         )
         active.acquired(acquire)
+
+
+def acquiring(library: str, asking: Function, given: Function, refused: Function) -> Callable[[Function], Function]:
+    """Around a method that gives a connection of a pool; `asking` gives None where nothing is noted."""
+    guard = guarded(library)
+    ask, give, refuse = guard(asking), guard(given), guard(refused)
+
+    def wrap(original: Function) -> Function:
+        @functools.wraps(original)
+        def acquire(self: Any, *args: Any, **kwargs: Any) -> Any:
+            begun = ask(self)
+            if begun is None:
+                return original(self, *args, **kwargs)
+            try:
+                connection = original(self, *args, **kwargs)
+            except BaseException as error:
+                refuse(begun, error)
+                raise
+            give(begun, connection)
+            return connection
+
+        return acquire
+
+    return wrap

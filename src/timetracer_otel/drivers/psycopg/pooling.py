@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres import alchemy
-from timetracer_otel.drivers.postgres.pooling import Asking
+from timetracer_otel.drivers.postgres.pooling import Asking, Function, acquiring
 from timetracer_otel.drivers.psycopg.introduction import known
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
 PACKAGE: Final = "psycopg_pool"
 
 # Pools and connections have no types here: psycopg_pool may not be installed.
-Function: TypeAlias = Callable[..., Any]
 
 
 def asking(pool: Any) -> Asking | None:
@@ -64,28 +62,9 @@ class PoolTaps:
     def _put_in(self, package: Any) -> None:
         if not self._is_wanted or self._patches:
             return
-        for pool, wrap in ((package.ConnectionPool, _acquiring), (package.AsyncConnectionPool, _acquiring_async)):
+        acquiring_sync = acquiring(LIBRARY, asking, given, refused)
+        for pool, wrap in ((package.ConnectionPool, acquiring_sync), (package.AsyncConnectionPool, _acquiring_async)):
             self._patches.put(pool, "getconn", wrap(vars(pool)["getconn"]))
-
-
-def _acquiring(original: Function) -> Function:
-    guard = guarded(LIBRARY)
-    ask, give, refuse = guard(asking), guard(given), guard(refused)
-
-    @functools.wraps(original)
-    def getconn(self: Any, *args: Any, **kwargs: Any) -> Any:
-        begun = ask(self)
-        if begun is None:
-            return original(self, *args, **kwargs)
-        try:
-            connection = original(self, *args, **kwargs)
-        except BaseException as error:
-            refuse(begun, error)
-            raise
-        give(begun, connection)
-        return connection
-
-    return getconn
 
 
 def _acquiring_async(original: Function) -> Function:
