@@ -101,7 +101,6 @@ MISSES = (
 def test_a_secret_is_masked_and_what_is_around_it_stays(text: str) -> None:
     before, secret, after = re.split("[«»]", text)
     masked = Redactor().text(before + secret + after)
-    assert secret not in masked
     assert masked.startswith(before)
     assert masked.endswith(after)
     assert [masked[len(before) : len(masked) - len(after)]] == find_markers(masked)

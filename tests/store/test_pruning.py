@@ -391,5 +391,5 @@ for number in itertools.count():
     kept = Store(tmp_path).list_traces()
     assert kept.problems == ()
     assert len(numbers) > len(kept.traces) > 0
-    for trace in kept.traces:
+    for trace in kept.traces[:: 1 + len(kept.traces) // 300]:  # a fast disk takes thousands
         assert Store(tmp_path).open_cassette(trace.trace_id)[0].segments[0].exchanges

@@ -44,6 +44,8 @@ def _trace_folder(root: Path, prefix: str, wanted: str) -> Path | None:
     if _TRACE_PREFIX.fullmatch(prefix) is None:
         return None
     # A folder without a part is a trace whose writer was killed before it wrote anything.
+    if len(prefix) == 32:  # the whole id: a large store is not searched
+        return root / prefix if part_files(root / prefix) else None
     found = [folder for folder in trace_folders(root) if folder.name.startswith(prefix) and part_files(folder)]
     if len(found) > 1:
         raise CassetteAmbiguous(wanted, "trace", tuple(folder.name for folder in found))
