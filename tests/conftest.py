@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.demonstration import Demonstration, run_demo
+from tests.servers.jaeger import JaegerServer
 from tests.servers.mongo import MongoServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
@@ -77,6 +78,14 @@ def redis() -> Iterator[RedisServer]:
 def rabbitmq() -> Iterator[RabbitServer]:
     """One for a single test, to be stopped in it; it takes some seconds to start."""
     server = started(RabbitServer)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def jaeger() -> Iterator[JaegerServer]:
+    """One for the whole run: never stop it."""
+    server = started(JaegerServer)
     yield server
     server.stop()
 

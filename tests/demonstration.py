@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.launching import SPARED
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -25,7 +27,13 @@ class Demonstration:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command in the folder, as a user would run it."""
         return subprocess.run(
-            command, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=120, check=False
+            command,
+            cwd=self.folder,
+            env=environment(**SPARED),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def listed(self, *options: str) -> list[dict[str, Any]]:
@@ -42,7 +50,7 @@ class Demonstration:
 
 def run_demo(folder: Path) -> Demonstration:
     command = [sys.executable, str(ROOT / "examples" / "demo.py"), str(folder)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=environment(**SPARED), capture_output=True, text=True, timeout=240, check=False)
     return Demonstration(folder, done.stdout + done.stderr, done.returncode)
 
 

@@ -18,6 +18,9 @@ LAUNCHER = (
     "from opentelemetry.instrumentation.auto_instrumentation import run; run()",
 )
 TIMEOUT_S = 60
+OFF = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+SPARED = {OFF: "aiobotocore,botocore,celery,fastapi,pymongo"}
+"""Two thirds of the time that a process takes to start would be the import of these."""
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.reference import page
 from tests.demonstration import ROOT, Demonstration, environment
+from tests.servers.jaeger import JaegerServer, Storage
 from timetracer_otel.cli.app import COMMANDS, app
 from timetracer_otel.cli.settings import KEYS
 
@@ -23,6 +24,10 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 VARIABLE = re.compile(r"TIMETRACER_[A-Z_]+")
 NEXT_SENTENCE = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?] +[A-Z`]")
 TRACE = "7f3a"
+WHOLE_TRACE = "7f3a91c2d4e5f60718293a4b5c6d7e8f"
+"""Jaeger is asked by the whole id."""
+OTLP, QUERY = "http://127.0.0.1:4318", "http://127.0.0.1:16686"
+"""Where Jaeger listens by default; the one of the tests does not."""
 
 ANNOUNCEMENTS = sorted((ROOT / "docs" / "announcements").glob("*.md"))
 
@@ -52,10 +57,21 @@ def test_there_are_console_blocks() -> None:
     assert len(BLOCKS) > 5
 
 
+@pytest.fixture(scope="module")
+def storage(jaeger: JaegerServer, demo: Demonstration) -> Storage:
+    """A Jaeger that has the trace which failed."""
+    pushed = demo.run("timetracer-otel", "push", demo.failing, "--to", jaeger.memory.otlp)
+    assert pushed.returncode == 0, pushed.stderr
+    return jaeger.memory
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("block", BLOCKS)
-def test_each_command_of_a_console_block_runs(block: str, demo: Demonstration) -> None:
-    for command in commands(block):
+def test_each_command_of_a_console_block_runs(block: str, demo: Demonstration, request: pytest.FixtureRequest) -> None:
+    if OTLP in block or QUERY in block:
+        storage: Storage = request.getfixturevalue("storage")
+        block = block.replace(OTLP, storage.otlp).replace(QUERY, storage.query)
+    for command in commands(block.replace(WHOLE_TRACE, demo.failing)):
         if command.split()[0] in RUN_ELSEWHERE:
             assert os.access(ROOT / command.split()[0], os.X_OK)
             continue

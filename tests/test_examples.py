@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.demonstration import ROOT, Demonstration, environment
+from tests.launching import SPARED
 from tests.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -29,7 +30,7 @@ def example(
     """Its name, and what it leaves behind. It starts its own PostgreSQL; `postgres` skips where none can run."""
     folder = tmp_path_factory.mktemp("example") / "service"
     command = [sys.executable, str(ROOT / "examples" / "example.py"), request.param, str(folder)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=environment(**SPARED), capture_output=True, text=True, timeout=240, check=False)
     return request.param, Demonstration(folder, done.stdout + done.stderr, done.returncode)
 
 

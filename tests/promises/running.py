@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.demonstration import ROOT, environment
+from tests.launching import SPARED
 from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.store import Store
 
@@ -28,7 +29,7 @@ def run(
     command: Sequence[str], variables: Mapping[str, str] | None = None, cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
     """As a user runs it: with nothing of OpenTelemetry's or ours in the environment but `variables`."""
-    env = {**environment(PYTHONPATH=str(ROOT)), **(variables or {})}
+    env = {**environment(PYTHONPATH=str(ROOT), **SPARED), **(variables or {})}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
 
@@ -52,7 +53,7 @@ def service(log: Path, **variables: str) -> Iterator[str]:
     """The URL of the application that `APP` names, else `tests.promises.app`, under uvicorn while the block runs."""
     port = _free_port()
     command = ["opentelemetry-instrument", "uvicorn", variables.get("APP", APP), "--port", str(port)]
-    env = {**environment(PYTHONPATH=str(ROOT)), **variables}
+    env = {**environment(PYTHONPATH=str(ROOT), **SPARED), **variables}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
     try:

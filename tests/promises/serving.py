@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.demonstration import ROOT, environment
-from tests.launching import free_port
+from tests.launching import SPARED, free_port
 from tests.promises.running import QUIET
 from timetracer_otel.cassette import Segment
 from timetracer_otel.store import Store
@@ -49,7 +49,7 @@ def shop(folder: Path) -> Path:
 def variables(folder: Path, **more: str) -> dict[str, str]:
     """An environment in which `opentelemetry-instrument` records into `folder/store`, if the command asks for it."""
     home = str(folder)  # where gunicorn keeps a socket
-    return dict(environment(TIMETRACER_STORE=str(folder / "store"), HOME=home, **QUIET, **more))
+    return dict(environment(**{"TIMETRACER_STORE": str(folder / "store"), "HOME": home, **SPARED, **QUIET, **more}))
 
 
 def start(command: str, folder: Path, log: Path, **more: str) -> subprocess.Popen[bytes]:

@@ -24,6 +24,7 @@ import pytest
 import zstandard
 
 from tests.demonstration import ROOT, environment
+from tests.launching import SPARED
 from tests.promises.canary_app import BIG_BYTES, SCHEMA
 from tests.promises.conftest import database
 from tests.promises.running import TIMEOUT_S, Answer, _free_port, _wait_for, cassettes, recording, replay, run, send
@@ -164,7 +165,7 @@ def program(folder: Path, *arguments: str, **variables: str) -> Iterator[tuple[s
     log = folder / "program.log"
     with database(SCHEMA) as dsn, log.open("wb") as output:
         settings = recording(folder / "cassettes", OTEL_RESOURCE_ATTRIBUTES=resource, **SECRETS, **variables)
-        env = {**environment(PYTHONPATH=str(ROOT)), **settings, "DATABASE_URL": _with_password(dsn)}
+        env = {**environment(PYTHONPATH=str(ROOT), **SPARED), **settings, "DATABASE_URL": _with_password(dsn)}
         process = subprocess.Popen(
             [*command, "--password", canary("argv")], cwd=ROOT, env=env, stdout=output, stderr=output
         )

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.demonstration import ROOT, environment
+from tests.launching import SPARED
 from tests.promises.running import run, with_report
 from tests.replay.conftest import recorded
 from timetracer_otel.cassette.model import Cassette, Segment
@@ -188,7 +189,7 @@ needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason="this kernel 
 
 def asked_of_the_sink(*command: str) -> set[str]:
     sink = [*UNSHARE, sys.executable, "-m", "tests.promises.dns_sink", *command]
-    variables = {**environment(PYTHONPATH=str(ROOT)), **GUARDS}
+    variables = {**environment(PYTHONPATH=str(ROOT), **SPARED), **GUARDS}
     done = subprocess.run(sink, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout)["names"])

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.demonstration import ROOT, environment
+from tests.launching import SPARED
 from tests.promises import mutants
 from tests.promises.conftest import Recorded
 from tests.promises.forks import Farm
@@ -49,7 +50,7 @@ Judge = Callable[..., dict[str, dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def farm() -> Iterator[Farm]:
-    farm = Farm(6, ROOT, environment(PYTHONPATH=str(ROOT)))
+    farm = Farm(6, ROOT, environment(PYTHONPATH=str(ROOT), **SPARED))
     yield farm
     farm.stop()
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.demonstration import environment
+from tests.launching import SPARED
 
 DIAL = """
 import os, socket
@@ -61,7 +62,7 @@ class Stranger:
 
     def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         words = ["timetracer-otel", *map(str, command)]
-        env = environment(**variables)
+        env = environment(**{**SPARED, **variables})
         return subprocess.run(words, cwd=self.home, env=env, capture_output=True, text=True, check=False, timeout=90)
 
     @property
@@ -94,7 +95,7 @@ def _listen(server: socket.socket, calls: list[object]) -> None:
 
 
 def test_a_control_the_modules_of_the_stranger_would_dial_out(stranger: Stranger) -> None:
-    env = environment(PYTHONPATH=str(stranger.code))
+    env = environment(PYTHONPATH=str(stranger.code), **SPARED)
     subprocess.run([sys.executable, "-c", ""], env=env, check=True, timeout=60)
     assert stranger.has_run
     assert stranger.calls

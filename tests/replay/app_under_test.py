@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import uuid
+from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
@@ -55,6 +56,8 @@ async def reach(request: Request) -> JSONResponse:
 
 
 async def slow(request: Request) -> JSONResponse:
+    if (began := os.environ.get("BEGAN")) is not None:
+        Path(began).write_text(f"{os.getpid()}\n")
     await asyncio.sleep(float(os.environ.get("SLEEP", "0")))
     return JSONResponse("slept")
 

@@ -56,9 +56,15 @@ def uninstall() -> None:
 
 def uuid4() -> uuid.UUID:
     """Generate a random UUID."""
+    return minted(original)
+
+
+def minted(make: Callable[[], uuid.UUID]) -> uuid.UUID:
+    """The recorded id of this call in replay, else a new one by `make`, which is logged while recording. For ids that a
+    library makes by another function than uuid4, and that a server sees."""
     value = _serve() if source is not None else None
     if value is None:
-        value = original()
+        value = make()
     if log is not None and os.getpid() == _process:
         _log(value)
     return value

@@ -26,7 +26,8 @@ class Lineage:
         self._keep = keep
         self.open: dict[int, SegmentState] = {}
         """By span id, the one that began first coming first."""
-        self._closed: dict[int, SegmentState] = {}
+        self.owners: dict[int, SegmentState] = {}
+        """The same, and the ended ones that are remembered."""
         # A dict walks over all that it has lost at its beginning, each time, to find what is its first now.
         self._ended: deque[int] = deque()
         self._inherited = inherited or {}
@@ -50,6 +51,19 @@ class Lineage:
             self._heirs[parent_segment] = segment
         return segment
 
+    def opened(self, span_id: int, segment: SegmentState) -> None:
+        """A span of that segment has begun."""
+        segment.open_spans += 1
+        self.open[span_id] = self.owners[span_id] = segment
+
+    def abandon_oldest(self) -> SegmentState:
+        """The span that is open for the longest time is taken for one that never ends; its segment."""
+        span_id = next(iter(self.open))
+        segment = self.open.pop(span_id)
+        del self.owners[span_id]
+        segment.open_spans -= 1
+        return segment
+
     def begin_without_root(self, root_id: int, spans: list[ReadableSpan]) -> None:
         """A segment of which only these spans have come: its root belongs to nobody here."""
         trace_id = spans[0].context.trace_id if spans[0].context is not None else 0
@@ -62,12 +76,12 @@ class Lineage:
         """The segment of a span whose parent is this one; None if it is to be the root of its own."""
         if parent is None or parent.is_remote:
             return None
-        segment = self.open.get(parent.span_id) or self._closed.get(parent.span_id)
+        segment = self.owners.get(parent.span_id)
         return segment if segment is not None and segment.trace_id == trace_id else None
 
     def owner(self, span_id: int) -> SegmentState | None:
         """The segment of a span; in the child of a fork, of a span that the parent began, the child's latest."""
-        found = self.open.get(span_id) or self._closed.get(span_id)
+        found = self.owners.get(span_id)
         if found is None and self._heirs and span_id in self._inherited:
             found = self._heirs.get(self._inherited[span_id])
         return found
@@ -113,20 +127,20 @@ class Lineage:
 
     def remember(self, span_id: int, segment: SegmentState) -> None:
         """The span has ended."""
-        self._closed[span_id] = segment
+        self.owners[span_id] = segment
         self._ended.append(span_id)
         self._forget_oldest()
 
     def _remember_all(self, span_ids: Sequence[int], segment: SegmentState) -> None:
-        self._closed.update(dict.fromkeys(span_ids, segment))
+        self.owners.update(dict.fromkeys(span_ids, segment))
         self._ended += span_ids
         self._forget_oldest()
 
     def _forget_oldest(self) -> None:
         ended = self._ended
         while len(ended) > CLOSED_MAX:
-            self._closed.pop(ended.popleft(), None)
+            self.owners.pop(ended.popleft(), None)
 
     def segments(self) -> Collection[SegmentState]:
         """Each once."""
-        return {id(segment): segment for segment in (*self.open.values(), *self._closed.values())}.values()
+        return {id(segment): segment for segment in self.owners.values()}.values()

@@ -1,8 +1,6 @@
 """The tape of a recording process: spans and exchanges come in, finished parts go to the sink.
 
-Rules (design §5): a segment is handed over when its root ended and no span is open, without timers. What finishes later
-becomes a further part. What happens before the first entry is the environment; later roots that are not entries are
-dropped and counted. One lock, held for memory only.
+One lock, held for memory only.
 """
 
 from __future__ import annotations
@@ -20,16 +18,16 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
 from timetracer_otel.capture import limits
-from timetracer_otel.capture.budget import Budget, size_of
+from timetracer_otel.capture.budget import Budget
 from timetracer_otel.capture.connections import Connections
 from timetracer_otel.capture.current import IS_VALID, KEY, SPAN_ID, current_context, span_in
 from timetracer_otel.capture.environment import EnvironmentState
-from timetracer_otel.capture.keep import is_kept
 from timetracer_otel.capture.lineage import Lineage
 from timetracer_otel.capture.losses import Losses
 from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.outbox import Outbox
-from timetracer_otel.capture.segments import Batch, EnvironmentBatch, KeepDecision, SegmentBatch, SegmentState, Sink
+from timetracer_otel.capture.parts import Parts
+from timetracer_otel.capture.segments import Batch, SegmentState, Sink
 from timetracer_otel.capture.table import Captured, Spill
 
 if TYPE_CHECKING:
@@ -59,6 +57,7 @@ class Recorder:
         self._numbers = 0
         self._budget = Budget(self._settings)
         self._losses = Losses()
+        self._parts = Parts(self._settings, self._environment, self._connections, self._budget, self._losses)
 
     @property
     def dropped(self) -> Counter[str]:
@@ -90,21 +89,18 @@ class Recorder:
                 if parent is not None and segment.parent_segment is not None:
                     self._environment.move(parent.span_id, segment)
                 if segment.is_entry:
-                    self._outbox.add(self._end_environment(segment.is_server))
-            segment.open_spans += 1
-            self._lineage.open[span_id] = segment
+                    self._outbox.add(self._parts.end_environment(segment.is_server))
+            self._lineage.opened(span_id, segment)
             if len(self._lineage.open) > limits.OPEN_MAX:
                 self._outbox.add(*self._abandoned())
         self._send()
 
     def _abandoned(self) -> tuple[Batch, ...]:
-        """The span that is open for the longest time is taken for one that never ends; and what it leaves behind."""
-        opened = self._lineage.open
-        segment = opened.pop(next(iter(opened)))
-        segment.open_spans -= 1
+        """What is left behind by a span that never ends."""
+        segment = self._lineage.abandon_oldest()
         self.dropped["open"] += 1
         is_empty = not (segment.spans or segment.exchanges)
-        return () if segment.open_spans or is_empty else self._due(segment, is_last=True)
+        return () if segment.open_spans or is_empty else self._parts.due(segment, is_last=True)
 
     def _send(self) -> None:
         while self._outbox.has_some:
@@ -134,7 +130,7 @@ class Recorder:
             return
         with self._lock:
             segment = self._lineage.add(span, context)
-            self._outbox.add(*self._due(segment))
+            self._outbox.add(*self._parts.due(segment))
         self._send()
 
     def spans_exported(self, spans: Sequence[ReadableSpan]) -> None:
@@ -144,7 +140,7 @@ class Recorder:
             for parent, siblings in groupby((span for span in spans if span.context is not None), _PARENT):
                 grown.update(dict.fromkeys(self._adopt(parent, list(siblings))))
             for segment in grown:
-                self._outbox.add(*self._due(segment))
+                self._outbox.add(*self._parts.due(segment))
         self._send()
 
     def _adopt(self, parent: SpanContext | None, siblings: list[ReadableSpan]) -> list[SegmentState]:
@@ -161,75 +157,14 @@ class Recorder:
             self._lineage.add_all(generation, segment)
         return segment
 
-    def _due(self, segment: SegmentState, is_last: bool = False) -> tuple[Batch, ...]:
-        """What goes to the writer now, if anything does."""
-        is_done = segment.root_ended and segment.open_spans == 0
-        if not (is_done or is_last or (segment.is_large and segment.is_entry)):
-            return ()
-        if not segment.is_entry:
-            self._leave(segment)
-            return ()
-        self._decide(segment, is_last)
-        if segment.is_kept is False:
-            return self._forget(segment)
-        return (*self._decision(segment), self._part(segment, is_done, is_final=is_done or is_last))
-
-    def _decide(self, segment: SegmentState, is_last: bool) -> None:
-        """A segment that the end of the process cuts off is kept: nobody knows what it would have become."""
-        if segment.is_kept is None:
-            is_wanted = is_last or is_kept(self._settings.keep, segment.root_id, segment.spans)
-            segment.is_kept = True if is_wanted else False if segment.root_ended else None
-
-    def _part(self, segment: SegmentState, is_done: bool, is_final: bool) -> SegmentBatch:
-        batch = segment.take_part(
-            is_done, is_final, self._connections.of(segment.connections), self._losses.take(segment.dropped)
-        )
-        segment.is_held = segment.is_held or batch.is_held
-        segment.is_spooled = False  # whoever writes the part takes the spool away
-        return batch
-
-    def _decision(self, segment: SegmentState) -> tuple[Batch, ...]:
-        """For what waits in `pending/`, once it is known."""
-        if segment.is_kept is None or not (segment.is_held or (segment.is_spooled and not segment.is_kept)):
-            return ()
-        segment.is_held = segment.is_spooled = False
-        return (KeepDecision(segment.trace_id, segment.root_id, segment.is_kept, segment.is_server),)
-
-    def _leave(self, segment: SegmentState) -> None:
-        """A root that is no entry: its exchanges belong to the environment, or to nothing."""
-        if self._environment.exchanges is None:
-            self.dropped["not_entry"] += len(segment.exchanges)
-            self._forget(segment)
-            return
-        for captured in segment.exchanges:
-            self._environment.add(captured)
-            self._budget.to_environment(captured)
-        segment.empty()
-
-    def _forget(self, segment: SegmentState) -> tuple[Batch, ...]:
-        self._budget.in_flight -= size_of(segment.exchanges)
-        for captured in segment.exchanges:
-            captured.is_forgotten = True
-        segment.empty()
-        return self._decision(segment)
-
     # ---- environment -------------------------------------------------------------------------------------------------
 
     def entry_began(self) -> None:
         if self._environment.exchanges is None:
             return
         with self._lock:
-            self._outbox.add(self._end_environment(is_server=True))
+            self._outbox.add(self._parts.end_environment(is_server=True))
         self._send()
-
-    def _end_environment(self, is_server: bool) -> EnvironmentBatch | None:
-        exchanges, self._environment.exchanges = self._environment.exchanges, None
-        if exchanges or (exchanges is not None and self._connections.all()):
-            return self._environment_batch(exchanges, is_server)
-        return None
-
-    def _environment_batch(self, exchanges: list[Captured], is_server: bool = False) -> EnvironmentBatch:
-        return self._environment.take_part(exchanges, is_server, self._connections.all(), self._losses.take(Counter()))
 
     # ---- exchanges: the tape -----------------------------------------------------------------------------------------
 
@@ -243,8 +178,14 @@ class Recorder:
         span: Any = current_context().get(KEY)
         if span is None:
             return True
-        context = span.get_span_context()
-        return not context[IS_VALID] or self._lineage.owner(context[SPAN_ID]) is not None
+        try:
+            context = span._context
+        except AttributeError:  # no span of OpenTelemetry's own
+            context = span.get_span_context()
+        lineage, span_id = self._lineage, context[SPAN_ID]
+        if span_id in lineage.owners or not context[IS_VALID]:
+            return True
+        return lineage.is_forked and lineage.owner(span_id) is not None
 
     def open(
         self,
@@ -309,9 +250,9 @@ class Recorder:
         if captured.is_written:
             self._revise(captured)
         if segment is None:
-            return (self._environment_batch([captured]),) if captured.is_written else ()
+            return (self._parts.of_environment([captured]),) if captured.is_written else ()
         if (segment.root_ended and segment.open_spans == 0) or segment.is_large:
-            return self._due(segment)
+            return self._parts.due(segment)
         # An entry ends where its root does, a moment later: it is not worth a file.
         if self._lineage.is_forked and segment.is_entry and not segment.is_server and not captured.is_entry:
             return segment.spooled(captured, self._connections.of(segment.connections))
@@ -383,17 +324,6 @@ class Recorder:
             if is_last:
                 for parent_id, spans in self._orphans.families():
                     self._lineage.begin_without_root(parent_id, spans)
-            self._outbox.add(*self._unfinished(is_last))
+            self._outbox.add(*self._parts.unfinished(self._lineage.segments(), is_last))
         self._send()
         return self._sink.flush(timeout_s)
-
-    def _unfinished(self, is_last: bool) -> list[Batch]:
-        batches: list[Batch] = []
-        if exchanges := self._environment.exchanges:
-            self._environment.exchanges = []
-            batches.append(self._environment_batch(exchanges))
-        for segment in self._lineage.segments():
-            is_decided = segment.is_kept is not None or is_last
-            if segment.is_entry and is_decided and (segment.spans or segment.exchanges):
-                batches += self._due(segment, is_last=True)
-        return batches

@@ -42,6 +42,7 @@ class SegmentState:
         "is_entry",
         "is_held",
         "is_kept",
+        "is_pressing",
         "is_server",
         "is_spooled",
         "name",
@@ -82,6 +83,8 @@ class SegmentState:
         self.root_start_ns = root_start_ns
         self.is_kept: bool | None = None
         """None until TIMETRACER_KEEP has decided."""
+        self.is_pressing = False
+        """A tap wants the next part now (`Captured.press`)."""
         self.is_held = self.is_spooled = False
         """Parts of it wait in `pending/` for that decision; exchanges of its next part are in a spool."""
         self.spooled_ids = 0
@@ -108,7 +111,7 @@ class SegmentState:
     @property
     def is_large(self) -> bool:
         """True when a part is due before the root has ended."""
-        return self.unwritten >= PART_MAX_BYTES or len(self.spans) >= PART_MAX_SPANS
+        return self.is_pressing or self.unwritten >= PART_MAX_BYTES or len(self.spans) >= PART_MAX_SPANS
 
     def add(self, span: ReadableSpan) -> None:
         """Beyond the limit only the root and what failed stay: TIMETRACER_KEEP asks for those."""
@@ -172,7 +175,7 @@ class SegmentState:
             dropped=dropped,
         )
         self.part += 1
-        self.unwritten, self.pools = 0, []
+        self.unwritten, self.pools, self.is_pressing = 0, [], False
         if is_final:
             self.generated = self.generated[-LATE_IDS_MAX:]
         return batch

@@ -74,6 +74,11 @@ class Captured:
         self.coded: tuple[int, object] | None = None
         """The writer's own: what it made of this revision, for the part that comes after the spool."""
 
+    def press(self) -> None:
+        """What its segment holds becomes a part with the next answer, however long its root stays open."""
+        if self.segment is not None:
+            self.segment.is_pressing = True
+
 
 class Spill(Protocol):
     """A payload that goes to disk while it is still being heard: memory holds what the writer has not taken yet.

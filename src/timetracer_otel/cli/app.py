@@ -44,6 +44,19 @@ ReportOption: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout, without the text then."),
 ]
+ServiceOption: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--service", metavar="NAME", help="Only traces of this service (service.name)."),
+]
+EntryOption: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--entry", metavar="TEXT", help="Only traces with an entry whose name contains this."),
+]
+ErrorsOption: TypeAlias = Annotated[bool, typer.Option("--errors", help="Only traces with an entry that failed.")]
+SinceOption: TypeAlias = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--since", metavar="DURATION", help="Only traces that began in the last 500ms, 60s, 5m, 2h, 7d."),
+]
 
 app = typer.Typer(
     name=NAME,
@@ -71,19 +84,10 @@ def without_command(
 
 @app.command("list")
 def list_command(
-    service: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--service", metavar="NAME", help="Only traces of this service (service.name)."),
-    ] = None,
-    entry: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--entry", metavar="TEXT", help="Only traces with an entry whose name contains this."),
-    ] = None,
-    errors: Annotated[bool, typer.Option("--errors", help="Only traces with an entry that failed.")] = False,
-    since: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--since", metavar="DURATION", help="Only traces that began in the last 500ms, 60s, 5m, 2h, 7d."),
-    ] = None,
+    service: ServiceOption = None,
+    entry: EntryOption = None,
+    errors: ErrorsOption = False,
+    since: SinceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     store: StoreOption = None,
 ) -> Task:
@@ -153,20 +157,54 @@ def diff_command(
 
 @app.command("replay")
 def replay_command(
-    cassette: CassetteArgument,
+    cassette: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(
+            metavar="CASSETTE",
+            help="A trace id or its beginning, a segment (TRACE/SPAN), a trace's folder, or a file; "
+            "with --all also a folder of them. [with --all: the whole store]",
+            show_default=False,
+        ),
+    ] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Replay every cassette, side by side.")] = False,
+    service: ServiceOption = None,
+    entry: EntryOption = None,
+    errors: ErrorsOption = False,
+    since: SinceOption = None,
     app_name: AppOption = None,
     timeout: TimeoutOption = None,
     pdb: PdbOption = False,
     json_file: ReportOption = None,
+    junit: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--junit", metavar="FILE", help="Write the report as JUnit's XML; - is stdout."),
+    ] = None,
+    markdown: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--markdown", metavar="FILE", help="Write it as Markdown, for a pull request; - is stdout."),
+    ] = None,
     store: StoreOption = None,
 ) -> Task:
     """Run a recorded request again, offline, and compare.
 
-    Exits with 0 same, 1 deviates, 2 bad input, 3 inconclusive.
+    Exits with 0 same, 1 deviates, 2 bad input, 3 inconclusive; with --all as the worst of them does.
     """
     from timetracer_otel.cli import replaying
+    from timetracer_otel.cli.listing import Wanted
+    from timetracer_otel.cli.reports import Files
 
-    return partial(replaying.print_replay, store, cassette, app_name, timeout, pdb, json_file)
+    wanted, files = Wanted(service=service, entry=entry, errors=errors, since=since), Files(json_file, junit, markdown)
+    if all_of_them:
+        from timetracer_otel.cli import replaying_all
+
+        if pdb:
+            raise UsageError("--pdb", "it looks into one replay, --all runs many", "name one of them")
+        return partial(replaying_all.print_all, cassette, replaying_all.All(store, wanted, app_name, timeout, files))
+    if wanted != Wanted():
+        raise UsageError("replay", "--service, --entry, --errors and --since choose among many", "say --all")
+    if cassette is None:
+        raise UsageError("replay", "no cassette is named", "name one, or say --all")
+    return partial(replaying.print_replay, store, cassette, app_name, timeout, pdb, files)
 
 
 @app.command("exec")

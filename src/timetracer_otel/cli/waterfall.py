@@ -148,7 +148,7 @@ def _rows_of_exchanges(segment: Segment, spans: dict[str, Row]) -> Iterator[Row]
     places = transactions(segment).places
     answered_ns = _answered_ns(segment)
     for exchange in segment.exchanges:
-        if exchange is entry:
+        if entry is not None and exchange.id == entry.id:
             continue
         start = _begin_ns(segment) + exchange.at_ns
         row = Row("exchange", segment, start, start + exchange.duration_ns, exchange=exchange)

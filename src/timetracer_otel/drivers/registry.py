@@ -32,6 +32,10 @@ class Driver:
     """The protocol, where several drivers speak it: what one of them recorded answers the others."""
     batches: str = ""
     """Module whose `apart` gives the exchanges for which one of this driver's stands; empty where each is by itself."""
+    continued: str = ""
+    """Type of the exchanges that continue an entry which was too long to be written at once."""
+    whole: str = ""
+    """Module whose `whole` gives an entry together with those."""
 
 
 DRIVERS: Final = {
@@ -41,6 +45,8 @@ DRIVERS: Final = {
         library="opentelemetry-instrumentation-asgi",
         entry="http.server",
         asks=False,
+        continued="http.messages",
+        whole="timetracer_otel.drivers.asgi.websocket.whole",
         traced_by=(
             "opentelemetry.instrumentation.asgi",
             "starlette.middleware.opentelemetry",
@@ -94,6 +100,18 @@ def apart(exchange: Exchange) -> Sequence[Exchange]:
     if driver is None or not driver.batches:
         return (exchange,)
     return cast("Sequence[Exchange]", import_module(driver.batches).apart(exchange))
+
+
+def continues(exchange: Exchange) -> bool:
+    """True if it is a piece of an entry."""
+    return exchange.type == DRIVERS[exchange.signature.lib].continued
+
+
+def whole(entry: Exchange, exchanges: Sequence[Exchange]) -> Exchange:
+    """The entry with what continues it among the exchanges of its segment."""
+    driver = DRIVERS[entry.signature.lib]
+    more = [each for each in exchanges if each.type == driver.continued and each.span_id == entry.span_id]
+    return cast("Exchange", import_module(driver.whole).whole(entry, more)) if more else entry
 
 
 def codec(name: str) -> Codec:

@@ -26,24 +26,13 @@ from timetracer_otel.replay.debugger import asked as asked_to_debug
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
 from timetracer_otel.replay.journal import Journal, MemoryJournal
-from timetracer_otel.replay.library import (
-    Library,
-    Recorded,
-    apart,
-    descendants,
-    entry_of,
-    heads,
-    question_of,
-    requests_of,
-    shapes_of,
-    with_children,
-)
-from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.library import entry_of, heads, with_children
 from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.report import build
 from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.session import Session
+from timetracer_otel.replay.sessions import environment_of, library_of, session_of
 from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
 
@@ -193,37 +182,13 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
 
 def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal) -> tuple[Session, Session]:
     """The segment's session, and the default one of this process."""
-    environments = cassette.environment_of(segment)
-    early = tuple(exchange for each in environments for exchange in requests_of(each.exchanges))
-    learnt = tuple(connection for each in environments for connection in each.connections)
-    asked = requests_of(segment.exchanges)
-    shapes = shapes_of((*segment.exchanges, *(each for one in environments for each in one.exchanges)))
-    library_ = Library((*asked, *early, *shapes), question_of)
-    began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
-    children = descendants(cassette, segment)
-    recorded = Recorded(
-        segment.name,
-        asked,
-        (*segment.connections, *learnt),
-        segment.spans,
-        segment.id,
-        of_children=frozenset(exchange.id for child in children for exchange in apart(child.exchanges)),
-    )
-    ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
+    library_ = library_of(cassette, segment)
     patience = Patience()
     patience.install()
-    session = Session(
-        recorded,
-        library_,
-        Origins(ids, limits, clock.window),
-        log,
-        answered=lambda exchange: clock.advance(began_ns + exchange.at_ns + exchange.duration_ns),
-        missed=patience.end,
-    )
+    session = session_of(cassette, segment, library_, clock, log, missed=patience.end)
     if not os.environ.get(ENTRY):
         return session, session
-    environment = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
-    return session, Session(environment, library_, Origins((), limits, clock.window), log)
+    return session, environment_of(cassette, segment, library_, clock, log)
 
 
 def _provide(processor: ReplaySpanProcessor, ids: ReplayIdGenerator) -> None:

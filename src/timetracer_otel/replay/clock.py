@@ -23,6 +23,9 @@ class Clock(Protocol):
     def set_back(self, by_ns: int) -> None:
         """So long somebody was debugging: no time passed for the app."""
 
+    def stop(self) -> None:
+        """The real clock again."""
+
     def window(self) -> Window:
         """In which an instant taken in replay must lie to be one of this clock's."""
 
@@ -81,6 +84,9 @@ class RealClock:
 
     def set_back(self, by_ns: int) -> None:
         """It is not ours to set."""
+
+    def stop(self) -> None:
+        """It was never another."""
 
     def window(self) -> Window:
         return window(self._start_ns, time.time_ns())

@@ -138,9 +138,11 @@ def unknown_libs(exchanges: Iterable[Exchange]) -> dict[str, int]:
 
 
 def entry_of(segment: Segment) -> Exchange | None:
-    """The exchange that the segment's entry is, where a driver can run it again; a function has none."""
-    found = [exchange for exchange in segment.exchanges if is_entry(exchange)]
-    return next((exchange for exchange in found if exchange.span_id == segment.id), found[0] if found else None)
+    """The exchange that the segment's entry is, where a driver can run it again, with what continues it; a function has
+    none."""
+    found = [each for each in segment.exchanges if is_entry(each) and not registry.continues(each)]
+    entry = next((exchange for exchange in found if exchange.span_id == segment.id), found[0] if found else None)
+    return None if entry is None else registry.whole(entry, segment.exchanges)
 
 
 def is_entry(exchange: Exchange) -> bool:

@@ -2,7 +2,7 @@
 
 They are always in place in a replaying process; inside the namespace they are the second line, and name who called.
 
-An audit hook cannot be taken out again: `Guards` is installed once per process and stays.
+An audit hook cannot be taken out again: that of guards that were uninstalled stays, and does nothing.
 """
 
 from __future__ import annotations
@@ -56,16 +56,35 @@ class Guards:
         self._tree = Tree(os.getpid() if root is None else root)
         self._bound: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._inside = threading.local()
+        self._is_in = self._is_hooked = False
+        self._undo: list[tuple[Any, str, Any]] = []
 
     def install(self) -> None:
-        sys.addaudithook(self._hook)
+        self._is_in = True
+        if not self._is_hooked:
+            self._is_hooked = True
+            sys.addaudithook(self._hook)
         for name in ("connect", "sendto", "sendmsg", "bind"):
-            setattr(socket.socket, name, self._screened(getattr(socket.socket, name)))
-        setattr(socket.socket, "connect_ex", self._by_number(self._screened(socket.socket.connect_ex)))  # noqa: B010  it is a method
-        socket.getnameinfo = self._screened_names(socket.getnameinfo)
+            self._put(socket.socket, name, self._screened(getattr(socket.socket, name)))
+        self._put(socket.socket, "connect_ex", self._by_number(self._screened(socket.socket.connect_ex)))
+        self._put(socket, "getnameinfo", self._screened_names(socket.getnameinfo))
         loop = asyncio.BaseEventLoop
-        loop.getaddrinfo = self._screened_loop(loop.getaddrinfo)  # type: ignore[method-assign]  # nothing else is asked
+        self._put(loop, "getaddrinfo", self._screened_loop(loop.getaddrinfo))
         self._screen_multiprocessing()
+
+    def uninstall(self) -> None:
+        """For a process that goes on without a replay."""
+        self._is_in = False
+        while self._undo:
+            owner, name, original = self._undo.pop()
+            if original is None:  # it is a base's
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
+
+    def _put(self, owner: Any, name: str, new: Any) -> None:
+        self._undo.append((owner, name, vars(owner).get(name)))
+        setattr(owner, name, new)
 
     # ---- before the audit hook hears of it ---------------------------------------------------------------------------
 
@@ -131,13 +150,13 @@ class Guards:
             self._run("fork_exec", (programs[0], arguments, environment))
             return original(arguments, programs, *rest)
 
-        _posixsubprocess.fork_exec = fork_exec
+        self._put(_posixsubprocess, "fork_exec", fork_exec)
 
     # ---- the audit hook ----------------------------------------------------------------------------------------------
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         check = _CHECKS.get(event)
-        if check is None or getattr(self._inside, "is_checking", False):
+        if check is None or not self._is_in or getattr(self._inside, "is_checking", False):
             return
         self._inside.is_checking = True  # what the check itself calls (getsockname, a log) must not be checked again
         try:

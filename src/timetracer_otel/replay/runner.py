@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,6 +34,10 @@ class Options:
     """Stop where the app raises, with our terminal."""
     is_own: bool = False
     """The recording lies in the user's store, and may choose as `places` says."""
+    output: int | None = None
+    """Descriptor for what the app prints; None: stderr."""
+    stopped: threading.Event | None = None
+    """Set by another thread to end the replay, which raises KeyboardInterrupt then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +130,16 @@ def _run(launching: Callable[[str], Launch], options: Options, is_program: bool)
         how = launching(reader.path)
         if options.debug:
             how = launch.debugged(how)
-        running = Running(how, is_program, has_terminal=is_program or options.debug)
-        why = running.wait(_limit_s(options), lambda: reader.is_debugging)
+        running = Running(how, is_program, has_terminal=is_program or options.debug, output=options.output)
+        why = running.wait(_limit_s(options), lambda: _is_paused(reader, options.stopped))
         events = reader.finish(DRAIN_S)
     return Ended(events, running.status, why or _unfinished(events, running, is_program))
+
+
+def _is_paused(reader: Reader, stopped: threading.Event | None) -> bool:
+    if stopped is not None and stopped.is_set():
+        raise KeyboardInterrupt
+    return reader.is_debugging
 
 
 def _limit_s(options: Options) -> float | None:

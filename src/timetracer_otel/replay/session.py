@@ -45,6 +45,7 @@ class Session:
         self._connections: dict[tuple[str, int], int | None] = {}
         self._broken: set[tuple[str, int]] = set()
         self._missing: set[Hashable] = set()
+        self._over = ""
         self._unfit: dict[Hashable, str] = {}
         self._paths = span_paths(recorded.spans, recorded.root)
         self.asked = 0
@@ -52,6 +53,13 @@ class Session:
         self._unused = {exchange.id for exchange in recorded.exchanges} - recorded.of_children
         self._lost = {exchange.id: exchange for exchange in recorded.exchanges if exchange.dropped}
         """Recorded without their payload; each excuses one miss."""
+
+    def end(self, note: str) -> None:
+        """From now on whoever asks gets nothing but a miss with this note: he has outlived what was replayed."""
+        with self._lock:
+            self.recorded = Recorded(self.recorded.name, ())
+            self._library, self._over = Library((), self._library.question), note
+            self._indexes, self._paths, self._lost, self._unused = {}, {}, {}, set()
 
     @property
     def is_environment(self) -> bool:
@@ -203,11 +211,11 @@ class Session:
             span=asked.span,
             nearest=explain.nearest_json(near),
             differences=explain.differences_json(near),
-            note=unfit or note,
+            note=unfit or note or self._over,
             consequent=follows,
             unfit=unfit is not None,
         )
-        return explain.one_line(question, near, unfit or note)
+        return explain.one_line(question, near, unfit or note or self._over)
 
     def undecided(self, reason: str) -> None:
         self._journal.write("incomplete", exchange=None, reason=reason)

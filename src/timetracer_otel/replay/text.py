@@ -48,7 +48,7 @@ def render(report: Report) -> str:
         _listed("not compared", [f"{safe(each['path'])}: {safe(each['reason'])}" for each in report.ignored]),
         _traceback(report),
         [*(f"inconclusive: {safe(reason)}" for reason in report.reasons)],
-        [_verdict(report)],
+        [verdict_line(report)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -125,7 +125,8 @@ def _listed(title: str, lines: Sequence[str]) -> list[str]:
     return [title, *(f"  {line}" for line in lines[:LISTED_MAX]), *more]
 
 
-def _verdict(report: Report) -> str:
+def verdict_line(report: Report) -> str:
+    """`deviates  7f3a0000/52fd0000  GET /orders/{id}: 1 miss`"""
     counts = [
         _count(sum(not miss.consequent for miss in report.misses), "miss", "misses"),
         _count(len(report.differences), "difference of the outcome", "differences of the outcome"),

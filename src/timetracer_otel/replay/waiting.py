@@ -24,15 +24,17 @@ class Running:
     """`has_terminal`: it reads our stdin and stays in our session, so that Ctrl-C reaches it; what it leaves behind is
     left."""
 
-    def __init__(self, how: Launch, is_program: bool, has_terminal: bool) -> None:
-        """`is_program`: its stdout is its own; else what it prints goes to stderr, for stdout is the report's."""
+    def __init__(self, how: Launch, is_program: bool, has_terminal: bool, output: int | None = None) -> None:
+        """`is_program`: its stdout is its own; else what it prints goes to stderr, for stdout is the report's, or to
+        the descriptor `output`."""
         self._has_terminal = has_terminal
         self._process = subprocess.Popen(
             how.command,
             env=how.environment,
             cwd=how.folder,
             stdin=None if has_terminal else subprocess.DEVNULL,
-            stdout=None if is_program else STDERR,
+            stdout=None if is_program else (STDERR if output is None else output),
+            stderr=output,
             start_new_session=not has_terminal,
         )
 

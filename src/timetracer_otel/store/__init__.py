@@ -13,7 +13,7 @@ from timetracer_otel.store.folder import Store
 if TYPE_CHECKING:
     from timetracer_otel.store.atomic import write_atomically
     from timetracer_otel.store.bundle import bundle_name, dump_bundle, save_bundle
-    from timetracer_otel.store.listing import Listing, SegmentSummary, TraceSummary
+    from timetracer_otel.store.listing import Listing, SegmentSummary, TraceSummary, summary_of
 
 __all__ = [
     "Listing",
@@ -23,6 +23,7 @@ __all__ = [
     "bundle_name",
     "dump_bundle",
     "save_bundle",
+    "summary_of",
     "write_atomically",
 ]
 
@@ -33,6 +34,7 @@ _HOMES: Final = {
     "bundle_name": "bundle",
     "dump_bundle": "bundle",
     "save_bundle": "bundle",
+    "summary_of": "listing",
     "write_atomically": "atomic",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -91,7 +91,7 @@ def list_traces(root: Path) -> Listing:
         parts, damaged = _readable_parts(folder)
         problems += damaged
         if parts:
-            traces.append(_summary(merge(folder.name, parts), folder, complete=not damaged))
+            traces.append(summary_of(replace(merge(folder.name, parts), path=str(folder)), is_whole=not damaged))
     traces.sort(key=lambda trace: (trace.started_ns is not None, trace.started_ns, trace.trace_id), reverse=True)
     return Listing(tuple(traces), tuple(problems))
 
@@ -115,16 +115,17 @@ def _part_of(folder: Path, path: Path, allowance: Allowance) -> Part:
     return part
 
 
-def _summary(cassette: Cassette, folder: Path, complete: bool) -> TraceSummary:
+def summary_of(cassette: Cassette, is_whole: bool = True) -> TraceSummary:
+    """`is_whole`: each of its files could be read."""
     started_ns, duration_ns = _times(cassette.segments)
     partly = partly_sampled(cassette)
     return TraceSummary(
         trace_id=cassette.trace_id,
-        path=str(folder),
+        path=cassette.path,
         service=service_of(cassette),
         started_ns=started_ns,
         duration_ns=duration_ns,
-        complete=complete and all(segment.complete for segment in cassette.segments),
+        complete=is_whole and all(segment.complete for segment in cassette.segments),
         segments=tuple(
             _segment_summary(segment, (segment.id, segment.process.id) in partly) for segment in cassette.segments
         ),

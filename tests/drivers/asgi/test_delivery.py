@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.drivers.asgi.parts import Message
+from timetracer_otel.cassette.model import Exchange, Signature
 from timetracer_otel.drivers.asgi import delivery
 from timetracer_otel.drivers.asgi.delivery import deliver, messages_of, rest, scope_of
 
@@ -32,7 +33,8 @@ def result(*chunks: tuple[int, bytes], **fields: Any) -> dict[str, Any]:
 
 
 def run(app: Any, asked: dict[str, Any], answered: dict[str, Any] | None = None) -> None:
-    asyncio.run(asyncio.wait_for(deliver(app, asked, answered or result(), (), {}), 10))
+    recorded = Exchange("p-1", "http.server", Signature("asgi", "POST", "/a b"), asked, answered or result())
+    asyncio.run(asyncio.wait_for(deliver(app, recorded, (), {}), 10))
 
 
 def bodies(asked: dict[str, Any]) -> list[tuple[bytes, bool]]:

@@ -363,7 +363,7 @@ def unplayable(**request: Any) -> Exchange:
     ("app", "exchange", "line"),
     [
         (3, unplayable(type="http"), "--app: int is no ASGI application; name one as module:attribute"),
-        (print, unplayable(type="websocket"), "p-7: a websocket session is not recorded; replay a request of HTTP"),
+        (print, unplayable(type="websocket"), "p-7: the conversation was not kept (limit); record it again"),
         (print, unplayable(), "p-7: the request was not kept (limit); record it again"),
         (print, unplayable(type="http", body_size="z"), "p-7: its body_size is no number; record it again"),
         (

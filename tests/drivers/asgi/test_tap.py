@@ -25,7 +25,7 @@ from timetracer_otel.capture import guard, table
 from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.capture.segments import SegmentBatch
 from timetracer_otel.config import Settings
-from timetracer_otel.drivers.asgi import body, heard, lending, tap
+from timetracer_otel.drivers.asgi import around, body, heard, lending, tap
 from timetracer_otel.exporters.processor import SegmentProcessor
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
@@ -444,22 +444,6 @@ def test_nothing_is_wrapped_while_no_tape_is_active(tape: MemoryTape, telemetry:
     assert seen == [client.receive, client.send]
 
 
-def test_a_websocket_passes_untouched_and_is_counted_as_dropped(tape: MemoryTape, telemetry: Telemetry) -> None:
-    seen: list[Any] = []
-
-    async def app(scope: Message, receive: Any, send: Any) -> None:
-        seen.append((await receive())["type"])
-        await send({"type": "websocket.close", "code": 1000})
-
-    scope = {**http_scope("/ws"), "type": "websocket", "subprotocols": []}
-    client = call(traced(app, telemetry), scope, Client([{"type": "websocket.connect"}]))
-    assert seen == ["websocket.connect"]
-    assert [message["type"] for message in client.sent] == ["websocket.close"]
-    assert tape.captured[0].dropped == "websocket"
-    assert tape.exchange.signature.method == "WEBSOCKET"
-    assert tape.result == {}
-
-
 def test_lifespan_passes_untouched(tape: MemoryTape, telemetry: Telemetry) -> None:
     async def app(scope: Message, receive: Any, send: Any) -> None:
         await send({"type": "lifespan.startup.complete"})
@@ -614,7 +598,7 @@ def test_a_tape_that_fails_does_not_reach_the_app(
     monkeypatch.setattr(MemoryTape, method, broken)
     with recording(MemoryTape()):
         assert call(traced(hello, telemetry)).body == b"hello"
-        assert tap._inside.get() is None
+        assert around.current() is None
 
 
 def test_a_task_that_outlives_its_request_does_not_keep_its_bodies(tape: MemoryTape, telemetry: Telemetry) -> None:
@@ -625,7 +609,7 @@ def test_a_task_that_outlives_its_request_does_not_keep_its_bodies(tape: MemoryT
     async def app(scope: Message, receive: Any, send: Any) -> None:
         async def outliving() -> None:
             await asyncio.sleep(0.05)
-            hearing = tap._inside.get()
+            hearing = around.current()
             held.extend(name for name in ("_request", "_response", "_captured") if hasattr(hearing, name))
             await send(answer(b"late"))
 

@@ -12,6 +12,8 @@ from timetracer_otel.drivers.asgi.body import Body
 from timetracer_otel.drivers.asgi.exceptions import encode_exception
 from timetracer_otel.drivers.asgi.heard import HeardRequest, HeardResponse
 from timetracer_otel.drivers.asgi.spilled import OPEN
+from timetracer_otel.drivers.asgi.websocket import codec as websocket
+from timetracer_otel.drivers.asgi.websocket.heard import HeardConversation, Piece
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.redaction import Redactor
 
@@ -23,15 +25,19 @@ class AsgiCodec:
     """Implements `drivers.base.Codec`."""
 
     def encode(self, captured: Captured) -> Encoded:
+        if isinstance(captured.request, int):
+            return websocket.encode_piece(captured.request, cast("Piece | None", captured.result), LIB)
         heard = cast(HeardRequest, captured.request)
-        result = cast("HeardResponse | None", captured.result)
+        result = cast("HeardResponse | HeardConversation | None", captured.result)
         request = encode_request(heard)
-        method = str(request["method"]) if request["type"] == "http" else "WEBSOCKET"
-        answer = encode_response(result) if result else {}
+        method = str(request["method"]) if request["type"] == "http" else websocket.METHOD
+        answer = encode_result(result) if result else {}
         _mark_loss(captured, request, answer)
         return Encoded(TYPE, LIB, method, str(request["path"]), request, answer, is_plain=True)
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+        if encoded.type == websocket.PIECE_TYPE:
+            return websocket.redact_piece(encoded, redactor)
         return masking.redact(encoded, redactor.of_type(encoded.type))
 
 
@@ -59,9 +65,15 @@ def encode_request(heard: HeardRequest) -> Payload:
         "headers": _pairs(heard.headers),
         "client": _address(scope.get("client")),
         "server": _address(scope.get("server")),
-        **_body(heard.body),
+        **(_body(heard.body) if scope["type"] == "http" else websocket.encode_scope(scope)),
         "app": app,
     }
+
+
+def encode_result(heard: HeardResponse | HeardConversation) -> Payload:
+    if isinstance(heard, HeardConversation):
+        return {**encode_response(heard.response), **websocket.encode_conversation(heard)}
+    return encode_response(heard)
 
 
 def encode_response(heard: HeardResponse) -> Payload:

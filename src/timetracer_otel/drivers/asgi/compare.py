@@ -12,6 +12,7 @@ from timetracer_otel.drivers.asgi.bodies import Deviation, compare_bodies
 from timetracer_otel.drivers.asgi.content import content_of
 from timetracer_otel.drivers.asgi.masking import redact_result
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse, excuse_header
+from timetracer_otel.drivers.asgi.websocket.compare import compare_conversations
 from timetracer_otel.drivers.base import Comparison, Difference, Ignored
 from timetracer_otel.redaction import Redactor, find_markers
 from timetracer_otel.redaction.markers import MARKER_BYTES
@@ -36,7 +37,12 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
     redactor = Redactor()
     was, _ = redact_result(recorded.result, redactor)
     now, masked = redact_result(replayed.result, redactor)
-    found = [*_status(was, now), *headers_and_body(was, now, allowance), *_exception(was, now, allowance)]
+    found = [
+        *_status(was, now),
+        *headers_and_body(was, now, allowance),
+        *compare_conversations(was, now, allowance),
+        *_exception(was, now, allowance),
+    ]
     deviations = [_unexcused(each, (*replayed.redacted, *masked)) for each in found]
     return Comparison(
         tuple(Difference(each.path, each.recorded, each.replayed) for each in deviations if each.excuse is None),

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from timetracer_otel.capture.frames import is_app
-from timetracer_otel.cassette.model import Payload
+from timetracer_otel.cassette.model import Exchange, Payload
 from timetracer_otel.drivers.asgi.content import header
 from timetracer_otel.drivers.asgi.heard import Message
 from timetracer_otel.drivers.asgi.tap import App
+from timetracer_otel.drivers.asgi.websocket import client as websocket
+from timetracer_otel.drivers.asgi.websocket.codec import is_conversation
 
-SCOPE_KEYS: Final = ("http_version", "method", "scheme", "path", "root_path", "query_string")
+SCOPE_KEYS: Final = ("http_version", "scheme", "path", "root_path", "query_string")
 PROPAGATION: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
 """Of the recorded trace; the replayed one brings its own."""
 UNREAD_MAX_S: Final = 10.0
@@ -29,7 +31,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 def scope_of(request: Payload, headers: Headers, state: Mapping[str, Any]) -> Message:
     """The recorded scope; `headers` replace recorded ones of the same name."""
     scope: Message = {
-        "type": "http",
+        **(websocket.scope_of(request) if is_conversation(request) else {"type": "http", "method": request["method"]}),
         "asgi": {"version": "3.0", "spec_version": request.get("spec_version", "2.3")},
         "state": dict(state),
         "headers": [*_kept(request, headers), *headers],
@@ -150,11 +152,10 @@ def _version(request: Payload) -> tuple[int, ...]:
     return tuple(int(part) for part in str(request.get("spec_version", "2.3")).split(".") if part.isdigit())
 
 
-async def deliver(
-    app: App, request: Payload, result: Payload, headers: Headers, state: Mapping[str, Any]
-) -> BaseException | None:
+async def deliver(app: App, recorded: Exchange, headers: Headers, state: Mapping[str, Any]) -> BaseException | None:
     """What the app raised, which the tap has heard as well; returns when it is done with the request."""
-    client = Client(request, result)
+    request = recorded.request
+    client = websocket.Client(recorded) if is_conversation(request) else Client(request, recorded.result)
     task = asyncio.ensure_future(app(scope_of(request, headers, state), client.receive, client.send))
     await asyncio.wait([task])
     return None if task.cancelled() else task.exception()

@@ -8,7 +8,9 @@ from traceback import TracebackException
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
+from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.asgi.body import Body
+from timetracer_otel.drivers.asgi.lending import TAP
 
 Message: TypeAlias = MutableMapping[str, Any]
 """ASGI messages and scopes are open by specification: servers add keys of their own (Any)."""
@@ -79,6 +81,12 @@ class HeardException:
         self.cancelled = kind.__name__ in CANCELLED
         # Source lines are looked up by the codec: that reads files.
         self.traceback = TracebackException(kind, error, traceback, limit=-FRAMES_MAX, lookup_lines=False)
+
+
+@guarded(TAP)
+def text_of(error: BaseException) -> str:
+    """None if the app's own `__str__` fails."""
+    return str(error)
 
 
 def pairs(headers: object) -> list[Any]:

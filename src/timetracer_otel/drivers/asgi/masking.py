@@ -14,6 +14,7 @@ from urllib.parse import quote
 from timetracer_otel.cassette.model import Blob, Payload, Value
 from timetracer_otel.drivers.asgi.body import begins_as_json
 from timetracer_otel.drivers.asgi.content import BLOCK_BYTES, codings, common_start, header
+from timetracer_otel.drivers.asgi.websocket.codec import redact_messages
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.redaction import Redactor, is_structured
 from timetracer_otel.redaction.stream import WINDOW_BYTES
@@ -42,7 +43,8 @@ def redact_result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     """The answer alone, with secrets masked; and the paths of the markers that are new."""
     result, paths = _message(result, "result", redactor)
     result, exception_paths = _exception(result, redactor)
-    return result, paths + exception_paths
+    result, message_paths = redact_messages(result, redactor)
+    return result, paths + exception_paths + message_paths
 
 
 def _request_line(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
@@ -70,7 +72,7 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
         return message, ()
     old_headers = cast("Sequence[Sequence[bytes]]", message["headers"])
     headers, paths = redactor.headers(old_headers, f"{where}.headers")
-    chunks = cast("Sequence[Sequence[Any]]", message["body"])
+    chunks = cast("Sequence[Sequence[Any]]", message.get("body", ()))
     if chunks and isinstance(chunks[0][1], Blob):
         return _with_stored_body({**message, "headers": headers}, paths, where)
     old = b"".join(chunk for _, chunk in chunks)

@@ -16,21 +16,30 @@ from timetracer_otel.drivers.asgi.delivery import deliver, rest
 from timetracer_otel.drivers.asgi.lifespan import Lifespan
 from timetracer_otel.drivers.asgi.requests import compare_requests
 from timetracer_otel.drivers.asgi.tap import App
+from timetracer_otel.drivers.asgi.websocket.codec import is_conversation, messages_of
+from timetracer_otel.drivers.asgi.websocket.compare import numbered
+from timetracer_otel.drivers.asgi.websocket.heard import MESSAGE_OVERHEAD
 from timetracer_otel.drivers.base import Comparison, Outcome
 from timetracer_otel.errors import ReplayError
 
 REST_MIN_S: Final = 2.0
 REST_MAX_S: Final = 30.0
+MESSAGES_MAX: Final = 1_000
+"""Of a conversation that the report shows."""
 
 
 class AsgiEntry:
     def outcome(self, exchange: Exchange) -> Outcome:
-        """`status`, `headers` (pairs), `body` as people read it; `exception` with type, message and frame."""
+        """`status`, `headers` (pairs), `body` as people read it; `exception` with type, message and frame.
+
+        Of a WebSocket `subprotocol`, `messages` of the app and `close` too.
+        """
         result = exchange.result
         fields: dict[str, Value] = {
             "status": status_of(result),
             "headers": [[part.decode("latin-1") for part in pair] for pair in headers_of(result)],
             "body": _readable(result),
+            **_conversation(result),
         }
         exception = result.get("exception")
         if isinstance(exception, dict):
@@ -67,6 +76,7 @@ def _room_for(exchange: Exchange) -> Iterator[None]:
     """What was recorded, with other limits or on disk, fits into memory; an answer without end does not."""
     limits = tap.payload_max_bytes, lending.budget.max_bytes
     largest = max(cast(int, message.get("body_size", 0)) for message in (exchange.request, exchange.result))
+    largest += sum(len(data) + MESSAGE_OVERHEAD for _, _, data in messages_of(exchange.result))
     tap.payload_max_bytes = max(tap.payload_max_bytes, 2 * largest)
     lending.budget.max_bytes = max(lending.budget.max_bytes, 3 * tap.payload_max_bytes)
     try:
@@ -86,7 +96,7 @@ async def _run(
     async with Lifespan(app) as lifespan:
         before = asyncio.all_tasks()
         entering()
-        error = await deliver(app, exchange.request, exchange.result, headers, lifespan.state)
+        error = await deliver(app, exchange, headers, lifespan.state)
         if error is not None and raised is not None:
             raised(error)
         await rest(before, rest_s)
@@ -96,8 +106,9 @@ def _check(app: object, exchange: Exchange) -> None:
     request = exchange.request
     if not callable(app):
         raise ReplayError("--app", f"{type(app).__name__} is no ASGI application", "name one as module:attribute")
-    if request.get("type") == "websocket":
-        raise ReplayError(exchange.id, "a websocket session is not recorded", "replay a request of HTTP")
+    if is_conversation(request) and not exchange.result:
+        reason = (exchange.dropped or {}).get("reason", "it is incomplete")
+        raise ReplayError(exchange.id, f"the conversation was not kept ({reason!s})", "record it again")
     if not request:
         reason = (exchange.dropped or {}).get("reason", "it is incomplete")
         raise ReplayError(exchange.id, f"the request was not kept ({reason!s})", "record it again")
@@ -115,6 +126,15 @@ def _rest_s(segment: Segment, exchange: Exchange) -> float:
     ends += [each.at_ns + each.duration_ns for each in segment.exchanges]
     after_ns = max([0, *(end - exchange.at_ns - exchange.duration_ns for end in ends)])
     return min(REST_MAX_S, REST_MIN_S + after_ns / 1e9)
+
+
+def _conversation(result: Payload) -> dict[str, Value]:
+    """Nothing for a request of HTTP."""
+    if "messages" not in result:
+        return {}
+    said: list[Value] = [data for _, data in numbered(result, "app")]
+    few = said if len(said) <= MESSAGES_MAX else [*said[:MESSAGES_MAX], f"and {len(said) - MESSAGES_MAX} more"]
+    return {"subprotocol": result.get("subprotocol"), "messages": few, "close": result.get("close")}
 
 
 def _readable(result: Payload) -> Value:

@@ -9,6 +9,7 @@ from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.asgi.bodies import Deviation
 from timetracer_otel.drivers.asgi.compare import headers_and_body
 from timetracer_otel.drivers.asgi.noise import MINTED, MINTED_REASON, REDACTED, Allowance
+from timetracer_otel.drivers.asgi.websocket.compare import compare_messages, numbered
 from timetracer_otel.drivers.base import Comparison, Difference, Ignored
 
 LINE: Final = ("type", "method", "path", "query_string")
@@ -23,7 +24,8 @@ HEADERS: Final = "headers."
 
 def compare_requests(a: Exchange, b: Exchange) -> Comparison:
     """What was asked otherwise. Markers are left to the caller, who knows whether one process made them."""
-    found = [_reasoned(each) for each in (*_line(a.request, b.request), *_rest(a.request, b.request))]
+    asked = (*_line(a.request, b.request), *_rest(a.request, b.request), *_said(a.result, b.result))
+    found = [_reasoned(each) for each in asked]
     excused = [(each.path, each.excuse) for each in found if each.excuse is not None]
     return Comparison(
         tuple(Difference(each.path, each.recorded, each.replayed) for each in found if each.excuse is None),
@@ -41,6 +43,11 @@ def _line(a: Payload, b: Payload) -> Iterator[Deviation]:
 def _rest(a: Payload, b: Payload) -> Iterator[Deviation]:
     """Nothing where a request was not kept."""
     return headers_and_body(a, b, Allowance()) if a and b else iter(())
+
+
+def _said(a: Payload, b: Payload) -> Iterator[Deviation]:
+    """What the clients of two WebSockets said."""
+    return compare_messages(numbered(a, "client"), numbered(b, "client"), Allowance())
 
 
 def _text(value: Value) -> Value:

@@ -7,7 +7,6 @@ the last message of the response goes on, since the middleware above ends the se
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 from opentelemetry import trace
@@ -15,9 +14,11 @@ from opentelemetry import trace
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import Captured, Tape, tape
 from timetracer_otel.config import Settings
+from timetracer_otel.drivers.asgi import around
 from timetracer_otel.drivers.asgi.body import Body
-from timetracer_otel.drivers.asgi.heard import HeardException, HeardRequest, HeardResponse, Message
+from timetracer_otel.drivers.asgi.heard import HeardException, HeardRequest, HeardResponse, Message, text_of
 from timetracer_otel.drivers.asgi.lending import TAP
+from timetracer_otel.drivers.asgi.websocket.tap import Conversation
 
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
@@ -28,9 +29,6 @@ FILE_MESSAGES: Final = {"http.response.pathsend": "pathsend", "http.response.zer
 
 payload_max_bytes = Settings().payload_max_bytes
 """Per direction of a request; `record.install` sets it."""
-
-_inside: ContextVar[Hearing | None] = ContextVar("timetracer_asgi", default=None)
-"""The request around this code: an app mounted in it, or a second tracing middleware, is part of that request."""
 
 
 class CaptureMiddleware:
@@ -71,15 +69,14 @@ class CaptureMiddleware:
 
 
 @guarded(TAP)
-def _begin(scope: Message, app: App, outer: object) -> Hearing | None:
+def _begin(scope: Message, app: App, outer: object) -> Hearing | Conversation | None:
     """The hearing of this request; None if it is not to be heard."""
     if scope["type"] not in ("http", "websocket") or (to := tape()) is None:
         return None
     to.entry_began()
     if not to.listens():
         return None
-    around = _inside.get()
-    if around is not None and around.is_open:
+    if around.is_open():
         return None
     if not trace.get_current_span().get_span_context().is_valid:
         return None  # a URL that the app keeps out of its traces
@@ -87,9 +84,8 @@ def _begin(scope: Message, app: App, outer: object) -> Hearing | None:
     captured = to.open(TAP, request, is_entry=True)
     if captured is None:
         return None
-    if scope["type"] == "websocket":  # stands in the cassette by name only: `show` and `replay` say so
-        to.close(captured, None, 0, dropped="websocket")
-        return None
+    if scope["type"] == "websocket":
+        return Conversation(to, captured, request.started_ns, payload_max_bytes)
     return Hearing(to, captured, request)
 
 
@@ -102,7 +98,7 @@ class Hearing:
         self._tape, self._captured, self._request = to, captured, request
         self._response = HeardResponse(request.started_ns, payload_max_bytes)
         self._is_closed = self._has_news = self._is_over = False
-        self._token = _inside.set(self)
+        self._token = around.enter(self)
 
     @property
     def is_open(self) -> bool:
@@ -157,7 +153,7 @@ class Hearing:
     def failed(self, error: BaseException) -> None:
         traceback = error.__traceback__
         self._has_news = True
-        self._response.exception = HeardException(error, traceback and traceback.tb_next, _text(error))
+        self._response.exception = HeardException(error, traceback and traceback.tb_next, text_of(error))
 
     @guarded(TAP)
     def ended(self) -> None:
@@ -169,10 +165,7 @@ class Hearing:
             self._is_over = True
             # Tasks that outlive the request keep its context, and us with it: not its bodies too.
             del self._request, self._response, self._captured
-            try:
-                _inside.reset(self._token)
-            except ValueError:  # forgotten by its server, ended by the garbage collector in whatever context that finds
-                pass
+            around.leave(self._token)
 
     def _close(self, is_last: bool = False) -> None:
         asked, answered = self._request.body, self._response.body
@@ -188,8 +181,3 @@ class Hearing:
         if dropped is not None:
             size = sum(body.size for body in (asked, answered) if body.dropped is not None)
         self._tape.close(self._captured, self._response, size, complete=is_complete, dropped=dropped)
-
-
-@guarded(TAP)
-def _text(error: BaseException) -> str:
-    return str(error)

@@ -36,7 +36,7 @@ class Stub:
     """The stub's side of one replay: which connections there are, and for whom each works."""
 
     def __init__(self, host: ReplayHost) -> None:
-        self._host = host
+        self.host = host
         self._answers: WeakValueDictionary[int, AsyncpgAnswers] = WeakValueDictionary()
         self._dialled: Sequence[Connection] = ()
         self._calls = Calls(LIBRARY, can_raise)
@@ -52,7 +52,7 @@ class Stub:
             answers.cancel()
 
     def _unclaimed(self) -> Claim:
-        return Claim(*self._host.current())
+        return Claim(*self.host.current())
 
     @property
     def address(self) -> tuple[str, int]:
@@ -60,17 +60,17 @@ class Stub:
 
     def failure(self, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """How the call of `connect` that begins ends; None if it does not fail."""
-        return next(iter(self._calls.failures(*self._host.current(), place_of(arguments))), None)
+        return next(iter(self._calls.failures(*self.host.current(), place_of(arguments))), None)
 
     def dial(self, database: object) -> None:
         """A connection is about to be made, in the app's context."""
-        source, _ = self._host.current()
+        source, _ = self.host.current()
         known = source.connections(LIBRARY)
         self._dialled = sorted(known, key=lambda each: each.parameters.get("database") != database)
 
     def recorded(self) -> dict[str, str]:
         """User and database, where all recorded connections agree on them."""
-        source, _ = self._host.current()
+        source, _ = self.host.current()
         known = source.connections(LIBRARY)
         found = {name: {each.parameters.get(name) for each in known} for name in ("user", "database")}
         return {name: str(value) for name, values in found.items() for value in values if len(values) == 1 and value}
@@ -80,7 +80,7 @@ class Stub:
         answers = self._answers.get(protocol.get_server_pid() or 0)
         if answers is None:
             return
-        source, asked = self._host.current()
+        source, asked = self.host.current()
         answers.claim = Claim(source, asked, protocol._timetracer_database)
         if LISTEN.search(data) is not None:
             answers.listener, was_listening = answers.claim, answers.listener is not None
@@ -94,6 +94,7 @@ class AsyncpgReplaying:
     def __init__(self) -> None:
         self._patches = Patches()
         self._variables: dict[str, str] = {}
+        self._stub: Stub | None = None
 
     def install(self, host: ReplayHost) -> None:
         if self._patches:
@@ -103,7 +104,9 @@ class AsyncpgReplaying:
         names = ("_connect", "_parse_connect_arguments", "_connect_addr", "_cancel", "protocol")
         require([(protocol, "Protocol"), *((connect_utils, name) for name in names)], LOST)
         require([(protocol.Protocol, "connection_made"), (protocol.Protocol, "get_server_pid")], LOST)
-        stub = Stub(host)
+        if self._stub is None or self._stub.host is not host:  # else connections of a replay before this one are there
+            self._stub = Stub(host)
+        stub = self._stub
         self._patches.put(protocol, "Protocol", _claiming(protocol.Protocol, stub))
         for name, redirect in (
             ("_connect", _refusing),

@@ -31,7 +31,7 @@ class Stub:
     """The stub's side of one replay: which connections there are, and for whom each works."""
 
     def __init__(self, host: ReplayHost) -> None:
-        self._host = host
+        self.host = host
         self._answers: WeakValueDictionary[int, SessionAnswers] = WeakValueDictionary()
         self._dialled: Sequence[Connection] = ()
         self._fetched: set[str] = set()
@@ -48,14 +48,14 @@ class Stub:
             answers.cancel()
 
     def _unclaimed(self) -> Claim:
-        return Claim(*self._host.current())
+        return Claim(*self.host.current())
 
     def attempts(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Connection parameters for the stub, or for as many servers as the recorded app has tried in vain; called in
         the app's context."""
         from psycopg import pq
 
-        source, asked = self._host.current()
+        source, asked = self.host.current()
         failures = self._calls.failures(source, asked, place_of(parameters))
         if failures:
             return fail_next(failures)
@@ -67,7 +67,7 @@ class Stub:
         """The connection works for the session of the calling context from now on."""
         answers = self._answers.get(pgconn.backend_pid)
         if answers is not None:
-            source, asked = self._host.current()
+            source, asked = self.host.current()
             answers.claim = Claim(source, asked, pgconn.db.decode("utf-8", "surrogateescape"))
 
     def cancel(self, pgconn: PGconn) -> None:
@@ -90,6 +90,7 @@ class PsycopgReplaying:
     def __init__(self) -> None:
         self._patches = Patches()
         self._variables: dict[str, str] = {}
+        self._stub: Stub | None = None
 
     def install(self, host: ReplayHost) -> None:
         if self._patches:
@@ -110,7 +111,9 @@ class PsycopgReplaying:
             ],
             LOST,
         )
-        stub = Stub(host)
+        if self._stub is None or self._stub.host is not host:  # else connections of a replay before this one are there
+            self._stub = Stub(host)
+        stub = self._stub
         self._patches.put(connection, "conninfo_attempts", stub.attempts)
         self._patches.put(connection_async, "conninfo_attempts_async", _attempts_async(stub))
         for owner in (psycopg.Connection, psycopg.AsyncConnection):

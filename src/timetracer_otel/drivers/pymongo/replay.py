@@ -29,7 +29,7 @@ class Stub:
     """The stub's side of one replay: which servers there are, and for whom each command is sent."""
 
     def __init__(self, host: ReplayHost) -> None:
-        self._host = host
+        self.host = host
         self._ports: dict[Topology, list[int]] = {}
         """As clients were told."""
         self._listening: dict[int, Callable[[], int]] = {}
@@ -42,7 +42,7 @@ class Stub:
     def uri(self, host: Any, port: Any, keywords: dict[str, Any]) -> str:
         """Where a client with these arguments is to go."""
         client = redirect.wanted(host, port, keywords)
-        source, _ = self._host.current()
+        source, _ = self.host.current()
         found = topology(client.options, client.is_several, client.hosts, source.connections(LIBRARY))
         return redirect.redirected(client, self._served(found), found.set_name)
 
@@ -55,7 +55,7 @@ class Stub:
     def _served(self, found: Topology) -> list[int]:
         if found not in self._ports:
             members = range(len(found.members))
-            listening = [self._host.serve(LIBRARY, functools.partial(self._backend, found, each)) for each in members]
+            listening = [self.host.serve(LIBRARY, functools.partial(self._backend, found, each)) for each in members]
             told = [port() for port in listening]
             self._listening.update(zip(told, listening, strict=True))
             self._ports[found] = told
@@ -81,14 +81,14 @@ class Stub:
         return self._claims.pop(request_id, None) or self._current()
 
     def _current(self) -> Claim:
-        source, asked = self._host.current()
+        source, asked = self.host.current()
         return Claim(source, asked, self._ids_of(source))
 
     # ---- ObjectIds ---------------------------------------------------------------------------------------------------
 
     def ids(self) -> ObjectIds | None:
         """Those of the calling context's session; None where the environment answers."""
-        source, _ = self._host.current()
+        source, _ = self.host.current()
         return None if source.is_environment else self._ids_of(source)
 
     def _ids_of(self, source: AnswerSource) -> ObjectIds:
@@ -103,13 +103,16 @@ class PymongoReplaying:
 
     def __init__(self) -> None:
         self._patches = Patches()
+        self._stub: Stub | None = None
 
     def install(self, host: ReplayHost) -> None:
         if self._patches:
             return
         from bson.objectid import ObjectId
 
-        stub = Stub(host)
+        if self._stub is None or self._stub.host is not host:  # else clients of a replay before this one are there
+            self._stub = Stub(host)
+        stub = self._stub
         wires.put_in(self._patches, stub.claim, None, LOST)
         from timetracer_otel.drivers.pymongo import exceptions  # `wires` has said that pymongo is new enough
 
