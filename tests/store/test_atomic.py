@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -56,8 +57,9 @@ def check_what_a_killed_writer_left(root: Path, delay_s: float) -> int:
     return len(segment.parts)
 
 
-@pytest.mark.parametrize("times", [20, pytest.param(200, marks=pytest.mark.long)])
-def test_a_writer_that_is_killed_leaves_nothing_half_written(tmp_path: Path, times: int) -> None:
+@pytest.mark.long
+def test_a_writer_that_is_killed_leaves_nothing_half_written(tmp_path: Path, rounds: Callable[[int], int]) -> None:
+    times = rounds(200)
     delays = Random(times)
     written = [check_what_a_killed_writer_left(tmp_path / str(run), delays.uniform(0, 0.15)) for run in range(times)]
     assert sum(written) > times, "the writers were killed before they wrote anything: the test shows nothing"

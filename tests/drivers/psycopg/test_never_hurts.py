@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import re
 import warnings
@@ -75,14 +76,27 @@ def program(dsn: str) -> Any:
     ]
 
 
-@pytest.fixture
-def instrumented() -> Iterator[InMemorySpanExporter]:
+@contextlib.contextmanager
+def instrumentation() -> Iterator[InMemorySpanExporter]:
     """OpenTelemetry's instrumentor with an exporter that is not ours."""
     exporter, provider, instrumentor = InMemorySpanExporter(), TracerProvider(), PsycopgInstrumentor()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
     yield exporter
     instrumentor.uninstrument()
+
+
+@pytest.fixture
+def instrumented() -> Iterator[InMemorySpanExporter]:
+    with instrumentation() as exporter:
+        yield exporter
+
+
+@pytest.fixture(scope="module")
+def without(postgres: PostgresServer) -> Seen:
+    """What the program sees, sends and traces without us."""
+    with instrumentation() as exporter:
+        return watch(postgres, exporter)
 
 
 def watch(server: PostgresServer, exporter: InMemorySpanExporter) -> Seen:
@@ -122,9 +136,8 @@ def test_the_app_sees_the_same_errors_of_executemany_with_the_taps_in(postgres: 
 
 
 def test_r12_the_app_and_the_server_see_the_same_with_the_taps_in(
-    postgres: PostgresServer, instrumented: InMemorySpanExporter
+    postgres: PostgresServer, instrumented: InMemorySpanExporter, without: Seen
 ) -> None:
-    without = watch(postgres, instrumented)
     with taps() as tape:
         within = watch(postgres, instrumented)
     assert within == without
@@ -138,8 +151,8 @@ def test_an_app_does_not_notice_a_hook_that_raises(
     monkeypatch: pytest.MonkeyPatch,
     module: ModuleType,
     name: str,
+    without: Seen,
 ) -> None:
-    without = watch(postgres, instrumented)
     monkeypatch.setattr(module, name, failing)
     before = guard.failures["psycopg"]
     with taps(strict=False) as tape:
