@@ -43,8 +43,9 @@ def test_what_an_app_imports_at_start_loads_nothing_heavy(module: str) -> None:
     assert imported_by(module).isdisjoint(HEAVY)
 
 
-def test_importing_the_package_does_not_even_load_opentelemetry() -> None:
-    assert "opentelemetry" not in imported_by("timetracer_otel")
+@pytest.mark.parametrize("module", ["timetracer_otel", "timetracer_otel.pytest_plugin"])
+def test_importing_the_package_or_the_plugin_does_not_even_load_opentelemetry(module: str) -> None:
+    assert "opentelemetry" not in imported_by(module)
 
 
 def test_modules_stay_below_four_hundred_lines() -> None:

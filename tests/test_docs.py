@@ -180,3 +180,30 @@ def installed_by_demo() -> set[str]:
 def normal(requirement: str) -> str:
     """The distribution's name, as the registry of packages compares names."""
     return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
+
+
+RUN = re.compile(r"^ +(?:- )?run: (.+)$", re.MULTILINE)
+"""A step of the workflow in `docs/ci.md`."""
+
+
+@pytest.mark.postgres
+def test_the_steps_of_the_workflow_for_ci_run(demo: Demonstration, tmp_path: Path) -> None:
+    """But for the one that installs: what a test runs in is installed."""
+    install, *steps = RUN.findall((ROOT / "docs" / "ci.md").read_text())
+    assert install.startswith("python -m pip install -r requirements.txt 'timetracer-otel[")
+    assert [step.split()[0] for step in steps] == ["timetracer-otel", "timetracer-otel", "cat"]
+    (demo.folder / "tests" / "cassettes").mkdir(parents=True)
+    bundled = demo.run("timetracer-otel", "bundle", demo.failing, "-o", "tests/cassettes/it-fails.cassette.json")
+    assert bundled.returncode == 0, bundled.stderr
+    for step in steps:
+        done = subprocess.run(
+            ["bash", "-e", "-c", step],
+            cwd=demo.folder,
+            env=environment(GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md")),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{step}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "summary.md").read_text() == "### ✅ Replay: 1 same\n"

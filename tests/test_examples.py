@@ -11,7 +11,9 @@ import pytest
 
 from tests.demonstration import ROOT, Demonstration, environment
 from tests.launching import SPARED
+from tests.servers.jaeger import JaegerServer
 from tests.servers.postgres import PostgresServer
+from tests.there_and_back import assert_come_back
 
 pytestmark = pytest.mark.postgres
 
@@ -68,6 +70,13 @@ def test_the_requests_of_an_example_that_did_not_fail_replay_the_same(example: t
     with ThreadPoolExecutor(3) as threads:
         done = list(threads.map(lambda trace: demonstration.run("timetracer-otel", "replay", trace), others))
     assert [each.returncode for each in done] == [0, 0, 0], [each.stdout + each.stderr for each in done]
+
+
+def test_each_cassette_of_an_example_comes_back_from_jaeger(
+    example: tuple[str, Demonstration], jaeger: JaegerServer, tmp_path: Path
+) -> None:
+    _, demonstration = example
+    assert_come_back(jaeger, demonstration.folder / "cassettes", tmp_path)
 
 
 def test_each_example_can_be_started_by_its_name() -> None:

@@ -9,14 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.demonstration import ROOT, environment
+from tests.demonstration import ROOT, Demonstration, environment
+from tests.servers.jaeger import JaegerServer
 from tests.servers.postgres import PostgresServer
+from tests.there_and_back import assert_come_back
+
+pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
-def test_the_payment_that_failed_in_the_worker_fails_again(postgres: PostgresServer, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "examples" / "payments.py"), str(tmp_path / "payments")]
+@pytest.fixture(scope="module")
+def payments(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """What it leaves behind. It starts its own PostgreSQL; `postgres` skips where none can run."""
+    folder = tmp_path_factory.mktemp("example") / "payments"
+    command = [sys.executable, str(ROOT / "examples" / "payments.py"), str(folder)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "TypeError: unsupported operand type(s) for *: 'int' and 'NoneType'" in done.stdout
-    assert done.stdout.count("\nsame  ") == 2
+    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+
+
+def test_the_payment_that_failed_in_the_worker_fails_again(payments: Demonstration) -> None:
+    assert payments.status == 0, payments.output
+    assert "TypeError: unsupported operand type(s) for *: 'int' and 'NoneType'" in payments.output
+    assert payments.output.count("\nsame  ") == 2
+
+
+def test_traces_over_three_processes_come_back_from_jaeger(
+    payments: Demonstration, jaeger: JaegerServer, tmp_path: Path
+) -> None:
+    assert_come_back(jaeger, payments.folder / "cassettes", tmp_path)

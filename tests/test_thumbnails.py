@@ -6,19 +6,31 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.demonstration import ROOT, environment
+import pytest
+
+from tests.demonstration import ROOT, Demonstration, environment
+from tests.servers.jaeger import JaegerServer
+from tests.there_and_back import assert_come_back
 
 COMMAND = (sys.executable, str(ROOT / "examples" / "thumbnails.py"))
 
 
-def test_the_picture_that_failed_fails_again_without_aws(tmp_path: Path) -> None:
-    folder = str(tmp_path / "service")
+@pytest.fixture(scope="module")
+def thumbnails(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    folder = tmp_path_factory.mktemp("example") / "service"
     done = subprocess.run(
-        [*COMMAND, folder], env=environment(), capture_output=True, text=True, timeout=240, check=False
+        [*COMMAND, str(folder)], env=environment(), capture_output=True, text=True, timeout=240, check=False
     )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    assert "500 ZeroDivisionError" in output
-    assert output.count("\nsame  ") == 2
+    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+
+
+def test_the_picture_that_failed_fails_again_without_aws(thumbnails: Demonstration) -> None:
+    assert thumbnails.status == 0, thumbnails.output
+    assert "500 ZeroDivisionError" in thumbnails.output
+    assert thumbnails.output.count("\nsame  ") == 2
     for call in ("s3.GetObject", "lambda.Invoke", "sqs.ReceiveMessage"):
-        assert call in output
+        assert call in thumbnails.output
+
+
+def test_pictures_come_back_from_jaeger(thumbnails: Demonstration, jaeger: JaegerServer, tmp_path: Path) -> None:
+    assert_come_back(jaeger, thumbnails.folder / "cassettes", tmp_path)

@@ -40,6 +40,7 @@ SETTINGS: Final = (
 """What comes after the prefix in the variables that people set."""
 _INTERNAL: Final = (
     "SEGMENT",
+    "LIVE",
     "ENTRY",
     "BEGAN",
     "JOURNAL",

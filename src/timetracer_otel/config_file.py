@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Final
 
-from timetracer_otel.startup import CONFIG_FILE, EXPORTER, is_named
+from timetracer_otel.startup import CONFIG_FILE, EXPORTER, OTLP_EXPORTER, is_named
 
 _KEYS: Final = re.compile(r"(?:^|[\s{,-])([A-Za-z_][\w-]*)[ \t]*:", re.MULTILINE)
 
@@ -37,7 +37,7 @@ def problems(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def names_us(environ: Mapping[str, str]) -> bool:
     """True if the file asks for our exporter."""
     path = environ.get(CONFIG_FILE)
-    return bool(path) and EXPORTER in _keys(path or "")[0]
+    return bool(path) and not _keys(path or "")[0].isdisjoint((EXPORTER, OTLP_EXPORTER))
 
 
 def _keys(path: str) -> tuple[set[str], str]:

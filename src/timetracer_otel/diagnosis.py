@@ -61,8 +61,9 @@ def _drivers(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _driver(name: str, driver: registry.Driver, environ: Mapping[str, str]) -> Finding:
-    version, instrumentor = installed_version(driver.library), _instrumentor(driver)
-    library = f"{driver.library} {version}"
+    name_of_library, version = _installed(driver)
+    instrumentor = _instrumentor(driver)
+    library = f"{name_of_library} {version}"
     if version is None:
         return Finding(name, "note", f"{driver.library} is not installed")
     if instrumentor is None:
@@ -74,6 +75,12 @@ def _driver(name: str, driver: registry.Driver, environ: Mapping[str, str]) -> F
     if missing is not None:
         return Finding(name, "problem", str(missing))
     return Finding(name, "ok", f"{library}, {instrumentor}, tap fits")
+
+
+def _installed(driver: registry.Driver) -> tuple[str, str | None]:
+    """The first of the driver's libraries that is there, with its version."""
+    versions = ((name, installed_version(name)) for name in (driver.library, *driver.others))
+    return next((found for found in versions if found[1] is not None), (driver.library, None))
 
 
 def _instrumentor(driver: registry.Driver) -> str | None:

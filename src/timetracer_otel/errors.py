@@ -10,6 +10,7 @@
     ├── StoreFull                nothing may be written now; an OSError too
     ├── WireError                bytes that are not the protocol they should be
     ├── Unconvertible            a recorded value that has no form in the asked format
+    ├── BackendError             Jaeger or a Collector that is down, refuses, or answers with what it should not
     └── ReplayError              a replay that cannot start or cannot go on
 
 Every message is one line: what, where, what to do. The fields are the arguments, so that an error survives pickling.
@@ -107,6 +108,17 @@ class WireError(TimetracerError):
 
 class Unconvertible(TimetracerError):
     """A value that has no exact form in the asked format. The text names the type."""
+
+
+class BackendError(TimetracerError):
+    """`url` is where it was asked for; nothing local has changed."""
+
+    def __init__(self, url: str, problem: str, advice: str) -> None:
+        super().__init__(url, problem, advice)
+        self.url, self.problem, self.advice = url, problem, advice
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem}; {self.advice}"
 
 
 class ReplayError(TimetracerError):

@@ -24,6 +24,7 @@ from timetracer_otel.startup import (
     is_named,
     misplaced,
     missing_exporters,
+    named,
     no_configurator,
 )
 
@@ -59,7 +60,7 @@ def _exporter(environ: Mapping[str, str]) -> Iterator[Finding]:
     if config_file.names_us(environ):
         yield Finding("exporter", "ok", f"{environ[CONFIG_FILE]} names {EXPORTER}")
     elif is_named(environ):
-        yield Finding("exporter", "ok", f"{TRACES} names {EXPORTER}")
+        yield Finding("exporter", "ok", f"{TRACES} names {', '.join(named(environ))}")
     elif others := misplaced(environ):
         yield Finding("exporter", "problem", f"{', '.join(others)} names {EXPORTER} and is not read; use {TRACES}")
     else:

@@ -13,6 +13,7 @@ from typing import Final
 from opentelemetry.util._importlib_metadata import entry_points
 
 EXPORTER: Final = "timetracer"
+OTLP_EXPORTER: Final = "timetracer_otlp"
 TRACES: Final = "OTEL_TRACES_EXPORTER"
 DISABLED: Final = "OTEL_SDK_DISABLED"
 SIGNALS: Final = ("traces", "metrics", "logs")
@@ -30,6 +31,7 @@ _PACKAGES: Final = {
     "prometheus": "opentelemetry-exporter-prometheus",
     "zipkin": "opentelemetry-exporter-zipkin",
     EXPORTER: "timetracer-otel",
+    OTLP_EXPORTER: "timetracer-otel",
 }
 _COMMON_DISTRO: Final = "opentelemetry.distro:"
 """opentelemetry-distro: where a variable is unset it asks for otlp over gRPC, for every signal, installed or not."""
@@ -80,8 +82,13 @@ def exporter_names(environ: Mapping[str, str], signal: str = "traces") -> list[s
 
 
 def is_named(environ: Mapping[str, str]) -> bool:
-    """True if the environment asks for our exporter."""
-    return EXPORTER in exporter_names(environ)
+    """True if the environment asks for an exporter of ours."""
+    return bool(named(environ))
+
+
+def named(environ: Mapping[str, str]) -> list[str]:
+    """Exporters of ours that the environment asks for."""
+    return [name for name in exporter_names(environ) if name in (EXPORTER, OTLP_EXPORTER)]
 
 
 def is_disabled(environ: Mapping[str, str]) -> bool:

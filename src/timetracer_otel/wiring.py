@@ -16,12 +16,21 @@ from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers import registry, taps
 from timetracer_otel.drivers.taps import Tap, for_recording
-from timetracer_otel.startup import DISABLED, EXPORTER, SWITCHED_OFF, exporter_names, is_disabled, is_named
+from timetracer_otel.startup import (
+    DISABLED,
+    EXPORTER,
+    OTLP_EXPORTER,
+    SWITCHED_OFF,
+    exporter_names,
+    is_disabled,
+    is_named,
+)
 
 if TYPE_CHECKING:
     from timetracer_otel.config import Keep, Settings
     from timetracer_otel.drivers.base import ReplayHost
     from timetracer_otel.exporters.active import Active
+    from timetracer_otel.exporters.outlets import Outlet
 
 MODE: Final = "TIMETRACER_MODE"
 REFUSED: Final = 2
@@ -113,10 +122,20 @@ def _record(settings: Settings, provider: object = None) -> None:
         guard.warn(f"{DISABLED}=true switches OpenTelemetry off: nothing is recorded; unset it to record")
         return
     target = provider if provider is not None else _global_provider()
-    active.start(settings)
+    active.start(settings, _named_outlet())
+    if EXPORTER in exporter_names(os.environ):
+        active.into_store()
     _attach(target)
     taps.follow()
     _watch_untraced()
+
+
+def _named_outlet() -> Outlet | None:
+    """Where the environment wants what is recorded, if nobody has made that exporter."""
+    from timetracer_otel.exporters import live
+
+    is_made = (active := _active()) is not None and active.writer.outlets.live is not None
+    return live.outlet() if OTLP_EXPORTER in exporter_names(os.environ) and not is_made else None
 
 
 def _watch_untraced() -> None:
@@ -180,7 +199,7 @@ def _explain_missing_exporter() -> None:
     if is_disabled(os.environ) or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
     problem, advice = startup.no_configurator(os.environ)
-    names = ", ".join(name for name in exporter_names(os.environ) if name != EXPORTER)
+    names = ", ".join(name for name in exporter_names(os.environ) if name not in (EXPORTER, OTLP_EXPORTER))
     others = f", and {names} gets no spans" if names else ""
     guard.warn(f"{problem}: recording with a plain tracer provider{others}; {advice}")
 

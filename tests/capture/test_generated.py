@@ -69,3 +69,23 @@ def test_it_is_pickled_and_printed_as_the_function_that_it_stands_for() -> None:
     assert pickle.dumps(uuid.uuid4) == pickle.dumps(generated.uuid4)
     assert pickle.dumps(uuid.uuid4, 0).startswith(b"cuuid\nuuid4\n")
     assert (uuid.uuid4.__module__, uuid.uuid4.__qualname__) == ("uuid", "uuid4")
+
+
+def test_an_id_function_that_a_module_has_imported_long_ago_is_reached_and_given_back() -> None:
+    calls: list[tuple[str, uuid.UUID]] = []
+    long_ago, code = generated.original, generated.original.__code__
+    generated.log = lambda site, value: calls.append((site, value))
+    generated.install()
+    generated.reach_all()
+    try:
+        value = long_ago()
+        assert [(site.partition("<")[0].rpartition(":")[2], value) for site, value in calls] == [
+            ("test_an_id_function_that_a_module_has_imported_long_ago_is_reached_and_given_back", value)
+        ]
+        assert (value.version, value != generated.new()) == (4, True)
+    finally:
+        generated.log = None
+        generated.uninstall()
+    assert generated.original.__code__ is code
+    long_ago()
+    assert len(calls) == 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from timetracer_otel.capture import guard
-from timetracer_otel.capture.guard import guarded
+from timetracer_otel.capture.guard import asking, guarded
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +34,20 @@ def test_a_failure_is_counted_each_time_and_logged_once(error: Exception, caplog
     (line,) = caplog.messages
     assert "tap failed" in line
     assert type(error).__name__ in line
+
+
+def test_a_question_is_guarded_as_all_else(caplog: pytest.LogCaptureFixture) -> None:
+    answers = iter([True, 1 / 2])
+
+    @asking("tap")
+    def is_heard() -> object:
+        return next(answers)
+
+    assert [is_heard(), is_heard(), is_heard()] == [True, 0.5, None]
+    assert guard.counts() == {"tap": 1}
+    guard.strict = True
+    with pytest.raises(StopIteration):
+        is_heard()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])

@@ -206,7 +206,7 @@ def test_memory_for_ended_spans_is_bounded(recorder: Recorder) -> None:
     root = start(recorder)
     for _ in range(CLOSED_MAX + 10):
         end(recorder, start(recorder, root))
-    assert len(recorder._lineage._closed) == CLOSED_MAX
+    assert len(recorder._lineage.owners) == CLOSED_MAX + 1
 
 
 def test_ids_of_one_segment_are_bounded_and_counted_by_call_site(recorder: Recorder, shelf: Shelf) -> None:
@@ -335,6 +335,28 @@ def test_keep_errors_holds_a_bounded_part_of_a_trace_that_is_not_decided(
     assert part.spans[-1] is root
     assert len(part.spans) == 11
     assert (part.dropped["spans"], part.dropped["exchanges"]) == (10, 5)
+
+
+def test_a_child_goes_the_short_way_into_a_segment_that_goes_on_and_no_other(
+    recorder: Recorder, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_short(parent: Span, trace_id: int | None = None) -> bool:
+        context = parent.get_span_context()
+        child = SpanContext(trace_id or context.trace_id, next(ids), is_remote=False)
+        return recorder.child_started(child, context)
+
+    ids = iter(range(100, 200))
+    root = start(recorder)
+    assert is_short(root)
+    assert recorder.is_open(100)
+    assert not is_short(root, trace_id=7)  # of another trace: a parent by chance
+    monkeypatch.setattr(limits, "OPEN_MAX", 2)
+    assert not is_short(root)  # somebody else must go for it
+    monkeypatch.undo()
+    end(recorder, root)
+    assert not is_short(root)  # it may be the next request on the connection
+    assert [recorder.is_open(number) for number in range(100, 104)] == [True, False, False, False]
+    assert shelf.batches == []  # the child is open still
 
 
 def test_a_tap_is_told_beforehand_where_nothing_is_recorded(recorder: Recorder) -> None:

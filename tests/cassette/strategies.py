@@ -74,6 +74,7 @@ processes = st.builds(
     hash_seed=any_text,
     python=any_text,
     packages=text_maps,
+    variables=text_maps,
 )
 spans = st.builds(
     Span,

@@ -59,7 +59,7 @@ FULL_PART: Final[Part] = replace(
     pools=(Acquire("asyncpg", "", 1, 2, 3, 4, 5, 6),),
     exchanges=(replace(query(1), dropped={"reason": "limit", "size": 1}, redacted=("request.a",)),),
 )
-PAYLOADS: Final = ("request", "result", "resource", "attributes", "parameters", "packages", "dropped")
+PAYLOADS: Final = ("request", "result", "resource", "attributes", "parameters", "packages", "variables", "dropped")
 
 
 def documented() -> Mapping[str, set[str]]:

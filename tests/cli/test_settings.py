@@ -9,6 +9,7 @@ import pytest
 
 from timetracer_otel.cli import settings
 from timetracer_otel.errors import UsageError
+from timetracer_otel.replay.ignoring import Wishes
 
 
 def write_table(folder: Path, text: str) -> None:
@@ -33,6 +34,14 @@ def test_a_timeout_comes_from_the_option_then_the_project(folder: Path) -> None:
     assert settings.timeout_s("500ms") == 0.5
 
 
+def test_what_is_not_compared_comes_from_the_options_and_from_the_project(folder: Path) -> None:
+    assert settings.wishes(None, has_chunks=False) == Wishes()
+    write_table(folder, 'ignore = ["headers.x-build"]\nchunks = true')
+    assert settings.wishes(["body.$.took"], has_chunks=False) == Wishes(("body.$.took", "headers.x-build"), True)
+    with pytest.raises(UsageError, match="--ignore"):
+        settings.wishes([" "], has_chunks=False)
+
+
 def test_a_project_without_a_table_says_nothing(folder: Path) -> None:
     (folder / "pyproject.toml").write_text("# timetracer-otel is a dependency\n[tool.other]\nstore = 1\n")
     assert settings.project() == settings.Project()
@@ -44,6 +53,9 @@ def test_a_project_without_a_table_says_nothing(folder: Path) -> None:
         ('stroe = "x"', ("'stroe'", "app, store, timeout")),
         ("store = 1", ("store = 1", "not a text")),
         ('app = " "', ("app", "not a text")),
+        ('ignore = "headers.x-build"', ("ignore", "not a list of paths")),
+        ('ignore = [""]', ("ignore", "not a list of paths")),
+        ("chunks = 1", ("chunks = 1", "not true or false")),
         ("store = [", ("no TOML",)),
     ],
 )

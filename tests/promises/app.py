@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from opentelemetry import trace
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -140,12 +141,36 @@ async def gather(request: Request) -> Response:
 
 async def _square(number: int) -> tuple[int, int]:
     await asyncio.sleep(random.random() / 100 if "SHUFFLE" in os.environ else 0)
+    with trace.get_tracer("app").start_as_current_span("square") if "SPANS" in os.environ else contextlib.nullcontext():
+        return await _squared(number)
+
+
+async def _squared(number: int) -> tuple[int, int]:
     async with pool.connection() as connection:
         cursor = await connection.execute(
             "SELECT %s::int * %s::int AS square, pg_sleep(0.005)::text", (number, number), binary=BINARY
         )
         row: Any = await cursor.fetchone()
         return number, int(row["square"])
+
+
+async def thirty(request: Request) -> Response:
+    """Thirty statements; ASKED has the seventeenth in other words, and IDS what is asked for by id, else 1 and 2."""
+    values: dict[str, Any] = {}
+    for number in range(1, 31):
+        added = " + 0" if number == 17 and "ASKED" in os.environ else ""
+        values[str(number)] = await _answer(f"SELECT {number} * %s::int{added} AS answer", 10)
+    for wanted in os.environ.get("IDS", "1,2").split(","):
+        values[f"id {wanted}"] = await _answer("SELECT -(%s::int) AS answer", int(wanted))
+    return Json(values)
+
+
+async def _answer(statement: str, value: int) -> Any:
+    """None where it fails: the service hides it."""
+    with contextlib.suppress(psycopg.Error):
+        async with pool.connection() as connection:
+            row: Any = await (await connection.execute(statement, (value,), binary=BINARY)).fetchone()
+            return row["answer"]
 
 
 async def balance(request: Request) -> Response:
@@ -305,6 +330,7 @@ app = Starlette(
         Route("/poll-in-a-thread", poll_in_a_thread),
         Route("/gather", gather),
         Route("/balance", balance),
+        Route("/thirty", thirty),
         Route("/world", world),
         Route("/later", later),
         Route("/secrets", secrets, methods=["POST"]),

@@ -56,25 +56,28 @@ print(repr(asyncio.run(main(sys.argv[1]))))
 UVLOOP = "import uvloop; uvloop.install()\n" if sys.version_info < (3, 12) else "import uvloop\n"
 
 
-@pytest.mark.parametrize("start", ["", "uvloop"])
-def test_a_program_with_asyncpg_prints_the_same_with_the_server_stopped(tmp_path: Path, start: str) -> None:
-    code = (UVLOOP if start else "") + SCRIPT
-    if start and sys.version_info >= (3, 12):
-        code = code.replace("asyncio.run(", "uvloop.run(")
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What the program printed, and the folder of its cassette; the server has stopped."""
+    folder = tmp_path_factory.mktemp("recorded")
     with database(SCHEMA) as dsn:
-        printed = record_script(code, tmp_path / "cassettes", dsn)
-    cassette, _ = only(tmp_path / "cassettes")
-    found = execute(cassette.path, tmp_path, sys.executable, "-c", code, PRODUCTION)
+        return record_script(SCRIPT, folder, dsn), folder
+
+
+def test_a_program_with_asyncpg_prints_the_same_with_the_server_stopped(
+    recorded: tuple[str, Path], tmp_path: Path
+) -> None:
+    printed, folder = recorded
+    cassette, _ = only(folder)
+    found = execute(cassette.path, tmp_path, sys.executable, "-c", SCRIPT, PRODUCTION)
     assert found.output.splitlines()[0] == printed.strip()
     assert (found.status, found.verdict) == (0, "same")
 
 
 def test_r08_a_statement_that_was_not_recorded_is_a_miss_that_the_program_sees_as_asyncpgs_own_error(
-    tmp_path: Path,
+    recorded: tuple[str, Path], tmp_path: Path
 ) -> None:
-    with database(SCHEMA) as dsn:
-        record_script(SCRIPT, tmp_path / "cassettes", dsn)
-    cassette, _ = only(tmp_path / "cassettes")
+    cassette, _ = only(recorded[1])
     other = SCRIPT.replace("SELECT $1::int * 2", "SELECT $1::int * 3")
     found = execute(cassette.path, tmp_path, sys.executable, "-c", other, PRODUCTION)
     assert (found.status, found.verdict) == (1, "deviates")

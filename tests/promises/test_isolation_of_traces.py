@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.demonstration import ROOT, environment
+from tests.launching import SPARED
 from tests.promises.conftest import database
 from tests.promises.running import cassettes, recording, replay, send, service
 from timetracer_otel.cassette import Cassette, Segment
@@ -69,3 +72,28 @@ def test_a_control_with_the_answers_of_another_trace_deviates(
     found = replay(path, tmp_path)
     assert (found.status, found.verdict) == (1, "deviates")
     assert {each["path"] for each in found.differences} <= {f"body.$.states[{index}]" for index in range(3)}
+
+
+@pytest.mark.long
+def test_r34_requests_at_concurrency_50_are_as_many_cassettes_and_all_replay_the_same(
+    tmp_path: Path, rounds: Callable[[int], int]
+) -> None:
+    count, store = rounds(100), tmp_path / "cassettes"
+    with (
+        database() as dsn,
+        service(tmp_path / "log", **recording(store, DATABASE_URL=dsn, POOL_SIZE="5")) as url,
+        ThreadPoolExecutor(50) as clients,
+    ):
+        answers = list(clients.map(lambda _: send(url, "/poll"), range(count)))
+    assert [each.status for each in answers] == [200] * count
+    assert len(cassettes(store)) == count
+    done = subprocess.run(
+        ["timetracer-otel", "replay", "--all", str(store)],
+        cwd=ROOT,
+        env=environment(PYTHONPATH=str(ROOT), **SPARED),
+        capture_output=True,
+        text=True,
+        timeout=60 + 20 * count,
+        check=False,
+    )
+    assert (done.returncode, f": {count} same" in done.stdout) == (0, True), done.stdout + done.stderr

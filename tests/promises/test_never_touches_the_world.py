@@ -19,6 +19,7 @@ from tests.promises.conftest import Recorded
 from tests.promises.honeypot import PORTS
 from tests.promises.running import Replayed, replay, run, with_report
 from tests.replay.test_isolation import needs_namespace
+from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.postgres
 
@@ -106,6 +107,75 @@ def test_not_even_native_sockets_and_children_find_a_way_out_of_the_namespace(
     assert (found["interfaces"], found["own"], found["child"]) == (["lo"], "connected", 1)
     assert (found["tcp"], found["dns"]) == ("Network is unreachable", "Network is unreachable")
     assert (found["outside"], calls) == ("Connection refused", [])
+
+
+WAYS = """
+import os, subprocess, sys
+import psycopg, redis
+
+port, folder, cache = sys.argv[1:]
+with open("pg_service.conf", "w") as file:
+    file.write(f"[shop]\\nhost=127.0.0.1\\nport={port}\\ndbname=postgres\\n")
+os.environ["PGSERVICEFILE"] = os.path.abspath("pg_service.conf")
+
+def tried(dsn, **variables):
+    os.environ.update(variables)
+    try:
+        psycopg.connect(dsn, connect_timeout=2, sslmode="disable").close()
+    except psycopg.Error:
+        pass
+    for name in variables:
+        del os.environ[name]
+
+tried(f"host=db.prod.internal hostaddr=127.0.0.1 port={port} dbname=postgres")
+tried("service=shop")
+tried("dbname=postgres", PGHOST="127.0.0.1", PGPORT=port)
+tried(f"host={folder} port={port} dbname=postgres")
+subprocess.run(["curl", "-s", "-m", "2", f"http://127.0.0.1:{port}/"])
+subprocess.run(["curl", "-s", "-m", "2", "--unix-socket", f"{folder}/.s.PGSQL.{port}", "http://shop/"])
+try:
+    redis.Redis(port=int(cache), socket_timeout=2).ping()
+except redis.RedisError:
+    pass
+print("tried")
+"""
+
+
+@needs_namespace
+def test_r50_drivers_in_c_children_unix_sockets_and_a_cache_that_is_up_reach_nobody(
+    recorded: Recorded, tmp_path: Path, redis: RedisServer
+) -> None:
+    """The same program without a replay is the control: it is heard."""
+    with honeypot() as (port, calls), unix_honeypot(tmp_path, port, calls):
+        program = [sys.executable, "-c", WAYS, str(port), str(tmp_path), str(redis.port)]
+        before = _connections(redis)
+        replayed = run(["timetracer-otel", "exec", recorded.trace("/poll"), "--", *program], cwd=tmp_path)
+        assert (replayed.stdout, list(calls)) == ("tried\n", []), replayed.stderr
+        assert _connections(redis) == before + 1  # the one that asks
+        done = run(program, cwd=tmp_path)
+        assert (done.stdout, len(calls) >= 6) == ("tried\n", True), done.stderr
+        assert _connections(redis) == before + 3
+
+
+def _connections(server: RedisServer) -> int:
+    """How many the server has accepted so far."""
+    line = next(each for each in server.command("INFO", "stats").splitlines() if b"total_connections_received" in each)
+    return int(line.partition(b":")[2])
+
+
+@contextlib.contextmanager
+def unix_honeypot(folder: Path, port: int, calls: list[str]) -> Iterator[None]:
+    """Where libpq looks for a server on this machine."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / f".s.PGSQL.{port}"))
+        server.listen()
+        accepting = threading.Thread(target=_accept, args=(server, calls))
+        accepting.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            accepting.join()
 
 
 # ---- with Python's guards only ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.launching import OFF, SPARED
+from tests.launching import instrumented
 from tests.promises.serving import COMMANDS, TIMEOUT_S, kill, recorded, shop, start, until, variables
 from tests.servers.postgres import PostgresServer
 
@@ -49,7 +49,7 @@ def publish(folder: Path, name: str, count: int) -> None:
 @contextlib.contextmanager
 def worker(folder: Path, dsn: str, options: str = "") -> Iterator[subprocess.Popen[bytes]]:
     log = folder / "worker.log"
-    with_celery = {OFF: SPARED[OFF].replace("celery,", "")}
+    with_celery = instrumented("celery", "psycopg")
     process = start(f"{COMMANDS['Celery']} {options}", folder, log, SHOP_DSN=dsn, C_FORCE_ROOT="1", **with_celery)
     try:
         yield process

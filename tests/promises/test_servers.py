@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.promises.running import run
 from tests.promises.serving import COMMANDS, TIMEOUT_S, Load, Server, requests, serving, until
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.cassette import Segment
@@ -62,7 +63,10 @@ def test_r25_workers_that_gevent_patches_late_do_not_hang(tmp_path: Path, postgr
     with serving(command, tmp_path, SHOP_DSN=postgres.dsn) as server:
         count = len(ask_every_worker(server))
         server.stop()
-    assert_recorded(server, range(count))
+    found = assert_recorded(server, range(count))
+    said = run(["timetracer-otel", "replay", str(server.store / found[0].trace_id)])
+    assert said.returncode == 2
+    assert "it is a request to a WSGI application, which is no entry; use `timetracer-otel exec`" in said.stderr
 
 
 def skip_without_gevent(name: str) -> None:

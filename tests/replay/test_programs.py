@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.launching import SPARED
 from tests.replay.conftest import ROOT, clean
 from timetracer_otel.cassette.model import Cassette, Segment
 
@@ -146,3 +147,17 @@ tried(sys.executable, "-c", "print('guarded', flush=True)")
     assert "python -I would not load the guards" in done.stderr
     assert "curl (it is not this Python)" in done.stderr
     assert done.returncode == 1
+
+
+def test_a_prompt_and_a_framework_s_shell_do_what_is_typed_inside_the_replay(recorded: Recordings) -> None:
+    shell = "import code, os; code.interact(banner='', local={'os': os})"
+    typed = (
+        "import os, socket\nprint('mode', os.environ['TIMETRACER_MODE'])\n1 / 0\nsocket.getaddrinfo('db.example', 1)\n"
+    )
+    for command in ((sys.executable, "-i", "-q"), (sys.executable, "-c", shell)):
+        done = execute(recorded, *command, typed=typed, **SPARED)
+        assert "mode replay\n" in done.stdout
+        assert "ZeroDivisionError" in done.stderr
+        assert "gaierror: [Errno -2] timetracer replay: no network: resolve db.example" in done.stderr
+        assert done.stderr.rstrip().splitlines()[-1].startswith("deviates")
+        assert done.returncode == 1

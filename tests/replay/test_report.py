@@ -63,6 +63,7 @@ def test_all_answered_and_nothing_differs_is_the_same() -> None:
         "mappings": [],
         "redacted": [],
         "ignored": [{"path": "headers.date", "reason": "minted per response"}],
+        "changed": [],
         "uncontrolled": [],
     }
 
@@ -85,6 +86,7 @@ def test_a_miss_deviates_and_what_follows_from_it_says_so() -> None:
             "nearest": {"exchange": "p-1", "text": "SELECT total FROM orders WHERE id = $1", "values": ["42"]},
             "differences": [{"path": "parameters[0]", "recorded": "42", "asked": "43"}],
             "consequent": False,
+            "order_only": False,
         }
     ]
     assert [(each["exchange"], each["consequent"]) for each in json["unused"]] == [("p-1", True), ("p-2", True)]

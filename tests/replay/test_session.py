@@ -171,6 +171,37 @@ def test_equal_calls_under_way_together_with_different_answers_are_ambiguous() -
     assert [event["exchange"] for event in journal.of("ambiguous")] == ["p-1"]
 
 
+def transaction(number: int, at_ns: int, numbered: object, inserted: str) -> list[Exchange]:
+    """BEGIN, a question that all ask and its answer, and one that names the answer."""
+    asked_for = [("BEGIN", [], ""), ("NEXT", [], numbered), ("INSERT $1", [inserted], "")]
+    return [
+        exchange(10 * number + n, sql, values, given, at_ns=at_ns + 100 * n, transaction=number)  # type: ignore[arg-type]  # a str or an int
+        for n, (sql, values, given) in enumerate(asked_for)
+    ]
+
+
+def test_r34_which_of_equal_transactions_that_ran_together_one_is_is_ambiguous_and_then_it_stays_in_it() -> None:
+    source, journal = session(*transaction(1, 0, 100, "100"), *transaction(2, 150, 101, "101"))
+    for connection, number in ((8, 100), (9, 101)):
+        source.take(asked("BEGIN", []), by(connection, connection))
+        assert answer(source.take(asked("NEXT", []), by(connection, connection))) == number
+        assert source.take(asked("INSERT $1", [str(number)]), by(connection, connection)) is not None
+    assert [event["exchange"] for event in journal.of("ambiguous")] == ["p-10"]  # the second had no choice
+
+
+@pytest.mark.parametrize(
+    ("second_at_ns", "second_answer", "inserted"),
+    [(1_000_000, 101, "101"), (150, 100, "100"), (150, 100, "101")],
+    ids=["one after the other", "equal", "told by what they ask"],
+)
+def test_transactions_that_do_not_differ_by_their_answers_alone_are_not_ambiguous(
+    second_at_ns: int, second_answer: int, inserted: str
+) -> None:
+    source, journal = session(*transaction(1, 0, 100, "100"), *transaction(2, second_at_ns, second_answer, inserted))
+    source.take(asked("BEGIN", []), by(8, 80))
+    assert not journal.of("ambiguous")
+
+
 @pytest.mark.parametrize(("second_at_ns", "second_answer"), [(600, "b"), (100, "a")])
 def test_one_after_the_other_or_equal_answers_are_not_ambiguous(second_at_ns: int, second_answer: str) -> None:
     source, journal = session(

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 from tests.servers.postgres import free_port
 
@@ -16,18 +17,28 @@ START_TIMEOUT_S = 30
 class RedisServer:
     """Runs from construction to `stop`. Raises whatever keeps it from running here."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str, is_sentinel: bool = False) -> None:
+        """`arguments` as they follow `redis-server` on a command line."""
         self.port = free_port()
         self._folder = tempfile.mkdtemp(prefix="redis-")
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(
-            ["redis-server", *options, "--dir", self._folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder, *arguments]
+        command = [
+            "redis-server",
+            *(self._sentinel() if is_sentinel else ["--save", "", "--appendonly", "no"]),
+            *options,
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             self._wait()
         except BaseException:
             self.stop()
             raise
+
+    def _sentinel(self) -> list[str]:
+        """It keeps what it knows in a file, which must be there."""
+        file = Path(self._folder) / "sentinel.conf"
+        file.touch()
+        return [str(file), "--sentinel"]
 
     def url(self, database: int = 0) -> str:
         return f"redis://127.0.0.1:{self.port}/{database}"

@@ -13,9 +13,9 @@ from opentelemetry.trace import SpanContext
 
 KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 """Under which a context has it."""
+TRACE_ID: Final = 0
 SPAN_ID: Final = 1
-IS_VALID: Final = 5
-"""Of a SpanContext, which is a tuple; its properties are functions."""
+"""Their places in a SpanContext, which is a tuple; its properties are functions. Ids of 0 are those of no span."""
 
 
 def _quickest() -> Callable[[], Context]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 import uuid
 from collections.abc import Callable
 from typing import Final
@@ -23,6 +24,9 @@ ENTRIES: Final = frozenset(
 of Python's: what is above them is whoever runs the loop."""
 
 original: Final = uuid.uuid4
+_CODE: Final = original.__code__
+_new: Final = types.FunctionType(_CODE, original.__globals__)
+"""What `original` does, also while it has another code."""
 
 log: Callable[[str, uuid.UUID], None] | None = None
 """Called with call site and value while recording."""
@@ -50,13 +54,35 @@ def after_fork() -> None:
     _process = os.getpid()
 
 
+def reach_all() -> None:
+    """For a process whose modules have done `from uuid import uuid4` long ago: the function itself does something else,
+    until `uninstall`."""
+    original.__code__ = _STAND_IN
+
+
 def uninstall() -> None:
-    uuid.uuid4 = original
+    uuid.uuid4, original.__code__ = original, _CODE
+
+
+def new() -> uuid.UUID:
+    """By Python's own uuid4: not logged, and never one of the recording."""
+    made: uuid.UUID = _new()
+    return made
+
+
+def _stand_in() -> uuid.UUID:
+    """Runs as `original`, whose globals are those of another module: nothing of ours is in sight."""
+    from timetracer_otel.capture.generated import uuid4 as ours
+
+    return ours()
+
+
+_STAND_IN: Final = _stand_in.__code__
 
 
 def uuid4() -> uuid.UUID:
     """Generate a random UUID."""
-    return minted(original)
+    return minted(new)
 
 
 def minted(make: Callable[[], uuid.UUID]) -> uuid.UUID:
@@ -93,7 +119,7 @@ def call_site() -> str:
         module = str(frame.f_globals.get("__name__"))
         if module in ENTRIES:
             break
-        if not module.startswith("timetracer_otel."):
+        if not (module.startswith("timetracer_otel.") or frame.f_code is _STAND_IN):
             names.append(f"{module}:{frame.f_code.co_name}")
         frame = frame.f_back  # type: ignore[assignment]  # typeshed: FrameType | None; the loop's condition reads it
     return "<".join(names)

@@ -1,6 +1,6 @@
 """The one place where our failures end: a tap that raises is counted, logged once, and the application goes on.
 
-`guarded` is the only broad `except` of the package. In our own tests `strict` makes it raise again.
+`guarded` and `asking` are the only broad `except` of the package. In our own tests `strict` makes it raise again.
 """
 
 from __future__ import annotations
@@ -41,19 +41,42 @@ def guarded(tap: str) -> Callable[[Callable[P, T]], Callable[P, T | None]]:
             try:
                 return function(*args, **kwargs)
             except Exception as error:
-                if is_from_handler(error):
-                    raise
-                try:
-                    failed(tap, error)
-                except RecursionError:  # the application is at its limit: there is no room to say it
-                    failures[tap] = failures.get(tap, 0) + 1
-                if strict:
+                if _is_of_app(tap, error):
                     raise
                 return None
 
         return safe
 
     return decorate
+
+
+def asking(tap: str) -> Callable[[Callable[[], T]], Callable[[], T | None]]:
+    """As `guarded`, of a function without arguments, in a third of the time: it is asked again and again."""
+
+    def decorate(function: Callable[[], T]) -> Callable[[], T | None]:
+        @functools.wraps(function)
+        def safe() -> T | None:
+            try:
+                return function()
+            except Exception as error:
+                if _is_of_app(tap, error):
+                    raise
+                return None
+
+        return safe
+
+    return decorate
+
+
+def _is_of_app(tap: str, error: Exception) -> bool:
+    """True if it goes on its way; else it is counted."""
+    try:
+        if is_from_handler(error):
+            return True
+        failed(tap, error)
+    except RecursionError:  # the application is at its limit: there is no room to say it
+        failures[tap] = failures.get(tap, 0) + 1
+    return strict
 
 
 def failed(tap: str, error: BaseException) -> None:

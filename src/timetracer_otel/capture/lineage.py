@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanContext, SpanKind
 
+from timetracer_otel.capture.current import SPAN_ID
 from timetracer_otel.capture.keep import is_kept_at_once
 from timetracer_otel.capture.limits import CLOSED_MAX
 from timetracer_otel.capture.segments import SegmentState
@@ -110,7 +111,7 @@ class Lineage:
     def add_all(self, spans: list[ReadableSpan], segment: SegmentState) -> None:
         """As `add`, of descendants of a span of this segment, of which none is its root."""
         contexts = [span.context for span in spans]
-        span_ids = [context.span_id for context in contexts if context is not None]
+        span_ids = [context[SPAN_ID] for context in contexts if context is not None]
         if self.open.keys().isdisjoint(span_ids):
             self._remember_all(span_ids, segment)
             segment.add_all(spans)

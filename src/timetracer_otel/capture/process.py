@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import secrets
 import site
 import socket
 import sys
 import sysconfig
 import time
+from collections.abc import Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.model import Process
@@ -28,7 +30,28 @@ PACKAGES = (
     "celery",
     "opentelemetry-sdk",
     "timetracer-otel",
+    "pymongo",
+    "redis",
+    "botocore",
+    "aiobotocore",
+    "sqlalchemy",
+    "django",
 )
+SHOWN: Final = frozenset(
+    {"TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"}
+    | {"PYTHONDEVMODE", "PYTHONHASHSEED", "PYTHONINTMAXSTRDIGITS", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONUTF8"}
+    | {"DJANGO_SETTINGS_MODULE"}
+)
+"""Variables whose values are recorded: they hold no secrets and change what a program does."""
+NOISE: Final = re.compile(
+    r"_|PATH|HOME|PWD|OLDPWD|SHLVL|HOSTNAME|HOST|USER|LOGNAME|SHELL|TERM|EDITOR|PAGER|DISPLAY|MAIL|TMPDIR|PYTHONPATH"
+    r"|(SSH|XDG|KUBERNETES|OTEL|TIMETRACER|GPG|DBUS|LESS|LS|GIT|GITHUB|PYENV|PIP|VIRTUAL|CONDA|DEBIAN|PYTEST)_?.*"
+    r"|.*_SERVICE_(HOST|PORT)(_.*)?|.*_PORT_\d+_(TCP|UDP)(_.*)?"
+)
+"""Variables of the machine, the shell and the cluster, which are other ones wherever a program runs."""
+SET: Final = "set"
+VARIABLES_MAX: Final = 200
+NAME_MAX: Final = 100
 
 _id: str = ""
 _parent: str | None = None
@@ -51,8 +74,15 @@ def identity() -> Process:
         sys_path=_additions(),
         hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
         python=sys.version.split()[0],
-        packages=_versions(),
+        packages=versions(),
+        variables=variables(os.environ),
     )
+
+
+def variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Names, and the values of those in `SHOWN`; `set` for any other: it may be a secret."""
+    names = sorted(name for name in environ if len(name) <= NAME_MAX and NOISE.fullmatch(name) is None)
+    return {name: environ[name] if name in SHOWN else SET for name in names[:VARIABLES_MAX]}
 
 
 def process_id() -> str:
@@ -98,7 +128,8 @@ def _own_folders() -> frozenset[str]:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of those of `PACKAGES` that are installed."""
     found = {}
     for name in PACKAGES:
         try:

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 from timetracer_otel.capture import limits
 from timetracer_otel.capture.budget import Budget
 from timetracer_otel.capture.connections import Connections
-from timetracer_otel.capture.current import IS_VALID, KEY, SPAN_ID, current_context, span_in
+from timetracer_otel.capture.current import KEY, SPAN_ID, TRACE_ID, current_context, span_in
 from timetracer_otel.capture.environment import EnvironmentState
 from timetracer_otel.capture.lineage import Lineage
 from timetracer_otel.capture.losses import Losses
@@ -95,6 +95,16 @@ class Recorder:
                 self._outbox.add(*self._abandoned())
         self._send()
 
+    def child_started(self, context: SpanContext, parent: SpanContext) -> bool:
+        """True of a span that begins in a segment which goes on, as most do: that is all there is to say. Else it is
+        one for `span_started`, which looks at what the span is."""
+        with self._lock:
+            segment = self._lineage.parent_segment_of(context[TRACE_ID], parent)
+            if segment is None or segment.root_ended or len(self._lineage.open) >= limits.OPEN_MAX:
+                return False
+            self._lineage.opened(context[SPAN_ID], segment)
+        return True
+
     def _abandoned(self) -> tuple[Batch, ...]:
         """What is left behind by a span that never ends."""
         segment = self._lineage.abandon_oldest()
@@ -130,7 +140,8 @@ class Recorder:
             return
         with self._lock:
             segment = self._lineage.add(span, context)
-            self._outbox.add(*self._parts.due(segment))
+            if segment.root_ended or segment.is_large:  # nothing is due otherwise, as of most spans
+                self._outbox.add(*self._parts.due(segment))
         self._send()
 
     def spans_exported(self, spans: Sequence[ReadableSpan]) -> None:
@@ -183,7 +194,7 @@ class Recorder:
         except AttributeError:  # no span of OpenTelemetry's own
             context = span.get_span_context()
         lineage, span_id = self._lineage, context[SPAN_ID]
-        if span_id in lineage.owners or not context[IS_VALID]:
+        if span_id in lineage.owners or not span_id:
             return True
         return lineage.is_forked and lineage.owner(span_id) is not None
 
@@ -199,8 +210,9 @@ class Recorder:
         if current.get(SUPPRESSED) is not None:
             return None
         context = span_in(current)
+        span_id = context[SPAN_ID]
         with self._lock:
-            segment = self._lineage.owner(context.span_id)
+            segment = self._lineage.owner(span_id)
             if segment is not None and segment.is_kept is False:
                 return None
             if segment is not None and segment.is_full:
@@ -217,11 +229,9 @@ class Recorder:
             captured = Captured(driver, request, connection, transaction, is_entry)
             captured.number = self._numbers
             if segment is None:
-                self._environment.add(
-                    captured, context.span_id if self._lineage.is_inherited(context.span_id) else None
-                )
+                self._environment.add(captured, span_id if self._lineage.is_inherited(span_id) else None)
                 return captured
-            captured.segment, captured.span_id = segment, context.span_id
+            captured.segment, captured.span_id = segment, span_id
             segment.exchanges.append(captured)
             if connection is not None:
                 segment.connections.add(connection)
@@ -241,7 +251,8 @@ class Recorder:
             elif (reason := self._budget.charge(captured, size)) is not None:
                 captured.result = None
                 self._count_drop(captured, reason)
-            self._outbox.add(*self._due_after(captured))
+            if batches := self._due_after(captured):
+                self._outbox.add(*batches)
         self._send()
 
     def _due_after(self, captured: Captured) -> tuple[Batch, ...]:

@@ -151,11 +151,19 @@ class Tape(Protocol):
 _tape: Tape | None = None
 
 
+def _no() -> bool:
+    return False
+
+
+is_heard: Callable[[], bool] = _no
+"""`listens` of the active tape; false while recording is off. Looked up here for each question, for it changes."""
+
+
 def tape() -> Tape | None:
     """The active tape; None while recording is off."""
     return _tape
 
 
 def activate(new: Tape | None) -> None:
-    global _tape
-    _tape = new
+    global _tape, is_heard
+    _tape, is_heard = new, _no if new is None else new.listens

@@ -99,6 +99,7 @@ def process_document(process: Process) -> Document:
         "hash_seed": process.hash_seed,
         "python": process.python,
         "packages": process.packages,
+        "variables": process.variables,
     }
 
 

@@ -129,7 +129,7 @@ def _head(document: Document) -> bytes:
         if name in data:
             data[name] = quick.plain(data[name])
     if "process" in data:
-        data["process"] = _with_plain(data["process"], "packages")
+        data["process"] = _with_plain(_with_plain(data["process"], "packages"), "variables")
     if "connections" in data:
         data["connections"] = [_with_plain(each, "parameters") for each in data["connections"]]
     if "spans" in data:

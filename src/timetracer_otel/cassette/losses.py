@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from timetracer_otel.cassette.values import Json
 
-PAYLOADS: Final = frozenset({"request", "result", "dropped", "attributes", "resource", "parameters", "packages"})
+PAYLOADS: Final = frozenset({"request", "result", "dropped", "attributes", "resource", "parameters", "packages", "variables"})
 """Read as they are, whatever they hold."""
 
 

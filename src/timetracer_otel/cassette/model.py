@@ -137,6 +137,8 @@ class Process:
     hash_seed: str = ""
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment: the names, with the values of those that tell how Python and the app run, else `set`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ def read_process(fields: Fields) -> Process:
         hash_seed=fields.text("hash_seed", ""),
         python=fields.text("python", ""),
         packages=fields.text_map("packages"),
+        variables=fields.text_map("variables"),
     )
 
 

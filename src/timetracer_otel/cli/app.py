@@ -5,18 +5,32 @@ What a command needs is imported by its task: `--help` loads neither a cassette 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Final, Optional, TypeAlias
 
 import typer
 
+from timetracer_otel.cli.elsewhere import pull_command, push_command
+from timetracer_otel.cli.options import StoreOption, Task
 from timetracer_otel.errors import UsageError
 
 NAME: Final = "timetracer-otel"
-COMMANDS: Final = ("list", "show", "timeline", "diff", "replay", "exec", "bundle", "fmt", "prune", "audit", "doctor")
-Task: TypeAlias = Callable[[], int]
-"""Does what was asked for and returns the exit code."""
+COMMANDS: Final = (
+    "list",
+    "show",
+    "timeline",
+    "diff",
+    "replay",
+    "exec",
+    "test",
+    "bundle",
+    "fmt",
+    "push",
+    "pull",
+    "prune",
+    "audit",
+    "doctor",
+)
 
 # typer reads annotations at run time, on Python 3.10 too: hence Optional.
 CassetteArgument: TypeAlias = Annotated[
@@ -26,10 +40,6 @@ CassetteArgument: TypeAlias = Annotated[
         help="A trace id or its beginning, a segment (TRACE/SPAN), a trace's folder, or a file.",
         show_default=False,
     ),
-]
-StoreOption: TypeAlias = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option("--store", metavar="FOLDER", help="The folder of cassettes. [TIMETRACER_STORE; ./cassettes]"),
 ]
 AppOption: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045
@@ -183,6 +193,17 @@ def replay_command(
         Optional[str],  # noqa: UP045
         typer.Option("--markdown", metavar="FILE", help="Write it as Markdown, for a pull request; - is stdout."),
     ] = None,
+    live: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--live", metavar="LIB", help="Let this package through to the network; may be repeated."),
+    ] = None,
+    ignore: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--ignore", metavar="PATH", help="Do not compare this path of the report, such as headers.x-build."
+        ),
+    ] = None,
+    chunks: Annotated[bool, typer.Option("--chunks", help="Compare streamed answers chunk by chunk too.")] = False,
     store: StoreOption = None,
 ) -> Task:
     """Run a recorded request again, offline, and compare.
@@ -192,6 +213,7 @@ def replay_command(
     from timetracer_otel.cli import replaying
     from timetracer_otel.cli.listing import Wanted
     from timetracer_otel.cli.reports import Files
+    from timetracer_otel.cli.settings import wishes
 
     wanted, files = Wanted(service=service, entry=entry, errors=errors, since=since), Files(json_file, junit, markdown)
     if all_of_them:
@@ -199,12 +221,26 @@ def replay_command(
 
         if pdb:
             raise UsageError("--pdb", "it looks into one replay, --all runs many", "name one of them")
-        return partial(replaying_all.print_all, cassette, replaying_all.All(store, wanted, app_name, timeout, files))
+        return partial(
+            replaying_all.print_all,
+            cassette,
+            replaying_all.All(store, wanted, app_name, timeout, files, tuple(live or ()), wishes(ignore, chunks)),
+        )
     if wanted != Wanted():
         raise UsageError("replay", "--service, --entry, --errors and --since choose among many", "say --all")
     if cassette is None:
         raise UsageError("replay", "no cassette is named", "name one, or say --all")
-    return partial(replaying.print_replay, store, cassette, app_name, timeout, pdb, files)
+    return partial(
+        replaying.print_replay,
+        store,
+        cassette,
+        app_name,
+        timeout,
+        pdb,
+        files,
+        tuple(live or ()),
+        wishes(ignore, chunks),
+    )
 
 
 @app.command("exec")
@@ -225,6 +261,29 @@ def exec_command(
     from timetracer_otel.cli import replaying
 
     return partial(replaying.print_exec, store, cassette, command, pdb, json_file)
+
+
+@app.command("test")
+def regression_command(
+    cassette: CassetteArgument,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The test to write, such as tests/test_x.py.", show_default=False
+        ),
+    ],
+    app_name: AppOption = None,
+    timeout: TimeoutOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a test that is there.")] = False,
+    store: StoreOption = None,
+) -> Task:
+    """Write a regression test of a recorded request or task.
+
+    The replay is tried first: where it deviates nothing is written, and it exits as replay does.
+    """
+    from timetracer_otel.cli import testing
+
+    return partial(testing.print_test, store, cassette, output, app_name, timeout, force)
 
 
 @app.command("bundle")
@@ -263,6 +322,10 @@ def fmt_command(
     from timetracer_otel.cli import formatting
 
     return partial(formatting.print_fmt, store, cassette, output, check, raw)
+
+
+app.command("push")(push_command)
+app.command("pull")(pull_command)
 
 
 @app.command("prune")

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.cli import settings
+from timetracer_otel.cli.letting import libraries, tell_uncovered
 from timetracer_otel.cli.reports import Files, print_report
 from timetracer_otel.errors import CassetteAmbiguous, CassetteError, CassetteNotFound
 from timetracer_otel.replay import places, runner
+from timetracer_otel.replay.ignoring import NONE, Wishes
 from timetracer_otel.replay.library import heads
 from timetracer_otel.replay.runner import Options
 from timetracer_otel.replay.scripts import of_process
@@ -20,13 +22,23 @@ from timetracer_otel.replay.text import render
 from timetracer_otel.store.names import PROCESSES
 
 
-def print_replay(store: str | None, wanted: str, app: str | None, timeout: str | None, pdb: bool, files: Files) -> int:
+def print_replay(
+    store: str | None,
+    wanted: str,
+    app: str | None,
+    timeout: str | None,
+    pdb: bool,
+    files: Files,
+    live: Sequence[str] = (),
+    wishes: Wishes = NONE,
+) -> int:
     """The exit code of the verdict. Raises TimetracerError when there is nothing to replay."""
-    cassette, segment = _chosen(store, wanted)
+    cassette, segment = chosen(store, wanted)
     own = is_own(cassette.path)
     named = app_of(app, segment, own)
-    options = Options(named, settings.timeout_s(timeout), pdb, own)
+    options = Options(named, settings.timeout_s(timeout), pdb, is_own=own, wishes=wishes, live=libraries(live))
     files.check()
+    tell_uncovered(segment, live)
     _tell(places.of_entry(segment.process, own, os.environ, is_named=named is not None).ignored)
     began_s = time.monotonic()
     report = runner.replay(cassette, segment, options)
@@ -42,7 +54,7 @@ def print_exec(store: str | None, wanted: str, command: Sequence[str], pdb: bool
 
     A program need not make every recorded request, so a report that says nothing else is not printed.
     """
-    cassette, segment = _chosen(store, wanted)
+    cassette, segment = chosen(store, wanted)
     own, files = is_own(cassette.path), Files(json=json_file)
     files.check()
     _tell(places.of_program(segment.process, own).ignored)
@@ -54,7 +66,7 @@ def print_exec(store: str | None, wanted: str, command: Sequence[str], pdb: bool
     return execution.exit_code
 
 
-def _chosen(store: str | None, wanted: str) -> tuple[Cassette, Segment]:
+def chosen(store: str | None, wanted: str) -> tuple[Cassette, Segment]:
     """Raises CassetteAmbiguous when the trace has several segments and none is named."""
     cassette, segment_id = _opened(store, wanted)
     segments = [each for each in cassette.segments if each.id == segment_id] if segment_id else heads(cassette)

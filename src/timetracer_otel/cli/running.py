@@ -10,7 +10,8 @@ from typing import Final, TextIO
 import typer
 
 from timetracer_otel.cassette.escaping import safe
-from timetracer_otel.cli.app import COMMANDS, NAME, Task, app
+from timetracer_otel.cli.app import COMMANDS, NAME, app
+from timetracer_otel.cli.options import Task
 from timetracer_otel.errors import TimetracerError
 
 BAD_INPUT: Final = 2

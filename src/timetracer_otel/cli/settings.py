@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.config import Settings, duration_s
 from timetracer_otel.errors import UsageError
+from timetracer_otel.replay.ignoring import Wishes
 from timetracer_otel.store import Store
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 PYPROJECT: Final = "pyproject.toml"
 TABLE: Final = "timetracer-otel"
-KEYS: Final = ("app", "store", "timeout")
+TEXTS: Final = ("app", "store", "timeout")
+KEYS: Final = (*TEXTS, "ignore", "chunks")
 DEFAULT_TIMEOUT: Final = "60s"
 
 
@@ -29,6 +31,10 @@ class Project:
     app: str | None = None
     store: str | None = None
     timeout: str | None = None
+    ignore: tuple[str, ...] = ()
+    """Paths of the report that are not compared."""
+    chunks: bool = False
+    """Streams are compared by chunk too."""
 
 
 def project(folder: Path | None = None) -> Project:
@@ -42,7 +48,8 @@ def project(folder: Path | None = None) -> Project:
         return Project()
     except UnicodeDecodeError as error:
         raise UsageError(PYPROJECT, f"it is not UTF-8 ({error.reason} at byte {error.start})", "correct it") from None
-    return Project(**_table(source))
+    table = dict(_table(source))
+    return Project(**{**table, "ignore": tuple(table.get("ignore", ()))})
 
 
 def store(option: str | None) -> Store:
@@ -81,6 +88,13 @@ def timeout_s(option: str | None) -> float:
     return positive_s(project().timeout or DEFAULT_TIMEOUT, f"{PYPROJECT} timeout")
 
 
+def wishes(ignore: Sequence[str] | None, has_chunks: bool) -> Wishes:
+    """Those of the options, and those of the project."""
+    named = tuple(not_empty("--ignore", each) for each in ignore or ())
+    ours = project()
+    return Wishes((*named, *ours.ignore), has_chunks or ours.chunks)
+
+
 def not_empty(source: str, value: str) -> str:
     """The value. Raises UsageError: an empty one is most often a variable of a shell that was not set."""
     if not value.strip():
@@ -106,7 +120,7 @@ def positive_s(text: str, source: str) -> float:
     return seconds
 
 
-def _table(source: str) -> Mapping[str, str]:
+def _table(source: str) -> Mapping[str, Any]:
     where = f"{PYPROJECT} [tool.{TABLE}]"
     if TABLE not in source:  # most projects: nothing is parsed
         return {}
@@ -117,9 +131,18 @@ def _table(source: str) -> Mapping[str, str]:
     for key, value in table.items():
         if key not in KEYS:
             raise UsageError(where, f"unknown key {key!r}", f"the keys are {', '.join(KEYS)}")
-        if not isinstance(value, str) or not value.strip():
-            raise UsageError(where, f"{key} = {value!r} is not a text", f'write {key} = "..."')
+        _check(where, key, value)
     return table
+
+
+def _check(where: str, key: str, value: object) -> None:
+    if key in TEXTS and (not isinstance(value, str) or not value.strip()):
+        raise UsageError(where, f"{key} = {value!r} is not a text", f'write {key} = "..."')
+    is_list = isinstance(value, list) and all(isinstance(each, str) and each.strip() for each in value)
+    if key == "ignore" and not is_list:
+        raise UsageError(where, f"{key} = {value!r} is not a list of paths", 'write ignore = ["headers.x-build"]')
+    if key == "chunks" and not isinstance(value, bool):
+        raise UsageError(where, f"{key} = {value!r} is not true or false", "write chunks = true")
 
 
 def _parsed(source: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from timetracer_otel.cli.output import json_text, one_line, print_table, safe_li
 from timetracer_otel.cli.transactions import Transaction, transactions
 from timetracer_otel.drivers.base import Table
 from timetracer_otel.errors import UsageError
+from timetracer_otel.replay.uncovered import in_words, uncovered
 
 HEADINGS: Final = ("exchange", "at ms", "ms", "tx", "call", "request", "values", "outcome")
 TRANSACTION: Final = ("tx", "at ms", "ms", "connection", "requests", "end", "savepoints")
@@ -98,6 +99,7 @@ def _print_segment(segment: Segment, is_partly_sampled: bool) -> None:
     print()
     labels = ["incomplete"] * (not segment.complete) + [NOT_SAMPLED] * is_partly_sampled
     _print_fields({"segment": "   ".join([segment.name, ", ".join(labels)]).rstrip(), **_segment_fields(segment)})
+    _print_uncovered(segment)
     print()
     if segment.exchanges:
         _print_exchanges(segment)
@@ -119,6 +121,12 @@ def _segment_fields(segment: Segment) -> Mapping[str, str]:
         "process": _process(segment.process),
         "dropped": dropped,
     }
+
+
+def _print_uncovered(segment: Segment) -> None:
+    """Before a replay refuses them (R51)."""
+    for call in uncovered(segment):
+        _print_fields({"unanswered": f"{in_words(call)}; not recorded, a replay refuses it"})
 
 
 def _process(process: Process) -> str:

@@ -126,6 +126,8 @@ class Slot:
     """A point in time on the wall clock, where the value is one: `now()` of replay is not that of the recording."""
     made: str | None = None
     """An id that bears the mark of the process that asked, and so was made in it (ObjectId, in hex)."""
+    is_detail: bool = False
+    """The report names it only where it differs: one of the many options that hardly any call sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,10 @@ class ReplayHost(Protocol):
         """Registers a protocol core, one per connection (called with the connection's number). The returned function
         gives the loopback port; the listener starts at its first call and again after a fork."""
 
+    def foreign(self, lib: str, target: str) -> str | None:
+        """A connection is to be used that was made before the driver was led to the stub. Reports that, and gives the
+        text for the driver's own exception; None where there can be none, or nobody of the replay asks."""
+
     def entry(self) -> Exchange | None:
         """The recorded entry, where a program of the user's is to do the same; None where the runner runs it."""
 
@@ -261,6 +267,8 @@ class Outcome:
 class Comparison:
     differences: tuple[Difference, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    on_request: tuple[Difference, ...] = ()
+    """Differences only for who asks: how the same content was cut into chunks."""
 
 
 class EntryDriver(Protocol):

@@ -20,16 +20,22 @@ class Driver:
     instrumentors: tuple[str, ...]
     library: str
     """The distribution whose version `doctor` and warnings name."""
+    others: tuple[str, ...] = ()
+    """Further ones that it covers."""
     entry: str = ""
     """Type of those of its exchanges that are entries (`EntryDriver`); empty if it has none."""
     runs_open: bool = False
     """An entry is known as a whole when it begins: one without an end runs as far as it is recorded."""
+    open_methods: tuple[str, ...] = ()
+    """Methods of entries that run so, where not all do."""
     asks: bool = True
     """What it asks others is answered in replay (`Replaying`)."""
     traced_by: tuple[str, ...] = ()
     """Modules that make its spans without an instrumentor's `instrument`; the driver goes in with their import too."""
     wire: str = ""
     """The protocol, where several drivers speak it: what one of them recorded answers the others."""
+    greets: str = ""
+    """Module whose `of_engines` gives the ids of exchanges that were made because an engine connected first then."""
     batches: str = ""
     """Module whose `apart` gives the exchanges for which one of this driver's stands; empty where each is by itself."""
     continued: str = ""
@@ -45,6 +51,7 @@ DRIVERS: Final = {
         library="opentelemetry-instrumentation-asgi",
         entry="http.server",
         asks=False,
+        open_methods=("WEBSOCKET",),
         continued="http.messages",
         whole="timetracer_otel.drivers.asgi.websocket.whole",
         traced_by=(
@@ -58,6 +65,7 @@ DRIVERS: Final = {
         instrumentors=("AsyncPGInstrumentor",),
         library="asyncpg",
         wire="postgres",
+        greets="timetracer_otel.drivers.postgres.greetings",
         batches="timetracer_otel.drivers.postgres.executions",
     ),
     "celery": Driver(
@@ -72,17 +80,32 @@ DRIVERS: Final = {
         instrumentors=("BotocoreInstrumentor", "AiobotocoreInstrumentor"),
         library="botocore",
     ),
+    "http": Driver(
+        module="timetracer_otel.drivers.http",
+        instrumentors=(
+            *("HTTPXClientInstrumentor", "HTTPX2ClientInstrumentor", "RequestsInstrumentor", "URLLib3Instrumentor"),
+            *("URLLibInstrumentor", "AioHttpClientInstrumentor"),
+        ),
+        library="httpx",
+        others=("httpx2", "requests", "aiohttp", "urllib3"),
+    ),
     "psycopg": Driver(
         module="timetracer_otel.drivers.psycopg",
         instrumentors=("PsycopgInstrumentor",),
         library="psycopg",
         wire="postgres",
+        greets="timetracer_otel.drivers.postgres.greetings",
     ),
     "pymongo": Driver(
         module="timetracer_otel.drivers.pymongo",
         instrumentors=("PymongoInstrumentor",),
         library="pymongo",
         wire="mongo",
+    ),
+    "redis": Driver(
+        module="timetracer_otel.drivers.redis",
+        instrumentors=("RedisInstrumentor",),
+        library="redis",
     ),
 }
 """By the name that exchanges carry as `signature.lib`. A test compares these names with the folders."""
@@ -102,6 +125,12 @@ def apart(exchange: Exchange) -> Sequence[Exchange]:
     return cast("Sequence[Exchange]", import_module(driver.batches).apart(exchange))
 
 
+def runs_open(entry: Exchange) -> bool:
+    """True if it can run as far as it is recorded, though that is not to its end."""
+    driver = DRIVERS[entry.signature.lib]
+    return driver.runs_open or entry.signature.method in driver.open_methods
+
+
 def continues(exchange: Exchange) -> bool:
     """True if it is a piece of an entry."""
     return exchange.type == DRIVERS[exchange.signature.lib].continued
@@ -112,6 +141,13 @@ def whole(entry: Exchange, exchanges: Sequence[Exchange]) -> Exchange:
     driver = DRIVERS[entry.signature.lib]
     more = [each for each in exchanges if each.type == driver.continued and each.span_id == entry.span_id]
     return cast("Exchange", import_module(driver.whole).whole(entry, more)) if more else entry
+
+
+def greetings(exchanges: Sequence[Exchange]) -> frozenset[str]:
+    """Ids of those that an engine made because it connected first then; a warm one makes none of them."""
+    modules = {driver.greets for driver in (DRIVERS.get(e.signature.lib) for e in exchanges) if driver is not None}
+    found = (import_module(module).of_engines(exchanges) for module in sorted(modules) if module)
+    return frozenset(name for names in found for name in names)
 
 
 def codec(name: str) -> Codec:

@@ -98,8 +98,8 @@ def watch_libraries() -> None:
     from wrapt import register_post_import_hook
 
     for name, driver in registry.DRIVERS.items():
-        if driver.asks:
-            register_post_import_hook(functools.partial(_imported, name), driver.library)
+        for library in (driver.library, *driver.others) if driver.asks else ():
+            register_post_import_hook(functools.partial(_imported, name), library)
 
 
 def _watch_imports() -> None:

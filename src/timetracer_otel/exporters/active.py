@@ -15,6 +15,7 @@ from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.config import Settings
 from timetracer_otel.errors import UsageError
 from timetracer_otel.exporters import leaving
+from timetracer_otel.exporters.outlets import Outlet, Outlets
 from timetracer_otel.exporters.processor import SegmentProcessor
 from timetracer_otel.exporters.sampling import record_unsampled
 from timetracer_otel.exporters.writer import Writer
@@ -77,21 +78,34 @@ def _rules(path: str | None) -> Rules | None:
     return load_rules(path)
 
 
-def start(settings: Settings) -> Active:
-    """Begins recording, or gives what records already: a second exporter writes into the store of the first."""
+def start(settings: Settings, outlet: Outlet | None = None) -> Active:
+    """Begins recording, or gives what records already: a second exporter writes into the store of the first.
+
+    With an `outlet`, what is recorded goes there; into the store as well only if `into_store` was called. Without one
+    it goes where it went before, or into the store.
+    """
     global _active
     with _lock:
         store = os.path.abspath(settings.store)  # the app may change its working directory
         if _active is None:
-            _active = _new(replace(settings, store=store))
+            _active = _new(replace(settings, store=store), Outlets(outlet))
+        elif outlet is not None:
+            _active.writer.outlets.live = _active.writer.outlets.live or outlet
         elif _active.settings.store != store:
             guard.warn(f"recording into {_active.settings.store} already; {store} is not used")
         return _active
 
 
-def _new(settings: Settings) -> Active:
+def into_store() -> None:
+    """What is recorded from now on goes into the store too."""
+    with _lock:
+        if _active is not None:
+            _active.writer.outlets.has_store = True
+
+
+def _new(settings: Settings, outlets: Outlets) -> Active:
     process.process_id()  # made now, before the app forks: the child names it as its parent
-    writer = Writer(settings, _rules(settings.redact))
+    writer = Writer(settings, _rules(settings.redact), outlets)
     recorder = Recorder(settings, writer)
     writer.ledger = recorder
     table.activate(recorder)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from timetracer_otel.capture import process
+from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.segments import EnvironmentBatch, KeepDecision, SegmentBatch, SpoolBatch
 from timetracer_otel.cassette import (
     EnvironmentPart,
@@ -27,6 +28,7 @@ from timetracer_otel.exporters.entries import entry_of, unfinished
 from timetracer_otel.exporters.exchanges import Coded, ExchangeEncoder, Owner
 from timetracer_otel.exporters.heads import HeadEncoder
 from timetracer_otel.exporters.ids import seen
+from timetracer_otel.exporters.outlets import Outlets
 from timetracer_otel.exporters.quick_spans import QuickSpans
 from timetracer_otel.exporters.spans import SpanEncoder
 from timetracer_otel.redaction import SECRETS, Redactor
@@ -52,8 +54,9 @@ TRACES_MAX: Final = 256
 class Encoder:
     """One per process; several threads may use it at once. All but the redaction raises OSError where it writes."""
 
-    def __init__(self, settings: Settings, rules: Rules = SECRETS) -> None:
+    def __init__(self, settings: Settings, rules: Rules = SECRETS, outlets: Outlets | None = None) -> None:
         self._settings = settings
+        self._outlets = outlets or Outlets()
         self._redactor = Redactor(rules=rules)
         self._of_traces: dict[int, Redactor] = {}
         self._spans = SpanEncoder(self._redactor)
@@ -89,12 +92,16 @@ class Encoder:
 
     def _save_segment(self, batch: SegmentBatch) -> None:
         identity, losses = self._heads.process(), Counter(batch.dropped)
-        owner = Owner(f"{identity.id[:8]}-", _start_ns(batch), is_decided=not batch.is_held)
+        is_decided = not (batch.is_held or self._outlets.keeps_inline)
+        owner = Owner(f"{identity.id[:8]}-", _start_ns(batch), is_decided)
         redactor = self._redactor_of(batch.trace_id)
         coded = self._exchanges.encode_all(batch.exchanges, redactor, owner, losses)
         spans, root = self._quick_spans.dump(batch.spans, redactor, _place_of_root(batch))
         part = self._part(batch, identity, root, coded, losses)
         pieces = part_pieces(part, [one.text for one in coded], spans, self._heads.process_text())
+        self._part_to_live(part, pieces, owner.start_ns, batch.is_held)
+        if not self._outlets.has_store:
+            return
         if batch.is_held:
             self._pending().hold(part.trace_id, part.segment, batch.part, pieces)
         else:
@@ -129,11 +136,26 @@ class Encoder:
 
     def _save_environment(self, batch: EnvironmentBatch) -> None:
         identity, losses = self._heads.process(), Counter(batch.dropped)
-        owner = Owner(f"{identity.id[:8]}-", identity.started_ns)
+        owner = Owner(f"{identity.id[:8]}-", identity.started_ns, is_decided=not self._outlets.keeps_inline)
         coded = self._exchanges.encode_all(batch.exchanges, self._redactor, owner, losses)
         connections = self._heads.connections(batch.connections)
         part = EnvironmentPart(process=identity, part=batch.part, connections=connections, dropped=losses)
-        self._store.write_environment(identity.id, batch.part, dump_environment(part, [one.text for one in coded]))
+        text = dump_environment(part, [one.text for one in coded])
+        self._environment_to_live(text)
+        if self._outlets.has_store:
+            self._store.write_environment(identity.id, batch.part, text)
+
+    # A fault on the way out of one outlet leaves the other as it is.
+
+    @guarded("otlp")
+    def _part_to_live(self, part: Part, pieces: Sequence[bytes], start_ns: int, is_held: bool) -> None:
+        if self._outlets.live is not None:
+            self._outlets.live.part(part, pieces, start_ns, is_held)
+
+    @guarded("otlp")
+    def _environment_to_live(self, text: bytes) -> None:
+        if self._outlets.live is not None:
+            self._outlets.live.environment(text)
 
     def _redactor_of(self, trace_id: int) -> Redactor:
         """That of the trace, for its later parts too: it remembers the secrets of the request."""
@@ -152,6 +174,8 @@ class Encoder:
         return self._store.pending(process.process_id())
 
     def _spool(self, batch: SpoolBatch) -> None:
+        if not self._outlets.has_store:  # what dies with the process is not sent
+            return
         segment, captured = batch.segment, batch.captured
         is_final = captured.closed_ns != 0  # looked at first: it may be closed meanwhile
         identity, losses = self._heads.process(), Counter[str]()
@@ -183,7 +207,9 @@ class Encoder:
         )
         spool = self._pending().spool(trace_id, root_id, batch.part)
         spool.append(dump_part(head, []))
-        return _Spooling(spool, replace(head, process=replace(identity, argv=(), sys_path=(), packages={})))
+        return _Spooling(
+            spool, replace(head, process=replace(identity, argv=(), sys_path=(), packages={}, variables={}))
+        )
 
     def _remove_spool(self, trace_id: int, root_id: int) -> None:
         spooling = self._spools.pop((trace_id, root_id), None)
@@ -193,6 +219,8 @@ class Encoder:
     def _settle(self, decision: KeepDecision) -> None:
         pending = self._pending()
         trace_id, root_id = format_trace_id(decision.trace_id), format_span_id(decision.root_id)
+        if self._outlets.live is not None:
+            self._outlets.live.settle(trace_id, root_id, decision.is_kept)
         if decision.is_kept:
             pending.keep(trace_id, root_id)
         else:

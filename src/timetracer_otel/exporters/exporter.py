@@ -44,8 +44,9 @@ class TimetracerSpanExporter(SpanExporter):
         if settings is None or settings.mode != "record":
             return
         active.start(settings if store is None else replace(settings, store=os.fspath(store)))
+        active.into_store()
         active.attach(trace.get_tracer_provider())
-        _follow_instrumentors()
+        follow_instrumentors()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """SUCCESS always: what cannot be recorded is counted, and is no reason to send it again."""
@@ -69,7 +70,8 @@ class TimetracerSpanExporter(SpanExporter):
             now.recorder.spans_exported(new)
 
 
-def _follow_instrumentors() -> None:
+def follow_instrumentors() -> None:
+    """Taps go in with the instrumentors that are in, and with those that come."""
     from timetracer_otel.drivers import taps
 
     taps.follow()

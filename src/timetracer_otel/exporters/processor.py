@@ -56,11 +56,10 @@ class SegmentProcessor(SpanProcessor):
 
     @guarded("span.start")
     def _started(self, span: Span) -> None:
-        context, recorder = span.get_span_context(), self._recorder
-        if context is not None and recorder is not None:
-            recorder.span_started(
-                context.trace_id, context.span_id, span.parent, kind_of(span), span.start_time or 0, span.name
-            )
+        context, parent, recorder = span.get_span_context(), span.parent, self._recorder
+        if context is None or recorder is None or (parent is not None and recorder.child_started(context, parent)):
+            return
+        recorder.span_started(context.trace_id, context.span_id, parent, kind_of(span), span.start_time or 0, span.name)
 
     @guarded("span.end")
     def _ended(self, span: ReadableSpan) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace
+from opentelemetry.sdk.util import BoundedList
 
 from timetracer_otel.cassette import Span, dump_spans
 from timetracer_otel.exporters.spans import SpanEncoder, copied
@@ -27,6 +28,7 @@ _KNOWN: Final = frozenset[type]({trace.ReadableSpan, trace._Span})
 """A class of somebody else may say something else by its properties than what lies in the fields."""
 _FLAT: Final = frozenset[type]({bool, int, str, NoneType})
 """No float: JSON has no NaN."""
+_BOUNDED: Final = frozenset[type]({BoundedList})
 _OTHER_TEXTS: Final = ("name", "status_description", "trace_state")
 _SPAN_ID: Final = 1
 _TRACE_STATE: Final = 4
@@ -100,9 +102,14 @@ class _Reading:
     def _document(self, span: ReadableSpan) -> Document | None:
         context, parent, scope, status = span._context, span._parent, span._instrumentation_scope, span._status
         name, description, attributes = span._name, status._description, span._attributes
-        if context is None or type(name) is not str or span._events or span._links:
+        events: Any = span._events
+        links: Any = span._links
+        if context is None or type(name) is not str:
             return None
-        plain = attributes.copy() if type(attributes) is BoundedAttributes else copied(attributes or {})
+        # Whether a BoundedList is empty, a function of Python's would say.
+        if (events._dq if type(events) in _BOUNDED else events) or (links._dq if type(links) in _BOUNDED else links):
+            return None
+        plain = attributes._dict.copy() if type(attributes) is BoundedAttributes else copied(attributes or {})
         if plain and not self._encoder.is_open(plain):
             return None
         if parent is not self._parent:

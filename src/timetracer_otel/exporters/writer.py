@@ -9,6 +9,7 @@ import errno
 import queue
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.segments import KeepDecision, Key, key_of
 from timetracer_otel.errors import StoreFull
+from timetracer_otel.exporters.outlets import Outlets
 from timetracer_otel.exporters.spill import DiskSpill
 
 if TYPE_CHECKING:
@@ -49,8 +51,9 @@ class Writer:
 
     ledger: Ledger
 
-    def __init__(self, settings: Settings, rules: Rules | None = None) -> None:
+    def __init__(self, settings: Settings, rules: Rules | None = None, outlets: Outlets | None = None) -> None:
         self._settings, self._rules = settings, rules
+        self.outlets = outlets or Outlets()
         self._encoder: Encoder | None = None
         self.after_fork()
 
@@ -70,6 +73,7 @@ class Writer:
         self._overdue: tuple[threading.Event, float] | None = None
         self._has_adopted = False
         self._counting = threading.RLock()
+        self.outlets.after_fork()
         self._queued: Counter[Key] = Counter()
         """Batches of a segment that wait for the thread, or that it is at."""
         if self._encoder is not None:
@@ -109,11 +113,17 @@ class Writer:
             if not self._queued[key]:
                 del self._queued[key]
 
-    def spill(self, captured: Captured, released: Callable[[int], None]) -> DiskSpill:
+    def spill(self, captured: Captured, released: Callable[[int], None]) -> DiskSpill | None:
         """Always in the thread: whoever streams has a client waiting."""
+        if self.outlets.keeps_inline:
+            return None
         return DiskSpill(self._later, partial(self._begin_blob, captured), released)
 
     def flush(self, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        return self._flush_queue(timeout_s) and self.outlets.flush(max(0.0, deadline - time.monotonic()))
+
+    def _flush_queue(self, timeout_s: float) -> bool:
         if self._thread is None and self._queue.empty():
             return True
         done = threading.Event()
@@ -216,7 +226,7 @@ class Writer:
 
     def _adopt(self, encoder: Encoder) -> None:
         """Once in each process, a forked one too: what a killed sibling left is then soon among the traces."""
-        if not self._has_adopted:
+        if not self._has_adopted and self.outlets.has_store:
             self._has_adopted = True
             encoder.adopt()
 
@@ -227,9 +237,9 @@ class Writer:
         if self._encoder is None:
             with self._importing:
                 from timetracer_otel.exporters.encode import Encoder
+                from timetracer_otel.redaction import SECRETS
 
-                rules = () if self._rules is None else (self._rules,)
-                self._encoder = Encoder(self._settings, *rules)
+                self._encoder = Encoder(self._settings, self._rules or SECRETS, self.outlets)
         return self._encoder
 
 

@@ -9,7 +9,7 @@ import sys
 import traceback
 import uuid
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,13 +20,16 @@ from timetracer_otel.cassette import Cassette, Segment, end_ns, start_ns
 from timetracer_otel.config import Settings
 from timetracer_otel.errors import CassetteError, ReplayError, TimetracerError, UsageError
 from timetracer_otel.replay import clock as clocks
-from timetracer_otel.replay import isolation, journal, network, text
+from timetracer_otel.replay import isolation, journal, live, network, text
+from timetracer_otel.replay.changes import changes_since
 from timetracer_otel.replay.debugger import Debugger
 from timetracer_otel.replay.debugger import asked as asked_to_debug
+from timetracer_otel.replay.handed import ENTRY, PATHS, SEGMENT
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
 from timetracer_otel.replay.journal import Journal, MemoryJournal
 from timetracer_otel.replay.library import entry_of, heads, with_children
+from timetracer_otel.replay.live import Live, named
 from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.report import build
@@ -35,12 +38,6 @@ from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.sessions import environment_of, library_of, session_of
 from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
-
-SEGMENT: Final = "TIMETRACER_SEGMENT"
-ENTRY: Final = "TIMETRACER_ENTRY"
-"""Set by the runner when the child is to run the recorded entry: until it begins, the environment answers."""
-PATHS: Final = "TIMETRACER_PATHS"
-"""Recorded folders of modules, where the recording may name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +219,9 @@ def _guard(bindings: Bindings, session: Session, log: Journal, began_s: float, r
         named = {"frame": app_frame(), "library": library(), "span": getattr(span, "name", "")}
         log.write("refused", what=what, target=target, in_entry=in_entry, **named)
 
-    network.Guards(network.Policy(any_loopback=is_alone, any_program=is_alone), refused, began_s, root).install()
+    let = Live(named(os.environ.get(live.VARIABLE, "")), lambda call: log.write("uncontrolled", text=call))
+    policy = network.Policy(any_loopback=is_alone, any_program=is_alone, live=let)
+    network.Guards(policy, refused, began_s, root).install()
 
 
 def _end(replay: Replay, process: int) -> None:
@@ -232,5 +231,6 @@ def _end(replay: Replay, process: int) -> None:
     if isinstance(replay.journal, MemoryJournal) and not os.environ.get(journal.VARIABLE):
         events = replay.journal.events
         has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))
-        report = build(replay.cassette, replay.segment, events, has_entry=has_entry)
+        changed = changes_since(replay.segment.process)
+        report = build(replay.cassette, replay.segment, events, has_entry=has_entry, changed=changed)
         sys.stderr.write(text.render(report))

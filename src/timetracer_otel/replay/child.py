@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from timetracer_otel.cassette import values
-from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.cassette.model import Exchange, Segment
 from timetracer_otel.config import Settings
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Difference
@@ -25,19 +25,22 @@ from timetracer_otel.redaction import load_rules
 from timetracer_otel.replay import bootstrap, journal
 from timetracer_otel.replay.bootstrap import Replay
 from timetracer_otel.replay.explain import reason_unfit
+from timetracer_otel.replay.handed import APP, CODE
 from timetracer_otel.replay.library import entry_of
 from timetracer_otel.replay.places import is_code_of
 from timetracer_otel.replay.processor import BAGGAGE
 from timetracer_otel.replay.tape import exchange_of
 
-APP: Final = "TIMETRACER_APP"
-CODE: Final = "TIMETRACER_APP_CODE"
-"""Folders that the app must lie in; not set where its name can be trusted."""
 UNHEARD: Final = (
     "the app's answer was not heard: no instrumentor of its framework is installed, or it excludes the request"
 )
 HTTP: Final = "http.server"
 UNHEARD_ADVICE: Final = "record it again with the instrumentor of its framework; `timetracer-otel doctor` says more"
+EXEC_ADVICE: Final = "use `timetracer-otel exec` with a program that does the same"
+WSGI: Final = frozenset(
+    f"opentelemetry.instrumentation.{name}" for name in ("wsgi", "flask", "django", "falcon", "pyramid")
+)
+"""Whose spans are those of WSGI applications. Django's may be of an ASGI application too, which then has an entry."""
 QUIET_S: Final = 2.0
 POLL_S: Final = 0.01
 
@@ -60,12 +63,10 @@ def run(replay: Replay, app_name: str | None) -> None:
     """Imports the app, sends it the recorded request, puts the comparison into the journal. Raises TimetracerError."""
     recorded = entry_of(replay.segment)
     if recorded is None:
-        kind = replay.segment.entry.type if replay.segment.entry is not None else "trace"
-        advice = UNHEARD_ADVICE if kind == HTTP else "use `timetracer-otel exec` with a program that does the same"
-        raise ReplayError(replay.segment.name, f"its {kind} has no recorded request and cannot be run again", advice)
+        raise _without_request(replay.segment)
     if (reason := reason_unfit(recorded)) is not None:
         replay.journal.write("incomplete", exchange=recorded.id, reason=reason)
-        if recorded.dropped or not registry.DRIVERS[recorded.signature.lib].runs_open:
+        if recorded.dropped or not registry.runs_open(recorded):
             return
     rules = load_rules(Settings.from_environment().redact)
     code = os.environ.get(CODE)
@@ -79,6 +80,14 @@ def run(replay: Replay, app_name: str | None) -> None:
         replay.journal.write("incomplete", exchange=None, reason=UNHEARD)
     else:
         _compare(replay, recorded, exchange_of(replay.tape.entry, rules))
+
+
+def _without_request(segment: Segment) -> ReplayError:
+    kind = segment.entry.type if segment.entry is not None else "trace"
+    if segment.root is not None and segment.root.scope in WSGI:
+        return ReplayError(segment.name, "it is a request to a WSGI application, which is no entry", EXEC_ADVICE)
+    advice = UNHEARD_ADVICE if kind == HTTP else EXEC_ADVICE
+    return ReplayError(segment.name, f"its {kind} has no recorded request and cannot be run again", advice)
 
 
 def load_app(name: str | None, segment: str, code: Sequence[str] | None = None) -> object:
@@ -172,8 +181,12 @@ def _compare(replay: Replay, recorded: Exchange, replayed: Exchange) -> None:
         return
     found = driver.compare(recorded, replayed)
     left = [each for each in found.differences if not replay.session.explains(each.recorded, each.replayed)]
-    ignored = [{"path": each.path, "reason": each.reason} for each in found.ignored]
-    replay.journal.write("comparison", differences=[_difference_json(each) for each in left], ignored=ignored)
+    replay.journal.write(
+        "comparison",
+        differences=[_difference_json(each) for each in left],
+        ignored=[{"path": each.path, "reason": each.reason} for each in found.ignored],
+        on_request=[_difference_json(each) for each in found.on_request],
+    )
 
 
 def _traceback(replayed: Exchange) -> str:

@@ -125,20 +125,23 @@ def request_json(question: Question) -> dict[str, Any]:
         "method": question.method,
         "url": question.url,
         "text": question.text,
-        "values": [values.encode(slot.shown) for slot in question.slots],
+        "values": _shown(question),
     }
 
 
 def nearest_json(near: Nearest | None) -> dict[str, Any] | None:
     if near is None:
         return None
-    slots = near.question.slots
     return {
         "exchange": near.exchange.id,
         "text": near.question.text,
-        "values": [values.encode(slot.shown) for slot in slots],
+        "values": _shown(near.question),
         "used": near.is_used,
     }
+
+
+def _shown(question: Question) -> list[Any]:
+    return [values.encode(slot.shown) for slot in question.slots if not slot.is_detail]
 
 
 def differences_json(near: Nearest | None) -> list[dict[str, Any]]:

@@ -39,6 +39,10 @@ class Host:
         self._stubs.append(stub)
         return stub.port
 
+    def foreign(self, lib: str, target: str) -> str | None:
+        """None: a process of the replay's own leads its drivers before they connect."""
+        return None
+
     def entry(self) -> Exchange | None:
         return self._entry
 

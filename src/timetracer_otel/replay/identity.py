@@ -35,7 +35,7 @@ class RecordedIds:
         recorded = self._values.get((site, index))
         if recorded is not None:
             return uuid.UUID(recorded)
-        value = generated.original()
+        value = generated.new()
         self._made(value)
         return value
 

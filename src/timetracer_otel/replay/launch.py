@@ -11,7 +11,7 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Segment
 from timetracer_otel.errors import ReplayError
-from timetracer_otel.replay import bootstrap, child, debugger, isolation, journal, places
+from timetracer_otel.replay import debugger, handed, isolation, journal, live, places
 from timetracer_otel.replay.library import entry_of
 from timetracer_otel.replay.places import Place
 
@@ -38,7 +38,8 @@ REMOVED: Final = (
     *(isolation.BEGAN, debugger.VARIABLE),  # of a replay that starts this one
     "TIMETRACER_PAYLOAD_MAX",  # of the recording: what replay does not keep it could not compare
     "TIMETRACER_IN_FLIGHT_MAX",
-    *(bootstrap.ENTRY, bootstrap.PATHS, child.APP, child.CODE),
+    live.VARIABLE,
+    *(handed.ENTRY, handed.PATHS, handed.APP, handed.CODE),
 )
 HASH_SEED: Final = re.compile("[0-9]{1,9}")
 APP_MAX: Final = 1000
@@ -58,11 +59,11 @@ def entry(
     in the user's store. Raises ReplayError for a recorded app that is no name."""
     place = places.of_entry(segment.process, is_own, base, is_named=app is not None)
     environment = _environment(cassette, segment, base, pipe, place)
-    environment[bootstrap.ENTRY] = "run"
+    environment[handed.ENTRY] = "run"
     if name := app or _recorded(segment):
-        environment[child.APP] = name
+        environment[handed.APP] = name
     if app is None and place.code is not None:
-        environment[child.CODE] = os.pathsep.join(place.code)
+        environment[handed.CODE] = os.pathsep.join(place.code)
     return Launch((*ISOLATE, *INSTRUMENT, *CHILD), environment, place.folder)
 
 
@@ -80,6 +81,12 @@ def debugged(how: Launch) -> Launch:
     return replace(how, environment={**how.environment, debugger.VARIABLE: "1"})
 
 
+def letting(how: Launch, libraries: Sequence[str]) -> Launch:
+    """The same, with these libraries let through: in a namespace of its own they would find nobody."""
+    let = {live.VARIABLE: ",".join(libraries), isolation.VARIABLE: isolation.GUARDS}
+    return replace(how, environment={**how.environment, **let})
+
+
 def _recorded(segment: Segment) -> str | None:
     app = segment.entry.app if segment.entry is not None else None
     if app is None and (entry := entry_of(segment)) is not None:  # of a segment without its end
@@ -95,8 +102,8 @@ def _environment(cassette: str, segment: Segment, base: Mapping[str, str], pipe:
     environment |= FORCED
     environment |= {
         "TIMETRACER_CASSETTE": os.path.abspath(cassette),
-        bootstrap.SEGMENT: segment.id,
-        bootstrap.PATHS: os.pathsep.join(place.paths),
+        handed.SEGMENT: segment.id,
+        handed.PATHS: os.pathsep.join(place.paths),
         journal.VARIABLE: pipe,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys([place.folder, *places.user_paths(base)])),
     }

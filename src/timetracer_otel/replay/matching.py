@@ -61,6 +61,11 @@ class Found:
     is_ambiguous: bool = False
     is_repeated: bool = False
 
+    @property
+    def secrets(self) -> tuple[tuple[str, str], ...]:
+        """The recorded ones that this stands on, each with what it is taken for; other proofs stand by themselves."""
+        return tuple(pair for mapping in self.mappings if mapping.kind == "redacted" for pair in mapping.pairs)
+
 
 class Index:
     """All exchanges of one driver in one session."""
@@ -71,9 +76,11 @@ class Index:
         self._by_database = len(databases) > 1
         self._groups: dict[Hashable, Group] = {}
         self._families: dict[Hashable, Family] = {}
+        self._transactions: dict[int | None, list[Candidate]] = {}
         for candidate in self.candidates:
             self._groups.setdefault(self._key(candidate.question), Group()).candidates.append(candidate)
             self._families.setdefault(self._shape(candidate.question), Family()).add(candidate)
+            self._transactions.setdefault(candidate.place.transaction, []).append(candidate)
 
     def _shape(self, question: Question) -> Hashable:
         return question.shape, question.database if self._by_database else None
@@ -102,7 +109,8 @@ class Index:
             group.calls += 1
             queue = group.next(place)
             if queue is not None:
-                return Found(queue[0], is_ambiguous=_is_ambiguous(queue[0], islice(queue, 1, OVERLAPS_MAX)))
+                rivals = list(islice(queue, 1, OVERLAPS_MAX))
+                return Found(queue[0], is_ambiguous=_is_ambiguous(queue[0], rivals) or self._is_open(queue[0], rivals))
         proven = self._proven(question, place, origins)
         if proven is None and repeats and group is not None and group.last is not None:
             return Found(group.last, is_repeated=True)
@@ -115,10 +123,34 @@ class Index:
         if (group := self.group(found.candidate.question)) is not None:
             group.last = found.candidate
 
+    def _is_open(self, chosen: Candidate, rivals: Iterable[Candidate]) -> bool:
+        """True if it begins one of several transactions that ran together and differ by what was answered alone: which
+        of them it is, nothing says."""
+        own = self._begun_by(chosen)
+        if not own:
+            return False
+        end_ns = own[-1].exchange.at_ns + own[-1].exchange.duration_ns
+        others = (self._begun_by(each) for each in rivals if not each.is_used and each.exchange.at_ns < end_ns)
+        return any(self._are_told_by_answers(own, other) for other in others)
+
+    def _begun_by(self, candidate: Candidate) -> Sequence[Candidate]:
+        """The transaction of which it is the first request, else nothing."""
+        number = candidate.place.transaction
+        found = self._transactions[number] if number is not None else ()
+        return found if found and found[0] is candidate else ()
+
+    def _are_told_by_answers(self, one: Sequence[Candidate], other: Sequence[Candidate]) -> bool:
+        for mine, its in zip(one, other, strict=False):
+            if self._key(mine.question) != self._key(its.question):
+                return False
+            if mine.exchange.result != its.exchange.result:
+                return True
+        return False
+
     def _proven(self, question: Question, place: Place, origins: Origins) -> Found | None:
         fits = [Found(each, proof) for each, proof in self._fits(question, origins)]
         plain = [fit for fit in fits if all(mapping.kind != "redacted" for mapping in fit.mappings)]
-        if not plain and len({fit.candidate.values for fit in fits}) > 1:
+        if not plain and len({fit.secrets for fit in fits}) > 1:
             return None  # a secret that fits several recorded ones proves nothing
         fits = sorted(plain or fits, key=lambda fit: fit.candidate.place.likeness(place), reverse=True)
         return _first(fits, place) if fits else None

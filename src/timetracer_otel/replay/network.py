@@ -17,11 +17,12 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from timetracer_otel.replay.addresses import is_address, is_known_here, is_loopback, shown, text_of
 from timetracer_otel.replay.children import unguarded
+from timetracer_otel.replay.live import Live
 from timetracer_otel.replay.tree import Tree
 
 Refused = Callable[[str, str], None]
@@ -46,6 +47,8 @@ class Policy:
 
     any_loopback: bool
     any_program: bool
+    live: Live = field(default_factory=lambda: Live(()))
+    """Whom it lets through all the same."""
 
 
 class Guards:
@@ -175,7 +178,9 @@ class Guards:
     def _connect(self, event: str, arguments: tuple[Any, ...]) -> None:
         what = "connect" if event == "socket.connect" else "send"
         address = arguments[1]
-        if address is not None and not self._may_reach(arguments[0], address):
+        if address is not None and not (
+            self._may_reach(arguments[0], address) or self._policy.live.lets(what, shown(address))
+        ):
             self._tell(what, shown(address))
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"{REASON}: {what} {shown(address)}")
 
@@ -187,7 +192,12 @@ class Guards:
         if sender.family not in INTERNET:
             return False
         host, port = address[0], address[1]
-        return is_loopback(str(host)) and (self._policy.any_loopback or self._is_ours(int(port)))
+        if not is_loopback(str(host)):
+            return False
+        if not self._policy.any_loopback:
+            return self._is_ours(int(port))
+        # In a namespace the kernel would refuse it too, and nobody would name what the app has asked for.
+        return sender.type != socket.SOCK_STREAM or self._tree.is_open(int(port))
 
     def _is_socket_of_ours(self, path: str) -> bool:
         """A socket's file is no part of the network namespace: a database of this machine may listen behind it. One
@@ -209,7 +219,7 @@ class Guards:
     def _resolve(self, event: str, arguments: tuple[Any, ...]) -> None:
         host = text_of(arguments[0])
         is_own = self._policy.any_loopback and host == socket.gethostname()
-        if not (is_address(host) or is_known_here(host) or is_own):
+        if not (is_address(host) or is_known_here(host) or is_own or self._policy.live.lets("resolve", host)):
             self._refuse_name(host)
 
     def _resolve_back(self, event: str, arguments: tuple[Any, ...]) -> None:

@@ -36,6 +36,10 @@ class Bindings:
         if len(self._sessions) > TRACES_MAX:
             self._sessions.popitem(last=False)
 
+    def unbind(self, trace_id: int) -> None:
+        """It is the default session's again."""
+        self._sessions.pop(trace_id, None)
+
     def of(self, trace_id: int) -> Session:
         """0, the id of no trace, has the default session."""
         return self._sessions.get(trace_id, self.default)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Cassette, Exchange, Segment
+from timetracer_otel.cassette.order import is_reordered, is_same_multiset
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
@@ -34,6 +35,10 @@ class Miss:
     consequent: bool = False
     is_cut: bool = False
     """The recorded answer is there, but not whole."""
+    is_refused: bool = False
+    """Nobody records this library: the call was going to leave the process."""
+    is_reordered: bool = False
+    """The nearest request has the same values in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Report:
     redacted: tuple[Mapping[str, Any], ...] = ()
     ignored: tuple[Mapping[str, Any], ...] = ()
     uncontrolled: tuple[str, ...] = ()
+    changed: tuple[Mapping[str, Any], ...] = ()
+    """Versions and variables that are not those of the recording: `{"name", "recorded", "replayed"}`."""
     reasons: tuple[str, ...] = ()
     """Why it is inconclusive."""
     traceback: str = ""
@@ -82,6 +89,7 @@ class Report:
             "mappings": list(self.mappings),
             "redacted": list(self.redacted),
             "ignored": list(self.ignored),
+            "changed": list(self.changed),
             "uncontrolled": [*self.uncontrolled, *(f"inconclusive: {reason}" for reason in self.reasons)],
         }
 
@@ -95,6 +103,7 @@ def _miss_json(miss: Miss) -> dict[str, Any]:
         "nearest": None if near is None else {name: near[name] for name in ("exchange", "text", "values")},
         "differences": list(miss.differences),
         "consequent": miss.consequent,
+        "order_only": miss.is_reordered,
     }
 
 
@@ -105,15 +114,16 @@ def build(
     ending: str | None = None,
     has_entry: bool = True,
     question: Callable[[Exchange], Question] = question_of,
+    changed: Iterable[Mapping[str, Any]] = (),
 ) -> Report:
     """`ending`: how the process ended before its time ("timed out after 60 s"); `has_entry`: False for `exec`, whose
-    program has no recorded outcome."""
+    program has no recorded outcome; `changed`: what is other than when it was recorded."""
     segment = with_children(cassette, segment)
     segment = replace(segment, exchanges=tuple(apart(segment.exchanges)))
     journal = Events(events)
     misses = tuple(_misses(journal))
     comparison = journal.last("comparison") or {}
-    differences = tuple({**each, "consequent": bool(misses)} for each in comparison.get("differences", ()))
+    differences = tuple(_difference(each, bool(misses)) for each in comparison.get("differences", ()))
     unused = tuple(_unused(segment, journal, question))
     doubts = tuple(dict.fromkeys(reasons(segment, journal, ending, has_entry, bool(misses or differences))))
     outcome = journal.last("outcome") or {}
@@ -133,6 +143,7 @@ def build(
         redacted=_unique(_picked(event, "exchange", "path") for event in journal.of("redacted")),
         ignored=tuple(comparison.get("ignored", ())),
         uncontrolled=tuple(dict.fromkeys(_uncontrolled(journal))),
+        changed=tuple(changed),
         reasons=doubts,
         traceback=outcome.get("traceback", ""),
     )
@@ -163,7 +174,23 @@ def _miss(event: Event) -> Miss:
         note=event["note"],
         consequent=event["consequent"],
         is_cut=event["unfit"],
+        is_reordered=_is_reordered(event["differences"]),
     )
+
+
+def _is_reordered(differences: Sequence[Mapping[str, Any]]) -> bool:
+    """One value in another order, or values that have changed places, as in `IN ($1, $2)`."""
+    if not differences or any(each["path"] in ("statement", "calls") for each in differences):
+        return False
+    if all(is_reordered(each["recorded"], each["asked"]) for each in differences):
+        return True
+    was, now = [each["recorded"] for each in differences], [each["asked"] for each in differences]
+    return len(differences) > 1 and is_same_multiset(was, now)
+
+
+def _difference(each: Mapping[str, Any], follows: bool) -> dict[str, Any]:
+    order = {"order_only": True} if is_reordered(each["recorded"], each["replayed"]) else {}
+    return {**each, "consequent": follows, **order}
 
 
 def _refusal(event: Event) -> Miss:
@@ -172,7 +199,7 @@ def _refusal(event: Event) -> Miss:
     library = event["library"] or "socket"
     request = {"lib": library, "method": event["what"], "url": event["target"], "text": text, "values": []}
     note = CHILDREN if event["what"] == "run" else f"{library} is not recorded, and nothing leaves this replay"
-    return Miss(request, event["frame"], event["span"], None, (), note)
+    return Miss(request, event["frame"], event["span"], None, (), note, is_refused=True)
 
 
 # ---- what was not asked ----------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import ReplayError, UsageError
-from timetracer_otel.replay import isolation, launch, spans_out
+from timetracer_otel.replay import isolation, launch
+from timetracer_otel.replay.changes import changes_since
+from timetracer_otel.replay.ignoring import NONE, Wishes, applied
 from timetracer_otel.replay.journal import Event, Reader
 from timetracer_otel.replay.launch import Launch
 from timetracer_otel.replay.report import Report, build
@@ -34,6 +36,9 @@ class Options:
     """Stop where the app raises, with our terminal."""
     is_own: bool = False
     """The recording lies in the user's store, and may choose as `places` says."""
+    wishes: Wishes = NONE
+    live: tuple[str, ...] = ()
+    """Packages that are let through to the network."""
     output: int | None = None
     """Descriptor for what the app prints; None: stderr."""
     stopped: threading.Event | None = None
@@ -71,8 +76,11 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
     ended = _run(entry, options, is_program=False)
     _raise_error(ended)
     _raise_without_start(ended)
-    spans_out.export(event["span"] for event in ended.events if event["event"] == "span")
-    return build(cassette, segment, ended.events, ending=ended.why or _without_outcome(ended))
+    _export(ended.events)
+    changed = changes_since(segment.process)
+    return build(
+        cassette, segment, applied(ended.events, options.wishes), ended.why or _without_outcome(ended), changed=changed
+    )
 
 
 def execute(
@@ -91,9 +99,18 @@ def execute(
 
     ended = _run(program, options, is_program=True)
     _raise_error(ended)
-    spans_out.export(event["span"] for event in ended.events if event["event"] == "span")
-    report = build(cassette, segment, ended.events, ending=ended.why, has_entry=False)
+    _export(ended.events)
+    changed = changes_since(segment.process)
+    report = build(cassette, segment, ended.events, ended.why, has_entry=False, changed=changed)
     return Execution(report, ended.status if ended.status >= 0 else 128 - ended.status)
+
+
+def _export(events: Sequence[Event]) -> None:
+    """Most replays export to nobody, and need not load OpenTelemetry's SDK for it."""
+    if os.environ.get("OTEL_TRACES_EXPORTER"):
+        from timetracer_otel.replay import spans_out
+
+        spans_out.export(event["span"] for event in events if event["event"] == "span")
 
 
 def _without_outcome(ended: Ended) -> str | None:
@@ -130,6 +147,8 @@ def _run(launching: Callable[[str], Launch], options: Options, is_program: bool)
         how = launching(reader.path)
         if options.debug:
             how = launch.debugged(how)
+        if options.live:
+            how = launch.letting(how, options.live)
         running = Running(how, is_program, has_terminal=is_program or options.debug, output=options.output)
         why = running.wait(_limit_s(options), lambda: _is_paused(reader, options.stopped))
         events = reader.finish(DRAIN_S)

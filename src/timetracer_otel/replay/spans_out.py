@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from timetracer_otel.replay.spans_json import span_of
 
 GROUP: Final = "opentelemetry_traces_exporter"
-OURS: Final = frozenset({"timetracer", "none", ""})
+OURS: Final = frozenset({"timetracer", "timetracer_otlp", "none", ""})
 BATCH: Final = 512
 
 log = logging.getLogger("timetracer_otel")

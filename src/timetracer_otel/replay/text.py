@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from timetracer_otel.capture.process import SET
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.escaping import safe, shown
+from timetracer_otel.replay.changes import in_words
 from timetracer_otel.replay.report import Miss, Report
 
 TEXT_MAX: Final = 1_000
 VALUE_MAX: Final = 200
 LISTED_MAX: Final = 50
+ORDER: Final = "the same values in another order"
 TO_DO: Final = "replay the recorded request, or record this one"
 TO_DO_USED_UP: Final = "make the call as often as it was recorded, or record again"
+TO_DO_ORDER: Final = "sort them before the call; if a set gives the order, record and replay with PYTHONHASHSEED=0"
+TO_DO_REFUSED: Final = "stub the call where TIMETRACER_MODE is replay, or let it through"
 TO_DO_CUT: Final = "raise the limit that cut it (`timetracer-otel doctor` shows them), and record again"
 TO_DO_NOT_KEPT: Final = "record again; answers of this kind may be beyond this release, see the README"
 TO_DO_NO_ROOM: Final = "make room for the store (`timetracer-otel prune`), and record again"
@@ -46,6 +51,7 @@ def render(report: Report) -> str:
         _listed("made anew in the replay, taken for the recorded value", [_mapping(each) for each in report.mappings]),
         _listed("answers that hold redacted values", [_redacted(each) for each in report.redacted]),
         _listed("not compared", [f"{safe(each['path'])}: {safe(each['reason'])}" for each in report.ignored]),
+        _changed(report),
         _traceback(report),
         [*(f"inconclusive: {safe(reason)}" for reason in report.reasons)],
         [verdict_line(report)],
@@ -62,6 +68,8 @@ def _miss(miss: Miss) -> list[str]:
     lines.append(f"  nearest   {_nearest(miss)}")
     if miss.note:
         lines.append(f"  note      {safe(miss.note)}")
+    if miss.is_reordered:
+        lines.append(f"  note      {ORDER}")
     lines.append(f"  to do     {_to_do(miss)}")
     return lines
 
@@ -78,6 +86,10 @@ def _nearest(miss: Miss) -> str:
 def _to_do(miss: Miss) -> str:
     if miss.is_cut:
         return TO_DO_BY_REASON.get(miss.note.rpartition(": ")[2], TO_DO_NOT_KEPT)
+    if miss.is_reordered:
+        return TO_DO_ORDER
+    if miss.is_refused and miss.request["method"] != "run":
+        return TO_DO_REFUSED if miss.request["lib"] == "socket" else f"{TO_DO_REFUSED}: --live {miss.request['lib']}"
     return TO_DO_USED_UP if any(each["path"] == "calls" for each in miss.differences) else TO_DO
 
 
@@ -85,11 +97,24 @@ def _differences(report: Report) -> list[str]:
     if not report.differences:
         return []
     follows = " (follows from the miss)" if all(each.get("consequent") for each in report.differences) else ""
-    return [f"outcome differs{follows}", *(f"  {_difference(each, 'replayed')}" for each in report.differences)]
+    return [f"outcome differs{follows}", *(_outcome(each) for each in report.differences)]
+
+
+def _outcome(each: Mapping[str, Any]) -> str:
+    return f"  {_difference(each, 'replayed')}{f' ({ORDER})' if each.get('order_only') else ''}"
 
 
 def _difference(each: Mapping[str, Any], now: str) -> str:
     return f"{safe(each['path'])}: recorded {_value(each['recorded'])}, {now} {_value(each[now])}"
+
+
+def _changed(report: Report) -> list[str]:
+    """Variables that are only gone stand in one line: a laptop lacks most of those of a server."""
+    gone = [each for each in report.changed if each["recorded"] == SET and each["replayed"] is None]
+    lines = [safe(in_words(each)) for each in report.changed if each not in gone]
+    if gone:
+        lines.append(f"set then, absent now: {safe(', '.join(each['name'].partition('.')[2] for each in gone))}")
+    return _listed("changed since the recording", lines)
 
 
 def _traceback(report: Report) -> list[str]:

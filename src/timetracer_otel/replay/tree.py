@@ -21,6 +21,11 @@ class Tree:
         """True when one of them listens on this TCP port, or receives on this UDP port."""
         return self._hold({inode for table in LISTENING for inode in _with_port(table, port)})
 
+    def is_open(self, port: int) -> bool:
+        """True when anybody in this network listens on the TCP port; where nobody tells, it may be so."""
+        tables = ("tcp", "tcp6")
+        return any(inode for table in tables for inode in _with_port(table, port)) or not any(map(_is_there, tables))
+
     def has_name(self, name: str) -> bool:
         """True when one of them has bound this abstract unix socket (`\\0name`)."""
         return self._hold(set(_with_name(name.replace("\0", "@"))))
@@ -54,6 +59,10 @@ def _rows(table: str) -> list[list[str]]:
             return [line.split() for line in file][1:]
     except OSError:
         return []
+
+
+def _is_there(table: str) -> bool:
+    return os.path.exists(f"{PROC}/self/net/{table}")
 
 
 def _sockets_of(process: int) -> Iterator[str]:

@@ -234,7 +234,8 @@ def test_binary_bodies_name_the_first_byte_and_the_length() -> None:
 
 
 def test_chunks_mean_nothing() -> None:
-    assert compare(answer([b"on", b"e"]), answer([b"one"])) == Comparison()
+    found = compare(answer([b"on", b"e"]), answer([b"one"]))
+    assert (found.differences, found.ignored) == ((), ())
 
 
 def test_gzip_is_undone_before_comparing() -> None:
@@ -409,3 +410,26 @@ def test_the_common_start_is_what_both_begin_with(start: bytes, rest: bytes, blo
     assert common_start(one, other) == blocks * 64 * 1024 + len(start)
     assert common_start(one, one) == len(one)
     assert common_start(one, one + rest) == len(one)
+
+
+# ---- chunks ----------------------------------------------------------------------------------------------------------
+
+
+def chunks(was: list[bytes], now: list[bytes], **fields: Any) -> list[tuple[str, Any, Any]]:
+    found = compare(answer(was), answer(now, **fields))
+    return [(each.path, each.recorded, each.replayed) for each in found.on_request]
+
+
+def test_the_same_content_in_other_chunks_differs_only_for_who_asks() -> None:
+    assert compare(answer([b"ab", b"c"]), answer([b"a", b"bc"])).differences == ()
+    assert chunks([b"ab", b"c"], [b"a", b"bc"]) == [("body.chunk[0]", b"ab", b"a"), ("body.chunk[1]", b"c", b"bc")]
+
+
+def test_a_changed_chunk_is_exactly_that_one() -> None:
+    assert chunks([b"a", b"b", b"c"], [b"a", b"x", b"c"]) == [("body.chunk[1]", b"b", b"x")]
+    assert chunks([b"a", b"b"], [b"a"]) == [("body.chunk[1]", b"b", None)]
+
+
+def test_chunks_are_not_compared_where_not_every_border_was_kept_or_secrets_were_masked() -> None:
+    assert chunks([b"a"], [b"b"], body_chunks=30_000) == []
+    assert chunks([b"[redacted:token#123456]"], [b"b"]) == []

@@ -462,31 +462,15 @@ async def own_elsewhere(dsn: str) -> Any:
     return given
 
 
-async def own_alchemy_warm(dsn: str) -> Any:
-    """An engine that was warm before the trace, cold in replay."""
-    import sqlalchemy as sa
-    from sqlalchemy.ext.asyncio import create_async_engine
-
-    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://").partition("?")[0])
-    if PART == "record":
-        async with engine.connect() as connection:
-            await connection.execute(sa.text("select 0"))
-    with trace.get_tracer("tests").start_as_current_span("warm"):
-        async with engine.connect() as connection:
-            given = (await connection.execute(sa.text("select :a + 1"), {"a": 1})).all()
-    await engine.dispose()
-    return given
-
-
 async def own_pinged(dsn: str) -> Any:
     """An engine whose pool looks before each use whether the connection lives; warm in one run, cold in the other."""
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    part = dict(zip(("record", "replay"), os.environ["PARTS"].split(","), strict=True))[PART]
+    heat = os.environ["HEAT"]
     url = dsn.replace("postgresql://", "postgresql+asyncpg://").partition("?")[0]
-    engine = create_async_engine(url, pool_pre_ping=True, pool_size=2 if part == "warm" else 1)
-    if part != "cold":
+    engine = create_async_engine(url, pool_pre_ping=True, pool_size=2 if heat == "warm" else 1)
+    if heat != "cold":
         async with engine.connect():
             pass
     with trace.get_tracer("tests").start_as_current_span("warm"):
@@ -496,59 +480,6 @@ async def own_pinged(dsn: str) -> Any:
                 given.append((await connection.execute(sa.text("select :a + 1"), {"a": number})).all())
     await engine.dispose()
     return given
-
-
-async def own_by_psycopg(dsn: str) -> Any:
-    """Recorded with psycopg, replayed through asyncpg."""
-    return await (_psycopg(dsn) if PART == "record" else _asyncpg(dsn))
-
-
-async def own_by_asyncpg(dsn: str) -> Any:
-    """Recorded with asyncpg, replayed through psycopg."""
-    return await (_asyncpg(dsn) if PART == "record" else _psycopg(dsn))
-
-
-BOTH = (
-    "select 1::int2, 70000, 5000000000::int8, true, 'é'::text, 0.5::float8, 1.50::numeric, '2024-02-29'::date, "
-    "'2024-02-29 12:30:01.5'::timestamp, '2024-02-29 12:30:01+02'::timestamptz, '\\x00ff'::bytea, "
-    "'6f1c9a52-3b1e-4b43-9f61-5a2b4b1f0d3e'::uuid, '{1,NULL,3}'::int4[], null::text, generate_series(1, 30)"
-)
-
-
-async def _psycopg(dsn: str) -> Any:
-    import psycopg
-
-    with trace.get_tracer("tests").start_as_current_span("both"):
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-            rows = await (await connection.execute(BOTH)).fetchall()
-            sent = await (await connection.execute("select %s::text || %s::int", ("a", 7))).fetchone()
-            async with connection.transaction():
-                inside = await (await connection.execute("select %s::date", (dt.date(2024, 2, 29),))).fetchone()
-            try:
-                await connection.execute("select 1/0")
-            except psycopg.Error as error:
-                failed = type(error).__name__, error.sqlstate
-    return _same(rows), tuple(sent or ()), tuple(inside or ()), failed
-
-
-async def _asyncpg(dsn: str) -> Any:
-    with trace.get_tracer("tests").start_as_current_span("both"):
-        async with connected(dsn) as connection:
-            rows = await connection.fetch(BOTH)
-            sent = await connection.fetch("select $1::text || $2::int", "a", 7)
-            async with connection.transaction():
-                inside = await connection.fetch("select $1::date", dt.date(2024, 2, 29))
-            try:
-                await connection.fetch("select 1/0")
-            except asyncpg.PostgresError as error:
-                failed = type(error).__name__.replace("Error", ""), error.sqlstate
-    return _same(rows), tuple(sent[0]), tuple(inside[0]), failed
-
-
-def _same(rows: Any) -> Any:
-    """psycopg gives moments in the session's time zone, asyncpg in UTC."""
-    utc = dt.timezone.utc
-    return [tuple(v.astimezone(utc) if isinstance(v, dt.datetime) and v.tzinfo else v for v in row) for row in rows]
 
 
 SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (

@@ -1,13 +1,12 @@
 """Recorded against a real server, replayed in a process of its own under an address that leads nowhere.
 
-All that asyncpg can do, on both loops: tests/drivers/postgres/test_matrix.py.
+All that asyncpg can do, on both loops: tests/drivers/postgres/test_matrix.py; with psycopg's cassettes: test_across.py
+beside it; an engine that was warm: `own_pinged` in test_cases.py.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import pytest
 
 from tests.drivers.asyncpg.harness import record, replay
 from tests.servers.postgres import PostgresServer
@@ -22,19 +21,3 @@ def test_a_request_recorded_on_warm_connections_replays_cold(postgres: PostgresS
     assert (replayed.said, replayed.unused) == ((), ())
     assert replayed.recorded[0].startswith("BEGIN")
     assert not [each for each in replayed.recorded if "pg_type" in each or "pg_advisory" in each]
-
-
-def test_an_engine_that_was_warm_replays_cold(postgres: PostgresServer, tmp_path: Path) -> None:
-    recorded = record("own_alchemy_warm", postgres.dsn, tmp_path)
-    replayed = replay("own_alchemy_warm", PRODUCTION, tmp_path)
-    assert replayed.given == recorded.given
-    assert (replayed.said, replayed.unused) == ((), ())
-    assert len(replayed.recorded) == 3
-
-
-@pytest.mark.parametrize("scenario", ["own_by_psycopg", "own_by_asyncpg"])
-def test_a_cassette_of_one_driver_answers_the_other(postgres: PostgresServer, tmp_path: Path, scenario: str) -> None:
-    recorded = record(scenario, postgres.dsn, tmp_path)
-    replayed = replay(scenario, PRODUCTION, tmp_path)
-    assert replayed.given == recorded.given
-    assert (replayed.said, replayed.unused) == ((), ())

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.demonstration import environment
+from tests.launching import instrumented
 from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.replay.library import entry_of
 from timetracer_otel.store import Store
 
 TIMEOUT_S = 90.0
 QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-RECORDING = {"OTEL_TRACES_EXPORTER": "timetracer", "C_FORCE_ROOT": "1", **QUIET}
+LOADED = instrumented("celery", "starlette")
+RECORDING = {"OTEL_TRACES_EXPORTER": "timetracer", "C_FORCE_ROOT": "1", **LOADED, **QUIET}
 WORKER = ("celery", "-A", "payments", "worker", "--without-gossip", "--without-mingle", "-l", "INFO")
 INSTRUMENT = "opentelemetry-instrument"
 AT_A_TIME = 2
-SPARED = "pymongo,fastapi,redis,psycopg,aiobotocore,botocore,asyncpg"
-"""Instrumentors that a replay of these tasks need not load: it takes half as long."""
 
 
 def until(is_true: Callable[[], object], what: str) -> None:
@@ -162,7 +162,7 @@ class Payments:
         done = subprocess.run(
             ["timetracer-otel", "replay", name, "--json", str(report), *options],
             cwd=self.folder,
-            env=self.environment(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=SPARED, **variables),
+            env=self.environment(**{**LOADED, **variables}),
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,

@@ -31,6 +31,7 @@ for each in grouped.delay(5).get(timeout=30):
 follow(with_chord.delay(5).get(timeout=30))
 end(linked.delay(5), sends_by_name.delay(5), refused.delay(5))
 end(reads.delay(done.id), reads_failure.delay(bad.id), waits_in_vain.delay(), parent.delay(20), joins.delay(3))
+end(reads_on_the_way.delay())
 ignores.delay(), rejects.delay()
 end(unpicklable.delay(), replaces_itself.delay(1))
 """
@@ -45,9 +46,9 @@ ENDED: Final = {
     "chained": ["SUCCESS"],
     "grouped": ["SUCCESS"],
     "with_chord": ["SUCCESS"],
-    "total": ["SUCCESS"],
+    "total": ["SUCCESS", "SUCCESS"],
     "linked": ["SUCCESS"],
-    "refuse": ["FAILURE"],
+    "refuse": ["FAILURE", "FAILURE"],
     "told": ["SUCCESS"],
     "sends_by_name": ["SUCCESS"],
     "refused": ["SUCCESS"],
@@ -56,6 +57,7 @@ ENDED: Final = {
     "waits_in_vain": ["FAILURE"],
     "parent": ["SUCCESS"],
     "joins": ["SUCCESS"],
+    "reads_on_the_way": ["SUCCESS"],
     "ignores": ["IGNORED"],
     "rejects": ["REJECTED"],
     "unpicklable": ["FAILURE"],

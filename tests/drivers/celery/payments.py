@@ -232,6 +232,29 @@ def joins(x: int) -> Any:
 
 
 @app.task
+def reads_on_the_way() -> Any:
+    """States that Celery learns by itself while it waits for something else."""
+    with allow_join_result():
+        body = chord((add.s(1, number) for number in range(3)), total.s()).apply_async()
+        counted = body.get(timeout=10), body.parent.completed_count()
+        last = chain(naps.s(1), add.s(2)).apply_async()
+        summed = last.get(timeout=10), last.parent.state, last.parent.get(timeout=10)
+        broken = chain(refuse.s(1), add.s(2)).apply_async()
+        try:
+            broken.get(timeout=10)
+        except ValueError as error:
+            return [counted, summed, str(error), broken.state, broken.parent.state]
+    return "it did not fail"
+
+
+@app.task
+def naps(x: int) -> int:
+    """Long enough for whoever waits to ask for it more than once."""
+    time.sleep(0.6)
+    return x
+
+
+@app.task
 def reads_failure(task_id: str) -> str:
     result = app.AsyncResult(task_id)
     with allow_join_result():

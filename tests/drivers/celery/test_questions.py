@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from timetracer_otel.cassette.model import Exchange, Signature
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH
 from timetracer_otel.drivers.celery.questions import as_recorded, question
+from timetracer_otel.replay.explain import request_json
 
 RECORDED = datetime(2026, 1, 1, tzinfo=timezone.utc)
 REPLAYED = datetime(2027, 6, 1, tzinfo=timezone.utc)
@@ -45,8 +47,19 @@ def test_a_message_that_is_due_at_another_time_or_at_once_stays_as_it_is() -> No
         assert list(as_recorded(asked, known)) == [asked]
 
 
+def oid(name: str) -> str:
+    """As kombu names a process that answers come to."""
+    return str(uuid.uuid3(uuid.NAMESPACE_OID, name))
+
+
 def waiting(**changed: object) -> dict[str, Any]:
-    signature = {"task": "shop.bill", "args": [{"task": "a"}], "kwargs": {}, "options": {"reply_to": "me"}, **changed}
+    signature = {
+        "task": "shop.bill",
+        "args": [{"task": "a"}],
+        "kwargs": {},
+        "options": {"reply_to": oid("me")},
+        **changed,
+    }
     return {
         "args": [1],
         "embed": {"callbacks": [{"python": "Signature", "value": signature}]},
@@ -60,8 +73,31 @@ def keys(request: dict[str, Any]) -> list[object]:
 
 def test_another_task_that_waits_and_other_arguments_of_it_are_another_message() -> None:
     same = keys(waiting())
-    assert keys(waiting(options={"reply_to": "somebody else"})) == same
+    assert keys(waiting(options={"reply_to": oid("somebody else")})) == same
     assert keys(waiting(task="shop.refund")) != same
     assert keys(waiting(args=[{"task": "b"}])) != same
     assert keys(waiting(kwargs={"lang": "de"})) != same
     assert keys(waiting(options={"queue": "slow"})) != same
+
+
+def sent(**changed: object) -> dict[str, Any]:
+    """With what Celery 5 puts into each message by itself."""
+    headers = {"lang": "py", "task": "task", "origin": "gen71@web-1", "argsrepr": "(1,)", "traceparent": "00-1"}
+    return {"args": [1], "headers": {**headers, **changed}, "properties": {"reply_to": oid("me")}}
+
+
+def test_who_sent_a_message_is_no_part_of_it_but_a_header_of_the_application_by_the_same_name_is() -> None:
+    same = keys(sent())
+    assert keys(sent(origin="gen9@laptop", argsrepr="(1,)", traceparent="00-2")) == same
+    assert keys({**sent(), "properties": {"reply_to": oid("laptop")}}) == same
+    for own in ({"lang": "de"}, {"task": "visit"}, {"origin": "newsletter"}, {"reply_to": "desk"}):
+        assert keys(sent(**own)) != same
+    assert keys(sent(origin="newsletter")) != keys(sent(origin="advert"))
+    assert keys({**sent(), "properties": {"reply_to": "answers"}}) != same
+
+
+def test_the_report_prints_the_arguments_and_of_all_else_what_differs() -> None:
+    asked = question(PUBLISH, "publish", "task", {**sent(lang="de"), "kwargs": {"currency": "EUR"}})
+    assert [slot.path for slot in asked.slots if not slot.is_detail] == ["args[0]", "kwargs.currency"]
+    assert request_json(asked)["values"] == [1, "EUR"]
+    assert {"headers.lang", "exchange", "serializer"} < {slot.path for slot in asked.slots if slot.is_detail}

@@ -13,11 +13,8 @@ from tests.servers.redis import RedisServer
 from timetracer_otel.cassette import Segment
 from timetracer_otel.replay.library import entry_of
 
-QUICKLY = ("hopeless", "about_me", "with_chord", "linked", "sends_by_name", "refused", "parent")
-"""What is replayed without --long: what differs most, and no other test replays.
-
-`joins` is left to --long: once in several runs its reads of a restored group were given another child's id (docs).
-"""
+QUICKLY = ("hopeless", "about_me", "with_chord", "linked", "sends_by_name", "refused", "joins", "reads_on_the_way")
+"""What is replayed without --long: what differs most, and no other test replays."""
 MIXED = 40
 
 

@@ -59,3 +59,13 @@ def test_pdb_stops_at_the_line_of_the_task_that_raised_with_its_variables(paymen
     assert "timetracer: stopped where Declined was raised" in said
     assert "(Pdb) 12346" in said
     assert '-> raise Declined(order_id, f"no card in receipt' in said
+
+
+def test_a_task_becomes_a_regression_test_that_passes(payments: Payments, tmp_path: Path) -> None:
+    segment, test = payments.failed("process_payment"), tmp_path / "test_payment.py"
+    written = payments.run("timetracer-otel", "test", f"{segment.trace_id}/{segment.id}", "-o", str(test))
+    assert written.returncode == 0, written.stderr
+    assert 'assert outcome["state"] == "FAILURE"' in test.read_text()
+    assert 'assert outcome["exception"]["type"] == "payments.Declined"' in test.read_text()
+    passed = payments.run("pytest", "-q", "-p", "no:cacheprovider", str(test))
+    assert passed.returncode == 0, passed.stdout

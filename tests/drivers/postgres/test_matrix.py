@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import psycopg
 import pytest
 
 from tests.conftest import started
 from tests.drivers.postgres.matrix import PROGRAMS
+from tests.launching import instrumented
 from tests.promises.running import only, recording, run, with_report
 from tests.servers.debian import DebianPostgres
 from tests.servers.postgres import PostgresServer
@@ -25,8 +25,6 @@ SERVERS: Mapping[str, Callable[[], PostgresServer | DebianPostgres]] = {
     "debian": DebianPostgres,
 }
 
-UNUSED: Final = "aiobotocore,botocore,celery,fastapi,pymongo,redis,starlette"
-"""Half of the time that a process takes would be the import of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def _command(program: str, part: str, dsn: str) -> list[str]:
 
 def _variables(program: str) -> dict[str, str]:
     implementation = "python" if program.endswith("-python") else "binary"
-    return {"PSYCOPG_IMPL": implementation, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": UNUSED}
+    return {"PSYCOPG_IMPL": implementation, **instrumented("asyncpg", "psycopg")}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

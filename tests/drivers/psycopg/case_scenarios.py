@@ -70,7 +70,7 @@ def _reset(connection: psycopg.Connection[Any]) -> None:
 
 
 def numbered(dsn: str) -> Any:
-    """Ten threads with the same statements and other answers, on fewer connections, in any order."""
+    """R34: ten transactions of ten threads, all open at once, with the same statements and other answers."""
     shuffled = random.Random(os.environ.get("SEED", scenarios.PART))
     waits = [shuffled.random() / 20 for _ in range(3 * THREADS)]
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -78,19 +78,21 @@ def numbered(dsn: str) -> Any:
         connection.execute("drop sequence if exists tickets")
         connection.execute("create sequence tickets start 100")
         connection.execute("create table taken (id serial, number int)")
+    all_hold_one = threading.Barrier(THREADS, timeout=30)
     with (
-        ConnectionPool(dsn, min_size=shuffled.choice((2, 4, 10)), max_size=10, open=True) as pool,
+        ConnectionPool(dsn, min_size=shuffled.choice((2, 4, 10)), max_size=THREADS, open=True) as pool,
         ThreadPoolExecutor(THREADS) as threads,
     ):
         pool.wait()
-        return sorted(threads.map(lambda at: _ticket(pool, iter(waits[at::THREADS])), range(THREADS)))
+        return sorted(threads.map(lambda at: _ticket(pool, iter(waits[at::THREADS]), all_hold_one), range(THREADS)))
 
 
-def _ticket(pool: ConnectionPool[Any], waits: Iterator[float]) -> Any:
+def _ticket(pool: ConnectionPool[Any], waits: Iterator[float], all_hold_one: threading.Barrier) -> Any:
     time.sleep(next(waits))
     with pool.connection() as connection:
         row = connection.execute("select nextval('tickets')").fetchone()
         assert row is not None
+        all_hold_one.wait()
         time.sleep(next(waits))
         sql = "insert into taken (number) values (%s) returning id, number"
         taken = connection.execute(sql, (row[0],)).fetchone()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import psycopg
 import pytest
 from psycopg import pq
 
 from tests.conftest import start_postgres
-from tests.drivers.psycopg.harness import record, replay
+from tests.drivers.psycopg.harness import Run, record, replay
 from tests.servers.postgres import PostgresServer
 
 PRODUCTION = "postgresql://app:secret@db.prod.example:5432/postgres"
+Recorded: TypeAlias = Callable[..., tuple[Run, Path]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shop(postgres: PostgresServer) -> PostgresServer:
     """A server with orders in it and a sequence that counts."""
     with psycopg.connect(postgres.dsn, autocommit=True) as connection:
@@ -29,6 +33,19 @@ def shop(postgres: PostgresServer) -> PostgresServer:
             "case when i % 3 > 0 then 'note ' || i end as note from generate_series(1, 9) i"
         )
     return postgres
+
+
+@pytest.fixture(scope="module")
+def recorded(shop: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """What a scenario saw and where it is recorded: once, however often it is replayed."""
+    folder = tmp_path_factory.mktemp("recorded")
+
+    @cache
+    def once(scenario: str, **environment: str) -> tuple[Run, Path]:
+        store = folder / "-".join((scenario, *environment.values()))
+        return record(scenario, shop.dsn, store, **environment), store
+
+    return once
 
 
 def test_a_program_sees_the_same_after_the_server_has_stopped(
@@ -60,16 +77,16 @@ def test_what_one_implementation_recorded_the_other_replays(shop: PostgresServer
         "host=db.prod.example sslmode=require sslnegotiation=direct load_balance_hosts=random user=app",
     ],
 )
-def test_any_address_of_production_leads_to_the_stub(shop: PostgresServer, tmp_path: Path, dsn: str) -> None:
+def test_any_address_of_production_leads_to_the_stub(recorded: Recorded, dsn: str) -> None:
     if "sslnegotiation" in dsn and pq.version() < 170000:
         pytest.skip("this libpq does not know sslnegotiation")
-    recorded = record("values", shop.dsn, tmp_path)
-    replayed = replay("values", dsn, tmp_path)
-    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+    values, store = recorded("values")
+    replayed = replay("values", dsn, store)
+    assert (replayed.given, replayed.said, replayed.unused) == (values.given, (), ())
 
 
-def test_the_environment_of_libpq_leads_to_the_stub_too(shop: PostgresServer, tmp_path: Path) -> None:
-    recorded = record("values", shop.dsn, tmp_path)
+def test_the_environment_of_libpq_leads_to_the_stub_too(recorded: Recorded) -> None:
+    values, store = recorded("values")
     environment = {
         "PGHOST": "one.example,two.example",
         "PGPORT": "1,2",
@@ -84,8 +101,8 @@ def test_the_environment_of_libpq_leads_to_the_stub_too(shop: PostgresServer, tm
         "PGMINPROTOCOLVERSION": "latest",
         "PGMAXPROTOCOLVERSION": "latest",
     }
-    replayed = replay("values", "", tmp_path, **environment)
-    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+    replayed = replay("values", "", store, **environment)
+    assert (replayed.given, replayed.said, replayed.unused) == (values.given, (), ())
 
 
 def test_r32_equal_calls_are_answered_in_order_and_one_too_many_is_explained(
@@ -101,26 +118,24 @@ def test_r32_equal_calls_are_answered_in_order_and_one_too_many_is_explained(
     assert replayed.misses == ["select nextval('states')"]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_r34_parallel_calls_in_any_order_get_their_own_answers(shop: PostgresServer, tmp_path: Path, seed: int) -> None:
-    recorded = record("gathered", shop.dsn, tmp_path)
-    replayed = replay("gathered", PRODUCTION, tmp_path, SEED=str(seed))
-    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+@pytest.mark.parametrize("seed", range(3))
+def test_r34_parallel_calls_in_any_order_get_their_own_answers(recorded: Recorded, seed: int) -> None:
+    gathered, store = recorded("gathered")
+    replayed = replay("gathered", PRODUCTION, store, SEED=str(seed))
+    assert (replayed.given, replayed.said, replayed.unused) == (gathered.given, (), ())
 
 
 @pytest.mark.parametrize(("when_recorded", "in_replay"), [("1", ""), ("", "1"), ("1", "1")])
-def test_r36_comments_of_opentelemetry_take_no_part(
-    shop: PostgresServer, tmp_path: Path, when_recorded: str, in_replay: str
-) -> None:
-    recorded = record("hinted", shop.dsn, tmp_path, COMMENTER=when_recorded)
-    replayed = replay("hinted", PRODUCTION, tmp_path, COMMENTER=in_replay)
-    assert recorded.given == "[[(1,)]]"
-    assert (replayed.given, replayed.said, replayed.unused) == (recorded.given, (), ())
+def test_r36_comments_of_opentelemetry_take_no_part(recorded: Recorded, when_recorded: str, in_replay: str) -> None:
+    hinted, store = recorded("hinted", COMMENTER=when_recorded)
+    replayed = replay("hinted", PRODUCTION, store, COMMENTER=in_replay)
+    assert hinted.given == "[[(1,)]]"
+    assert (replayed.given, replayed.said, replayed.unused) == (hinted.given, (), ())
 
 
-def test_r36_hints_of_the_app_itself_count(shop: PostgresServer, tmp_path: Path) -> None:
-    record("hinted", shop.dsn, tmp_path, COMMENTER="1")
-    replayed = replay("hinted", PRODUCTION, tmp_path, COMMENTER="1", HINT="/*+ SeqScan(orders) */")
+def test_r36_hints_of_the_app_itself_count(recorded: Recorded) -> None:
+    _, store = recorded("hinted", COMMENTER="1")
+    replayed = replay("hinted", PRODUCTION, store, COMMENTER="1", HINT="/*+ SeqScan(orders) */")
     (missed,) = replayed.misses
     assert missed.startswith("/*+ SeqScan(orders) */")
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.launching import LAUNCHER, environment, recording
+from tests.launching import LAUNCHER, environment, instrumented, recording
 from timetracer_otel.drivers.pymongo.housework import BY_ITSELF
 from timetracer_otel.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_S = 120
 PROGRAM = "tests.drivers.pymongo.program"
-ALONE = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "asyncpg,celery,fastapi,psycopg,starlette"}
-"""What the programs do not use, and would wait for at their start."""
+ALONE = instrumented("pymongo")
 
 
 @dataclass(frozen=True)

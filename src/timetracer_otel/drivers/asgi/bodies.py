@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Value
+from timetracer_otel.cassette.order import is_reordered
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asgi.content import Content, common_start
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse
@@ -56,6 +57,16 @@ def plain(value: Any) -> Value:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
+def _list(path: str, recorded: list[Any], replayed: list[Any], allowance: Allowance) -> Iterator[Deviation]:
+    """By index; where only the order is another one, that is one deviation of the list."""
+    pairs = enumerate(zip_longest(recorded, replayed, fillvalue=_ABSENT))
+    found = [each for index, (was, now) in pairs for each in _member(f"{path}[{index}]", was, now, allowance)]
+    if any(each.excuse is None for each in found) and is_reordered(recorded, replayed):
+        yield Deviation(path, plain(recorded), plain(replayed))
+    else:
+        yield from found
+
+
 def _json(path: str, recorded: Any, replayed: Any, allowance: Allowance) -> Iterator[Deviation]:
     """Objects by name in any order, lists by index; 1 and 1.0 are not the same."""
     if isinstance(recorded, dict) and isinstance(replayed, dict):
@@ -64,8 +75,7 @@ def _json(path: str, recorded: Any, replayed: Any, allowance: Allowance) -> Iter
                 f"{path}{_step(name)}", recorded.get(name, _ABSENT), replayed.get(name, _ABSENT), allowance
             )
     elif isinstance(recorded, list) and isinstance(replayed, list):
-        for index, (was, now) in enumerate(zip_longest(recorded, replayed, fillvalue=_ABSENT)):
-            yield from _member(f"{path}[{index}]", was, now, allowance)
+        yield from _list(path, recorded, replayed, allowance)
     elif type(recorded) is not type(replayed) or recorded != replayed:
         yield Deviation(path, plain(recorded), plain(replayed), excuse(recorded, replayed, allowance))
 

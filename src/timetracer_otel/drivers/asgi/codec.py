@@ -65,6 +65,7 @@ def encode_request(heard: HeardRequest) -> Payload:
         "headers": _pairs(heard.headers),
         "client": _address(scope.get("client")),
         "server": _address(scope.get("server")),
+        **({"extensions": [str(name) for name in scope["extensions"]]} if scope.get("extensions") else {}),
         **(_body(heard.body) if scope["type"] == "http" else websocket.encode_scope(scope)),
         "app": app,
     }
@@ -78,6 +79,8 @@ def encode_result(heard: HeardResponse | HeardConversation) -> Payload:
 
 def encode_response(heard: HeardResponse) -> Payload:
     encoded: dict[str, Value] = {"status": heard.status, "headers": _pairs(heard.headers), **_body(heard.body)}
+    if heard.trailers:
+        encoded["trailers"] = _pairs(heard.trailers)
     if heard.disconnected_ns is not None:
         encoded["disconnected_ns"] = heard.disconnected_ns
     if heard.send_failed:

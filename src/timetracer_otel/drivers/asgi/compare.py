@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
@@ -20,6 +20,8 @@ from timetracer_otel.redaction.markers import MARKER_BYTES
 INTERNAL_ERROR: Final = 500
 CUT: Final = "the client had gone: compared as far as it was sent"
 NOT_KEPT: Final = "not kept, so it cannot be compared"
+CHUNKS_MAX: Final = 100
+"""Differing chunks that are told."""
 FOLLOWS_BODY: Final = "follows from the body"
 
 
@@ -47,6 +49,7 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
     return Comparison(
         tuple(Difference(each.path, each.recorded, each.replayed) for each in deviations if each.excuse is None),
         tuple(Ignored(each.path, each.excuse) for each in deviations if each.excuse is not None),
+        tuple(_chunks(was, now)),
     )
 
 
@@ -127,6 +130,7 @@ def headers_and_body(recorded: Payload, replayed: Payload, allowance: Allowance)
         else:
             yield deviation
     yield from _body(recorded, replayed, (was, now), allowance)
+    yield from _trailers(recorded, replayed, allowance)
     yield from _end(recorded, replayed)
 
 
@@ -151,6 +155,13 @@ def _headers(
                 yield Deviation(f"headers.{name}[{index}]" if len(pairs) > 1 else f"headers.{name}", old, new, reason)
 
 
+def _trailers(recorded: Payload, replayed: Payload, allowance: Allowance) -> Iterator[Deviation]:
+    was, now = (cast("Sequence[Sequence[bytes]]", each.get("trailers", ())) for each in (recorded, replayed))
+    if not _is_cut(recorded):
+        for each in _headers(was, now, allowance):
+            yield replace(each, path=each.path.replace("headers.", "trailers.", 1))
+
+
 def _by_name(headers: Sequence[Sequence[bytes]]) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     for name, value in headers:
@@ -172,6 +183,21 @@ def _body(recorded: Payload, replayed: Payload, bodies: tuple[bytes, bytes], all
     if _is_cut(recorded) and (is_shorter or now.data.startswith(was.data)):
         return [Deviation("body", len(was.data), len(now.data), CUT)] if was.data != now.data else []
     return compare_bodies(was, now, allowance)
+
+
+def _chunks(recorded: Payload, replayed: Payload) -> Iterator[Difference]:
+    """Chunk by chunk; nothing where not every border was kept, the client had gone, or secrets were masked."""
+    if any(_is_cut(each) or "body_chunks" in each or "body_dropped" in each for each in (recorded, replayed)):
+        return
+    pairs = zip_longest(_chunks_of(recorded), _chunks_of(replayed))
+    differing = ((number, was, now) for number, (was, now) in enumerate(pairs) if was != now)
+    for number, was, now in islice(differing, CHUNKS_MAX):
+        if not any(MARKER_BYTES.search(each or b"") for each in (was, now)):
+            yield Difference(f"body.chunk[{number}]", was, now)
+
+
+def _chunks_of(result: Payload) -> list[bytes]:
+    return [chunk for _, chunk in cast("Sequence[Sequence[Any]]", result.get("body", ()))]
 
 
 def _exception(recorded: Payload, replayed: Payload, allowance: Allowance) -> Iterator[Deviation]:

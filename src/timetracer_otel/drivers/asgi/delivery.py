@@ -22,6 +22,8 @@ PROPAGATION: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
 """Of the recorded trace; the replayed one brings its own."""
 UNREAD_MAX_S: Final = 10.0
 """After which a client that never sent the rest of its body is taken for gone."""
+EXTENSIONS: Final = ("http.response.trailers", "websocket.http.response")
+"""Of ASGI: those by which an app sends what is recorded."""
 REFUSING: Final = (2, 4)
 """The ASGI version since which a send after the client has gone raises OSError."""
 
@@ -39,6 +41,8 @@ def scope_of(request: Payload, headers: Headers, state: Mapping[str, Any]) -> Me
         "server": _address(request.get("server")),
     }
     scope.update((key, request[key]) for key in SCOPE_KEYS)
+    if extensions := [name for name in EXTENSIONS if name in cast("Sequence[str]", request.get("extensions", ()))]:
+        scope["extensions"] = {name: {} for name in extensions}
     if request.get("raw_path") is not None:  # optional in ASGI
         scope["raw_path"] = request["raw_path"]
     return scope
@@ -98,7 +102,7 @@ class Client:
         self._departure = Departure(result)
         self._refuses = self._departure.is_refusal or _version(request) >= REFUSING
         self._sent = 0
-        self._is_started = self._has_left = False
+        self._is_started = self._has_left = self._has_trailers = False
         self._answered, self._reached = asyncio.Event(), asyncio.Event()
         self._check()
 
@@ -110,11 +114,13 @@ class Client:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._is_started = True
+            self._is_started, self._has_trailers = True, bool(message.get("trailers", False))
         elif message["type"] == "http.response.body":
             self._sent += len(message.get("body", b""))
-            if not message.get("more_body", False):
+            if not message.get("more_body", False) and not self._has_trailers:
                 self._answered.set()
+        elif message["type"] == "http.response.trailers" and not message.get("more_trailers", False):
+            self._answered.set()
         self._check()
         if self._departure.is_refusal and self._reached.is_set():
             self._has_left = True

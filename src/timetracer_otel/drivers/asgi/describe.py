@@ -7,6 +7,8 @@ from typing import Final
 
 from timetracer_otel.cassette.escaping import words
 from timetracer_otel.cassette.model import Exchange, Payload, Value
+from timetracer_otel.drivers.asgi.websocket.codec import PIECE_TYPE
+from timetracer_otel.drivers.asgi.websocket.describe import describe_piece, ending
 from timetracer_otel.drivers.base import Description
 
 HTTP: Final = "http.server"
@@ -16,6 +18,8 @@ class AsgiDescribing:
     """Its exchanges are readable as they are."""
 
     def describe(self, exchange: Exchange) -> Description | None:
+        if exchange.type == PIECE_TYPE:
+            return describe_piece(exchange)
         if exchange.type != HTTP:
             return None
         size, traceback = exchange.request.get("body_size"), _exception(exchange).get("traceback")
@@ -44,7 +48,8 @@ def _outcome(exchange: Exchange) -> str:
     status, exception = exchange.result.get("status"), _exception(exchange)
     kind, message = words(exception.get("type")).removeprefix("builtins."), words(exception.get("message"))
     shown = "" if status is None else words(status)
-    return f"{shown} {kind}: {message}".strip() if exception else shown
+    ended = ending(exchange.result) if exchange.request.get("type") == "websocket" else ""
+    return f"{shown} {kind}: {message}".strip() if exception else f"{shown} {ended}".strip()
 
 
 def _answered_ns(result: Payload) -> int | None:

@@ -44,6 +44,7 @@ class HeardResponse:
         "send_failed",
         "started_ns",
         "status",
+        "trailers",
     )
 
     def __init__(self, started_ns: int, max_bytes: int) -> None:
@@ -51,6 +52,7 @@ class HeardResponse:
         self.status: int | None = None
         self.headers: list[Any] = []
         self.expects_trailers = False
+        self.trailers: list[Any] = []
         self.body = Body(started_ns, max_bytes)
         self.disconnected_ns: int | None = None
         self.send_failed = False

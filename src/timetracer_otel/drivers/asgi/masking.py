@@ -42,9 +42,10 @@ def redact(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
 def redact_result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     """The answer alone, with secrets masked; and the paths of the markers that are new."""
     result, paths = _message(result, "result", redactor)
+    result, trailer_paths = _trailers(result, redactor)
     result, exception_paths = _exception(result, redactor)
     result, message_paths = redact_messages(result, redactor)
-    return result, paths + exception_paths + message_paths
+    return result, paths + trailer_paths + exception_paths + message_paths
 
 
 def _request_line(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
@@ -64,6 +65,13 @@ def _exception(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     masked = {key: redactor.text(exception[key]) for key in ("message", "traceback") if key in exception}
     paths = tuple(f"result.exception.{key}" for key, text in masked.items() if text != exception[key])
     return ({**result, "exception": {**exception, **masked}}, paths) if paths else (result, ())
+
+
+def _trailers(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    if "trailers" not in result:
+        return result, ()
+    trailers, paths = redactor.headers(cast("Sequence[Sequence[bytes]]", result["trailers"]), "result.trailers")
+    return ({**result, "trailers": trailers}, paths) if paths else (result, ())
 
 
 def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload, Paths]:

@@ -16,7 +16,14 @@ from timetracer_otel.capture.table import Captured, Tape, tape
 from timetracer_otel.config import Settings
 from timetracer_otel.drivers.asgi import around
 from timetracer_otel.drivers.asgi.body import Body
-from timetracer_otel.drivers.asgi.heard import HeardException, HeardRequest, HeardResponse, Message, text_of
+from timetracer_otel.drivers.asgi.heard import (
+    HeardException,
+    HeardRequest,
+    HeardResponse,
+    Message,
+    pairs,
+    text_of,
+)
 from timetracer_otel.drivers.asgi.lending import TAP
 from timetracer_otel.drivers.asgi.websocket.tap import Conversation
 
@@ -132,8 +139,10 @@ class Hearing:
             response.body.ended = not message.get("more_body", False)
             if response.body.ended:
                 self._close()
-        elif kind == "http.response.trailers" and not message.get("more_trailers", False):
-            self._close()
+        elif kind == "http.response.trailers":
+            response.trailers += pairs(message.get("headers"))
+            if not message.get("more_trailers", False):
+                self._close()
 
     def _hear(self, body: Body, message: Message) -> None:
         body.hear(message.get("body"))

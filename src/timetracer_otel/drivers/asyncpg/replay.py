@@ -99,10 +99,11 @@ class AsyncpgReplaying:
     def install(self, host: ReplayHost) -> None:
         if self._patches:
             return
-        from asyncpg import connect_utils, protocol
+        from asyncpg import connect_utils, connection, protocol
 
         names = ("_connect", "_parse_connect_arguments", "_connect_addr", "_cancel", "protocol")
         require([(protocol, "Protocol"), *((connect_utils, name) for name in names)], LOST)
+        require([(connection.Connection, "_check_open")], LOST)
         require([(protocol.Protocol, "connection_made"), (protocol.Protocol, "get_server_pid")], LOST)
         if self._stub is None or self._stub.host is not host:  # else connections of a replay before this one are there
             self._stub = Stub(host)
@@ -115,6 +116,7 @@ class AsyncpgReplaying:
             ("_cancel", _cancelling),
         ):
             self._patches.put(connect_utils, name, redirect(stub, getattr(connect_utils, name)))
+        self._patches.put(connection.Connection, "_check_open", _knowing(stub, connection.Connection._check_open))
         self._variables = {name: os.environ.pop(name) for name in HIDDEN_VARIABLES if name in os.environ}
 
     def uninstall(self) -> None:
@@ -148,6 +150,20 @@ def _claiming(base: Any, stub: Stub) -> Any:
                 asyncio.get_running_loop().call_later(LISTEN_EVERY_S, self._timetracer_listens)
 
     return Claiming
+
+
+def _knowing(stub: Stub, original: Callable[[Any], None]) -> Callable[[Any], None]:
+    """What every operation of a connection begins with."""
+
+    def _check_open(self: Any) -> None:
+        original(self)
+        if not hasattr(self._protocol, "_timetracer_database"):
+            from asyncpg import InterfaceError
+
+            if (text := stub.host.foreign(LIBRARY, str(self._addr))) is not None:
+                raise InterfaceError(text)
+
+    return _check_open
 
 
 def _refusing(stub: Stub, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -1,11 +1,13 @@
 """What a message asks of the broker, in the form that matching compares: its signature and options, leaf by leaf.
 
-Left out is what no task can see or choose: trace headers, who sent it, where answers go, spellings for logs.
+Left out is what no task can see or choose: trace headers, spellings for logs, and who sent the message and where answers
+go as Celery names them, with the process in it. The same names with values of the application's count.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
@@ -15,11 +17,17 @@ from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.celery.heard import OPTIONS
 from timetracer_otel.drivers.celery.names import LIB, RESULT, TRACE_HEADERS
 
-NOISE: Final = TRACE_HEADERS | {"argsrepr", "kwargsrepr", "origin", "reply_to", "lang", "task"}
+NOISE: Final = TRACE_HEADERS | {"argsrepr", "kwargsrepr"}
 """Of the headers and properties of a message, and of the options of one that waits in it."""
+OF_PROCESS: Final = {
+    "origin": re.compile(r"gen\d+@.*"),
+    "reply_to": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[35][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"),
+}
+"""Noise of this form only. Source: celery 5.4, `anon_nodename`; kombu 5.3, `generate_oid`: a hash of process and thread."""
 MESSAGE: Final = ("headers", "properties")
 SIGNATURE: Final = frozenset({"task", "args", "kwargs", "options"})
 """What a message that waits in another has: a chain and a callback."""
+ARGUMENTS: Final = ("args", "kwargs")
 PARTS: Final = ("args", "kwargs", "embed", "headers", "properties", "exchange", "routing_key", *OPTIONS)
 DUE: Final = ("eta", "expires")
 """Instants that Celery counts from now: a countdown is an `eta` by the time it is sent."""
@@ -37,9 +45,7 @@ def question_of(exchange: Exchange) -> Question:
 
 
 def question(kind: str, method: str, url: str, request: Payload) -> Question:
-    slots = [
-        slot for part in PARTS for slot in _slots(request.get(part), part, NOISE if part in MESSAGE else frozenset())
-    ]
+    slots = [slot for part in PARTS for slot in _slots(request.get(part), part, is_about=part in MESSAGE)]
     return Question(LIB, method, url, shape=(kind, method, url), text=f"{method} {url}", slots=tuple(slots))
 
 
@@ -49,19 +55,25 @@ def read_question(method: str, task_id: str) -> Question:
     return Question(LIB, method, "", shape=(RESULT, method), text=f"{method} result", slots=(slot,))
 
 
-def _slots(value: Value, path: str, noise: frozenset[str] = frozenset()) -> Iterator[Slot]:
-    """`noise`: the keys that do not count here."""
+def _slots(value: Value, path: str, is_about: bool = False) -> Iterator[Slot]:
+    """`is_about`: here stands what is said about a message, noise among it."""
     if isinstance(value, Mapping) and value:
-        is_waiting = not path.startswith(("args", "kwargs")) and SIGNATURE.issubset(value)
+        is_waiting = not path.startswith(ARGUMENTS) and SIGNATURE.issubset(value)
         for key in sorted(value):
-            if key not in noise:
-                inner = NOISE if is_waiting and key == "options" else noise if key == "headers" else frozenset[str]()
-                yield from _slots(value[key], f"{path}.{key}", inner)
+            if not (is_about and _is_noise(key, value[key])):
+                is_inside = (is_waiting and key == "options") or (is_about and key == "headers")
+                yield from _slots(value[key], f"{path}.{key}", is_inside)
     elif isinstance(value, Sequence) and value and not isinstance(value, (str, bytes)):
         for index, each in enumerate(value):
             yield from _slots(each, f"{path}[{index}]")
     else:
-        yield Slot(path, _key(value), value, text=value if isinstance(value, str) else None)
+        text = value if isinstance(value, str) else None
+        yield Slot(path, _key(value), value, text, is_detail=not path.startswith(ARGUMENTS))
+
+
+def _is_noise(name: str, value: Value) -> bool:
+    form = OF_PROCESS.get(name)
+    return name in NOISE or (form is not None and isinstance(value, str) and form.fullmatch(value) is not None)
 
 
 def _key(value: Value) -> Hashable:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import tape
+from timetracer_otel.drivers.celery import waits
 from timetracer_otel.drivers.celery.heard import HeardAnswer, HeardRead
 from timetracer_otel.drivers.celery.names import LIB
 from timetracer_otel.drivers.celery.typed import TooLarge
+from timetracer_otel.drivers.celery.waits import Reading, Wait
 from timetracer_otel.drivers.patches import Patches
 
 Method = Callable[..., Any]
@@ -21,8 +23,8 @@ Method = Callable[..., Any]
 DEPTH_MAX: Final = 12
 """Frames between a backend and the read that it makes."""
 
-_waited_for: ContextVar[str | None] = ContextVar("timetracer_celery_get", default=None)
-"""The task that `.get()` waits for: how often it asks meanwhile is a matter of timing."""
+_waiting: ContextVar[Wait | None] = ContextVar("timetracer_celery_get", default=None)
+"""The `.get()` that this code is in."""
 
 
 def install(patches: Patches) -> None:
@@ -40,9 +42,10 @@ def install(patches: Patches) -> None:
 def _heard_get(original: Method) -> Method:
     @functools.wraps(original)
     def get(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if tape() is None or self._cache:
+        if tape() is None:
             return original(self, *args, **kwargs)
-        reading, token = _begin("get", self.id), _waited_for.set(self.id)
+        wait = _begin_get(self, args, kwargs)
+        token = _waiting.set(wait)
         error: BaseException | None = None
         try:
             return original(self, *args, **kwargs)
@@ -50,8 +53,8 @@ def _heard_get(original: Method) -> Method:
             error = raised
             raise
         finally:
-            _waited_for.reset(token)
-            _end(reading, self._cache, error)
+            _waiting.reset(token)
+            _end_get(wait, error)
 
     return get
 
@@ -59,9 +62,10 @@ def _heard_get(original: Method) -> Method:
 def _heard_state(original: Method) -> Method:
     @functools.wraps(original)
     def _get_task_meta(self: Any) -> Any:
-        if tape() is None or self._cache is not None or _waited_for.get() == self.id:
+        wait = _waiting.get()
+        if tape() is None or (wait is not None and wait.result.id == self.id):
             return original(self)
-        reading = _begin("state", self.id)
+        reading = _begin_state(self, wait)
         error: BaseException | None = None
         meta = None
         try:
@@ -71,7 +75,7 @@ def _heard_state(original: Method) -> Method:
             error = raised
             raise
         finally:
-            _end(reading, meta, error)
+            _end_state(reading, wait, self, meta, error)
 
     return _get_task_meta
 
@@ -79,7 +83,8 @@ def _heard_state(original: Method) -> Method:
 def _heard_group(original: Method) -> Method:
     @functools.wraps(original)
     def iter_native(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        waiting = {each.id: None for each in self.results}
+        waiting = {each.id: each for each in self.results}
+        _tell_all(self.results)
         error: BaseException | None = None
         try:
             for task_id, meta in original(self, *args, **kwargs):
@@ -93,6 +98,7 @@ def _heard_group(original: Method) -> Method:
             error = raised
             raise
         finally:
+            _untell(waiting.values())
             if error is not None and waiting:
                 _end(_begin("get", next(iter(waiting))), None, error)
 
@@ -116,11 +122,74 @@ def _heard_restore(original: Method) -> Method:
     return restore
 
 
+# ---- what is heard of them -------------------------------------------------------------------------------------------
+
+
+@guarded(LIB)
+def _begin_get(result: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Wait:
+    wait = Wait(result, _begin_of(result, "get"))
+    propagates, follows = waits.chosen("propagate", args, kwargs), waits.chosen("follow_parents", args, kwargs)
+    for parent in waits.parents(result) if propagates and follows else ():
+        if parent._cache is not None:  # Celery looks at it without a question
+            _end_state(_begin_state(parent, wait), wait, parent, parent._cache, None)
+    return wait
+
+
+@guarded(LIB)
+def _end_get(wait: Wait | None, error: BaseException | None) -> None:
+    if wait is None:
+        return
+    for aside in wait.asides.values():
+        meta = aside.meta if aside.result._cache is None else aside.result._cache
+        _end(aside.reading, meta, aside.error, aside.result)
+    if wait.reading is not None and wait.ends_by_another(error):
+        wait.reading.tape.discard(wait.reading.captured)
+    else:
+        _end(wait.reading, wait.result._cache, error, wait.result)
+
+
+@guarded(LIB)
+def _begin_state(result: Any, wait: Wait | None) -> Reading | None:
+    if wait is None:
+        return _begin_of(result, "state")
+    if result.id not in wait.asides and (reading := _begin_of(result, "state")) is not None:
+        wait.asides[result.id] = waits.Aside(result, reading)
+    return None
+
+
+@guarded(LIB)
+def _end_state(reading: Reading | None, wait: Wait | None, result: Any, meta: Any, error: BaseException | None) -> None:
+    if wait is None:
+        _end(reading, meta, error, result)
+    elif (aside := wait.asides.get(result.id)) is not None:
+        aside.meta, aside.error = meta, error
+
+
+def _begin_of(result: Any, method: str) -> Reading | None:
+    """None also for a result that this segment has been told already: it is asked nothing more."""
+    reading = _begin(method, result.id)
+    if reading is not None and result._cache is not None and waits.is_told(result, reading):
+        reading.tape.discard(reading.captured)
+        return None
+    return reading
+
+
+@guarded(LIB)
+def _tell_all(results: Sequence[Any]) -> None:
+    """All that Celery learns of them from here on is heard as they come."""
+    if results and (reading := _begin("get", "")) is not None:
+        for result in results:
+            waits.tell(result, reading)
+        reading.tape.discard(reading.captured)
+
+
+@guarded(LIB)
+def _untell(results: Iterable[Any]) -> None:
+    for result in results:
+        waits.untell(result)
+
+
 # ---- the exchange ----------------------------------------------------------------------------------------------------
-
-
-Reading = tuple[Any, Any]
-"""The tape, and what it has opened."""
 
 
 @guarded(LIB)
@@ -129,7 +198,7 @@ def _begin(method: str, task_id: Any) -> Reading | None:
     if to is None or not to.listens() or _is_of_backend():
         return None
     captured = to.open(LIB, HeardRead(method, str(task_id)))
-    return (to, captured) if captured is not None else None
+    return Reading(to, captured) if captured is not None else None
 
 
 def _is_of_backend() -> bool:
@@ -145,16 +214,17 @@ def _is_of_backend() -> bool:
 
 
 @guarded(LIB)
-def _end(reading: Reading | None, answer: Any, error: BaseException | None) -> None:
+def _end(reading: Reading | None, answer: Any, error: BaseException | None, result: Any = None) -> None:
     if reading is None:
         return
-    to, captured = reading
+    if result is not None and result._cache is not None:
+        waits.tell(result, reading)
     try:
         heard = HeardAnswer(answer, error)
     except TooLarge:
-        to.close(captured, None, 0, dropped="limit")
+        reading.tape.close(reading.captured, None, 0, dropped="limit")
         return
     if heard.is_local:
-        to.discard(captured)
+        reading.tape.discard(reading.captured)
     else:
-        to.close(captured, heard, heard.size)
+        reading.tape.close(reading.captured, heard, heard.size)

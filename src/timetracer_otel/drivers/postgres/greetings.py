@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from timetracer_otel.cassette.model import Connection, Payload
+from timetracer_otel.cassette.model import Connection, Exchange, Payload
 from timetracer_otel.wire.postgres import oids
 from timetracer_otel.wire.postgres.statements import normalise
 
@@ -65,6 +65,15 @@ def greeting_sent(statement: bytes, parameters: Sequence[object]) -> str | None:
     if not parameters:
         return _AS_SENT.get(statement)
     return greeting(statement.decode("utf-8", "replace")) if tuple(parameters) == HSTORE else None
+
+
+def of_engines(exchanges: Iterable[Exchange]) -> frozenset[str]:
+    """Ids of the greetings, with all of the transactions in which they were asked: an engine greets in one of its
+    own."""
+    own = [each for each in exchanges if each.type == "db.query"]
+    greeted = {each.id: each for each in own if greeting(str(each.request.get("statement", ""))) is not None}
+    within = {(each.connection, each.transaction) for each in greeted.values() if each.transaction is not None}
+    return frozenset(each.id for each in own if each.id in greeted or (each.connection, each.transaction) in within)
 
 
 def remember(target: str, name: str, result: Payload) -> bool:

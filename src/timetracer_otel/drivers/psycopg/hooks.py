@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from timetracer_otel.capture import table
 from timetracer_otel.capture.table import Captured, Tape, tape
 from timetracer_otel.drivers.postgres.greetings import greeting_sent
 from timetracer_otel.drivers.psycopg import copying, endings
@@ -42,20 +43,17 @@ PINGS: Final = frozenset({b"", b";"})
 repeat."""
 
 
-def is_unheard(*_: object) -> bool:
+def is_unheard() -> bool:
     """True where nobody records the request that goes out now, nor waits for the answer to one before it.
 
     Asked before all hooks: what the sampler drops must cost next to nothing.
     """
-    if busy:
-        return False
-    active = tape()
-    return active is None or not active.listens()
+    return not busy and not table.is_heard()
 
 
-def is_passed_over(query: PostgresQuery) -> bool:
-    """The same of a statement: an engine's first questions are wanted, whoever records the request."""
-    return is_unheard() and greeting_sent(query.query, query.params or ()) is None
+def is_greeting(query: PostgresQuery) -> bool:
+    """An engine's first questions are wanted, whoever records the request."""
+    return greeting_sent(query.query, query.params or ()) is not None
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------

@@ -10,20 +10,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from timetracer_otel.capture.guard import guarded
+from timetracer_otel.capture.guard import asking, guarded
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.psycopg import connecting, copying, hooks, listening, streaming
 from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_defining, module_of, require
 from timetracer_otel.drivers.psycopg.pooling import PoolTaps
+from timetracer_otel.drivers.psycopg.sending import Function, Hook, Sending
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY, busy
 
 LOST: Final = "statements are not recorded"
-
-Hook: TypeAlias = Callable[..., object]
-# psycopg's private functions have no types of their own that hold for all its versions.
-Function: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +29,6 @@ class Tap:
     """A class or a module of psycopg."""
     name: str
     wrapper: Function
-
-
-def _sending(is_unheard: Hook, before: Hook, not_sent: Hook) -> Function:
-    """Around a method that hands a request to libpq."""
-
-    def wrap(original: Function) -> Function:
-        @functools.wraps(original)
-        def tapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_unheard(*args):
-                return original(self, *args, **kwargs)
-            before(self, *args, **kwargs)
-            try:
-                return original(self, *args, **kwargs)
-            except BaseException:
-                not_sent(self)
-                raise
-
-        return tapped
-
-    return wrap
 
 
 def _commanding(is_unheard: Hook, before: Hook, not_sent: Hook) -> Function:
@@ -94,7 +71,7 @@ def _answering(is_awaited: Hook, after: Hook, broken: Hook, waiting: Collection[
         def tapped(pgconn: Any, *args: Any) -> Any:
             if (waiting is None or waiting) and is_awaited(pgconn, *args):
                 return heard(pgconn, *args)
-            return original(pgconn, *args)
+            return original(pgconn, *args) if args else original(pgconn)  # `*` takes longer than the rest of this
 
         return tapped
 
@@ -219,12 +196,17 @@ def _taps() -> Iterator[Tap]:
     cursor, connection = base(psycopg.Cursor, "BaseCursor"), base(psycopg.Connection, "BaseConnection")
     client, server = base(psycopg.ClientCursor, "ClientCursorMixin"), base(psycopg.ServerCursor, "ServerCursorMixin")
     pipeline = base(psycopg.Pipeline, "BasePipeline")
-    is_unheard, not_sent = guard(hooks.is_unheard), guard(hooks.not_sent)
+    is_unheard, not_sent = asking(LIBRARY)(hooks.is_unheard), guard(hooks.not_sent)
+
+    def sending(before: Hook) -> Sending:
+        return Sending(is_unheard, guard(before), not_sent)
+
     answering = _answering(guard(hooks.is_awaited), guard(hooks.answered), guard(hooks.broken), busy)
-    yield Tap(cursor, "_execute_send", _sending(guard(hooks.is_passed_over), guard(hooks.executing), not_sent))
-    yield Tap(client, "_execute_send", _sending(is_unheard, guard(hooks.executing_merged), not_sent))
-    yield Tap(cursor, "_send_prepare", _sending(is_unheard, guard(hooks.preparing), not_sent))
-    yield Tap(cursor, "_send_query_prepared", _sending(is_unheard, guard(hooks.executing_prepared), not_sent))
+    statement = functools.partial(sending(hooks.executing).wrap_statement, is_wanted=guard(hooks.is_greeting))
+    yield Tap(cursor, "_execute_send", statement)
+    yield Tap(client, "_execute_send", sending(hooks.executing_merged).wrap)
+    yield Tap(cursor, "_send_prepare", sending(hooks.preparing).wrap)
+    yield Tap(cursor, "_send_query_prepared", sending(hooks.executing_prepared).wrap_prepared)
     yield Tap(connection, "_exec_command", _commanding(is_unheard, guard(hooks.commanding), not_sent))
     yield Tap(server, "_describe_gen", _commanding(is_unheard, guard(hooks.describing), not_sent))
     yield Tap(connection, "_notice_handler", _before_static(guard(hooks.noticed)))

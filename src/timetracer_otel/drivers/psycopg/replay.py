@@ -69,6 +69,16 @@ class Stub:
         if answers is not None:
             source, asked = self.host.current()
             answers.claim = Claim(source, asked, pgconn.db.decode("utf-8", "surrogateescape"))
+        if pgconn.backend_pid and pgconn.port not in (b"", b"%d" % self._port()):
+            self._refuse(pgconn)
+
+    def _refuse(self, pgconn: PGconn) -> None:
+        """It does not lead to the stub."""
+        from psycopg import OperationalError
+
+        target = f"{pgconn.host.decode('utf-8', 'replace')}:{int(pgconn.port)}"
+        if (text := self.host.foreign(LIBRARY, target)) is not None:
+            raise OperationalError(text)
 
     def cancel(self, pgconn: PGconn) -> None:
         """The app cancels what the connection does. PQcancel would wait, without letting another thread of Python run,

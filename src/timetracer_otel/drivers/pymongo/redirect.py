@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote_plus
 
 DEFAULT_HOST: Final = "localhost"
+LOOPBACK: Final = "127.0.0.1"
 DROPPED: Final = frozenset(
     {
         "username",
@@ -77,7 +78,7 @@ def is_dropped(option: str) -> bool:
 
 def redirected(client: Wanted, ports: Sequence[int], set_name: str | None) -> str:
     """The URI that leads to the stub."""
-    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    hosts = ",".join(f"{LOOPBACK}:{port}" for port in ports)
     options = [client.kept] if client.kept else []
     if set_name is not None and client.options.get("directconnection") != "true":
         options.append(f"replicaSet={quote(set_name)}")

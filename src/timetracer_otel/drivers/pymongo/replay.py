@@ -50,7 +50,13 @@ class Stub:
         """Where a client dials that wants this address: a fork's listener is another one, and the client's address
         stays, since cursors are pinned to it."""
         listening = self._listening.get(address[1])
-        return address if listening is None else (address[0], listening())
+        return self._instead_of(address) if listening is None else (address[0], listening())
+
+    def _instead_of(self, address: Any) -> Any:
+        """For a client that was made before it could be told: it finds one server there, and learns of the others."""
+        source, _ = self.host.current()
+        found = topology({}, False, (f"{address[0]}:{address[1]}",), source.connections(LIBRARY))
+        return redirect.LOOPBACK, self._listening[self._served(found)[0]]()
 
     def _served(self, found: Topology) -> list[int]:
         if found not in self._ports:
@@ -71,11 +77,22 @@ class Stub:
 
     # ---- commands ----------------------------------------------------------------------------------------------------
 
-    def claim(self, _: Any, message: Any) -> None:
+    def claim(self, connection: Any, message: Any) -> None:
         """A message is about to leave, in the context of who sends it."""
+        self._refuse_foreign(connection)
         self._claims[request_id_of(message)] = self._current()
         if len(self._claims) > CLAIMS_MAX:
             self._claims.popitem(last=False)
+
+    def _refuse_foreign(self, connection: Any) -> None:
+        """One that was made before leads to a server."""
+        peer = _peer(connection)
+        if peer is None or peer[1] in {port() for port in self._listening.values()}:
+            return
+        from pymongo.errors import OperationFailure
+
+        if (text := self.host.foreign(LIBRARY, f"{peer[0]}:{peer[1]}")) is not None:
+            raise OperationFailure(text)
 
     def _claimed(self, request_id: int) -> Claim:
         return self._claims.pop(request_id, None) or self._current()
@@ -131,6 +148,15 @@ class PymongoReplaying:
 
 
 REPLAYING: Final = PymongoReplaying()
+
+
+def _peer(connection: Any) -> Any:
+    """Address of the other end; None where there is none any more."""
+    wire: Any = getattr(connection, "conn", None)
+    try:
+        return getattr(wire, "sock", wire).getpeername()
+    except (AttributeError, OSError):
+        return None
 
 
 def _redirected(original: Callable[..., None], stub: Stub) -> Callable[..., None]:

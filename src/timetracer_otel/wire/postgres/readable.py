@@ -1,9 +1,9 @@
-"""A recorded result for people, and back: rows of PostgreSQL texts where a text gives back the recorded bytes."""
+"""A recorded result for people: rows of PostgreSQL texts where a text gives back the recorded bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.errors import Unconvertible
@@ -15,25 +15,14 @@ from timetracer_otel.wire.postgres.types import to_binary, to_text
 def to_readable(result: Payload) -> Payload:
     """`rows` row by row in place of `values` column by column; idempotent. Raises DamagedCassette."""
     recorded(result)  # of the right shape, or DamagedCassette
-    return _each_table(all_unpacked(result), "values", _readable_table)
-
-
-def to_wire(result: Payload) -> Payload:
-    """The inverse: `values` as production wrote them. Raises DamagedCassette, Unconvertible if a text was edited."""
-    return _each_table(result, "rows", _wire_table)
-
-
-def _each_table(result: Payload, key: str, change: Any) -> Payload:
-    recorded(result)  # of the right shape, or DamagedCassette
-    data: Mapping[str, Any] = result
+    data: Mapping[str, Any] = all_unpacked(result)
     if not data.get("results"):
         return result
-    return {
-        **result,
-        "results": [
-            change(one) if "columns" in one and isinstance(one.get(key), Sequence) else one for one in data["results"]
-        ],
-    }
+    return {**data, "results": [_readable_table(one) if _is_table(one) else one for one in data["results"]]}
+
+
+def _is_table(one: Mapping[str, Any]) -> bool:
+    return "columns" in one and isinstance(one.get("values"), Sequence)
 
 
 def _readable_table(table: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -45,19 +34,6 @@ def _readable_table(table: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: rows if key == "rows" else value for key, value in table.items() if key != "values"}
 
 
-def _wire_table(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    rows = cast("Sequence[Sequence[Any]]", table["rows"])
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(table["columns"])
-    values = [
-        [_wire(column["oid"], fmt, value) for value in cells]
-        for column, fmt, cells in zip(table["columns"], table["formats"], columns, strict=True)
-    ]
-    changed: dict[str, Any] = {}
-    for key, value in table.items():
-        changed |= {"rows": len(rows), "values": values} if key == "rows" else {key: value}
-    return changed
-
-
 def readable(oid: int, fmt: int, value: str | bytes | None) -> str | bytes | None:
     """The text of one recorded value where it gives back the same bytes; else the value as it is."""
     if fmt == TEXT or not isinstance(value, bytes):
@@ -67,7 +43,3 @@ def readable(oid: int, fmt: int, value: str | bytes | None) -> str | bytes | Non
         return text if to_binary(oid, text) == value else value
     except Unconvertible:
         return value
-
-
-def _wire(oid: int, fmt: int, value: str | bytes | None) -> str | bytes | None:
-    return value if fmt == TEXT or not isinstance(value, str) else to_binary(oid, value)

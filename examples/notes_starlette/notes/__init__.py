@@ -1,0 +1,1 @@
+"""Notes over HTTP, as a stream and over a WebSocket: Starlette, psycopg."""

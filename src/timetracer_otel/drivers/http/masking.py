@@ -1,0 +1,146 @@
+"""Secrets out of a request and its response, with everything mended that depends on what was masked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Final
+
+from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.config import KIB
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.http.framing import HEAD_END
+from timetracer_otel.drivers.http.requests import body_of, header, host_text, pairs, path_text
+from timetracer_otel.redaction import Redactor
+
+Paths = tuple[str, ...]
+Headers = list[tuple[bytes, bytes]]
+_DIGESTS: Final = frozenset((b"content-md5", b"digest", b"content-digest", b"repr-digest", b"stripe-signature"))
+"""Headers that are true of one body only: one that was masked goes without them, but for a Content-MD5."""
+BLOCK_BYTES: Final = 64 * KIB
+_HEADER: Final = re.compile(rb"(([^\s:]{1,200})[ \t]*:[ \t]*)(.*)", re.DOTALL)
+
+
+def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
+    """The exchange with secrets masked, and the paths that hold a marker."""
+    request, request_paths = _request(encoded.request, redactor)
+    result, result_paths = _result(encoded.result, redactor)
+    paths = request_paths + result_paths
+    if not paths:
+        return encoded, ()
+    return replace(encoded, url=host_text(request) + path_text(request), request=request, result=result), paths
+
+
+def _request(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    if "path" not in request:
+        return request, ()
+    masked, paths = _message(request, "request", redactor)
+    path, old_path = redactor.data(body_of(request["path"])), body_of(request["path"])
+    query, query_paths = redactor.query(body_of(request["query"]), "request.query")
+    if path != old_path:
+        query_paths = ("request.path", *query_paths)
+    return ({**masked, "path": path, "query": query}, paths + query_paths) if query_paths else (masked, paths)
+
+
+def _result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    masked, paths = _wire(result, redactor) if "reads" in result else _message(result, "result", redactor)
+    if "error" not in result:
+        return masked, paths
+    error, error_paths = redactor.value(result["error"], "result.error")
+    return ({**masked, "error": error}, paths + error_paths) if error_paths else (masked, paths)
+
+
+def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload, Paths]:
+    """Headers and body of one direction."""
+    if "headers" not in message:
+        return message, ()
+    old_headers = pairs(message["headers"])
+    headers, paths = redactor.headers(old_headers, f"{where}.headers")
+    if "body" not in message:
+        return ({**message, "headers": headers}, paths) if paths else (message, ())
+    old = body_of(message["body"])
+    kind, coding = header(old_headers, b"content-type"), codings(old_headers)
+    new, body_paths = redactor.body(old, kind, coding, f"{where}.body") if old else (old, ())
+    if new == old:
+        return ({**message, "headers": headers}, paths) if paths else (message, ())
+    kept = [[name, value] for name, value in mended([(n, v) for n, v in headers], old, new)]
+    return {**message, "headers": kept, **_body(message, old, new)}, paths + body_paths
+
+
+def codings(headers: Headers) -> str:
+    """All content codings of a message, as one line would name them."""
+    return ",".join(value.decode("latin-1") for name, value in headers if name.lower() == b"content-encoding")
+
+
+def _body(message: Payload, old: bytes, new: bytes) -> dict[str, Value]:
+    body = message["body"]
+    if not isinstance(body, (list, tuple)):
+        return {"body": new}
+    pieces = cut_as([body_of(piece) for piece in body], old, new)
+    return {"body": pieces, **({"chunks": [len(piece) for piece in pieces if piece]} if "chunks" in message else {})}
+
+
+def cut_as(pieces: Sequence[bytes], old: bytes, new: bytes) -> list[bytes]:
+    """`new` in as many pieces as `old` was, cut at the same places outside of what was masked."""
+    head = _common(old, new)
+    rest = min(len(old), len(new)) - head
+    tail = _common(old[len(old) - rest :][::-1], new[len(new) - rest :][::-1])
+    ends = [_moved(end, head, len(old) - tail, len(new) - len(old)) for end in accumulate(map(len, pieces))]
+    ends[-1] = len(new)
+    return [new[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with, block by block: a large body is looked at once."""
+    shortest, start = min(len(one), len(other)), 0
+    while start < shortest and one[start : start + BLOCK_BYTES] == other[start : start + BLOCK_BYTES]:
+        start += BLOCK_BYTES
+    end = min(start + BLOCK_BYTES, shortest)
+    return next((at for at in range(start, end) if one[at] != other[at]), end)
+
+
+def _moved(end: int, head: int, tail_start: int, shift: int) -> int:
+    return end if end <= head else end + shift if end >= tail_start else head
+
+
+def mended(headers: Headers, old: bytes, new: bytes) -> Headers:
+    """The headers of `old` for `new`."""
+    found = ((name, _mended(name.lower(), value, old, new)) for name, value in headers)
+    return [(name, value) for name, value in found if value is not None]
+
+
+def _mended(name: bytes, value: bytes, old: bytes, new: bytes) -> bytes | None:
+    if name == b"content-length":
+        return str(max(0, int(value) + len(new) - len(old))).encode() if value.strip().isdigit() else value
+    if name == b"content-md5":
+        return _md5(new) if value.strip() == _md5(old) else None
+    return None if name in _DIGESTS else value
+
+
+def _md5(data: bytes) -> bytes:
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest())
+
+
+# ---- a response that does not come apart -----------------------------------------------------------------------------
+
+
+def _wire(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    """Line by line as far as its head goes, by pattern behind it; in one read, if anything was masked."""
+    old = body_of(result["reads"])
+    head, end, body = old.partition(HEAD_END)
+    lines = [_line(line, redactor) for line in head.split(b"\r\n")]
+    new_body, _ = redactor.body(body, "", "", "result.body") if body else (body, ())
+    new = b"\r\n".join(lines) + end + new_body
+    return ({**result, "reads": [new]}, ("result.reads",)) if new != old else (result, ())
+
+
+def _line(line: bytes, redactor: Redactor) -> bytes:
+    found = _HEADER.fullmatch(line)
+    if found is None:
+        return redactor.data(line)
+    ((_, value),), _ = redactor.headers([(found[2], found[3])], "result.headers")
+    return line if value == found[3] else found[1] + value

@@ -1,0 +1,118 @@
+"""What is sent of one request: the copy that is made of it while the client sends it. Nothing is read ahead."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, Final
+
+from timetracer_otel.config import MIB
+from timetracer_otel.wire.aws.chunks import ChunkReader
+
+KEPT_MAX_BYTES: Final = MIB
+"""Of a larger one only length and SHA-256 are known: that is what replay compares."""
+HEAD_END: Final = b"\r\n\r\n"
+_CHUNKED: Final = re.compile(rb"(?im)^transfer-encoding:[^\r\n]*\bchunked[ \t]*\r?$")
+_LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,18})[ \t]*\r?$")
+
+
+class Upload:
+    """`is_wire`: a head as HTTP/1.1 writes it comes before the body, and the body may be chunked."""
+
+    __slots__ = ("_hash", "_reader", "head", "is_ended", "is_wire", "length", "pieces", "size")
+
+    def __init__(self, is_wire: bool = False) -> None:
+        self.is_wire = is_wire
+        self.pieces: list[bytes] = []
+        self.head = b""
+        self.size = 0
+        """Bytes that were sent; once it is larger than is kept, of the content alone."""
+        self.length: int | None = None
+        self.is_ended = False
+        self._reader: ChunkReader | None = None
+        self._hash: Any = None
+
+    def take(self, data: bytes) -> None:
+        """A piece that was sent."""
+        if self._hash is not None:
+            self._add(data)
+            return
+        self.size += len(data)
+        self.pieces.append(data)
+        if self.size > KEPT_MAX_BYTES:
+            self._spill()
+
+    def _spill(self) -> None:
+        content, self.size, self._hash = self._parted(), 0, hashlib.sha256()
+        self.pieces = []
+        self._add(content)
+
+    def _add(self, data: bytes) -> None:
+        content = data if self._reader is None else self._reader.feed(data)
+        self.size += len(content)
+        self._hash.update(content)
+
+    def _parted(self) -> bytes:
+        """The body as it was sent; head and framing are known then."""
+        sent = b"".join(self.pieces)
+        if not self.is_wire:
+            return sent
+        head, _, body = sent.partition(HEAD_END)
+        self.head = head
+        if _CHUNKED.search(head):
+            self._reader = ChunkReader()
+        elif (found := _LENGTH.search(head)) is not None:
+            self.length = int(found[1])
+        else:
+            self.length = 0
+        return body
+
+    def content(self) -> bytes | None:
+        """The body without framing; None where it is too large to be kept. `head` is known afterwards."""
+        if self._hash is not None:
+            return None
+        body = self._parted()
+        return body if self._reader is None else self._reader.feed(body)
+
+    @property
+    def sha256(self) -> str:
+        """Of a body that is too large to be kept."""
+        return str(self._hash.hexdigest())
+
+    def is_whole(self, content_size: int) -> bool:
+        """True when all of the body was sent, by its own word. After `content`."""
+        if not self.is_wire:
+            return self.is_ended
+        return self._reader.is_ended if self._reader is not None else content_size >= (self.length or 0)
+
+
+class Progress:
+    """Tells while a request is written whether that was all of it."""
+
+    __slots__ = ("_head", "_left", "_reader")
+
+    def __init__(self) -> None:
+        self._head: bytearray | None = bytearray()
+        self._left = 0
+        self._reader: ChunkReader | None = None
+
+    def has_end(self, data: bytes) -> bool:
+        """True once the body has come to its end with `data`. Raises ValueError if it is not chunked as it says."""
+        if self._head is not None:
+            self._head += data
+            head, end, data = bytes(self._head).partition(HEAD_END)
+            if not end:
+                return False
+            self._head = None
+            self._begin(head)
+        if self._reader is not None:
+            self._reader.feed(data)
+            return self._reader.is_ended
+        self._left -= len(data)
+        return self._left <= 0
+
+    def _begin(self, head: bytes) -> None:
+        if _CHUNKED.search(head):
+            self._reader = ChunkReader()
+        elif (found := _LENGTH.search(head)) is not None:
+            self._left = int(found[1])

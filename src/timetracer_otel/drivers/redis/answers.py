@@ -1,0 +1,105 @@
+"""The stub's answers, from the session for which the application asks. They are found on the client's side, in its
+context, before the bytes leave: so they are taken in the order in which they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.drivers.base import AnswerSource, Asked, Question, ReplayHost
+from timetracer_otel.drivers.redis.connecting import again
+from timetracer_otel.drivers.redis.exceptions import refusal
+from timetracer_otel.drivers.redis.forms import partial_of, replies_of
+from timetracer_otel.drivers.redis.handshake import greeted
+from timetracer_otel.drivers.redis.housework import DISCOVERY, synthesised
+from timetracer_otel.drivers.redis.messages import MESSAGE
+from timetracer_otel.drivers.redis.names import LIBRARY
+from timetracer_otel.drivers.redis.questions import connect_question, question, question_of
+from timetracer_otel.errors import DamagedCassette
+from timetracer_otel.wire.redis.backend import Answer
+from timetracer_otel.wire.redis.topics import Topics
+
+CLOSED: Final = "closed"
+PRIVATE: Final = (b"AUTH", b"HELLO")
+THIRD: Final = (b"%", b"~", b"_", b"#", b",", b"(", b"=", b"!", b">", b"|")
+"""What a reply of RESP3 may begin with, and one of RESP2 never does."""
+
+
+class Unsendable(Exception):
+    """The recorded client could not send it, or got no connection: `error` is what it raised."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class RedisAnswers:
+    """For one connection."""
+
+    def __init__(self, host: ReplayHost, number: int, database: int, protocol: int) -> None:
+        self._host, self._number = host, number
+        self._database, self._protocol = database, protocol
+
+    def answer(self, batch: Sequence[Sequence[bytes]], size: int) -> Answer:
+        """To a batch of so many bytes. Raises Unsendable where the recorded client got no further than here."""
+        if len(batch) == 1 and batch[0] and batch[0][0].upper() in PRIVATE:
+            return Answer(size, greeted(batch[0], self._protocol))
+        source, asked = self._current()
+        wanted = question(batch, self._database)
+        exchange = source.take(wanted, asked) or _known(source, wanted, batch)
+        if exchange is not None:
+            return self._recorded(exchange, wanted, source, asked, len(batch), size)
+        made_up = [synthesised(command) for command in batch]
+        if all(each is not None for each in made_up):
+            return Answer(size, b"".join(each for each in made_up if each is not None))
+        return Answer(size, refusal(source.miss(wanted, asked)) * len(batch))
+
+    def _current(self) -> tuple[AnswerSource, Asked]:
+        source, asked = self._host.current()
+        return source, replace(asked, connection=self._number)
+
+    def _recorded(
+        self, exchange: Exchange, wanted: Question, source: AnswerSource, asked: Asked, count: int, size: int
+    ) -> Answer:
+        try:
+            reply, lost = replies_of(exchange.result) + partial_of(exchange.result), exchange.result.get("lost")
+        except DamagedCassette as error:
+            source.undecided(str(error))
+            return Answer(size, refusal(str(error)) * count)
+        if (met := again(exchange.result.get("error"))) is not None:
+            raise Unsendable(met)
+        recorded = exchange.request.get("protocol")
+        if recorded == 3 and self._protocol == 2 and reply[:1] in THIRD:
+            note = "recorded over RESP3, asked over RESP2: connect with protocol=3"
+            return Answer(size, refusal(source.miss(wanted, asked, note)) * count)
+        return Answer(size, reply, is_last=lost == CLOSED)
+
+    def messages(self, topics: Topics) -> list[bytes]:
+        """What the server has sent by itself until now to a client that listens to these."""
+        source, asked = self._current()
+        wanted = question(topics.listened(), self._database, MESSAGE)
+        found: list[bytes] = []
+        while (exchange := source.due(wanted, asked)) is not None:
+            found.append(replies_of(exchange.result))
+        return found
+
+    def refuses(self, op: str) -> BaseException | None:
+        """What the recorded client met when it connected here; None where it got through."""
+        source, asked = self._current()
+        exchange = source.due(connect_question(op, self._database), asked)
+        return None if exchange is None else again(exchange.result.get("error"))
+
+
+def _known(source: AnswerSource, wanted: Question, batch: Sequence[Sequence[bytes]]) -> Exchange | None:
+    """Where keys live and who the primary is: the recorded answer once more."""
+    if len(batch) != 1 or not batch[0] or batch[0][0].upper() not in DISCOVERY:
+        return None
+    keys = [slot.key for slot in wanted.slots]
+    same = (
+        each
+        for each in source.known(LIBRARY, wanted.shape)
+        if each.complete and not each.dropped and [slot.key for slot in question_of(each).slots] == keys
+    )
+    return next(same, None)

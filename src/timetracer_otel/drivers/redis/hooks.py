@@ -1,0 +1,200 @@
+"""What the taps do: one exchange for each batch that is sent, closed with the last of its replies. `record` guards
+each.
+
+What a client says to introduce itself, and its health checks, are quiet: neither sent nor received is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from timetracer_otel.capture.table import tape
+from timetracer_otel.drivers.redis import messages
+from timetracer_otel.drivers.redis.names import LIBRARY, protocol
+from timetracer_otel.drivers.redis.tracking import KEY, Attempt, Received, Sent, Tracked, tracked_of
+from timetracer_otel.wire.redis.commands import commands
+from timetracer_otel.wire.redis.topics import CONFIRMED, MONITOR, TRACKING
+
+if TYPE_CHECKING:
+    from timetracer_otel.capture.table import Tape
+
+PRIVATE: Final = frozenset({b"AUTH", b"HELLO"})
+"""Never recorded: they hold passwords."""
+HEARING: Final = frozenset({*CONFIRMED, MONITOR, TRACKING[0], b"PING"})
+"""Commands that are looked at, since more than an answer may come of them."""
+NAME_MAX: Final = 64
+
+
+def packed(connection: Any, output: object, count: int) -> None:
+    """So many commands were made into one batch."""
+    tracked_of(connection).packed = (output, count)
+
+
+def sending(connection: Any, command: Any) -> Attempt | None:
+    """A batch is about to leave; what it is tracked by, if it is recorded."""
+    tracked: Tracked = vars(connection).get(KEY) or tracked_of(connection)
+    if tracked.quiet or tracked.is_foreign:
+        return None
+    if tracked.current is not None:
+        end(tracked, tracked.current)
+    active = tape()
+    if active is None or not active.listens():
+        return None
+    pieces = _pieces(command)
+    name = name_of(pieces[0]) if pieces else b""
+    if not name or name in PRIVATE:
+        return None
+    known, tracked.packed = tracked.packed, None
+    expected = known[1] if known is not None and known[0] is command else 1
+    if name in HEARING and expected == 1:
+        return _hearing(tracked, active, name, pieces)
+    attempt = _opened(tracked, active, pieces, expected)
+    tracked.current = attempt
+    return attempt
+
+
+def _pieces(command: Any) -> list[bytes]:
+    """References to what is sent; copies of what the application may change afterwards."""
+    if isinstance(command, bytes):
+        return [command]
+    if isinstance(command, str):
+        return [command.encode()]
+    if not isinstance(command, (list, tuple)):
+        return []
+    return [
+        each if type(each) is bytes else each.encode() if isinstance(each, str) else bytes(each) for each in command
+    ]
+
+
+def name_of(piece: bytes) -> bytes:
+    """The name of the first command, in capitals."""
+    parts = piece[:NAME_MAX].split(b"\r\n", 3)
+    return parts[2].upper() if len(parts) > 2 else b""
+
+
+def _opened(tracked: Tracked, active: Tape, pieces: list[bytes], expected: int) -> Attempt | None:
+    sent = Sent(pieces, tracked.target, tracked.database, tracked.protocol)
+    captured = active.open(LIBRARY, sent, introduced(tracked, active))
+    return None if captured is None else Attempt(captured, expected, sum(map(len, pieces)))
+
+
+def introduced(tracked: Tracked, active: Tape) -> int:
+    """The connection's number, of which the tape has heard."""
+    if tracked.told is not active:
+        tracked.told = active
+        active.connected(tracked.number, LIBRARY, tracked.target, {"protocol": tracked.protocol})
+    return tracked.number
+
+
+def _hearing(tracked: Tracked, active: Tape, name: bytes, pieces: list[bytes]) -> Attempt | None:
+    """A command after which the server may send by itself."""
+    if name == b"PING" and tracked.is_listening:
+        tracked.messages.pings += 1  # of the client itself, between messages
+        return None
+    ((_, *arguments),) = commands(b"".join(pieces))
+    confirmations = tracked.topics.send(name, arguments)
+    attempt = _opened(tracked, active, pieces, confirmations or 1)
+    tracked.is_listening = tracked.is_listening or bool(tracked.topics) or bool(confirmations)
+    if confirmations and attempt is not None:
+        attempt.kind = name.lower()
+        tracked.pending.append(attempt)
+        return None
+    if not confirmations:
+        tracked.current = attempt
+    return attempt
+
+
+def sent(connection: Any, attempt: Attempt | None) -> None:
+    """A batch has left; what a connect on the way has sent is over."""
+    if attempt is not None and not attempt.is_ended:
+        tracked_of(connection).current = attempt
+
+
+def unsent(connection: Any, attempt: Attempt | None, error: BaseException) -> None:
+    """A batch could not be sent."""
+    if attempt is not None and not attempt.is_ended:
+        end(tracked_of(connection), attempt, Received(attempt.chunks, _kind(error), error))
+
+
+def answered(connection: Any, error: BaseException | None = None) -> None:
+    """The client has read a reply, or given up waiting for one."""
+    tracked: Tracked | None = vars(connection).get(KEY)
+    if tracked is None or tracked.quiet:
+        return
+    attempt = tracked.current
+    if attempt is None:
+        if tracked.is_listening:
+            messages.read(tracked)
+        return
+    if error is not None and not _is_reply(error):
+        end(tracked, attempt, Received(attempt.chunks, _kind(error)))
+        return
+    attempt.replies += 1
+    if attempt.replies >= attempt.expected:
+        end(tracked, attempt, Received(attempt.chunks))
+
+
+def _is_reply(error: BaseException) -> bool:
+    from redis.exceptions import ResponseError
+
+    return isinstance(error, ResponseError)
+
+
+def _kind(error: BaseException) -> str:
+    from redis.exceptions import TimeoutError as RedisTimeout
+
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return "timeout" if isinstance(error, (RedisTimeout, TimeoutError)) else "closed"
+
+
+def end(tracked: Tracked, attempt: Attempt, received: Received | None = None) -> None:
+    """An answer has ended; `received` is None where nobody has waited for the end."""
+    attempt.is_ended = True
+    if tracked.current is attempt:
+        tracked.current = None
+    active = tape()
+    if active is None:
+        return
+    size = attempt.size + sum(map(len, attempt.chunks))
+    if received is None:
+        active.close(attempt.captured, Received(attempt.chunks), size, complete=False)
+    else:
+        active.close(attempt.captured, received, size)
+
+
+def disconnected(connection: Any) -> None:
+    """The client closes its socket: nobody waits any more for what is open. Where it does so for an error, whoever
+    hears of that error says how the answer ended."""
+    tracked: Tracked | None = vars(connection).get(KEY)
+    if tracked is None or tracked.quiet or sys.exc_info()[1] is not None:
+        return
+    messages.read(tracked)
+    for attempt in (*tracked.pending, *((tracked.current,) if tracked.current is not None else ())):
+        if not attempt.is_ended:
+            end(tracked, attempt)
+    tracked.pending.clear()
+
+
+# ---- quiet -----------------------------------------------------------------------------------------------------------
+
+
+def hush(connection: Any, is_new: bool) -> Attempt | None:
+    """What comes until `resume` is the client's own; with `is_new` its socket is a new one."""
+    tracked = tracked_of(connection)
+    current = tracked.current
+    if is_new and not tracked.quiet:
+        tracked.protocol = protocol(connection)
+        tracked.renew()
+    tracked.quiet += 1
+    return current
+
+
+def resume(connection: Any, current: Attempt | None) -> None:
+    """As it was before `hush`."""
+    tracked = tracked_of(connection)
+    tracked.quiet -= 1
+    if current is not None and not current.is_ended:
+        tracked.current = current

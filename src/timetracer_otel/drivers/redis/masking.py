@@ -1,0 +1,218 @@
+"""Secrets out of commands and replies: what a command, a key or a field says is one, then what looks like one.
+
+Most exchanges hold none, and are not taken apart: their bytes are looked through at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from timetracer_otel.cassette.model import Value
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.redis import secrets
+from timetracer_otel.drivers.redis.connecting import CONNECT
+from timetracer_otel.drivers.redis.forms import COMMANDS, REPLIES
+from timetracer_otel.wire.redis import readable
+from timetracer_otel.wire.redis.commands import commands, pack
+from timetracer_otel.wire.redis.frames import is_push, split
+from timetracer_otel.wire.redis.topics import CONFIRMED
+
+if TYPE_CHECKING:
+    from timetracer_otel.redaction import Redactor
+
+MULTI, EXEC = b"MULTI", b"EXEC"
+BATCHES: Final = ("MULTI", "PIPELINE")
+"""Methods of more than one command."""
+SPOKEN: Final = re.compile(rb"\r\n(?:%b)\r\n" % b"|".join(secrets.SPOKEN), re.IGNORECASE)
+
+
+def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+    """The same with secrets masked, and the paths that hold a marker now."""
+    if encoded.type == CONNECT:
+        return _masked_connect(encoded, redactor)
+    message, answer = encoded.request.get(COMMANDS), encoded.result.get(REPLIES, b"")
+    if not isinstance(message, bytes) or not isinstance(answer, bytes):
+        return encoded, ()
+    if not _is_spoken(encoded.method, message) and not _may_hold_secrets(message + answer, redactor):
+        return encoded, ()
+    walk = _Walk(redactor)
+    batch = commands(message)
+    asked = walk.batch(batch)
+    answered = walk.replies(batch, answer)
+    if not walk.paths:
+        return encoded, ()
+    url = redactor.text(encoded.url)
+    request = {**encoded.request, COMMANDS: pack(asked)} if asked != batch else encoded.request
+    result = {**encoded.result, REPLIES: answered} if REPLIES in encoded.result else encoded.result
+    return replace(encoded, request=request, result=result, url=url), tuple(dict.fromkeys(walk.paths))
+
+
+def _masked_connect(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+    result, paths = redactor.value(encoded.result, "result")
+    return (replace(encoded, result=result), paths) if isinstance(result, dict) and paths else (encoded, ())
+
+
+def _is_spoken(method: str, message: bytes) -> bool:
+    """Whether a command stands there that may hold a password under no name."""
+    if method in BATCHES:
+        return SPOKEN.search(message) is not None
+    return method.partition(" ")[0].encode() in secrets.SPOKEN
+
+
+def _may_hold_secrets(data: bytes, redactor: Redactor) -> bool:
+    if redactor.has_places or redactor.may_name(data) or redactor.suspicious(data):
+        return True
+    return any(secret in data for secret in redactor.known())
+
+
+@dataclass(slots=True)
+class _Walk:
+    redactor: Redactor
+    paths: list[str] = field(default_factory=list)
+
+    # ---- commands ----------------------------------------------------------------------------------------------------
+
+    def batch(self, batch: Sequence[Sequence[bytes]]) -> list[list[bytes]]:
+        return [self._command(command, number) for number, command in enumerate(batch)]
+
+    def _command(self, command: Sequence[bytes], number: int) -> list[bytes]:
+        rules = secrets.arguments(command, self.redactor.rule_of)
+        masked = list(command)
+        for place, word in enumerate(command[1:], 1):
+            path = f"request.{COMMANDS}[{number}][{place}]"
+            if place in rules:
+                masked[place] = self._marked(word, rules[place], path, _sign(command, word))
+            else:
+                masked[place] = self._leaf(word, path)
+        return masked
+
+    def _marked(self, word: bytes, rule: str, path: str, sign: bytes = b"") -> bytes:
+        """By name, whatever it is; an empty value is none."""
+        secret = word[len(sign) :]
+        if not secret:
+            return word
+        self.paths.append(path)
+        return sign + self.redactor.marker(self.redactor.rule_at(path) or rule, secret).encode()
+
+    def _leaf(self, word: bytes, path: str) -> bytes:
+        """By pattern, by what stands in JSON; and what is known as a secret by its value."""
+        known = self.redactor.known().get(word)
+        rule = self.redactor.rule_at(path)
+        if rule is not None:
+            return self._marked(word, rule, path)
+        masked = known if known is not None else self._by_pattern(word, path)
+        if masked != word:
+            self.paths.append(path)
+        return masked
+
+    def _by_pattern(self, word: bytes, path: str) -> bytes:
+        masked, _ = self.redactor.value(word, path)
+        return masked if isinstance(masked, bytes) else word
+
+    # ---- replies -----------------------------------------------------------------------------------------------------
+
+    def replies(self, batch: Sequence[Sequence[bytes]], answer: bytes) -> bytes:
+        frames, rest = split(answer)
+        number, masked = 0, []
+        for place, frame in enumerate(frames):
+            path = f"result.{REPLIES}[{place}]"
+            command = batch[number] if number < len(batch) else ()
+            if not is_push(frame):
+                number += 1
+            masked.append(self._frame(frame, command, batch, path))
+        return b"".join(masked) + rest
+
+    def _frame(self, frame: bytes, command: Sequence[bytes], batch: Sequence[Sequence[bytes]], path: str) -> bytes:
+        value = readable.decode(frame)
+        if isinstance(value, dict) and readable.RAW in value:
+            return frame  # nested beyond reason: what stands there is not told apart
+        if command and command[0].upper() == EXEC and batch[0][0].upper() == MULTI and isinstance(value, list):
+            inner = batch[1:-1]
+            found: Value = [
+                self._reply(each, inner[at] if at < len(inner) else (), f"{path}[{at}]")
+                for at, each in enumerate(value)
+            ]
+        else:
+            found = self._reply(value, command, path)
+        return frame if found == value else readable.encode(found)
+
+    def _reply(self, value: Value, command: Sequence[bytes], path: str) -> Value:
+        name = command[0].upper() if command else b""
+        if name in CONFIRMED:
+            return self._message(value, path)
+        rule, parts = secrets.reply(command, self.redactor.rule_of)
+        is_paired = name in secrets.PAIRED or (name == secrets.CONFIG and command[1:2] != [b"SET"])
+        if parts and isinstance(value, list):
+            return [
+                self._value(each, f"{path}[{at}]", parts[at] if at < len(parts) else rule, is_paired)
+                for at, each in enumerate(value)
+            ]
+        return self._value(value, path, rule, is_paired)
+
+    def _message(self, value: Value, path: str) -> Value:
+        """`message`, its channel, what was said there."""
+        items = value.get(">") if isinstance(value, dict) else value
+        if not isinstance(items, list) or len(items) < 3 or not isinstance(items[-2], (str, bytes)):
+            return self._value(value, path, None, is_paired=False)
+        rule = secrets.rule_of_key(_bytes(items[-2]), self.redactor.rule_of)
+        said = self._value(items[-1], f"{path}[{len(items) - 1}]", rule, is_paired=False)
+        masked: list[Value] = [*items[:-1], said]
+        return {">": masked} if isinstance(value, dict) else masked
+
+    def _value(self, value: Value, path: str, rule: str | None, is_paired: bool) -> Value:
+        if isinstance(value, (str, bytes)):
+            return self._string(value, path, rule)
+        if isinstance(value, list):
+            return self._list(value, path, rule, is_paired)
+        if isinstance(value, dict):
+            return {sign: self._signed(sign, content, path, rule, is_paired) for sign, content in value.items()}
+        return value
+
+    def _signed(self, sign: str, content: Value, path: str, rule: str | None, is_paired: bool) -> Value:
+        if sign in ("%", "|") and isinstance(content, list):
+            return [self._pair(each, f"{path}[{at}]", rule, is_paired) for at, each in enumerate(content)]
+        if sign in ("~", ">", "*") and isinstance(content, list):
+            return self._list(content, path, rule, is_paired)
+        if sign == "value":
+            return self._value(content, path, rule, is_paired)
+        is_said = sign in ("-", "!", "=", "+") and isinstance(content, (str, bytes))
+        return self._string(content, path, None) if is_said and isinstance(content, (str, bytes)) else content
+
+    def _pair(self, pair: Value, path: str, rule: str | None, is_paired: bool) -> Value:
+        if not isinstance(pair, list) or len(pair) != 2:
+            return pair
+        named = self._named(pair[0]) or rule
+        return [pair[0], self._value(pair[1], path, named, is_paired)]
+
+    def _list(self, items: list[Value], path: str, rule: str | None, is_paired: bool) -> Value:
+        are_pairs = is_paired and len(items) % 2 == 0 and all(isinstance(each, (str, bytes)) for each in items)
+        return [
+            self._value(
+                each, f"{path}[{at}]", (self._named(items[at - 1]) if are_pairs and at % 2 else None) or rule, is_paired
+            )
+            for at, each in enumerate(items)
+        ]
+
+    def _named(self, name: Value) -> str | None:
+        if not isinstance(name, (str, bytes)):
+            return None
+        raw = _bytes(name)
+        is_configured = raw.upper() in secrets.CONFIGURED
+        return secrets.PASSWORD if is_configured else secrets.rule_of_key(raw, self.redactor.rule_of)
+
+    def _string(self, value: str | bytes, path: str, rule: str | None) -> Value:
+        raw = _bytes(value)
+        masked = self._marked(raw, rule, path) if rule is not None else self._leaf(raw, path)
+        return value if masked == raw else readable.text(masked)
+
+
+def _sign(command: Sequence[bytes], word: bytes) -> bytes:
+    """What stands before a password of ACL SETUSER, and says what is done with it."""
+    return word[:1] if command[0].upper() == b"ACL" and word[:1] in secrets.ACL_SIGNS else b""
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value

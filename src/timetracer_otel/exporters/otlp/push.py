@@ -1,0 +1,110 @@
+"""A cassette to Jaeger, a Collector or whatever takes OTLP/HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no types
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from timetracer_otel.cassette import Cassette
+from timetracer_otel.config import MIB
+from timetracer_otel.errors import BackendError
+from timetracer_otel.exporters.otlp import transfer
+from timetracer_otel.exporters.otlp.attributes import shown_text
+from timetracer_otel.exporters.otlp.bridge import spans_of
+from timetracer_otel.exporters.otlp.names import REQUEST_MAX_BYTES
+from timetracer_otel.exporters.otlp.packing import Package, halves, packages
+from timetracer_otel.exporters.otlp.records import Put
+from timetracer_otel.exporters.otlp.transfer import Answer, Connection
+
+PATH: Final = "/v1/traces"
+PROTOBUF: Final = "application/x-protobuf"
+TOO_LARGE: Final = 413
+OK: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    trace_id: str
+    spans: int
+    requests: int
+    size: int
+    """Bytes, before they were packed."""
+
+
+def traces_url(base: str) -> str:
+    """Where spans are posted, of a base URL or of that URL itself."""
+    return base if base.endswith(PATH) else base + PATH
+
+
+def push(
+    cassette: Cassette,
+    base_url: str,
+    connection: Connection,
+    put: Put | None = None,
+    on_sent: Callable[[int, int], None] = lambda done, all_of_them: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Pushed:
+    """Sends all of it, and hears of each request. Raises BackendError, Unconvertible.
+
+    What was sent before a failure stays there; to push again sends spans of the same ids.
+    """
+    url, spans = traces_url(base_url), spans_of(cassette, put)
+    waiting, requests, size = list(packages(spans)), 0, 0
+    client = connection.client()
+    while waiting:
+        package = waiting.pop(0)
+        data = package.message().SerializeToString()
+        answer = transfer.patiently(partial(client.post, url, data, PROTOBUF), sleep)
+        if answer.status == TOO_LARGE and len(package.spans) > 1:
+            waiting[:0] = halves(package)
+            continue
+        check_taken(answer, package, url, len(data))
+        requests, size = requests + 1, size + len(data)
+        on_sent(requests, requests + len(waiting))
+    return Pushed(cassette.trace_id, len(spans), requests, size)
+
+
+def check_taken(answer: Answer, package: Package, url: str, size: int) -> None:
+    """Raises BackendError, which names the span that is probably meant, unless all of the request was taken."""
+    if answer.status not in OK:
+        problem = f"it answered {answer.status} ({answer.message or 'without a word'}) to {_described(package, size)}"
+        raise BackendError(url, problem, _advice(answer))
+    if answer.is_page:
+        raise BackendError(url, "it answered with a web page", "--to is the address of an OTLP receiver, port 4318")
+    if rejected := _rejected(answer):
+        raise BackendError(url, f"it rejected {rejected} of {_described(package, size)}", _advice(answer))
+
+
+def _described(package: Package, size: int) -> str:
+    span = package.largest.span
+    largest = f"the largest is {span.name[:60]!r} ({span.span_id.hex()}) with {span.ByteSize()} bytes"
+    limit = f"our limit is {REQUEST_MAX_BYTES // MIB} MiB"
+    return f"a request of {len(package.spans)} spans and {size} bytes ({limit}; {largest})"
+
+
+def _advice(answer: Answer) -> str:
+    if answer.status == TOO_LARGE:
+        return "raise the receiver's limit (max_request_body_size), or keep payloads outside with --payloads"
+    if answer.status in (401, 403):
+        return "set OTEL_EXPORTER_OTLP_HEADERS, such as authorization=Bearer%20..."
+    return "see its log"
+
+
+def _rejected(answer: Answer) -> str:
+    """How much of a request was not taken, by the server's word; empty if all was."""
+    if "protobuf" not in answer.content_type:
+        return ""
+    try:
+        partial_success = ExportTraceServiceResponse.FromString(answer.body).partial_success
+    except DecodeError:
+        return ""
+    if not partial_success.rejected_spans:
+        return ""
+    message = " ".join(shown_text(partial_success.error_message, transfer.ERROR_MAX_CHARS).split())
+    return f"{partial_success.rejected_spans} spans ({message})"

@@ -1,0 +1,57 @@
+"""How a session is made of a recorded segment: what it answers from, and what proves that a differing value is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from timetracer_otel.cassette import end_ns, start_ns
+from timetracer_otel.cassette.model import Cassette, Segment
+from timetracer_otel.replay.clock import Clock
+from timetracer_otel.replay.journal import Journal
+from timetracer_otel.replay.library import Library, Recorded, apart, descendants, question_of, requests_of, shapes_of
+from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.session import Session
+
+
+def library_of(cassette: Cassette, segment: Segment) -> Library:
+    """All that is recorded of the segment and of its process."""
+    environments = cassette.environment_of(segment)
+    shapes = shapes_of((*segment.exchanges, *(each for one in environments for each in one.exchanges)))
+    early = (exchange for each in environments for exchange in requests_of(each.exchanges))
+    return Library((*requests_of(segment.exchanges), *early, *shapes), question_of)
+
+
+def session_of(
+    cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal, missed: Callable[[], None]
+) -> Session:
+    """Answers from the segment, which is that of `with_children`; `clock` follows the answers."""
+    began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
+    children = descendants(cassette, segment)
+    learnt = (connection for each in cassette.environment_of(segment) for connection in each.connections)
+    recorded = Recorded(
+        segment.name,
+        requests_of(segment.exchanges),
+        (*segment.connections, *learnt),
+        segment.spans,
+        segment.id,
+        of_children=frozenset(exchange.id for child in children for exchange in apart(child.exchanges)),
+    )
+    ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
+    return Session(
+        recorded,
+        library,
+        Origins(ids, limits, clock.window),
+        log,
+        answered=lambda exchange: clock.advance(began_ns + exchange.at_ns + exchange.duration_ns),
+        missed=missed,
+    )
+
+
+def environment_of(cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal) -> Session:
+    """Answers from what the process asked before its first entry."""
+    environments = cassette.environment_of(segment)
+    early = tuple(exchange for each in environments for exchange in requests_of(each.exchanges))
+    learnt = (connection for each in environments for connection in each.connections)
+    recorded = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
+    limits = window(start_ns(segment), end_ns(segment))
+    return Session(recorded, library, Origins((), limits, clock.window), log)

@@ -1,0 +1,147 @@
+"""R38: what a server would not tell apart is one request; everything else is another."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from timetracer_otel.cassette.model import Exchange, Payload, Signature
+from timetracer_otel.drivers.http.questions import question
+from timetracer_otel.replay.journal import MemoryJournal
+from timetracer_otel.replay.library import Library, Recorded
+from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.session import Session
+
+JSON = b"application/json"
+FORM = b"application/x-www-form-urlencoded"
+
+
+def request(body: bytes = b"", kind: bytes = b"", query: bytes = b"", path: bytes = b"/a", **headers: Any) -> Payload:
+    named = [[name.replace("_", "-").encode(), value.encode("latin-1")] for name, value in headers.items()]
+    place: dict[str, Any] = {"method": "POST", "scheme": "https", "host": "api.test", "port": 443, "path": path}
+    return {**place, "query": query, "headers": [*named, *([[b"Content-Type", kind]] if kind else [])], "body": body}
+
+
+def key(asked: Payload) -> Any:
+    found = question(asked)
+    return found.shape, tuple((slot.path, slot.key) for slot in found.slots)
+
+
+def multipart(boundary: bytes, value: bytes) -> Payload:
+    part = b'--%b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%b\r\n--%b--\r\n' % (boundary, value, boundary)
+    return request(part, b"multipart/form-data; boundary=" + boundary)
+
+
+SAME = {
+    "the order of names in JSON, and space": (request(b'{"a":1,"b":[2]}', JSON), request(b'{"b": [2], "a": 1}', JSON)),
+    "the order of fields": (request(b"a=1&b=2", FORM), request(b"b=2&a=1", FORM)),
+    "the spelling of a form": (request(b"a=%7e+1", FORM), request(b"a=~%201", FORM)),
+    "the order of a query": (request(query=b"a=1&b=2"), request(query=b"b=2&a=1")),
+    "the boundary": (multipart(b"x1", b"v"), multipart(b"y2", b"v")),
+    "when it was compressed": tuple(
+        request(gzip.compress(b'{"a":1}', mtime=at), JSON, Content_Encoding="gzip") for at in (1, 2)
+    ),
+    "the trace": (request(traceparent="00-1"), request(traceparent="00-2", baggage="timetracer.replay=x")),
+    "the date": (request(Date="Mon"), request(Date="Tue")),
+    "what names the client": (request(User_Agent="httpx/1"), request(User_Agent="httpx/2", Accept_Encoding="br")),
+    "the case of a header": (request(X_Tenant="a"), request(x_tenant="a")),
+    "a signature of S3": tuple(
+        request(query=b"k=1&X-Amz-Date=%d&X-Amz-Credential=a&X-Amz-Signature=%d" % (at, at)) for at in (1, 2)
+    ),
+    "a signature of OAuth 1": tuple(
+        request(Authorization=f'OAuth oauth_nonce="{at}", oauth_signature="{at}"') for at in (1, 2)
+    ),
+}
+ANOTHER = {
+    "1 and 1.0": (request(b'{"a":1}', JSON), request(b'{"a":1.0}', JSON)),
+    "a number and its text": (request(b'{"a":1}', JSON), request(b'{"a":"1"}', JSON)),
+    "an empty list and an empty object": (request(b"[]", JSON), request(b"{}", JSON)),
+    "a name twice": (request(b'{"a":1,"a":2}', JSON), request(b'{"a":2}', JSON)),
+    "the order within one name": (request(query=b"a=1&a=2"), request(query=b"a=2&a=1")),
+    "an empty value and none": (request(query=b"a="), request(query=b"a")),
+    "a header of the application's": (request(X_Tenant="a"), request(X_Tenant="b")),
+    "a header that is not there": (request(Range="bytes=0-1"), request()),
+    "the type of the same body": (request(b"a=1", FORM), request(b"a=1", b"text/plain")),
+    "a part of a multipart body": (multipart(b"x1", b"v"), multipart(b"x1", b"w")),
+    "a path": (request(path=b"/a"), request(path=b"/A")),
+    "sig without a signature": (request(query=b"sig=1&se=1"), request(query=b"sig=2&se=1")),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_r38_the_same_to_a_server_is_one_request(what: str) -> None:
+    one, other = SAME[what]
+    assert key(one) == key(other)
+
+
+@pytest.mark.parametrize("what", ANOTHER)
+def test_r38_what_a_server_distinguishes_is_another_request(what: str) -> None:
+    one, other = ANOTHER[what]
+    assert key(one) != key(other)
+
+
+# ---- secrets and keys ------------------------------------------------------------------------------------------------
+
+
+def session(*requests: Payload) -> Session:
+    exchanges = tuple(
+        Exchange(f"e-{number}", "http.client", Signature("http", "POST", "api.test/a"), asked, {}, at_ns=number * 10)
+        for number, asked in enumerate(requests)
+    )
+    limits = window(0, 1)
+    library = Library(exchanges, lambda each: question(each.request))
+    return Session(Recorded("segment", exchanges), library, Origins((), limits, lambda: limits), MemoryJournal())
+
+
+def taken(source: Session, asked: Payload) -> str | None:
+    from timetracer_otel.drivers.base import Asked
+
+    found = source.take(question(asked), Asked())
+    return found.id if found is not None else None
+
+
+def bearer(secret: str, **more: Any) -> Payload:
+    return request(Authorization=f"Bearer {secret}", **more)
+
+
+ANN, BOB = "[redacted:authorization#aaaaaa]", "[redacted:token#bbbbbb]"
+
+
+def test_two_users_on_one_url_are_told_apart_by_their_markers_and_not_by_order() -> None:
+    source = session(bearer(ANN), bearer(BOB))
+    assert taken(source, bearer("[redacted:token#bbbbbb]")) == "e-1"
+    assert taken(source, bearer("[redacted:session#aaaaaa]")) == "e-0"
+
+
+def test_a_real_secret_that_fits_two_users_proves_nothing() -> None:
+    assert taken(session(bearer(ANN), bearer(BOB)), bearer("real")) is None
+    assert taken(session(bearer(ANN), bearer(ANN)), bearer("real")) == "e-0"
+
+
+FIRST, SECOND = "0b9e6a2e-1111-c111-8111-111111111111", "0b9e6a2e-2222-7222-8222-222222222222"
+NEW, OTHER = "ffffffff-3333-2333-8333-333333333333", "ffffffff-4444-9444-8444-444444444444"
+
+
+def test_an_idempotency_key_stands_for_another_one_to_one() -> None:
+    """The first request was tried again with its key; the second had its own."""
+    recorded = [bearer(ANN, Idempotency_Key=each) for each in (FIRST, FIRST, SECOND)]
+    source = session(*recorded)
+    assert [taken(source, bearer("real", Idempotency_Key=each)) for each in (NEW, NEW, OTHER)] == ["e-0", "e-1", "e-2"]
+    again = session(*recorded)
+    given = [taken(again, bearer("real", Idempotency_Key=each)) for each in (NEW, NEW, NEW)]
+    assert given == ["e-0", "e-1", None]
+
+
+def test_an_idempotency_key_of_the_applications_own_making_is_compared() -> None:
+    source = session(request(Idempotency_Key="order-1"))
+    assert taken(source, request(Idempotency_Key="order-2")) is None
+    assert taken(source, request(Idempotency_Key="order-1")) == "e-0"
+
+
+def test_no_body_of_anybody_is_too_odd_to_be_compared() -> None:
+    for body in (b"\xff\x00", b"[" * 100_000, b'{"a":', b"=&&=", json.dumps({"a" * 300: None}).encode()):
+        for kind in (JSON, FORM, b"multipart/form-data; boundary=x", b"text/plain; charset=utf-16"):
+            assert key(request(body, kind)) == key(request(body, kind))
