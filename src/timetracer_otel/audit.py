@@ -30,6 +30,7 @@ _CHUNK: Final = MIB
 _LONGEST_MARKER: Final = 128
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _OURS: Final = re.compile(r"(?:[0-9a-f]{32}\.)?[0-9a-f]{16,32}(?:-[0-9a-f]{8})?\.\d+\.(?:json|json\.zst|spool)")
+_BUNDLE: Final = (".cassette.json", ".cassette.json.zst")
 _JSON: Final = (".json", ".json.zst", ".spool")
 _TYPED: Final = re.compile(r"\.(?:parameters|values|rows)\[")
 """Where a stand-in of the value's own type may be in place of a marker."""
@@ -89,7 +90,7 @@ class Auditor:
             if is_cassette or file.name.endswith(_JSON):
                 found += self._decoded(file)
         except CassetteError as error:
-            is_ours = is_cassette or _OURS.fullmatch(file.name) is not None
+            is_ours = is_cassette or file.name.endswith(_BUNDLE) or _OURS.fullmatch(file.name) is not None
             problem = getattr(error, "problem", str(error)) if is_ours else None
         yield from found
         if problem is not None:

@@ -50,16 +50,25 @@ PLACES: Final = {
 }
 """Where the object of a section stands in a part file."""
 FULL_SPAN: Final = replace(
-    ROOT_PART.spans[0], events=(SpanEvent("event", 1),), links=(SpanLink(TRACE_ID, ROOT_PART.segment),)
+    ROOT_PART.spans[0],
+    events=(SpanEvent("event", 1, dropped=1),),
+    links=(SpanLink(TRACE_ID, ROOT_PART.segment, dropped=1),),
+    scope_schema_url="https://opentelemetry.io/schemas/1.11.0",
+    scope_attributes={"part": "web"},
+    dropped={"events": 1},
 )
 FULL_PART: Final[Part] = replace(
     ROOT_PART,
     spans=(FULL_SPAN,),
+    resource_schema_url="https://opentelemetry.io/schemas/1.11.0",
     generated=(Generated("uuid4", "shop/web.py:1", 0, "value"),),
     pools=(Acquire("asyncpg", "", 1, 2, 3, 4, 5, 6),),
     exchanges=(replace(query(1), dropped={"reason": "limit", "size": 1}, redacted=("request.a",)),),
 )
-PAYLOADS: Final = ("request", "result", "resource", "attributes", "parameters", "packages", "variables", "dropped")
+PAYLOADS: Final = (
+    *("request", "result", "resource", "attributes", "parameters", "packages", "variables", "dropped"),
+    "scope_attributes",
+)
 
 
 def documented() -> Mapping[str, set[str]]:

@@ -31,7 +31,7 @@ Every error is one line on stderr.
 | 1 | `replay`: deviates; `diff`: different; `exec`: a request had no recorded answer; `fmt --check`: it would change; \
 `audit`: it found something; `doctor`: it would not record; `prune`: something could not be read or deleted |
 | 2 | bad input or usage |
-| 3 | `replay`: inconclusive, the recording is not whole where it was needed |
+| 3 | `replay`: inconclusive, the recording is not whole where it was needed; `pull`: something did not come back |
 | other | of `exec`: the program's own |
 
 Where a choice comes from is said in [Configuration](configuration.md).

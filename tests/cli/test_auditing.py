@@ -62,13 +62,17 @@ def test_a_trace_a_file_and_a_folder_may_be_named(cli: Cli, careless: Store, fol
     assert cli("audit", TRACE_ID, bundled).out.startswith(f"{bundled}: 1 to mask (password")
 
 
-def test_a_damaged_file_is_named_and_makes_2_unless_something_is_found(cli: Cli, careless: Store) -> None:
+def test_a_damaged_file_is_named_and_makes_2_unless_something_is_found(cli: Cli, careless: Store, folder: Path) -> None:
     (path,) = (careless.root / TRACE_ID).iterdir()
     path.write_bytes(path.read_bytes()[:-3])
     done = cli("audit", str(path))
     assert done.status == 2
     assert done.out.startswith(f"{path}: not searched to its end: the end of the file is missing\n")
     assert cli("audit").status == 1
+    (folder / "bundles").mkdir()
+    (folder / "bundles" / "cut.cassette.json").write_text('{"timetracer": 1')
+    done = cli("audit", "bundles")
+    assert (done.status, done.out.splitlines()[-1]) == (2, "1 file: nothing to mask, 1 not searched to their end")
 
 
 @pytest.mark.parametrize(
@@ -77,9 +81,11 @@ def test_a_damaged_file_is_named_and_makes_2_unless_something_is_found(cli: Cli,
         (("ffff",), "no such cassette"),
         (("",), "is empty"),
         (("--store", "nowhere"), "there is no such"),
+        (("pipe",), "pipe: it is neither a file nor a folder"),
     ],
 )
-def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str, cli: Cli, store: Store) -> None:
+def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str, cli: Cli, store: Store, folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
     done = cli("audit", *arguments)
     assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
     assert message in done.err

@@ -85,6 +85,19 @@ def test_a_backend_that_is_down_is_one_line_and_changes_nothing(
     assert sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(404, "--to is the address of an OTLP receiver, port 4318\n"), (500, "see its log\n"), (401, "Bearer%20...\n")],
+)
+def test_r49_a_server_that_is_another_is_told_from_one_that_fails(
+    status: int, advice: str, cli: Cli, store: Store
+) -> None:
+    with receiver(lambda path, body: Reply(status, b"no")) as backend:
+        done = cli("push", TRACE_ID, "--to", backend.url)
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.endswith(advice)
+
+
 def test_what_was_not_masked_when_it_was_recorded_does_not_leave(cli: Cli, store: Store) -> None:
     write(store, part_of(OTHER_ID, resource={"service.name": "shop", "password": "kT4-password"}))
     assert cli("push", OTHER_ID, "--to", "trace.jsonl").status == 0
@@ -107,11 +120,22 @@ def test_names_and_options_that_say_nothing_are_refused(cli: Cli, store: Store) 
     Path("plain.jsonl").write_text(
         json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": OTHER_ID}]}]}]})
     )
+    Path("folder.jsonl").mkdir()
+    Path("mine.cassette.json").write_text("mine")
     for arguments, words in (
         (["push", TRACE_ID, "--to", "ftp://x"], "is no URL"),
         (["push", "ffff", "--to", "x.jsonl"], "no such cassette"),
+        (["push", TRACE_ID, "--to", "localhost:4318"], "is neither a URL nor a file that ends in .jsonl or .pb"),
+        (["push", TRACE_ID, "--to", "mine.cassette.json"], "is neither a URL nor a file"),
+        (["push", TRACE_ID, "--to", "folder.jsonl"], "'folder.jsonl' is no file"),
+        (["push", TRACE_ID, "--to", "x.jsonl", "--ui", "http://127.0.0.1:1"], "--ui, --json"),
+        (["push", TRACE_ID, "--to", "x.jsonl", "--json"], "--ui, --json"),
+        (["push", TRACE_ID, "--to", "x.jsonl", "--payloads", "plain.jsonl"], "'plain.jsonl' is no folder"),
         (["pull", "--from", "http://127.0.0.1:1"], "neither a trace id nor a service is named"),
+        (["pull", "--from", "http://127.0.0.1:1", "--service", ""], "--service: '' is empty"),
+        (["pull", "--from", "http://127.0.0.1:1", "--service", "x", "-o", "x.json"], "--output: without a trace id"),
         (["pull", "--from", "none.jsonl"], "is neither a URL nor a file"),
+        (["pull", "--from", "plain.jsonl", "-o", "x.json", "--store", "x"], "each says where the trace goes"),
         (["pull", "7f3a", "--from", "http://127.0.0.1:1"], "is no trace id"),
         (["pull", TRACE_ID, "--from", "plain.jsonl"], f"it holds no trace {TRACE_ID}"),
         (["pull", "--from", "plain.jsonl"], "it holds 1 spans, and none with payloads"),
@@ -121,3 +145,5 @@ def test_names_and_options_that_say_nothing_are_refused(cli: Cli, store: Store) 
         done = cli(*arguments)
         assert (done.status, done.out, done.err.count("\n")) == (2, "", 1), arguments
         assert words in done.err
+    assert sorted(os.listdir()) == ["cassettes", "folder.jsonl", "mine.cassette.json", "plain.jsonl"]
+    assert Path("mine.cassette.json").read_text() == "mine"

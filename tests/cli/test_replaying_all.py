@@ -8,11 +8,12 @@ import pytest
 
 from tests.cli.conftest import Cli, part_of, write
 from timetracer_otel.cassette import Cassette, Entry, Segment
-from timetracer_otel.cli.reports import style_of
+from timetracer_otel.cli.reports import Files, style_of
 from timetracer_otel.errors import ReplayError
 from timetracer_otel.replay import runner
 from timetracer_otel.replay.report import Report
 from timetracer_otel.replay.runner import Options
+from timetracer_otel.replay.summary import Summary
 from timetracer_otel.store import Store
 
 OTHER = "0b" * 16
@@ -31,6 +32,12 @@ def replayed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Options]]:
     return seen
 
 
+def test_r49_a_report_that_cannot_be_written_names_its_file() -> None:
+    with pytest.raises(OSError, match="No space left on device") as refused:
+        Files(json="/dev/full").save(Summary(()), {})
+    assert refused.value.filename == "/dev/full"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -45,6 +52,8 @@ def replayed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Options]]:
         (["--all", "--json", "no/such/file"], "--json"),
         (["7f3a", "--junit", "empty"], "--junit: 'empty' is a folder"),
         (["7f3a", "--json", "-", "--markdown", "-"], "--json, --markdown: each would be written to stdout"),
+        (["7f3a", "--json", "r.x", "--junit", "empty/../r.x"], "--json, --junit: each would be written to "),
+        (["--all", "--app", ""], "--app: '' is empty"),
     ],
     ids=str,
 )

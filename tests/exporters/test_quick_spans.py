@@ -76,8 +76,8 @@ class OwnSpan(ReadableSpan):
         return "own"
 
 
-def scope(name: str, version: str | None) -> InstrumentationScope:
-    return InstrumentationScope(name, version)
+def scope(name: str, version: str | None, schema_url: str | None, part: str | None) -> InstrumentationScope:
+    return InstrumentationScope(name, version, schema_url, None if part is None else {"part": part})
 
 
 statuses = st.one_of(st.just(Status(StatusCode.OK)), st.builds(Status, st.just(StatusCode.ERROR), st.none() | texts))
@@ -97,7 +97,7 @@ def spans(draw: st.DrawFn) -> ReadableSpan:
         status=draw(statuses),
         start_time=draw(st.none() | st.integers(0, 2**63)),
         end_time=draw(st.none() | st.integers(0, 2**63)),
-        instrumentation_scope=draw(st.none() | st.builds(scope, texts, st.none() | texts)),
+        instrumentation_scope=draw(st.none() | st.builds(scope, texts, *[st.none() | texts] * 3)),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState, set_span_in_context
 
 from timetracer_otel.cassette import Span, SpanEvent, SpanLink
@@ -22,18 +22,21 @@ def encoder() -> SpanEncoder:
 
 
 def test_every_field_of_a_span_arrives(encoder: SpanEncoder) -> None:
-    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("shop", "1.2")
+    limits = SpanLimits(max_span_attributes=2, max_event_attributes=1, max_link_attributes=1, max_events=1, max_links=1)
+    provider = TracerProvider(shutdown_on_exit=False, span_limits=limits)
+    tracer = provider.get_tracer("shop", "1.2", "https://shop.example/1.0", {"part": "web"})
     parent = tracer.start_span("parent")
     linked = SpanContext(0xA, 0xB, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("v", "1")]))
     span = tracer.start_span(
         "GET /orders",
         context=set_span_in_context(parent),
         kind=SpanKind.CLIENT,
-        attributes={"n": 1, "list": ["a", "b"]},
-        links=[Link(linked, {"why": "retry"})],
+        attributes={"cut": 0, "n": 1, "list": ["a", "b"]},
+        links=[Link(linked), Link(linked, {"cut": 0, "why": "retry"})],
         start_time=10,
     )
-    span.add_event("retry", {"attempt": 2}, timestamp=15)
+    span.add_event("cut")
+    span.add_event("retry", {"cut": 0, "attempt": 2}, timestamp=15)
     span.set_status(StatusCode.ERROR, "no luck")
     span.end(end_time=20)
     assert isinstance(span, ReadableSpan)
@@ -49,8 +52,11 @@ def test_every_field_of_a_span_arrives(encoder: SpanEncoder) -> None:
         status="ERROR",
         status_description="no luck",
         attributes={"n": 1, "list": ["a", "b"]},
-        events=(SpanEvent("retry", 15, {"attempt": 2}),),
-        links=(SpanLink(f"{0xA:032x}", f"{0xB:016x}", {"why": "retry"}, "v=1"),),
+        events=(SpanEvent("retry", 15, {"attempt": 2}, dropped=1),),
+        links=(SpanLink(f"{0xA:032x}", f"{0xB:016x}", {"why": "retry"}, "v=1", dropped=1),),
+        scope_schema_url="https://shop.example/1.0",
+        scope_attributes={"part": "web"},
+        dropped={"attributes": 1, "events": 1, "links": 1},
     )
 
 

@@ -84,7 +84,9 @@ def _path(segment: Segment) -> str:
 
 
 def _ask(url: str) -> dict[str, Answer]:
-    answers = {path: send(url, path) for path in ("/poll", "/gather", "/balance", "/thirty", "/world", "/later", "/fail")}
+    answers = {
+        path: send(url, path) for path in ("/poll", "/gather", "/balance", "/thirty", "/world", "/later", "/fail")
+    }
     answers["/visits"] = send(url, "/visits", "POST")
     answers["/visits-in-gzip"] = send(url, "/visits-in-gzip", "POST", headers={"accept-encoding": "gzip"})
     answers["/payments"] = send(url, "/payments", "POST", {"amount": "12.50"})

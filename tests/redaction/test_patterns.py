@@ -54,6 +54,10 @@ HITS = {
     "a connection string of another world": "Server=x;Password=«hunter2»;Database=y",
     "a line after an escaped line break": r"'a\npassword=«hunter2» x'",
     "a dotted name": "user.password=«hunter2»",
+    "a sentence": "Your password: «hunter2»",
+    "a sentence with signs": "ValueError: bad password: «Tr0ub4dor&3».",
+    "a line of YAML": "user: bob\napi_key: «9f8e7d6c5b»\nport: 1",
+    "a word of letters and signs": "the secret is: «s-v@lue-x», they say",
 }
 URL_HITS = {
     "a DSN": ("postgresql://app:", "C4nary", "@db:5432/shop"),
@@ -93,6 +97,26 @@ MISSES = (
         "<Token/>",
         "<token></token>",
         "INSERT INTO users (name, password) VALUES ($1, $2)",
+    ),
+    *(
+        "password: required",
+        "Password: 8-64 characters",
+        "Unexpected token: }",
+        "Invalid token: expected ')' in line 3",
+    ),
+    *(
+        "password: https://x.example/a1b2c3",
+        "token: None",
+        "def f(password: str, token: int = 3)",
+        "password: ********",
+    ),
+    *("secret: see docs/a1.md for it", "token: user_name", "token: 123456789", "password:hunter22", "token: {token1}"),
+    *(
+        "next_token: abc123def",
+        "token: $1",
+        "password: %s",
+        "f(token: Optional[Token2] = None)",
+        "SELECT token::text4x",
     ),
 )
 

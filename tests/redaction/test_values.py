@@ -114,3 +114,13 @@ def test_redaction_of_data_is_idempotent_and_paths_lead_to_markers(value: Value)
     again, more = Redactor().value(once, "x")
     assert again is once
     assert more == ()
+
+
+def test_a_short_secret_of_the_trace_is_known_again_as_a_whole_value_and_not_as_a_part_of_one() -> None:
+    redactor = Redactor(b"key").of_trace()
+    redactor.value({"password": "hunter22"}, "request")
+    marker = redactor.marker("password", "hunter22")
+    plain: list[Value] = ["hunter22", b"hunter22", "hunter22 is it", "hunter2", 22]
+    found, paths = redactor.value(plain, "result")
+    assert found == [marker, marker.encode(), "hunter22 is it", "hunter2", 22]
+    assert paths == ("result[0]", "result[1]")

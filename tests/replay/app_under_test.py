@@ -10,6 +10,7 @@ import socket
 import uuid
 from pathlib import Path
 
+import amqp
 import httpx
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -40,11 +41,12 @@ async def call(request: Request) -> JSONResponse:
     target = os.environ.get("TARGET")
     if target is None:
         return JSONResponse("answered")
-    async with httpx.AsyncClient() as client:
-        try:
-            return JSONResponse((await client.get(target)).text)
-        except httpx.HTTPError as error:
-            return JSONResponse(type(error).__name__)
+    connection = amqp.Connection(target, connect_timeout=5)
+    try:
+        await asyncio.to_thread(connection.connect)
+        return JSONResponse("connected")
+    except OSError as error:
+        return JSONResponse(type(error).__name__)
 
 
 async def reach(request: Request) -> JSONResponse:

@@ -86,11 +86,11 @@ def test_a_changed_field_of_the_response_is_exactly_that_difference(
 def test_r51_a_call_that_nobody_recorded_is_refused_at_once_and_named(
     recorded: Recordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TARGET", "https://api.example/rates")
+    monkeypatch.setenv("TARGET", "broker.example:5672")
     report = replay(*recorded["/call"], NAMED)
     assert (report.verdict, report.exit_code) == ("deviates", 1)
     [miss] = report.misses
-    assert (miss.request["lib"], miss.request["text"]) == ("httpx", "resolve api.example")
+    assert (miss.request["lib"], miss.request["text"]) == ("amqp", "resolve broker.example")
     assert miss.span == "GET /call"
 
 

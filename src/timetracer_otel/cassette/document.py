@@ -113,7 +113,7 @@ def connection_document(connection: Connection) -> Document:
 
 
 def span_document(span: Span) -> Document:
-    return {
+    document: Document = {
         "span_id": span.span_id,
         "parent_id": span.parent_id,
         "remote_parent": span.remote_parent,
@@ -130,6 +130,13 @@ def span_document(span: Span) -> Document:
         "events": [_event_document(event) for event in span.events],
         "links": [_link_document(link) for link in span.links],
     }
+    if span.scope_schema_url:
+        document["scope_schema_url"] = span.scope_schema_url
+    if span.scope_attributes:
+        document["scope_attributes"] = span.scope_attributes
+    if span.dropped:
+        document["dropped"] = span.dropped
+    return document
 
 
 def _segment_head(segment_id: str, source: Part | Segment) -> Document:
@@ -139,6 +146,7 @@ def _segment_head(segment_id: str, source: Part | Segment) -> Document:
         "parent_segment": source.parent_segment,
         "entry": None if source.entry is None else _entry_document(source.entry),
         "resource": source.resource,
+        **({"resource_schema_url": source.resource_schema_url} if source.resource_schema_url else {}),
         "connections": [connection_document(connection) for connection in source.connections],
         "spans": [span_document(span) for span in source.spans],
         "generated": [_generated_document(generated) for generated in source.generated],
@@ -203,13 +211,15 @@ def _acquire_document(acquire: Acquire) -> Document:
 
 
 def _event_document(event: SpanEvent) -> Document:
-    return {"name": event.name, "at_ns": event.at_ns, "attributes": event.attributes}
+    document: Document = {"name": event.name, "at_ns": event.at_ns, "attributes": event.attributes}
+    return {**document, "dropped": event.dropped} if event.dropped else document
 
 
 def _link_document(link: SpanLink) -> Document:
-    return {
+    document: Document = {
         "trace_id": link.trace_id,
         "span_id": link.span_id,
         "trace_state": link.trace_state,
         "attributes": link.attributes,
     }
+    return {**document, "dropped": link.dropped} if link.dropped else document

@@ -145,6 +145,9 @@ def _span(span: dict[str, Any]) -> dict[str, Any]:
     for name in ("events", "links"):
         if span[name]:
             marked[name] = [_with_plain(each, "attributes") for each in span[name]]
+    for name in ("scope_attributes", "dropped"):
+        if name in span:
+            marked[name] = quick.plain(span[name])
     return marked
 
 

@@ -9,7 +9,19 @@ from typing import Any, Final
 
 from timetracer_otel.cassette.values import Json
 
-PAYLOADS: Final = frozenset({"request", "result", "dropped", "attributes", "resource", "parameters", "packages", "variables"})
+PAYLOADS: Final = frozenset(
+    {
+        "request",
+        "result",
+        "dropped",
+        "attributes",
+        "resource",
+        "parameters",
+        "packages",
+        "variables",
+        "scope_attributes",
+    }
+)
 """Read as they are, whatever they hold."""
 
 

@@ -85,6 +85,7 @@ def _segment(parts: Sequence[Part], processes: Processes) -> Segment:
         entry=_last_entry(parts),
         parent_segment=next((part.parent_segment for part in reversed(parts) if part.parent_segment), None),
         resource=_last_resource(parts),
+        resource_schema_url=next((part.resource_schema_url for part in reversed(parts) if part.resource), ""),
         connections=_connections(parts),
         generated=_generated(parts),
         pools=_pools(parts),

@@ -66,6 +66,8 @@ class SpanEvent:
     name: str
     at_ns: int
     attributes: Payload = field(default_factory=dict)
+    dropped: int = 0
+    """Attributes that limits of OpenTelemetry's have cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class SpanLink:
     span_id: str
     attributes: Payload = field(default_factory=dict)
     trace_state: str = ""
+    dropped: int = 0
+    """As of an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,10 @@ class Span:
     attributes: Payload = field(default_factory=dict)
     events: tuple[SpanEvent, ...] = ()
     links: tuple[SpanLink, ...] = ()
+    scope_schema_url: str = ""
+    scope_attributes: Payload = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """What limits of OpenTelemetry's have cut: numbers of `attributes`, `events` and `links`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,7 @@ class Segment:
     entry: Entry | None = None
     parent_segment: str | None = None
     resource: Payload = field(default_factory=dict)
+    resource_schema_url: str = ""
     connections: tuple[Connection, ...] = ()
     generated: tuple[Generated, ...] = ()
     pools: tuple[Acquire, ...] = ()

@@ -24,6 +24,7 @@ class Part:
     entry: Entry | None = None
     parent_segment: str | None = None
     resource: Payload = field(default_factory=dict)
+    resource_schema_url: str = ""
     connections: tuple[Connection, ...] = ()
     generated: tuple[Generated, ...] = ()
     pools: tuple[Acquire, ...] = ()

@@ -60,11 +60,16 @@ def read_span(fields: Fields) -> Span:
         attributes=fields.payload("attributes"),
         events=fields.objects("events", _event),
         links=fields.objects("links", _link),
+        scope_schema_url=fields.text("scope_schema_url", ""),
+        scope_attributes=fields.payload("scope_attributes"),
+        dropped=fields.counts("dropped"),
     )
 
 
 def _event(fields: Fields) -> SpanEvent:
-    return SpanEvent(fields.text("name"), fields.integer("at_ns"), fields.payload("attributes"))
+    return SpanEvent(
+        fields.text("name"), fields.integer("at_ns"), fields.payload("attributes"), fields.integer("dropped", 0)
+    )
 
 
 def _link(fields: Fields) -> SpanLink:
@@ -73,6 +78,7 @@ def _link(fields: Fields) -> SpanLink:
         span_id=fields.hex("span_id", SPAN_ID_DIGITS),
         attributes=fields.payload("attributes"),
         trace_state=fields.text("trace_state", ""),
+        dropped=fields.integer("dropped", 0),
     )
 
 

@@ -49,6 +49,8 @@ def _files(store: str | None, wanted: Sequence[str]) -> tuple[set[Path], list[Pa
     files: dict[Path, None] = {}
     for name in wanted:
         path = Path(settings.not_empty("CASSETTE", name))
+        if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe would wait for its writer
+            raise UsageError(name, "it is neither a file nor a folder", "name one of them, or a trace")
         found = files_under(path) if path.exists() else _of_trace(store, name)
         named.update([path] if path.is_file() else [])
         files.update(dict.fromkeys(found))

@@ -50,6 +50,8 @@ def put_into(folder: str | None) -> Callable[[bytes], str] | None:
     from timetracer_otel.store import Store
 
     chosen = Store(settings.not_empty("--payloads", folder))
+    if chosen.root.exists() and not chosen.root.is_dir():
+        raise UsageError("--payloads", f"{folder!r} is no folder", "name one, it is made if it is not there")
     return lambda data: chosen.write_blob(process_id(), data)
 
 

@@ -41,7 +41,7 @@ def push_command(
 ) -> Task:
     """Send recorded traces to Jaeger, or to whatever takes OTLP.
 
-    Secrets are masked once more. Whatever happens, the cassette stays as it is.
+    Secrets are masked once more; the cassette itself stays as it is.
     """
     from timetracer_otel.cli import pushing
 
@@ -88,7 +88,9 @@ def pull_command(
 ) -> Task:
     """Get a recorded trace from Jaeger or from a file of OTLP.
 
-    Its path is printed. Exits with 0 whole, 2 bad input, 3 if something of it did not come back: each is named.
+    The path of the cassette is printed.
+
+    Exits with 0 whole, 2 bad input, 3 if something of it did not come back: each is named.
     """
     from timetracer_otel.cli import pulling
 

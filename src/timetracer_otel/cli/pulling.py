@@ -57,7 +57,13 @@ def print_pull(
     backends.check_extra("pull")
     is_url = "://" in source
     if trace is None and is_url:
+        if output is not None:
+            raise UsageError(
+                "--output", "without a trace id traces are only listed", "name a TRACE_ID, or leave it out"
+            )
         return _print_candidates(source, search, as_json)
+    if output is not None and store is not None:
+        raise UsageError("--output, --store", "each says where the trace goes", "name one of them")
     if not search.is_empty:
         raise UsageError("--service, --tags, --since", "they choose what is listed", "leave out the trace id, or them")
     pulled = _chosen(_read(source, trace, is_url), trace, source, payloads)
@@ -134,7 +140,8 @@ def _print_candidates(source: str, search: Search, as_json: bool) -> int:
     if search.service is None:
         raise UsageError("pull", "neither a trace id nor a service is named", "name a TRACE_ID, or list with --service")
     since_s = settings.positive_s(search.since or DEFAULT_SINCE, "--since")
-    wanted = jaeger.Wanted(search.service, _tags(search.tags), since_s, search.limit)
+    service = settings.not_empty("--service", search.service)
+    wanted = jaeger.Wanted(service, _tags(search.tags), since_s, search.limit)
     found = jaeger.search(checked_url(source, "--from"), wanted, backends.connection())
     if as_json:
         print(json_text([asdict(each) for each in found]))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 from timetracer_otel.cassette import Cassette
 from timetracer_otel.cassette.escaping import safe
@@ -14,7 +15,11 @@ from timetracer_otel.cli import backends, settings
 from timetracer_otel.cli.forms import in_readable_form
 from timetracer_otel.cli.output import json_text
 from timetracer_otel.diagnosis import size_text
+from timetracer_otel.errors import UsageError
 from timetracer_otel.store import write_atomically
+
+ENDINGS: Final = (".jsonl", ".pb")
+"""Of the files that are written."""
 
 
 def print_push(
@@ -22,14 +27,15 @@ def print_push(
 ) -> int:
     """Raises TimetracerError: what was sent before stays there, and may be sent again."""
     backends.check_extra("push")
+    file = None if "://" in to else _file(to, viewer, as_json)
     from timetracer_otel.exporters.otlp.masking import masked
 
     rules = backends.rules()
     # All are opened before the first is sent: a name that was mistyped sends nothing.
     cassettes = [settings.open_named(store, name) for name in wanted]
     ready = (in_readable_form(masked(each, rules)) for each in cassettes)
-    if "://" not in to:
-        return _save(list(ready), settings.file_to_write("--to", to), payloads)
+    if file is not None:
+        return _save(list(ready), file, payloads)
     from timetracer_otel.exporters.otlp.transfer import checked_url
 
     url, base = checked_url(to, "--to"), checked_url(viewer, "--ui") if viewer is not None else None
@@ -50,6 +56,19 @@ def _push(cassette: Cassette, url: str, payloads: str | None, viewer: str | None
         sent = f"{pushed.spans} spans in {requests}, {size_text(pushed.size)}"
         print(safe(f"{pushed.trace_id}: {sent}{'' if page is None else f', {page}'}"))
     return {**asdict(pushed), "url": page}
+
+
+def _file(to: str, viewer: str | None, as_json: bool) -> Path:
+    """Raises UsageError, also for an address without its `http://`: it would become a file of that name."""
+    path = settings.file_to_write("--to", to)
+    if path.suffix not in ENDINGS:
+        problem = f"{to!r} is neither a URL nor a file that ends in {' or '.join(ENDINGS)}"
+        raise UsageError("--to", problem, "write one such as http://127.0.0.1:4318, or trace.jsonl")
+    if path.exists() and not path.is_file():
+        raise UsageError("--to", f"{to!r} is no file", "name another")
+    if viewer is not None or as_json:
+        raise UsageError("--ui, --json", "they are for the summary of what a backend got", f"leave them out with {to}")
+    return path
 
 
 def _save(cassettes: Sequence[Cassette], path: Path, payloads: str | None) -> int:

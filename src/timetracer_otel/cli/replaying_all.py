@@ -53,6 +53,8 @@ def print_all(where: str | None, options: All) -> int:
     """
     options.wanted.check()
     options.files.check()
+    if options.app is not None:
+        settings.not_empty("--app", options.app)
     timeout_s, store = settings.timeout_s(options.timeout), settings.store(options.store)
     store.adopt()
     batch = many.Batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,13 +44,14 @@ class Files:
 
     def check(self) -> None:
         """Before the replay: it may take a minute. Raises UsageError for a file that cannot be written."""
-        named = [each for each in self._named() if each[1] is not None]
-        for option, path in named:
-            if path not in (None, STDOUT) and settings.file_to_write(option, path).is_dir():
+        options: dict[str, list[str]] = {}
+        for option, path in self._named():
+            if path != STDOUT and settings.file_to_write(option, path).is_dir():
                 raise UsageError(option, f"{path!r} is a folder", "name a file, or - for stdout")
-        if [path for _, path in named].count(STDOUT) > 1:
-            options = ", ".join(option for option, path in named if path == STDOUT)
-            raise UsageError(options, "each would be written to stdout", "name a file for all but one")
+            options.setdefault("stdout" if path == STDOUT else os.path.realpath(path), []).append(option)
+        for place, several in options.items():
+            if len(several) > 1:
+                raise UsageError(", ".join(several), f"each would be written to {place}", "name a file for all but one")
 
     def save(self, summary: Summary, document: Any) -> None:
         """`document`: what `--json` gets. (Any: it goes into a JSON writer.)"""
@@ -64,15 +66,19 @@ class Files:
 
             _write(self.markdown, render_markdown(summary))
 
-    def _named(self) -> Iterator[tuple[str, str | None]]:
-        yield from (("--json", self.json), ("--junit", self.junit), ("--markdown", self.markdown))
+    def _named(self) -> Iterator[tuple[str, str]]:
+        paths = {"--json": self.json, "--junit": self.junit, "--markdown": self.markdown}
+        yield from ((option, path) for option, path in paths.items() if path is not None)
 
 
 def _write(path: str, text: str) -> None:
     if path == STDOUT:
         sys.stdout.write(text)
-    else:
+        return
+    try:
         Path(path).write_text(text, "utf-8")
+    except OSError as error:  # that of a disk that is full names no file
+        raise OSError(error.errno, error.strerror, path) from None
 
 
 def print_report(text: str) -> None:

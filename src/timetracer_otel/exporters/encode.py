@@ -128,6 +128,7 @@ class Encoder:
             entry=entry or (unfinished(self._spans.text(batch.name)) if batch.part == 0 and batch.name else None),
             parent_segment=None if batch.parent_segment is None else format_span_id(batch.parent_segment),
             resource=self._heads.resource(batch.spans[0].resource) if batch.spans else {},
+            resource_schema_url=self._heads.schema_url(batch.spans[0].resource) if batch.spans else "",
             connections=self._heads.connections(batch.connections),
             generated=seen(batch.generated, searched),
             pools=self._heads.pools(batch.pools, _start_ns(batch)),

@@ -55,6 +55,9 @@ class HeadEncoder:
             known = self._resources[id(resource)] = (resource, self._spans.attributes(resource.attributes))
         return known[1]
 
+    def schema_url(self, resource: Resource) -> str:
+        return self._spans.text(resource.schema_url or "")
+
     def pools(self, acquires: Sequence[tuple[int, Acquire]], start_ns: int) -> tuple[Acquire, ...]:
         """Each with the span under which it was made; times count from the start of the segment."""
         return tuple(

@@ -62,6 +62,8 @@ class QuickSpans:
         found = [reading.document(span) if type(span) in _KNOWN else None for span in spans]
         if not _FLAT.issuperset(map(type, reading.values)):
             found = [document if document is None or _is_flat(document) else None for document in found]
+        if known := redactor.known():
+            found = [None if document is None or _holds(document, known) else document for document in found]
         texts = self._texts(reading.values, redactor)
         if texts and redactor.suspicious("\0".join(texts)):
             return [None if document is None or _is_suspicious(document, redactor) else document for document in found]
@@ -76,7 +78,10 @@ class QuickSpans:
 class _Reading:
     """The spans of one part while they are read; what siblings share is looked up once."""
 
-    __slots__ = ("_encoder", "_header", "_is_remote", "_parent", "_parent_id", "_state", "values")
+    __slots__ = (
+        *("_encoder", "_has_scope_attributes", "_header", "_is_remote", "_parent", "_parent_id", "_schema_url"),
+        *("_scope", "_scope_name", "_scope_version", "_state", "values"),
+    )
 
     def __init__(self, encoder: SpanEncoder) -> None:
         self._encoder = encoder
@@ -85,6 +90,7 @@ class _Reading:
         self._is_remote = False
         self._state: TraceState | None = None
         self._header = ""
+        self._set_scope(None)
         self.values: list[object] = []
         """Those of the documents which need a look."""
 
@@ -109,7 +115,14 @@ class _Reading:
         # Whether a BoundedList is empty, a function of Python's would say.
         if (events._dq if type(events) in _BOUNDED else events) or (links._dq if type(links) in _BOUNDED else links):
             return None
-        plain = attributes._dict.copy() if type(attributes) is BoundedAttributes else copied(attributes or {})
+        if getattr(events, "dropped", 0) or getattr(links, "dropped", 0):
+            return None
+        if type(attributes) is BoundedAttributes:
+            if attributes.dropped:
+                return None
+            plain = attributes._dict.copy()
+        else:
+            plain = copied(attributes or {})
         if plain and not self._encoder.is_open(plain):
             return None
         if parent is not self._parent:
@@ -118,7 +131,11 @@ class _Reading:
             self._set_state(context.trace_state)
         self.values += plain.values()
         self.values += (name, description, self._header) if description or self._header else (name,)
-        return {
+        if scope is not self._scope:
+            self._set_scope(scope)
+        if self._has_scope_attributes:
+            return None
+        document: Document = {
             "span_id": context[_SPAN_ID].to_bytes(8, "big").hex(),
             "parent_id": self._parent_id,
             "remote_parent": self._is_remote,
@@ -128,18 +145,28 @@ class _Reading:
             "end_ns": span._end_time or 0,
             "status": status._status_code._name_,
             "status_description": description or "",
-            "scope": "" if scope is None else scope._name,
-            "scope_version": "" if scope is None else scope._version or "",
+            "scope": self._scope_name,
+            "scope_version": self._scope_version,
             "trace_state": self._header,
             "attributes": plain,
             "events": (),
             "links": (),
         }
+        if self._schema_url:
+            document["scope_schema_url"] = self._schema_url
+        return document
 
     def _set_parent(self, parent: SpanContext | None) -> None:
         self._parent = parent
         self._parent_id = None if parent is None else parent.span_id.to_bytes(8, "big").hex()
         self._is_remote = parent is not None and parent.is_remote
+
+    def _set_scope(self, scope: Any) -> None:
+        self._scope = scope
+        self._has_scope_attributes = bool(getattr(scope, "attributes", None))
+        self._scope_name: str = "" if scope is None else scope.name
+        self._scope_version: str = "" if scope is None else scope.version or ""
+        self._schema_url: str = "" if scope is None else scope.schema_url or ""
 
     def _set_state(self, state: TraceState | None) -> None:
         self._state, self._header = state, state.to_header() if state else ""
@@ -155,8 +182,17 @@ def _is_flat(document: Document) -> bool:
 
 
 def _is_suspicious(document: Document, redactor: Redactor) -> bool:
+    return redactor.suspicious("\0".join(_texts_of(document)))
+
+
+def _holds(document: Document, known: Mapping[bytes, bytes]) -> bool:
+    """A text of the span is a secret of this trace, however short."""
+    return any(text.encode("utf-8", "surrogatepass") in known for text in _texts_of(document))
+
+
+def _texts_of(document: Document) -> list[str]:
     attributes = document["attributes"]
     values = [document[name] for name in _OTHER_TEXTS]
     if isinstance(attributes, Mapping):
         values += attributes.values()
-    return redactor.suspicious("\0".join(value for value in values if isinstance(value, str)))
+    return [value for value in values if isinstance(value, str)]

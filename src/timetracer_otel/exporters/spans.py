@@ -65,6 +65,9 @@ class SpanEncoder:
             # Most spans have none, and an expression that makes nothing still takes its time.
             events=tuple(map(self._event, events)) if events else (),
             links=tuple(map(self._link, links)) if links else (),
+            scope_schema_url=(scope.schema_url or "") if scope is not None else "",
+            scope_attributes=self.attributes(getattr(scope, "attributes", None)),
+            dropped=_dropped(span),
         )
 
     def attributes(self, attributes: Mapping[str, Any] | None) -> Payload:
@@ -150,7 +153,8 @@ class SpanEncoder:
                 self._clean.add(text)
 
     def _event(self, event: Event) -> SpanEvent:
-        return SpanEvent(self.text(event.name), event.timestamp, self.attributes(event.attributes))
+        attributes = event.attributes
+        return SpanEvent(self.text(event.name), event.timestamp, self.attributes(attributes), _cut(attributes))
 
     def _link(self, link: Link) -> SpanLink:
         return SpanLink(
@@ -158,7 +162,19 @@ class SpanEncoder:
             span_id=format_span_id(link.context.span_id),
             attributes=self.attributes(link.attributes),
             trace_state=self.text(link.context.trace_state.to_header()) if link.context.trace_state else "",
+            dropped=_cut(link.attributes),
         )
+
+
+def _dropped(span: ReadableSpan) -> dict[str, int]:
+    """By what it is of."""
+    cut = {"attributes": span.dropped_attributes, "events": span.dropped_events, "links": span.dropped_links}
+    return {name: number for name, number in cut.items() if number}
+
+
+def _cut(attributes: object) -> int:
+    number = getattr(attributes, "dropped", 0)  # the SDK's attributes count; those that an app makes itself do not
+    return number if isinstance(number, int) else 0
 
 
 def _without_known(span: Span, redactor: Redactor) -> Span:

@@ -10,6 +10,7 @@ from typing import Final
 
 from opentelemetry.context import Context
 
+from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.errors import TimetracerError, UsageError
 from timetracer_otel.exporters import active
 from timetracer_otel.pytest_plugin.marks import Mark
@@ -52,11 +53,7 @@ class ReplayedTest:
         """Raises TimetracerError when there is nothing to replay from, or this process records."""
         if active.active() is not None:
             raise UsageError("--timetracer", "this process is recorded", "run pytest without the exporter")
-        if not self.cassette.exists():
-            problem = f"there is no cassette {os.path.relpath(self.cassette)}"
-            raise UsageError(self._mark.test, problem, NAMED if self._mark.is_named else RECORD)
-        cassette, named = Store(os.path.dirname(self.cassette)).open_cassette(str(self.cassette))
-        segment = pick(cassette, self._mark.segment or named)
+        cassette, segment = opened(self._mark)
         self._undo.enter_context(traced(inside.spans()))
         self._block = self._undo.enter_context(inside.replaying(cassette, segment))
         self._root = Root(self._mark.test)
@@ -95,3 +92,17 @@ class ReplayedTest:
 
     def end(self, has_passed: bool) -> None:
         self._undo.close()
+
+
+def opened(mark: Mark) -> tuple[Cassette, Segment]:
+    """What a test is replayed from. Raises UsageError, CassetteError, ReplayError where that cannot be said."""
+    if not mark.cassette.exists():
+        problem = f"there is no cassette {os.path.relpath(mark.cassette)}"
+        raise UsageError(mark.test, problem, NAMED if mark.is_named else RECORD)
+    trace, _, span = (mark.segment or "").rpartition("/")
+    wanted = f"{mark.cassette}/{span}" if span else str(mark.cassette)
+    cassette, segment_id = Store(os.path.dirname(mark.cassette)).open_cassette(wanted)
+    if not cassette.trace_id.startswith(trace.lower()):
+        problem = f"segment={mark.segment!r} is of another trace than {cassette.trace_id[:8]}"
+        raise UsageError(mark.test, problem, "name one as `timetracer-otel show` prints it")
+    return cassette, pick(cassette, segment_id)

@@ -33,7 +33,7 @@ class Memory:
         self.long: tuple[tuple[bytes, bytes], ...] = ()
         """Those that are masked inside of other data too."""
         self.short: tuple[bytes, ...] = ()
-        """Those that are masked only where they are a whole string of JSON."""
+        """Those that are masked only where they are a whole string, of JSON or of plain data."""
 
     def mark(self, rule: str, value: bytes) -> bytes:
         """A `Mark` that remembers. A secret that is known keeps its first marker, whatever it is called now."""

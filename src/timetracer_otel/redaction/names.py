@@ -26,14 +26,17 @@ NAMES: Final = (
     *("access_token", "refresh_token", "id_token", "auth_token", "oauth_token", "bearer_token", "session_token"),
     *("x_csrf_token", "csrf_token", "x_xsrf_token", "xsrf_token", "csrf_middleware_token", "x_auth_token"),
     *("x_access_token", "x_vault_token", "api_token", "token"),
-    *("x_api_key", "api_key", "private_key", "access_key"),
+    *("x_api_key", "api_key", "private_key", "access_key", "x_access_key", "x_api_secret", "api_secret"),
+    *("x_goog_api_key", "dd_api_key", "xi_api_key", "x_rapidapi_key", "x_mbx_api_key"),
+    *("ocp_apim_subscription_key", "subscription_key", "x_shopify_access_token", "x_plex_token"),
+    *("private_token", "x_gitlab_token", "job_token", "deploy_token", "circle_token"),
 )
 """Spelled in snake case, as a marker names them. Paging and resume tokens (`NextToken`, `page_token`, `cursor` ...) are
 not here on purpose, nor is a name that merely contains one of these: replay needs those, people need these."""
 
 STEMS: Final = (
     *("passw", "pwd", "passphrase", "secret", "token", "cookie", "authoriz", "signature"),
-    *("api_key", "private_key", "access_key"),
+    *("api_key", "private_key", "access_key", "subscription_key"),
 )
 """Every name in snake case holds one of these."""
 

@@ -10,6 +10,7 @@ from timetracer_otel.cassette.recent import Recent
 from timetracer_otel.config import KIB
 from timetracer_otel.redaction.markers import MARKER_BYTES, Mark
 from timetracer_otel.redaction.names import Names
+from timetracer_otel.redaction.prose import said
 from timetracer_otel.redaction.shapes import Shape, secret_shapes
 
 _SHORTEST_HIT: Final = len(b"pwd=x")
@@ -30,7 +31,7 @@ class Patterns:
     def __init__(self, names: Names, further: Sequence[Shape] = (), may_hold: Prefilter | None = None) -> None:
         """`further` shapes hit only where `may_hold` is true, of text or bytes as latin-1; without it anywhere."""
         self._names = names
-        self._shapes = (*secret_shapes(names), *further)
+        self._shapes = (*secret_shapes(names), said(names), *further)
         self.has_further: Final = bool(further)
         self._may_hold_further = (may_hold or _always) if further else None
         self._shortest = 1 if further else _SHORTEST_HIT
@@ -107,7 +108,7 @@ def _always(view: str) -> bool:
 
 
 def _can_assign(view: str) -> bool:
-    return "=" in view or "'" in view or '"' in view or "<" in view or "$" in view or "--" in view
+    return "=" in view or "'" in view or '"' in view or "<" in view or "$" in view or "--" in view or ": " in view
 
 
 def _between_markers(data: bytes, shape: Shape, mark: Mark) -> bytes:

@@ -56,12 +56,22 @@ def redact_value(value: Value, path: str, masker: Masker) -> tuple[Value, tuple[
                 unnamed.append((place, key, leaf))
         elif (masked := _whole(leaf, rule, masker)) is not leaf:
             _put(place, key, leaf, masked, paths)
+    if masker.known:
+        unnamed = [each for each in unnamed if not _mask_known(*each, masker, paths)]
     if masker.suspicious(
         b"\0".join(_bytes(leaf) for _, _, leaf in unnamed)
     ):  # one look at all: most data holds no secret
         for place, key, leaf in unnamed:
             _put(place, key, leaf, _scrubbed(leaf, masker), paths)
     return (value if root.copy is None else root.copy[0]), tuple(dict.fromkeys(path + step for step in paths))
+
+
+def _mask_known(place: _Place, key: Any, leaf: str | bytes, masker: Masker, paths: list[str]) -> bool:
+    """True if the leaf is a secret of this trace, which stood under a secret name before."""
+    marker = masker.known.get(_bytes(leaf))
+    if marker is not None:
+        _put(place, key, leaf, marker if isinstance(leaf, bytes) else marker.decode(), paths)
+    return marker is not None
 
 
 def _scrubbed(leaf: str | bytes, masker: Masker) -> str | bytes:
@@ -85,10 +95,11 @@ def _leaves(root: _Place, masker: Masker) -> Iterator[tuple[_Place, Any, Value, 
     while waiting:
         place, rule = waiting.pop()
         for key, child, child_rule in _children(place.container, rule, masker):
-            if (
-                child.__class__ in _LEAF_TYPES
-                or not isinstance(child, Mapping | Sequence)
-                or isinstance(child, str | bytes)
+            kind = child.__class__
+            if kind in _LEAF_TYPES or (
+                kind is not dict
+                and kind is not list
+                and (not isinstance(child, Mapping | Sequence) or isinstance(child, str | bytes))
             ):
                 yield place, key, child, child_rule
             else:
@@ -96,7 +107,7 @@ def _leaves(root: _Place, masker: Masker) -> Iterator[tuple[_Place, Any, Value, 
 
 
 def _children(container: Any, rule: str | None, masker: Masker) -> Iterator[tuple[Any, Value, str | None]]:
-    if isinstance(container, Mapping):
+    if container.__class__ is dict or isinstance(container, Mapping):
         for key, child in container.items():
             yield key, child, rule or (masker.rule_of(key) if isinstance(key, str) else None)
         return

@@ -48,7 +48,7 @@ def main(mode: str, scenario: str, dsn: str) -> None:
     timetracer_otel.install()
     AsyncPGInstrumentor().instrument(skip_dep_check=True)  # type: ignore[no-untyped-call]  # it has no types
     PsycopgInstrumentor().instrument(skip_dep_check=True)
-    scenarios.PART = mode
+    scenarios.PART = pool_scenarios.PART = mode
     given = repr(_run(_traced(scenario, dsn)))
     print(
         json.dumps({"given": given, "version": asyncpg.__version__, **(_journal() if mode == "replay" else _losses())})

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+LIMIT_S = 0.6
+"""Of the client, who gives up then: on a busy machine a statement has left by that time."""
+
 Given: TypeAlias = Callable[[], Awaitable[Any]]
 
 
@@ -155,8 +158,8 @@ async def given_up(dsn: str) -> Any:
         transaction = locker.transaction()
         await transaction.start()
         await locker.execute("lock table guarded in access exclusive mode")
-        seen.append(await outcome(connection.fetch(sql, *arguments, timeout=0.3)))
-        seen.append(await outcome(asyncio.wait_for(connection.fetch(sql, *arguments), 0.3)))
+        seen.append(await outcome(connection.fetch(sql, *arguments, timeout=LIMIT_S)))
+        seen.append(await outcome(asyncio.wait_for(connection.fetch(sql, *arguments), LIMIT_S)))
         seen.append(await _cancelled(connection.fetch(sql, *arguments)))
         seen.append(await connection.fetchval("select 'goes on'"))
         for limit in ("statement_timeout", "lock_timeout") if arguments else ("statement_timeout",):
@@ -175,7 +178,7 @@ async def _between_pages(connection: Any) -> Any:
     transaction = connection.transaction()
     await transaction.start()
     cursor = await connection.cursor("select i, case when i = 7 then pg_sleep(20) end from generate_series(1, 9) i")
-    pages = [len(await cursor.fetch(5)), await outcome(cursor.fetch(5, timeout=0.3))]
+    pages = [len(await cursor.fetch(5)), await outcome(cursor.fetch(5, timeout=LIMIT_S))]
     await transaction.rollback()
     return pages, await connection.fetchval("select 'goes on'")
 
@@ -190,7 +193,7 @@ async def _killed(dsn: str, killer: Any, sql: str, arguments: Any) -> Any:
 
 async def _in_time(dsn: str, locker: Any) -> Any:
     """A limit for every statement of a connection; it runs out inside a transaction, too."""
-    connection = await asyncpg.connect(dsn, command_timeout=0.3)
+    connection = await asyncpg.connect(dsn, command_timeout=LIMIT_S)
     seen = [await outcome(connection.execute("select pg_sleep(20)"))]
     async with connection.transaction():
         seen.append(await outcome(connection.fetchval("select pg_sleep(21)")))

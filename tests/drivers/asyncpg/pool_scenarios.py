@@ -10,6 +10,9 @@ import asyncpg
 
 from tests.drivers.asyncpg.scenarios import connected, errors_of
 
+PART = "record"
+"""`record` or `replay`: set by the process that runs a scenario."""
+
 
 async def pools(dsn: str) -> Any:
     """Every method of a pool; what is set on a connection is gone when the next one has it."""
@@ -54,6 +57,20 @@ async def renewed(dsn: str) -> Any:
         await pool.expire_connections()
         given.append(await pool.fetchval("select $1::int", 5))
     return given
+
+
+async def ended_while_idle(dsn: str) -> Any:
+    """The server ends a connection while the pool has it: whoever asks next has a new one."""
+    async with connected(dsn) as other, asyncpg.create_pool(dsn, min_size=0, max_size=1) as pool:
+        await pool.execute("drop table if exists outlived; create table outlived (pid int)")
+        pids = [await pool.fetchval("insert into outlived values (pg_backend_pid()) returning pid")]
+        ended = await other.fetchval("select pg_terminate_backend($1)", pids[0])
+        while PART == "record" and pool.get_size():
+            await asyncio.sleep(0.01)
+        async with pool.acquire() as connection, connection.transaction():
+            pids.append(await connection.fetchval("insert into outlived values (pg_backend_pid()) returning pid"))
+            pids.append(await connection.fetchval("select count(*) from outlived where pid = $1", pids[0]))
+        return ended, pids, pids[0] == pids[1]
 
 
 async def prepared(dsn: str) -> Any:

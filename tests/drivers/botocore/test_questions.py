@@ -96,6 +96,8 @@ def test_r38_what_the_service_takes_for_the_same_is_the_same(one: Question, othe
         (asked("sqs", "SendMessage", MessageBody='{"a":1}'), asked("sqs", "SendMessage", MessageBody='{"a": 1}')),
         (asked("dynamodb", "GetItem", Key={"a": {"N": "1"}}), asked("dynamodb", "GetItem", Key={"a": {"S": "1"}})),
         (asked("dynamodb", "GetItem", Key={"a": {"S": "1"}}), asked("dynamodb", "GetItem", Key={"a": {"S": "1.0"}})),
+        (asked("dynamodb", "GetItem", Key={"a": {"N": "1"}}), asked("dynamodb", "GetItem", Key={"a": {"N": " 1"}})),
+        (asked("dynamodb", "GetItem", Key={"a": {"N": "10"}}), asked("dynamodb", "GetItem", Key={"a": {"N": "1_0"}})),
         (asked("dynamodb", "PutItem", Item={"a": {"L": []}}), asked("dynamodb", "PutItem", Item={"a": {"M": {}}})),
         (asked("s3", "GetObject", Key="a"), asked("s3", "HeadObject", Key="a")),
         (asked("s3", "GetObject", Key="a"), asked("s3", "GetObject", Key="a", Range="bytes=0-1")),

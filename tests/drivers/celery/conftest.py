@@ -16,9 +16,8 @@ def payments(tmp_path_factory: pytest.TempPathFactory) -> Payments:
     redis = started(RedisServer)
     try:
         recorded = Payments.at(tmp_path_factory.mktemp("payments"), BROKER=redis.url(), BACKEND=redis.url(1))
-        with recorded.worker(
-            "-c", "4", "-B", "-s", str(recorded.folder / "schedule"), BEAT="1", NOTES=str(recorded.folder / "notes")
-        ):
+        schedule, notes = str(recorded.folder / "schedule"), str(recorded.folder / "notes")
+        with recorded.worker("-c", "4", "-B", "-s", schedule, BEAT="1", NOTES=notes):
             recorded.client(CLIENT)
             until(lambda: has_ended(recorded), "all tasks")
     finally:

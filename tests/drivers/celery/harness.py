@@ -176,7 +176,7 @@ class Payments:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment(**QUIET, **variables),
+            env=self.environment(**{**QUIET, **LOADED, **variables}),
             input=typed,
             capture_output=True,
             text=True,

@@ -20,6 +20,11 @@ from kombu.exceptions import OperationalError
 if os.environ.get("SABOTAGE"):
     import sabotage  # type: ignore[import-not-found]  # noqa: F401  # it is copied beside this file
 
+TRANSPORT = {
+    "filesystem": {"data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control"},
+    "sqs": {"wait_time_seconds": 1, "polling_interval": 0.1},
+}
+
 app = Celery(
     "payments",
     broker=os.environ.get("BROKER", "redis://broker.prod.example:6379/0"),
@@ -33,9 +38,7 @@ app.conf.update(
     result_accept_content=["json", "pickle"],
     task_store_eager_result=False,
     result_chord_retry_interval=0.2,
-    broker_transport_options={"data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control"}
-    if os.environ.get("BROKER", "").startswith("filesystem")
-    else {},
+    broker_transport_options=TRANSPORT.get(os.environ.get("BROKER", "").partition(":")[0], {}),
     worker_lost_wait=1.0,
     worker_proc_alive_timeout=60.0,
     task_always_eager=bool(os.environ.get("EAGER")),
@@ -232,16 +235,18 @@ def joins(x: int) -> Any:
 
 
 @app.task
-def reads_on_the_way() -> Any:
+def reads_on_the_way(has_chords: bool = True) -> Any:
     """States that Celery learns by itself while it waits for something else."""
+    counted: tuple[Any, ...] = ()
     with allow_join_result():
-        body = chord((add.s(1, number) for number in range(3)), total.s()).apply_async()
-        counted = body.get(timeout=10), body.parent.completed_count()
+        if has_chords:
+            body = chord((add.s(1, number) for number in range(3)), total.s()).apply_async()
+            counted = body.get(timeout=50), body.parent.completed_count()
         last = chain(naps.s(1), add.s(2)).apply_async()
-        summed = last.get(timeout=10), last.parent.state, last.parent.get(timeout=10)
+        summed = last.get(timeout=50), last.parent.state, last.parent.get(timeout=50)
         broken = chain(refuse.s(1), add.s(2)).apply_async()
         try:
-            broken.get(timeout=10)
+            broken.get(timeout=50)
         except ValueError as error:
             return [counted, summed, str(error), broken.state, broken.parent.state]
     return "it did not fail"

@@ -91,7 +91,12 @@ def memory_kib(pid: int) -> list[int]:
     return [int(match[1]) for status in statuses if (match := re.search(r"VmRSS:\s+(\d+) kB", status))]
 
 
-def test_tasks_on_the_file_system_with_results_in_a_database_replay(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_tasks_on_the_file_system_with_results_in_a_database_replay(
+    tmp_path: Path, rounds: Callable[[int], int]
+) -> None:
+    if rounds(10) < 10:
+        pytest.skip("with --long only: test_sqs reads results of a database")
     for folder in ("queue", "control"):
         (tmp_path / folder).mkdir()
     payments = Payments.at(tmp_path, BROKER="filesystem://", BACKEND=f"db+sqlite:///{tmp_path}/results.db")

@@ -61,3 +61,16 @@ def test_arguments_of_a_task_that_is_not_known_here_stay() -> None:
     found, paths = masked("elsewhere.task", ["ada", "lovelace"])
     assert found.request["args"] == ["ada", "lovelace"]
     assert paths == ()
+
+
+def test_an_exception_whose_whole_text_is_a_secret_argument_is_masked_with_its_traceback() -> None:
+    exception = {"type": "builtins.ValueError", "message": "hunter22", "causes": [{"message": "hunter22"}]}
+    result: dict[str, Any] = {"exception": {**exception, "traceback": "Traceback\n  f()\nValueError: hunter22\n"}}
+    request: dict[str, Any] = {"task": "shop.login", "args": [], "kwargs": {"password": "hunter22"}}
+    told = Encoded("task.run", "celery", "run", "shop.login", request, result)
+    found, paths = CODEC.redact(told, Redactor(b"key").of_trace())
+    assert "hunter22" not in json.dumps([found.request, found.result])
+    assert "result.exception.message" in paths
+    other = {**request, "kwargs": {"password": "hunter23"}}
+    kept, _ = CODEC.redact(Encoded("task.run", "celery", "run", "", other, result), Redactor(b"key").of_trace())
+    assert kept.result == result

@@ -89,6 +89,7 @@ def sent(**changed: object) -> dict[str, Any]:
 def test_who_sent_a_message_is_no_part_of_it_but_a_header_of_the_application_by_the_same_name_is() -> None:
     same = keys(sent())
     assert keys(sent(origin="gen9@laptop", argsrepr="(1,)", traceparent="00-2")) == same
+    assert keys(sent(origin="[redacted:email#0a1b2c]")) == same
     assert keys({**sent(), "properties": {"reply_to": oid("laptop")}}) == same
     for own in ({"lang": "de"}, {"task": "visit"}, {"origin": "newsletter"}, {"reply_to": "desk"}):
         assert keys(sent(**own)) != same
@@ -101,3 +102,19 @@ def test_the_report_prints_the_arguments_and_of_all_else_what_differs() -> None:
     assert [slot.path for slot in asked.slots if not slot.is_detail] == ["args[0]", "kwargs.currency"]
     assert request_json(asked)["values"] == [1, "EUR"]
     assert {"headers.lang", "exchange", "serializer"} < {slot.path for slot in asked.slots if slot.is_detail}
+
+
+def unlocking(name: str, kind: str) -> dict[str, Any]:
+    """What Celery sends where the result backend does not count: the body of the chord is an argument."""
+    body = {"task": "shop.bill", "args": [], "kwargs": {}, "options": {"reply_to": oid(name)}}
+    return {"args": {"python": "tuple", "items": [{"python": kind, "value": body}]}}
+
+
+def test_a_signature_among_the_arguments_says_where_answers_go_but_a_dictionary_of_the_application_counts() -> None:
+    assert keys(unlocking("me", "Signature")) == keys(unlocking("laptop", "Signature"))
+    assert keys(unlocking("me", "dict")) != keys(unlocking("laptop", "dict"))
+
+
+def test_a_name_with_a_dot_is_not_a_way_into_a_dictionary_nor_one_with_brackets_into_a_list() -> None:
+    assert keys({"kwargs": {"to": {"city": "Oslo"}}}) != keys({"kwargs": {"to.city": "Oslo"}})
+    assert keys({"kwargs": {"to": ["Oslo"]}}) != keys({"kwargs": {"to[0]": "Oslo"}})

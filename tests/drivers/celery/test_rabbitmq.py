@@ -11,7 +11,8 @@ from tests.drivers.celery.harness import Payments, until
 from tests.servers.rabbitmq import RabbitServer
 
 CLIENT = """
-sent = [process_payment.delay(12345), parent.delay(20), with_chord.delay(5), waits_in_vain.delay(), chained.delay(1)]
+sent = [process_payment.delay(12345), reads_on_the_way.delay(False), with_chord.delay(5), joins.delay(5)]
+sent += [parent.delay(20), waits_in_vain.delay(), chained.delay(1)]
 for each in sent:
     try:
         each.get(timeout=60)
@@ -20,8 +21,10 @@ for each in sent:
 """
 ENDED = {
     "process_payment": ["FAILURE"],
-    "parent": ["SUCCESS"],
+    "reads_on_the_way": ["SUCCESS"],
+    "joins": ["FAILURE"],
     "with_chord": ["FAILURE"],
+    "parent": ["SUCCESS"],
     "waits_in_vain": ["FAILURE"],
     "chained": ["SUCCESS"],
 }
@@ -32,9 +35,9 @@ def test_tasks_on_rabbitmq_with_rpc_replay_with_both_stopped(
     rabbitmq: RabbitServer, tmp_path: Path, rounds: Callable[[int], int]
 ) -> None:
     payments = Payments.at(tmp_path, BROKER=rabbitmq.url(), BACKEND="rpc://")
-    with payments.worker("-c", "2"):
+    with payments.worker("-c", "4"):
         payments.client(CLIENT)
-        until(lambda: len(payments.states().get("add", ())) == 5, "all tasks")
+        until(lambda: len(payments.states().get("add", ())) == 9, "all tasks")
     rabbitmq.stop()
     assert {name: payments.states().get(name) for name in ENDED} == ENDED
     chosen = [segment for task in ENDED for segment in payments.segments(task)]

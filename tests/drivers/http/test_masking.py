@@ -81,3 +81,61 @@ def test_a_response_that_does_not_come_apart_is_masked_line_by_line() -> None:
 def test_an_error_that_tells_a_secret_is_masked() -> None:
     error = [["builtins.OSError", ["cannot reach https://ann:kT4nary-secret@h/"]]]
     assert SECRET not in repr(masked({"error": error}).result).encode()
+
+
+TOKEN = b'{"id":1,"access_token":"%b"}' % SECRET
+ZIPPED = gzip.compress(TOKEN)
+JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type:application/json\r\n"
+CHUNKED = JSON_HEAD + b"Transfer-Encoding: chunked\r\n"
+
+
+def test_r44_r46_a_body_that_does_not_come_apart_is_masked_by_what_its_head_says() -> None:
+    length = b"Content-Length:%d\r\n\r\n" % len(ZIPPED)
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+    for wire in (
+        JSON_HEAD + b"Content-Encoding:gzip\r\n" + length + ZIPPED,
+        early + JSON_HEAD + b"Content-Encoding: gzip\r\nX-Api-Key: %b\r\n" % SECRET + length + ZIPPED,
+    ):
+        head, _, body = body_of(masked({"reads": [wire], "ended": "complete"}).result["reads"]).rpartition(b"\r\n\r\n")
+        assert SECRET not in head + gzip.decompress(body)
+        assert b"Content-Length:%d" % len(body) in head
+        assert head.startswith(wire.partition(b"\r\n\r\n")[0][:40])
+
+
+def test_r46_a_secret_cut_by_chunks_with_extensions_is_masked() -> None:
+    chunks = b"%x;a=b\r\n%b\r\n%x;c\r\n%b\r\n" % (30, TOKEN[:30], len(TOKEN[30:]), TOKEN[30:])
+    for end in (b"", b"0\r\n\r\n"):
+        read = body_of(masked({"reads": [CHUNKED + b"\r\n" + chunks + end], "ended": "client"}).result["reads"])
+        size, _, content = read.partition(b"\r\n\r\n")[2].partition(b"\r\n")
+        assert json.loads(content[: int(size, 16)])["access_token"].startswith("[redacted:")
+        assert content[int(size, 16) :] == b"\r\n" + end
+
+
+def test_r46_the_folded_part_of_a_secret_header_goes_with_it() -> None:
+    wire = b"HTTP/1.1 200 OK\r\nX-Api-Key: a\r\n  %b\r\nX-A: b\r\n\r\n" % SECRET
+    read = body_of(masked({"reads": [wire], "ended": "server"}).result["reads"])
+    assert SECRET not in read
+    assert read.endswith(b"\r\nX-A: b\r\n\r\n")
+
+
+def test_r46_a_reason_phrase_and_keys_of_well_known_services_are_masked() -> None:
+    assert SECRET not in repr(masked({**answer([b""]), "reason": b"bad token=%b" % SECRET})).encode()
+    names = (
+        b"PRIVATE-TOKEN",
+        b"DD-API-KEY",
+        b"X-Goog-Api-Key",
+        b"Ocp-Apim-Subscription-Key",
+        b"X-Shopify-Access-Token",
+    )
+    found = masked({}, headers=[[name, SECRET] for name in names])
+    assert SECRET not in repr(found).encode()
+
+
+def test_r46_the_signature_of_a_signed_address_is_masked_and_nothing_else_of_its_query() -> None:
+    for query, name in ((b"sv=1&se=2&sig=%b&sp=r", b"sig"), (b"Expires=1&Signature=%b&Key-Pair-Id=K", b"Signature")):
+        found = body_of(masked({}, query=query % b"kT4nary%2Fsecret%3D").request["query"])
+        assert b"kT4nary" not in found
+        assert [each for each in found.split(b"&") if not each.startswith(name + b"=")] == [
+            each for each in query.split(b"&") if not each.startswith(name + b"=")
+        ]
+    assert masked({}, query=b"sig=a&x=1").request["query"] == b"sig=a&x=1"

@@ -44,6 +44,7 @@ SAME = {
     "when it was compressed": tuple(
         request(gzip.compress(b'{"a":1}', mtime=at), JSON, Content_Encoding="gzip") for at in (1, 2)
     ),
+    "UTF-8 and no word of it": (request(b"a", b"text/plain; charset=UTF-8"), request(b"a", b"Text/plain")),
     "the trace": (request(traceparent="00-1"), request(traceparent="00-2", baggage="timetracer.replay=x")),
     "the date": (request(Date="Mon"), request(Date="Tue")),
     "what names the client": (request(User_Agent="httpx/1"), request(User_Agent="httpx/2", Accept_Encoding="br")),
@@ -65,6 +66,8 @@ ANOTHER = {
     "a header of the application's": (request(X_Tenant="a"), request(X_Tenant="b")),
     "a header that is not there": (request(Range="bytes=0-1"), request()),
     "the type of the same body": (request(b"a=1", FORM), request(b"a=1", b"text/plain")),
+    "the charset of the same body": (request(b"a", b"text/plain;charset=latin-1"), request(b"a", b"text/plain")),
+    "the version of a media type": (request(b"{}", JSON + b";version=1"), request(b"{}", JSON + b"; version=2")),
     "a part of a multipart body": (multipart(b"x1", b"v"), multipart(b"x1", b"w")),
     "a path": (request(path=b"/a"), request(path=b"/A")),
     "sig without a signature": (request(query=b"sig=1&se=1"), request(query=b"sig=2&se=1")),

@@ -1,6 +1,7 @@
-"""All that applications do with one driver, in one trace: `python -m tests.drivers.postgres.matrix PROGRAM PART DSN`.
+"""All that applications do with one driver, in one trace: `python -m tests.drivers.postgres.matrix PROGRAMS PART DSN`.
 
-Prints a line of JSON for each scenario: its name and what it gave (`repr`). PART is `record` or `replay`, for those
+PROGRAMS are names with commas between them. Prints a line of JSON for each scenario: its program, its name and what it
+gave (`repr`). PART is `record` or `replay`, for those
 scenarios that do something else in replay. The launcher or `exec` does the rest, as for an application.
 """
 
@@ -18,17 +19,13 @@ from opentelemetry import trace
 from timetracer_otel.capture import guard
 
 Scenario: TypeAlias = Callable[[str], Any]
-PROGRAMS: Final = (
-    "asyncpg",
-    "asyncpg-uvloop",
-    "psycopg-binary",
-    "psycopg-python",
-    "sqlalchemy-psycopg",
-    "sqlalchemy-psycopg-python",
-    "sqlalchemy-psycopg_async",
-    "sqlalchemy-asyncpg",
-    "sqlalchemy-asyncpg-uvloop",
+PROCESSES: Final = (
+    "asyncpg,sqlalchemy-asyncpg",
+    "asyncpg-uvloop,sqlalchemy-asyncpg-uvloop",
+    "psycopg-binary,sqlalchemy-psycopg,sqlalchemy-psycopg_async",
+    "psycopg-python,sqlalchemy-psycopg-python",
 )
+"""Programs that share a process, since to start one takes as long as to run one."""
 
 
 def scenarios(program: str) -> Sequence[Scenario]:
@@ -59,6 +56,8 @@ def _asyncpg() -> Sequence[Scenario]:
         *own_types.SCENARIOS,
         type_scenarios.asyncpg_types,
         setting_scenarios.asyncpg_settings,
+        # The last, for in replay nothing ends the connection: a failed connect after it would be another call of its.
+        pool_scenarios.ended_while_idle,
     )
 
 
@@ -114,15 +113,18 @@ def _psycopg() -> Sequence[Scenario]:
     )
 
 
-def main(program: str, part: str, dsn: str) -> None:
-    with trace.get_tracer("tests").start_as_current_span(program):
-        for scenario in scenarios(program):
-            sys.modules[scenario.__module__].__dict__["PART"] = part
-            given = scenario(dsn)
-            if inspect.iscoroutine(given):
-                given = _finish(given, program.endswith("uvloop"))
-            print(json.dumps([f"{scenario.__module__}:{scenario.__name__}", repr(given)]), flush=True)
+def main(programs: str, part: str, dsn: str) -> None:
+    with trace.get_tracer("tests").start_as_current_span(programs):
+        for program in programs.split(","):
+            for scenario in scenarios(program):
+                sys.modules[scenario.__module__].__dict__["PART"] = part
+                given = _given(scenario(dsn), program.endswith("uvloop"))
+                print(json.dumps([f"{program} {scenario.__module__}:{scenario.__name__}", repr(given)]), flush=True)
     assert not guard.failures, guard.failures
+
+
+def _given(given: Any, on_uvloop: bool) -> Any:
+    return _finish(given, on_uvloop) if inspect.iscoroutine(given) else given
 
 
 def _finish(work: Coroutine[Any, Any, Any], on_uvloop: bool) -> Any:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.postgres import masking
+from timetracer_otel.drivers.postgres.clean import LOOK_MAX_CELLS, suspicious
 from timetracer_otel.redaction import SECRETS, Redactor, Rules
 from timetracer_otel.redaction.places import Place, Places
 
@@ -76,3 +79,20 @@ def test_an_exchange_of_plain_values_is_not_taken_apart() -> None:
     exchange = Encoded("db.query", "psycopg", "SELECT", "shop", request, {"results": [answer], "tx": "I"})
     with patch.object(masking, "mask_statement", side_effect=AssertionError):
         assert masking.mask(exchange, redactor(SECRETS, knows_secrets=False)) == (exchange, ())
+
+
+def test_a_large_answer_is_looked_at_without_being_in_memory_once_more() -> None:
+    cells = [f"{number:01000}" for number in range(8000)]
+    tracemalloc.start()
+    try:
+        assert not suspicious(cells, redactor(SECRETS, knows_secrets=False))
+        assert tracemalloc.get_traced_memory()[1] < sum(map(len, cells)) // 2
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("at", [0, LOOK_MAX_CELLS - 1, LOOK_MAX_CELLS, 2 * LOOK_MAX_CELLS])
+def test_a_secret_is_seen_wherever_in_a_large_answer_it_stands(at: int) -> None:
+    cells: list[Any] = ["ann", None] * (LOOK_MAX_CELLS + 1)
+    cells[at] = "AKIA" + "ABCDEFGHIJKLMNOP"
+    assert suspicious(cells, redactor(SECRETS, knows_secrets=False))

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.conftest import started
-from tests.drivers.postgres.matrix import PROGRAMS
+from tests.drivers.postgres.matrix import PROCESSES
 from tests.launching import instrumented
 from tests.promises.running import only, recording, run, with_report
 from tests.servers.debian import DebianPostgres
@@ -26,10 +26,9 @@ SERVERS: Mapping[str, Callable[[], PostgresServer | DebianPostgres]] = {
 }
 
 
-
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One server after it has stopped: what each program printed, and where its cassette is."""
+    """One server after it has stopped: what each process printed, and where its cassette is."""
 
     dsn: str
     printed: Mapping[str, str]
@@ -43,7 +42,7 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     server = started(SERVERS[request.param])
     try:
         fill(server.dsn)
-        printed = {program: record(program, server.dsn, folder / program) for program in PROGRAMS}
+        printed = {programs: record(programs, server.dsn, folder / programs) for programs in PROCESSES}
     finally:
         server.stop()
     return Recorded(server.dsn, printed, folder)
@@ -60,30 +59,30 @@ def fill(dsn: str) -> None:
         )
 
 
-def record(program: str, dsn: str, store: Path) -> str:
-    command = ["opentelemetry-instrument", *_command(program, "record", dsn)]
-    done = run(command, recording(store, **_variables(program)))
+def record(programs: str, dsn: str, store: Path) -> str:
+    command = ["opentelemetry-instrument", *_command(programs, "record", dsn)]
+    done = run(command, recording(store, **_variables(programs)))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def _command(program: str, part: str, dsn: str) -> list[str]:
-    return [sys.executable, "-m", "tests.drivers.postgres.matrix", program, part, dsn]
+def _command(programs: str, part: str, dsn: str) -> list[str]:
+    return [sys.executable, "-m", "tests.drivers.postgres.matrix", programs, part, dsn]
 
 
-def _variables(program: str) -> dict[str, str]:
-    implementation = "python" if program.endswith("-python") else "binary"
+def _variables(programs: str) -> dict[str, str]:
+    implementation = "python" if programs.endswith("-python") else "binary"
     return {"PSYCOPG_IMPL": implementation, **instrumented("asyncpg", "psycopg")}
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_r05_r07_r09_r11_r41_a_program_sees_the_same_with_the_server_stopped_and_its_certificates_gone(
-    recorded: Recorded, program: str, tmp_path: Path
+@pytest.mark.parametrize("programs", PROCESSES)
+def test_r05_r07_r09_r11_r41_programs_see_the_same_with_the_server_stopped_and_its_certificates_gone(
+    recorded: Recorded, programs: str, tmp_path: Path
 ) -> None:
-    cassette, _ = only(recorded.folder / program)
+    cassette, _ = only(recorded.folder / programs)
     command = ["timetracer-otel", "exec", cassette.path]
-    found = with_report(command, tmp_path, _variables(program), ("--", *_command(program, "replay", recorded.dsn)))
-    assert _given(found.output) == _given(recorded.printed[program])
+    found = with_report(command, tmp_path, _variables(programs), ("--", *_command(programs, "replay", recorded.dsn)))
+    assert _given(found.output) == _given(recorded.printed[programs])
     assert (found.status, found.verdict, found.findings) == (0, "same", [])
 
 

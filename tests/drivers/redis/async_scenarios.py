@@ -88,7 +88,8 @@ async def being_cancelled(client: Any, other: Other) -> Any:
     sending, and Python 3.11 may lose our cancelling there."""
     patient = other(socket_timeout=None, **IMPATIENT)
     try:
-        await asyncio.wait_for(patient.blpop("never", timeout=30), 0.05)
+        await patient.get("a")  # it is connected then, also on a busy machine
+        await asyncio.wait_for(patient.blpop("never", timeout=30), 0.5)
     except asyncio.TimeoutError:
         return await patient.get("a")
     finally:

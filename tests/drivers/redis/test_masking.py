@@ -14,6 +14,12 @@ import zstandard
 from tests.drivers.redis.harness import SAME, record, replay
 from tests.drivers.redis.taping import PRODUCTION, Tape, replayed, taps
 from tests.servers.redis import RedisServer
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.redis.masking import mask
+from timetracer_otel.drivers.redis.questions import method_of
+from timetracer_otel.redaction import Redactor
+from timetracer_otel.wire.redis import readable
+from timetracer_otel.wire.redis.commands import pack
 
 Program = Callable[[Any], Any]
 CANARY = "c4n4ry-of-the-app"
@@ -115,3 +121,85 @@ def test_r46_no_canary_is_in_any_byte_of_a_store(redis: RedisServer, tmp_path: P
 def _text(path: Path) -> bytes:
     data = path.read_bytes()
     return zstandard.ZstdDecompressor().decompressobj().decompress(data) if path.suffix == ".zst" else data
+
+
+# ---- by hand ---------------------------------------------------------------------------------------------------------
+
+SECRET = "c4n4ry"
+ASKED = (
+    f"PUBLISH password {SECRET}",
+    f"SPUBLISH token:1 {SECRET}",
+    f"LINSERT token BEFORE {SECRET} {SECRET}",
+    f"LREM token 0 {SECRET}",
+    f"LPOS token {SECRET}",
+    f"SREM token {SECRET}",
+    f"SISMEMBER token:1 {SECRET}",
+    f"SMOVE token other {SECRET}",
+    f"ZADD token NX CH 1.5 {SECRET} 2 {SECRET}",
+    f"ZINCRBY token 1 {SECRET}",
+    f"PFADD token {SECRET}",
+    f"SETRANGE user:1:password 0 {SECRET}",
+    f"RESTORE user:1:password 0 {SECRET}",
+    f"SET user:password:1 {SECRET}",
+    f"SET password n IFEQ {SECRET}",
+    f"DELEX password IFEQ {SECRET}",
+    f"HSETEX u EX 5 FIELDS 1 password {SECRET}",
+    f"MSETEX 2 a 1 password {SECRET} EX 5",
+    f'JSON.SET password $ "{SECRET}"',
+    f'JSON.SET user $.password "{SECRET}"',
+    f"EVAL script 2 a user:1:password 60 {SECRET}",
+    f"evalsha 0123 1 password {SECRET}",
+    f"FCALL f 1 password {SECRET}",
+    f"SENTINEL CONFIG SET sentinel-pass {SECRET}",
+)
+ANSWERED = (
+    "EVAL script 1 user:1:password",
+    "FCALL f 1 password",
+    "RPOPLPUSH other token",
+    "SUNION other token",
+    "JSON.GET user $.password",
+)
+
+
+def masked(command: str, replies: bytes = b"+OK\r\n", **more: Any) -> Encoded:
+    batch = [[word.encode() for word in command.split()]]
+    request: dict[str, Any] = {"database": 0, "protocol": 2, "commands": pack(batch)}
+    encoded = Encoded("db.command", "redis", method_of(batch), "", request, {"replies": replies, **more})
+    return mask(encoded, Redactor(b"key"))[0]
+
+
+@pytest.mark.parametrize("command", ASKED)
+def test_r46_a_value_is_secret_whatever_is_done_with_a_key_or_field_of_such_a_name(command: str) -> None:
+    assert SECRET not in repr(masked(command))
+
+
+@pytest.mark.parametrize("command", ANSWERED)
+def test_r46_what_comes_from_a_key_or_field_of_such_a_name_is_secret(command: str) -> None:
+    for reply in (b"$6\r\nc4n4ry\r\n", b"*1\r\n$6\r\nc4n4ry\r\n"):
+        assert SECRET not in repr(masked(command, reply))
+    for by_field in ("HGETEX u EX 5 FIELDS 1 password", "HGETDEL u FIELDS 1 password"):
+        assert SECRET not in repr(masked(by_field, b"*1\r\n$6\r\nc4n4ry\r\n"))
+
+
+def test_r47_names_of_keys_cursors_scores_and_json_stay_what_the_client_reads() -> None:
+    def read(command: str, reply: list[Any]) -> Any:
+        found = masked(command, readable.encode(reply)).result["replies"]
+        assert SECRET.encode() not in found  # type: ignore[operator]
+        return readable.decode(found)  # type: ignore[arg-type]
+
+    for command in ("BLPOP other token:1 0", "LMPOP 2 other token:1 LEFT"):
+        assert read(command, ["token:1", SECRET])[0] == "token:1"
+    assert read("SSCAN token 0", ["17", [SECRET]])[0] == "17"
+    assert read("ZRANGE token 0 -1 WITHSCORES", [SECRET, "1.5"])[1] == "1.5"
+    assert json.loads(read("JSON.GET user $.password", [f'["{SECRET}"]'])[0])[0].startswith("[redacted:")
+
+
+def test_r46_of_a_reply_that_broke_off_nothing_secret_stays_and_markers_do_not_make_it_whole() -> None:
+    for command, partial in (
+        ("GET password", b"$100\r\nc4n4ry"),
+        ("GET user", b'$20\r\n{"token":"c4n4ry'),
+        ("HGETALL user", b"*2\r\n$8\r\npassword\r\n$9\r\nc4n4ry"),
+    ):
+        found = masked(command, b"", partial=partial, lost="closed").result
+        assert found["partial"] == partial.partition(b"\n")[0] + b"\n"
+    assert masked("GET user", b"", partial=b"$9\r\nhello").result["partial"] == b"$9\r\nhello"

@@ -16,7 +16,7 @@ from timetracer_otel.capture import guard, table
 from timetracer_otel.cassette import Cassette
 from timetracer_otel.exporters import TimetracerSpanExporter, active
 from timetracer_otel.exporters.live import TimetracerOtlpExporter
-from timetracer_otel.exporters.otlp import sender
+from timetracer_otel.exporters.otlp import sender, transfer
 from timetracer_otel.exporters.otlp.decoding import decode
 from timetracer_otel.exporters.otlp.reading import read
 from timetracer_otel.store import Store
@@ -78,7 +78,7 @@ def test_beside_the_exporter_of_files_both_have_the_same(tmp_path: Path, monkeyp
 
 
 def test_a_backend_that_is_away_or_refuses_is_counted_and_the_app_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender.transfer, "DELAYS_S", (0.0,))
+    monkeypatch.setattr(transfer, "DELAYS_S", (0.0,))
     with receiver(lambda path, body: Reply(400, b"no")) as backend:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", backend.url)
         ask(provider(TimetracerOtlpExporter()))

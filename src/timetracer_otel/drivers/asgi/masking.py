@@ -14,7 +14,8 @@ from urllib.parse import quote
 from timetracer_otel.cassette.model import Blob, Payload, Value
 from timetracer_otel.drivers.asgi.body import begins_as_json
 from timetracer_otel.drivers.asgi.content import BLOCK_BYTES, codings, common_start, header
-from timetracer_otel.drivers.asgi.websocket.codec import redact_messages
+from timetracer_otel.drivers.asgi.websocket.codec import redact_ends, redact_messages
+from timetracer_otel.drivers.asgi.websocket.offers import redact_offers
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.redaction import Redactor, is_structured
 from timetracer_otel.redaction.stream import WINDOW_BYTES
@@ -30,10 +31,11 @@ _DIGEST: Final = re.compile(
 
 def redact(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange with secrets masked, and the paths that hold a marker."""
-    request, request_paths = _message(encoded.request, "request", redactor)
+    request, result, offer_paths = redact_offers(encoded.request, encoded.result, redactor)
+    request, request_paths = _message(request, "request", redactor)
     request, line_paths = _request_line(request, redactor)
-    result, result_paths = redact_result(encoded.result, redactor)
-    paths = line_paths + request_paths + result_paths
+    result, result_paths = redact_result(result, redactor)
+    paths = line_paths + offer_paths + request_paths + result_paths
     if not paths:
         return encoded, ()
     return replace(encoded, url=str(request["path"]), request=request, result=result), paths
@@ -45,7 +47,8 @@ def redact_result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     result, trailer_paths = _trailers(result, redactor)
     result, exception_paths = _exception(result, redactor)
     result, message_paths = redact_messages(result, redactor)
-    return result, paths + trailer_paths + exception_paths + message_paths
+    result, end_paths = redact_ends(result, redactor)
+    return result, paths + trailer_paths + exception_paths + message_paths + end_paths
 
 
 def _request_line(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:

@@ -23,6 +23,8 @@ TEXT_MAX: Final = 64 * 1024
 """Characters of a value that may hold ids and markers; a larger one is compared as a whole."""
 SHOWN_MAX: Final = 1000
 _NAME: Final = re.compile(r"[\w#:$@-]+")
+_DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+"""What the service takes for a number; Python takes more, such as `1_0` and ` 1`."""
 SETS: Final = frozenset({"SS", "NS", "BS"})
 
 
@@ -109,11 +111,12 @@ def _set_key(kind: str, value: Value) -> Hashable:
 
 
 def _number(text: str) -> Hashable:
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
+    if _DECIMAL.fullmatch(text) is None:
         return text
-    return found.as_tuple() if not found.is_finite() else _digits(found)
+    try:
+        return _digits(Decimal(text))
+    except InvalidOperation:  # an exponent beyond what any Decimal has
+        return text
 
 
 def _digits(number: Decimal) -> Hashable:

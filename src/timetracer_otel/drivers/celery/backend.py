@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from celery.app import backends
 from celery.backends.base import Backend, BaseBackend, DisabledBackend, SyncBackendMixin
+from celery.backends.rpc import RPCBackend
 from celery.canvas import maybe_signature
 from celery.exceptions import ImproperlyConfigured
 
 from timetracer_otel.drivers.base import ReplayHost
 from timetracer_otel.drivers.celery.reading import Reader
+
+OF_GROUPS: Final = ("save_group", "restore_group", "delete_group", "reload_task_result", "reload_group_result")
+"""What the rpc backend refuses, without a question to anybody. Source: celery 5.4, `backends/rpc.py`."""
 
 
 def backend_of(app: Any, host: ReplayHost) -> Any:
@@ -77,4 +81,6 @@ def _class_for(real: Any, reader: Reader) -> Any:
                 body = maybe_signature(request.chord, app=self.app)
                 body.delay(*arguments)
 
+    for name in OF_GROUPS if issubclass(real, RPCBackend) else ():
+        setattr(ReplayBackend, name, getattr(real, name))
     return ReplayBackend

@@ -12,7 +12,7 @@ from timetracer_otel.drivers.celery import app_name, parameters
 from timetracer_otel.drivers.celery.exceptions import HeardException
 from timetracer_otel.drivers.celery.heard import HeardAnswer, HeardOutcome, HeardPublish, HeardRead, HeardTask
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT, RUN
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import Redactor, is_marker
 
 SPELLED: Final = ("argsrepr", "kwargsrepr")
 """Celery's own spelling of the arguments, for logs: it would tell what was masked in them."""
@@ -40,6 +40,7 @@ class CeleryCodec:
         assert isinstance(result, dict)
         if not asked and not answered:
             return encoded, ()
+        result = _without_its_text(result, encoded.result)
         request, spelled = _without_spelling(request, asked, redactor)
         return replace(encoded, request=request, result=result), (*asked, *spelled, *answered)
 
@@ -79,6 +80,19 @@ def _read(heard: HeardRead, answer: object) -> Encoded:
     if isinstance(answer, HeardAnswer):
         result = answer.fields if answer.failure is None else {"failure": answer.failure.encode()}
     return Encoded(RESULT, LIB, heard.method, "", {"task_id": heard.task_id}, result)
+
+
+def _without_its_text(result: dict[str, Value], plain: Payload) -> dict[str, Value]:
+    """Where the whole text of the exception was a secret, it goes from the traceback too."""
+    exception, before = result.get("exception"), plain.get("exception")
+    if not isinstance(exception, dict) or not isinstance(before, dict):
+        return result
+    text, marker, traceback = before.get("message"), exception.get("message"), exception.get("traceback")
+    if not (isinstance(text, str) and isinstance(marker, str) and isinstance(traceback, str)):
+        return result
+    if text == marker or not is_marker(marker):
+        return result
+    return {**result, "exception": {**exception, "traceback": traceback.replace(text, marker)}}
 
 
 def _without_spelling(

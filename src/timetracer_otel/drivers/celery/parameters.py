@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -13,6 +14,8 @@ from timetracer_otel.redaction import Redactor
 PARAMETERS: Final = "parameters"
 """Of a request: the names, of each task that is given arguments by position."""
 BY_POSITION: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+TASKS_MAX: Final = 512
+"""Whose parameters are remembered: to ask for them takes longer than all else here."""
 
 
 def named(request: Payload, app: Any) -> dict[str, Value]:
@@ -35,6 +38,8 @@ def mask(request: Payload, path: str, redactor: Redactor) -> tuple[Payload, tupl
         }
         if secret:
             rules[id(_positions(call["args"]))] = secret
+    if not rules:
+        return request, ()
     paths: list[str] = []
     masked = _masked(request, path, rules, redactor, paths)
     assert isinstance(masked, dict)
@@ -67,14 +72,15 @@ def _masked(
 
 def _calls(value: Value) -> Iterator[Mapping[str, Value]]:
     """Every task with its arguments: the one of the message, and those of chains, chords and callbacks."""
-    if isinstance(value, Mapping):
-        if isinstance(value.get("task"), str) and "args" in value:
-            yield value
-        for each in value.values():
-            yield from _calls(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _calls(each)
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if isinstance(each.get("task"), str) and "args" in each:
+                yield each
+            waiting += each.values()
+        elif isinstance(each, (list, tuple)):
+            waiting += each
 
 
 def _positions(args: Value) -> Sequence[Value]:
@@ -86,8 +92,18 @@ def _positions(args: Value) -> Sequence[Value]:
 def _names(app: Any, task: str) -> list[Value]:
     """As the task's function spells them; empty for one that this process does not know."""
     run = getattr(app._tasks.get(task), "run", None) if hasattr(app, "_tasks") else None
-    try:
-        parameters = inspect.signature(run).parameters.values() if callable(run) else ()
-    except (TypeError, ValueError):
+    if not callable(run):
         return []
-    return [each.name for each in parameters if each.kind in BY_POSITION]
+    try:
+        return list(_positional(run))
+    except TypeError:  # no key of a cache
+        return list(_positional.__wrapped__(run))
+
+
+@lru_cache(maxsize=TASKS_MAX)
+def _positional(run: Callable[..., object]) -> Sequence[str]:
+    try:
+        parameters = inspect.signature(run).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(each.name for each in parameters if each.kind in BY_POSITION)

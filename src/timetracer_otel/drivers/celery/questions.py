@@ -1,7 +1,7 @@
 """What a message asks of the broker, in the form that matching compares: its signature and options, leaf by leaf.
 
-Left out is what no task can see or choose: trace headers, spellings for logs, and who sent the message and where answers
-go as Celery names them, with the process in it. The same names with values of the application's count.
+Left out is what no task can see or choose: trace headers, spellings for logs, and, as Celery names them, who sent the
+message and where answers go. The same names with values of the application's count.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.celery.heard import OPTIONS
 from timetracer_otel.drivers.celery.names import LIB, RESULT, TRACE_HEADERS
+from timetracer_otel.drivers.celery.typed import SIGNATURE as CANVAS
+from timetracer_otel.drivers.celery.typed import TAG
+from timetracer_otel.redaction import MARKER
 
 NOISE: Final = TRACE_HEADERS | {"argsrepr", "kwargsrepr"}
 """Of the headers and properties of a message, and of the options of one that waits in it."""
@@ -23,10 +26,11 @@ OF_PROCESS: Final = {
     "origin": re.compile(r"gen\d+@.*"),
     "reply_to": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[35][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"),
 }
-"""Noise of this form only. Source: celery 5.4, `anon_nodename`; kombu 5.3, `generate_oid`: a hash of process and thread."""
+"""Noise in this form only. Source: celery 5.4, `anon_nodename`; kombu 5.3, `generate_oid`."""
+PLAIN_NAME: Final = re.compile(r"[\w#:$@-]+")
 MESSAGE: Final = ("headers", "properties")
-SIGNATURE: Final = frozenset({"task", "args", "kwargs", "options"})
-"""What a message that waits in another has: a chain and a callback."""
+MESSAGE_KEYS: Final = frozenset({"task", "args", "kwargs", "options"})
+"""What a message that waits in another has: in a chain, as a callback, as the body of a chord."""
 ARGUMENTS: Final = ("args", "kwargs")
 PARTS: Final = ("args", "kwargs", "embed", "headers", "properties", "exchange", "routing_key", *OPTIONS)
 DUE: Final = ("eta", "expires")
@@ -45,7 +49,7 @@ def question_of(exchange: Exchange) -> Question:
 
 
 def question(kind: str, method: str, url: str, request: Payload) -> Question:
-    slots = [slot for part in PARTS for slot in _slots(request.get(part), part, is_about=part in MESSAGE)]
+    slots = [slot for part in PARTS for slot in _slots(request.get(part), part, part in ARGUMENTS, part in MESSAGE)]
     return Question(LIB, method, url, shape=(kind, method, url), text=f"{method} {url}", slots=tuple(slots))
 
 
@@ -55,25 +59,34 @@ def read_question(method: str, task_id: str) -> Question:
     return Question(LIB, method, "", shape=(RESULT, method), text=f"{method} result", slots=(slot,))
 
 
-def _slots(value: Value, path: str, is_about: bool = False) -> Iterator[Slot]:
-    """`is_about`: here stands what is said about a message, noise among it."""
+def _slots(value: Value, path: str, is_data: bool, is_about: bool = False) -> Iterator[Slot]:
+    """`is_data`: what looks like a message is the application's own. `is_about`: here stands what is said about a
+    message, noise among it."""
     if isinstance(value, Mapping) and value:
-        is_waiting = not path.startswith(ARGUMENTS) and SIGNATURE.issubset(value)
+        is_data = is_data and value.get(TAG) != CANVAS
+        is_waiting = not is_data and MESSAGE_KEYS.issubset(value)
         for key in sorted(value):
             if not (is_about and _is_noise(key, value[key])):
                 is_inside = (is_waiting and key == "options") or (is_about and key == "headers")
-                yield from _slots(value[key], f"{path}.{key}", is_inside)
+                yield from _slots(value[key], _member(path, key), is_data, is_inside)
     elif isinstance(value, Sequence) and value and not isinstance(value, (str, bytes)):
         for index, each in enumerate(value):
-            yield from _slots(each, f"{path}[{index}]")
+            yield from _slots(each, f"{path}[{index}]", is_data)
     else:
         text = value if isinstance(value, str) else None
         yield Slot(path, _key(value), value, text, is_detail=not path.startswith(ARGUMENTS))
 
 
+def _member(path: str, name: str) -> str:
+    """A name that could be read as a path of its own is quoted."""
+    return f"{path}.{name}" if PLAIN_NAME.fullmatch(name) else f"{path}[{name!r}]"
+
+
 def _is_noise(name: str, value: Value) -> bool:
-    form = OF_PROCESS.get(name)
-    return name in NOISE or (form is not None and isinstance(value, str) and form.fullmatch(value) is not None)
+    if name not in OF_PROCESS or not isinstance(value, str):
+        return name in NOISE
+    # A host with a domain makes an origin that is masked as an e-mail address.
+    return OF_PROCESS[name].fullmatch(value) is not None or MARKER.search(value) is not None
 
 
 def _key(value: Value) -> Hashable:

@@ -1,5 +1,5 @@
-"""What Celery learns by itself of results that nobody has asked for: while it waits for one, others come in, and it asks
-for the state of the parents as often as there is time.
+"""What Celery learns by itself of results that nobody has asked for: while it waits for one, others come in, and it
+asks for the state of the parents as often as there is time.
 
 A replay asks once, and only for what it was not told. So of each result its segment is told once, whoever brought it;
 and of the parents of a result the last that was known when the wait for it ended.

@@ -35,11 +35,11 @@ ALONE: Final = {"sig": frozenset({"sv", "se"})}
 
 def slots(body: bytes, content_type: str, content_encoding: str) -> Iterator[Slot]:
     """Those of the body; the media type is one of them."""
-    media_type = content_type.partition(";")[0].strip().lower()
+    plain_type = content_type.partition(";")[0].strip().lower()
+    media_type = "; ".join([plain_type, *_parameters(content_type, plain_type)])
     if body and (codings := codings_of(content_encoding)):
         body, media_type = _unpacked(body, codings), f"{media_type} {','.join(codings)}"
     yield Slot("body.type", key=media_type, shown=media_type)
-    plain_type = media_type.partition(" ")[0]
     if _is_json(plain_type):
         found = _parsed(body)
         if found is not None:
@@ -52,6 +52,17 @@ def slots(body: bytes, content_type: str, content_encoding: str) -> Iterator[Slo
         yield from _multipart(body, (boundary[1] or boundary[2]).encode("latin-1", "replace"))
         return
     yield leaf("body", body)
+
+
+def _parameters(content_type: str, plain_type: str) -> list[str]:
+    """Of the media type: `charset=latin-1` or `version=2` is another way to read the same bytes. Those of a multipart
+    body are made for each; UTF-8 goes without saying."""
+    if plain_type.startswith("multipart/"):
+        return []
+    named = (each.strip().partition("=") for each in content_type.split(";")[1:])
+    found = ((name.strip().lower(), value.strip().strip('"')) for name, _, value in named if name)
+    told = (f"{name}={value.lower() if name == 'charset' else value}" for name, value in found)
+    return sorted(each for each in told if each != "charset=utf-8")
 
 
 def _unpacked(body: bytes, codings: tuple[str, ...]) -> bytes:

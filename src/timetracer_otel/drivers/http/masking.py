@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Final
+from urllib.parse import quote, unquote_to_bytes
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.config import KIB
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.http.framing import HEAD_END
-from timetracer_otel.drivers.http.requests import body_of, header, host_text, pairs, path_text
+from timetracer_otel.drivers.http.raw import masked_wire
+from timetracer_otel.drivers.http.requests import body_of, codings, header, host_text, pairs, path_text
 from timetracer_otel.redaction import Redactor
 
 Paths = tuple[str, ...]
 Headers = list[tuple[bytes, bytes]]
 _DIGESTS: Final = frozenset((b"content-md5", b"digest", b"content-digest", b"repr-digest", b"stripe-signature"))
 """Headers that are true of one body only: one that was masked goes without them, but for a Content-MD5."""
+SIGNATURE: Final = "signature"
+SIGNATURES: Final = {b"sig": frozenset((b"sv", b"se")), b"Signature": frozenset((b"Key-Pair-Id",))}
+"""Names of signatures where those stand beside them. Source: shared access signatures of Azure, CloudFront."""
 BLOCK_BYTES: Final = 64 * KIB
-_HEADER: Final = re.compile(rb"(([^\s:]{1,200})[ \t]*:[ \t]*)(.*)", re.DOTALL)
 
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
@@ -41,13 +43,30 @@ def _request(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     masked, paths = _message(request, "request", redactor)
     path, old_path = redactor.data(body_of(request["path"])), body_of(request["path"])
     query, query_paths = redactor.query(body_of(request["query"]), "request.query")
+    if (unsigned := _unsigned(query, redactor)) != query:
+        query, query_paths = unsigned, (*query_paths, "request.query.signature")
     if path != old_path:
         query_paths = ("request.path", *query_paths)
     return ({**masked, "path": path, "query": query}, paths + query_paths) if query_paths else (masked, paths)
 
 
+def _unsigned(query: bytes, redactor: Redactor) -> bytes:
+    """Without the signature of an address that is a credential by itself; what the name says alone is too short."""
+    fields = [field.partition(b"=") for field in query.split(b"&")]
+    names = {name for name, _, _ in fields}
+    signs = {sign for sign, others in SIGNATURES.items() if sign in names and others <= names}
+    if not signs:
+        return query
+    marked = ((name, quote(redactor.marker(SIGNATURE, unquote_to_bytes(value))).encode()) for name, _, value in fields)
+    masked = dict(pair for pair in marked if pair[0] in signs)
+    return b"&".join(name + equals + (masked.get(name, value) if value else value) for name, equals, value in fields)
+
+
 def _result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     masked, paths = _wire(result, redactor) if "reads" in result else _message(result, "result", redactor)
+    reason = result.get("reason")
+    if isinstance(reason, bytes) and (new_reason := redactor.data(reason)) != reason:
+        masked, paths = {**masked, "reason": new_reason}, (*paths, "result.reason")
     if "error" not in result:
         return masked, paths
     error, error_paths = redactor.value(result["error"], "result.error")
@@ -69,11 +88,6 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
         return ({**message, "headers": headers}, paths) if paths else (message, ())
     kept = [[name, value] for name, value in mended([(n, v) for n, v in headers], old, new)]
     return {**message, "headers": kept, **_body(message, old, new)}, paths + body_paths
-
-
-def codings(headers: Headers) -> str:
-    """All content codings of a message, as one line would name them."""
-    return ",".join(value.decode("latin-1") for name, value in headers if name.lower() == b"content-encoding")
 
 
 def _body(message: Payload, old: bytes, new: bytes) -> dict[str, Value]:
@@ -125,22 +139,8 @@ def _md5(data: bytes) -> bytes:
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest())
 
 
-# ---- a response that does not come apart -----------------------------------------------------------------------------
-
-
 def _wire(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
-    """Line by line as far as its head goes, by pattern behind it; in one read, if anything was masked."""
+    """A response that does not come apart; in one read, if anything was masked."""
     old = body_of(result["reads"])
-    head, end, body = old.partition(HEAD_END)
-    lines = [_line(line, redactor) for line in head.split(b"\r\n")]
-    new_body, _ = redactor.body(body, "", "", "result.body") if body else (body, ())
-    new = b"\r\n".join(lines) + end + new_body
+    new = masked_wire(old, redactor)
     return ({**result, "reads": [new]}, ("result.reads",)) if new != old else (result, ())
-
-
-def _line(line: bytes, redactor: Redactor) -> bytes:
-    found = _HEADER.fullmatch(line)
-    if found is None:
-        return redactor.data(line)
-    ((_, value),), _ = redactor.headers([(found[2], found[3])], "result.headers")
-    return line if value == found[3] else found[1] + value

@@ -89,6 +89,11 @@ def header(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in headers if key.lower() == name), "")
 
 
+def codings(headers: list[tuple[bytes, bytes]]) -> str:
+    """All content codings of a message, as one line would name them."""
+    return ",".join(value.decode("latin-1") for name, value in headers if name.lower() == b"content-encoding")
+
+
 def body_of(value: Value) -> bytes:
     """A body in one piece: text or bytes, whole or in parts."""
     if isinstance(value, (list, tuple)):

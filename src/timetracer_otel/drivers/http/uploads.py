@@ -12,7 +12,7 @@ from timetracer_otel.wire.aws.chunks import ChunkReader
 KEPT_MAX_BYTES: Final = MIB
 """Of a larger one only length and SHA-256 are known: that is what replay compares."""
 HEAD_END: Final = b"\r\n\r\n"
-_CHUNKED: Final = re.compile(rb"(?im)^transfer-encoding:[^\r\n]*\bchunked[ \t]*\r?$")
+CHUNKED: Final = re.compile(rb"(?im)^transfer-encoding:[^\r\n]*\bchunked[ \t]*\r?$")
 _LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,18})[ \t]*\r?$")
 
 
@@ -59,7 +59,7 @@ class Upload:
             return sent
         head, _, body = sent.partition(HEAD_END)
         self.head = head
-        if _CHUNKED.search(head):
+        if CHUNKED.search(head):
             self._reader = ChunkReader()
         elif (found := _LENGTH.search(head)) is not None:
             self.length = int(found[1])
@@ -112,7 +112,7 @@ class Progress:
         return self._left <= 0
 
     def _begin(self, head: bytes) -> None:
-        if _CHUNKED.search(head):
+        if CHUNKED.search(head):
             self._reader = ChunkReader()
         elif (found := _LENGTH.search(head)) is not None:
             self._left = int(found[1])

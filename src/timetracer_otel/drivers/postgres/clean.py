@@ -15,6 +15,9 @@ from timetracer_otel.wire.postgres.packed import PACKED
 _SEEN: Final = frozenset({"results", "settings", "tx", "abandoned"})
 """Of a result: what is looked at here, and what holds nothing of the application's."""
 
+LOOK_MAX_CELLS: Final = 1000
+"""Joined for one look: a large answer is not in memory once more."""
+
 
 def is_clean(request: Payload, result: Payload, statement: str, redactor: Redactor) -> bool:
     """False if something in the exchange may have to be masked; True is never wrong."""
@@ -55,7 +58,12 @@ def column_rules(names: tuple[str, ...], rule_of: Callable[[str], str | None]) -
 def suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:
     """One look at all of them: most hold nothing."""
     present: list[str | bytes] = list(filter(None, values))
+    looks = range(0, len(present), LOOK_MAX_CELLS)
+    return any(_are_suspicious(present[at : at + LOOK_MAX_CELLS], redactor) for at in looks)
+
+
+def _are_suspicious(present: Sequence[str | bytes], redactor: Redactor) -> bool:
     try:  # mostly all are text
-        return redactor.suspicious("\0".join(cast("list[str]", present)))
+        return redactor.suspicious("\0".join(cast("Sequence[str]", present)))
     except TypeError:
         return redactor.suspicious(b"\0".join([octets(value) for value in present]))

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from timetracer_otel.cassette.model import Value
+from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.redis import secrets
 from timetracer_otel.drivers.redis.connecting import CONNECT
-from timetracer_otel.drivers.redis.forms import COMMANDS, REPLIES
+from timetracer_otel.drivers.redis.forms import COMMANDS, PARTIAL, REPLIES, partial_of
 from timetracer_otel.wire.redis import readable
 from timetracer_otel.wire.redis.commands import commands, pack
 from timetracer_otel.wire.redis.frames import is_push, split
@@ -36,17 +36,19 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]
     message, answer = encoded.request.get(COMMANDS), encoded.result.get(REPLIES, b"")
     if not isinstance(message, bytes) or not isinstance(answer, bytes):
         return encoded, ()
-    if not _is_spoken(encoded.method, message) and not _may_hold_secrets(message + answer, redactor):
+    result, partial = encoded.result, partial_of(encoded.result)
+    if not _is_spoken(encoded.method, message) and not _may_hold_secrets(message + answer + partial, redactor):
         return encoded, ()
     walk = _Walk(redactor)
     batch = commands(message)
     asked = walk.batch(batch)
     answered = walk.replies(batch, answer)
+    result = walk.broken_off(result, partial)
     if not walk.paths:
         return encoded, ()
     url = redactor.text(encoded.url)
     request = {**encoded.request, COMMANDS: pack(asked)} if asked != batch else encoded.request
-    result = {**encoded.result, REPLIES: answered} if REPLIES in encoded.result else encoded.result
+    result = {**result, REPLIES: answered} if REPLIES in result else result
     return replace(encoded, request=request, result=result, url=url), tuple(dict.fromkeys(walk.paths))
 
 
@@ -72,6 +74,10 @@ def _may_hold_secrets(data: bytes, redactor: Redactor) -> bool:
 class _Walk:
     redactor: Redactor
     paths: list[str] = field(default_factory=list)
+    has_scores: bool = False
+    """Numbers of this reply are scores, whatever the key is called: the client reads them as such."""
+    is_json: bool = False
+    """Strings of this reply are JSON."""
 
     # ---- commands ----------------------------------------------------------------------------------------------------
 
@@ -96,6 +102,15 @@ class _Walk:
             return word
         self.paths.append(path)
         return sign + self.redactor.marker(self.redactor.rule_at(path) or rule, secret).encode()
+
+    def _marked_json(self, data: bytes, rule: str, path: str) -> bytes:
+        """Every value in it: it stays JSON, which the client reads."""
+        before = b'{"%b":' % rule.encode()
+        masked, paths = self.redactor.body(before + data + b"}", "application/json", "", path)
+        if not masked.startswith(before) or not masked.endswith(b"}"):
+            return self._marked(data, rule, path)
+        self.paths += paths[:1] and [path]
+        return masked[len(before) : -1]
 
     def _leaf(self, word: bytes, path: str) -> bytes:
         """By pattern, by what stands in JSON; and what is known as a secret by its value."""
@@ -125,6 +140,19 @@ class _Walk:
             masked.append(self._frame(frame, command, batch, path))
         return b"".join(masked) + rest
 
+    def broken_off(self, result: Payload, partial: bytes) -> Payload:
+        """Of a reply of which no more came the first line alone: markers could make it whole."""
+        line, end, _ = partial.partition(b"\r\n")
+        kept = line + end if end else b""
+        if kept != partial:
+            self.paths.append(f"result.{PARTIAL}")
+            result = {**result, PARTIAL: kept}
+        if "error" not in result:
+            return result
+        error, paths = self.redactor.value(result["error"], "result.error")
+        self.paths += paths
+        return {**result, "error": error} if paths else result
+
     def _frame(self, frame: bytes, command: Sequence[bytes], batch: Sequence[Sequence[bytes]], path: str) -> bytes:
         value = readable.decode(frame)
         if isinstance(value, dict) and readable.RAW in value:
@@ -144,6 +172,8 @@ class _Walk:
         if name in CONFIRMED:
             return self._message(value, path)
         rule, parts = secrets.reply(command, self.redactor.rule_of)
+        self.has_scores = name[:1] == b"Z" or name[:2] == b"BZ"
+        self.is_json = name[:5] == b"JSON."
         is_paired = name in secrets.PAIRED or (name == secrets.CONFIG and command[1:2] != [b"SET"])
         if parts and isinstance(value, list):
             return [
@@ -205,7 +235,10 @@ class _Walk:
 
     def _string(self, value: str | bytes, path: str, rule: str | None) -> Value:
         raw = _bytes(value)
-        masked = self._marked(raw, rule, path) if rule is not None else self._leaf(raw, path)
+        if self.has_scores and secrets.is_number(raw):
+            return value
+        mark = self._marked_json if self.is_json else self._marked
+        masked = mark(raw, rule, path) if rule is not None else self._leaf(raw, path)
         return value if masked == raw else readable.text(masked)
 
 

@@ -20,9 +20,26 @@ from timetracer_otel.exporters.otlp.texts import dump_text
 
 SERVICE: Final = "service.name"
 UNKNOWN_SERVICE: Final = "unknown_service"
-OUR_SCOPE: Final = ("timetracer", "")
 _CARRIERS: Final = frozenset({"CLIENT", "PRODUCER"})
 """Kinds of spans that stand for one request: its exchange is on the span itself, and not on one below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The instrumentation that made a span."""
+
+    name: str
+    version: str = ""
+    schema_url: str = ""
+    attributes: Payload = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Equal for equal scopes."""
+        return self.name, self.version, self.schema_url, repr(self.attributes)
+
+
+OUR_SCOPE: Final = Scope("timetracer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +48,8 @@ class Scoped:
 
     span: SpanMessage
     resource: Payload
-    scope: str = OUR_SCOPE[0]
-    scope_version: str = OUR_SCOPE[1]
+    scope: Scope = OUR_SCOPE
+    resource_schema_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +103,7 @@ class _PartEncoder:
         self._part, self._put = part, put
         self._is_whole = place.is_whole
         self._resource = part.resource or place.resource
+        self._schema_url = shown_text(part.resource_schema_url)
         self._start_ns = place.start_ns if place.start_ns is not None else _start_ns(part)
         self._own = _carried(part)
 
@@ -111,7 +129,7 @@ class _PartEncoder:
         if (exchange := self._own.get(span.span_id)) is not None:
             below += _put_exchange(message, exchange, self._put)
         below += put_record(message, names.RESIDUE, dump_text(residue))
-        yield Scoped(message, self._resource, shown_text(span.scope), shown_text(span.scope_version))
+        yield Scoped(message, self._resource, _scope(span), self._schema_url)
         yield from self._ours(below)
 
     def _without_root(self) -> Iterator[Scoped]:
@@ -153,6 +171,7 @@ def _without_content(part: Part) -> Part:
         entry=part.entry,
         parent_segment=part.parent_segment,
         resource=part.resource,
+        resource_schema_url=part.resource_schema_url,
         connections=part.connections,
         generated=part.generated,
         pools=part.pools,
@@ -213,21 +232,32 @@ def _made(parent: Parent, name: str, start_ns: int, duration_ns: int) -> SpanMes
 
 def grouped(spans: Sequence[Scoped]) -> list[ResourceSpans]:
     """OTLP's own order: spans by scope, scopes by resource."""
-    resources: list[tuple[Payload, ResourceSpans, dict[tuple[str, str], ScopeSpans]]] = []
+    resources: list[tuple[Payload, ResourceSpans, dict[tuple[str, str, str, str], ScopeSpans]]] = []
     for one in spans:
         if not resources or resources[-1][0] is not one.resource:
-            resources.append((one.resource, _resource_spans(one.resource), {}))
+            resources.append((one.resource, _resource_spans(one), {}))
         _, message, scopes = resources[-1]
-        key = (one.scope, one.scope_version)
+        key = one.scope.key
         if key not in scopes:
             scopes[key] = message.scope_spans.add()
-            scopes[key].scope.name, scopes[key].scope.version = key
+            _show_scope(one.scope, scopes[key])
         scopes[key].spans.append(one.span)
     return [message for _, message, _ in resources]
 
 
-def _resource_spans(resource: Payload) -> ResourceSpans:
-    message = ResourceSpans()
+def _scope(span: Span) -> Scope:
+    return Scope(
+        shown_text(span.scope), shown_text(span.scope_version), shown_text(span.scope_schema_url), span.scope_attributes
+    )
+
+
+def _show_scope(scope: Scope, message: ScopeSpans) -> None:
+    message.scope.name, message.scope.version, message.schema_url = scope.name, scope.version, scope.schema_url
+    Shown().add(scope.attributes, message.scope.attributes)
+
+
+def _resource_spans(one: Scoped) -> ResourceSpans:
+    resource, message = one.resource, ResourceSpans(schema_url=one.resource_schema_url)
     Shown().add(
         resource if SERVICE in resource else {**resource, SERVICE: UNKNOWN_SERVICE}, message.resource.attributes
     )

@@ -77,6 +77,7 @@ class _Masking:
             attributes=attributes(span.attributes),
             events=tuple(replace(one, attributes=attributes(one.attributes)) for one in span.events),
             links=tuple(replace(one, attributes=attributes(one.attributes)) for one in span.links),
+            scope_attributes=attributes(span.scope_attributes),
         )
 
     def _text(self, text: str) -> str:

@@ -36,7 +36,7 @@ def packages(spans: Sequence[Scoped], max_bytes: int = REQUEST_MAX_BYTES) -> Ite
     size = 0
     for one in spans:
         needed = one.span.ByteSize() + _AROUND_BYTES
-        if not taken or one.resource is not taken[-1].resource:
+        if not taken or one.resource is not taken[-1].resource or one.scope != taken[-1].scope:
             needed += sum(group.ByteSize() for group in grouped([one]))
         if taken and size + needed > max_bytes:
             yield Package(tuple(taken))

@@ -25,6 +25,9 @@ from timetracer_otel.exporters.otlp.transfer import Answer, Connection
 PATH: Final = "/v1/traces"
 PROTOBUF: Final = "application/x-protobuf"
 TOO_LARGE: Final = 413
+UNKNOWN_PATH: Final = (404, 405, 501)
+"""What a server answers that is no receiver of OTLP."""
+ANOTHER: Final = "--to is the address of an OTLP receiver, port 4318"
 OK: Final = range(200, 300)
 
 
@@ -76,7 +79,7 @@ def check_taken(answer: Answer, package: Package, url: str, size: int) -> None:
         problem = f"it answered {answer.status} ({answer.message or 'without a word'}) to {_described(package, size)}"
         raise BackendError(url, problem, _advice(answer))
     if answer.is_page:
-        raise BackendError(url, "it answered with a web page", "--to is the address of an OTLP receiver, port 4318")
+        raise BackendError(url, "it answered with a web page", ANOTHER)
     if rejected := _rejected(answer):
         raise BackendError(url, f"it rejected {rejected} of {_described(package, size)}", _advice(answer))
 
@@ -93,7 +96,7 @@ def _advice(answer: Answer) -> str:
         return "raise the receiver's limit (max_request_body_size), or keep payloads outside with --payloads"
     if answer.status in (401, 403):
         return "set OTEL_EXPORTER_OTLP_HEADERS, such as authorization=Bearer%20..."
-    return "see its log"
+    return ANOTHER if answer.status in UNKNOWN_PATH else "see its log"
 
 
 def _rejected(answer: Answer) -> str:

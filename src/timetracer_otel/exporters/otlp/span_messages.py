@@ -24,10 +24,14 @@ from timetracer_otel.exporters.otlp.records import mark
 
 SAMPLED: Final = 1
 _GREATEST_NS: Final = 2**64 - 2
+_GREATEST_COUNT: Final = 2**32 - 1
 _NO_ID: Final = "0" * 16
 _ALWAYS: Final = ("start_ns", "end_ns", "status")
 """A backend that counts in microseconds, or tells the status from other attributes, loses these."""
-_WHERE_SET: Final = ("remote_parent", "status_description", "events", "links")
+_WHERE_SET: Final = (
+    *("remote_parent", "status_description", "events", "links"),
+    *("scope_schema_url", "scope_attributes", "dropped"),
+)
 _TEXTS: Final = ("name", "scope", "scope_version", "trace_state")
 
 _KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in SpanMessage.SpanKind.items()}
@@ -37,6 +41,11 @@ _STATUSES: Final = {number: name.removeprefix("STATUS_CODE_") for name, number i
 def clock(ns: int) -> int:
     """A time that OTLP can say."""
     return min(max(ns, 0), _GREATEST_NS)
+
+
+def counted(number: int) -> int:
+    """A number of dropped things that OTLP can say."""
+    return min(max(number, 0), _GREATEST_COUNT)
 
 
 def span_message(trace_id: str, span: Span) -> tuple[SpanMessage, dict[str, Value]]:
@@ -52,6 +61,9 @@ def span_message(trace_id: str, span: Span) -> tuple[SpanMessage, dict[str, Valu
     message.end_time_unix_nano = max(clock(span.end_ns), clock(span.start_ns) + 1)  # else a backend mends it, loudly
     message.status.code = Status.StatusCode.Value(f"STATUS_CODE_{span.status}")
     message.status.message = shown_text(span.status_description)
+    message.dropped_attributes_count = counted(span.dropped.get("attributes", 0))
+    message.dropped_events_count = counted(span.dropped.get("events", 0))
+    message.dropped_links_count = counted(span.dropped.get("links", 0))
     mark(message)
     travelling = shown.add(span.attributes, message.attributes)
     for event in span.events:
@@ -63,19 +75,21 @@ def span_message(trace_id: str, span: Span) -> tuple[SpanMessage, dict[str, Valu
 
 def _show_event(event: SpanEvent, message: SpanMessage.Event, shown: Shown) -> None:
     message.time_unix_nano, message.name = clock(event.at_ns), shown_text(event.name)
+    message.dropped_attributes_count = counted(event.dropped)
     shown.add(event.attributes, message.attributes)
 
 
 def _show_link(link: SpanLink, message: SpanMessage.Link, shown: Shown) -> None:
     message.trace_id, message.span_id = bytes.fromhex(link.trace_id), bytes.fromhex(link.span_id)
     message.trace_state, message.flags = shown_text(link.trace_state), SAMPLED
+    message.dropped_attributes_count = counted(link.dropped)
     shown.add(link.attributes, message.attributes)
 
 
 def _residue(span: Span, travelling: frozenset[str]) -> dict[str, Value]:
     document = span_document(span)
     residue = {name: document[name] for name in _ALWAYS}
-    residue |= {name: document[name] for name in _WHERE_SET if document[name]}
+    residue |= {name: document[name] for name in _WHERE_SET if document.get(name)}
     residue |= {name: document[name] for name in _TEXTS if not is_text(str(document[name]), NAME_MAX_BYTES)}
     if span.parent_id == _NO_ID:
         residue["parent_id"] = span.parent_id

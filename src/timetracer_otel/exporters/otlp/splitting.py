@@ -31,6 +31,7 @@ def _parts_of_segment(segment: Segment) -> list[Part]:
         entry=segment.entry,
         parent_segment=segment.parent_segment,
         resource=segment.resource,
+        resource_schema_url=segment.resource_schema_url,
         connections=segment.connections,
         generated=segment.generated,
         pools=segment.pools,

@@ -60,6 +60,17 @@ def redact_messages(result: Payload, redactor: Redactor) -> tuple[Payload, tuple
     return ({**result, "messages": [each for each, _ in masked]}, paths) if paths else (result, ())
 
 
+def redact_ends(result: Payload, redactor: Redactor) -> tuple[Payload, tuple[str, ...]]:
+    """The same with secrets masked in what either side gave as its reason to close."""
+    paths: tuple[str, ...] = ()
+    for name in ("close", "departure"):
+        end = result.get(name)
+        reason = end.get("reason") if isinstance(end, dict) else None
+        if isinstance(end, dict) and isinstance(reason, str) and (masked := redactor.text(reason)) != reason:
+            result, paths = {**result, name: {**end, "reason": masked}}, (*paths, f"result.{name}.reason")
+    return result, paths
+
+
 def _redacted(message: Said, path: str, redactor: Redactor) -> tuple[list[Value], tuple[str, ...]]:
     at_ns, side, data = message
     if isinstance(data, str):
