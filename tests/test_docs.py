@@ -192,7 +192,7 @@ def test_the_steps_of_the_workflow_for_ci_run(demo: Demonstration, tmp_path: Pat
     install, *steps = RUN.findall((ROOT / "docs" / "ci.md").read_text())
     assert install.startswith("python -m pip install -r requirements.txt 'timetracer-otel[")
     assert [step.split()[0] for step in steps] == ["timetracer-otel", "timetracer-otel", "cat"]
-    (demo.folder / "tests" / "cassettes").mkdir(parents=True)
+    (demo.folder / "tests" / "cassettes").mkdir(parents=True, exist_ok=True)
     bundled = demo.run("timetracer-otel", "bundle", demo.failing, "-o", "tests/cassettes/it-fails.cassette.json")
     assert bundled.returncode == 0, bundled.stderr
     for step in steps:

@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_refused(cli: Cli, folder: Path, command: tuple[s
         (("show", ""), ("CASSETTE", "''")),
         (("show", "7f3a", "--exchange", "99"), ("--exchange", "'99'", "9f9f9f9f-1")),
         (("show", "7f3a", "--store", ""), ("--store", "''")),
-        (("replay",), ("CASSETTE",)),
+        (("replay",), ("no cassette is named", "--all")),
         (("replay", "7f3a", "--timeout", "60"), ("--timeout", "'60'", "60s")),
         (("replay", "7f3a", "--timeout", "0s"), ("--timeout", "'0s'", "60s")),
         (("replay", "7f3a", "--app", ""), ("--app", "''")),

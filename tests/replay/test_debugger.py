@@ -49,7 +49,7 @@ def test_it_stops_at_the_failing_line_of_the_app_and_the_report_comes_after_it(r
     """Starlette has made a response of the exception by then; stdout is the report's alone."""
     done = replay(recorded, "/fail", "p request.url.path, totals", "q")
     assert "stopped where KeyError was raised" in done.stderr
-    assert "app_under_test.py(29)fail()\n-> return" in done.stderr
+    assert "app_under_test.py(31)fail()\n-> return" in done.stderr
     assert "(Pdb) ('/fail', {})" in done.stderr
     assert (done.returncode, done.stdout.splitlines()[-1].split()[0]) == (0, "same")
     assert "(Pdb)" not in done.stdout

@@ -80,7 +80,12 @@ def test_an_interrupt_ends_the_children_and_what_is_known_is_reported(folder: Pa
     (folder / "cassettes" / "c.cassette.json").unlink()
     (folder / "cassettes" / "a.cassette.json").unlink()
     with subprocess.Popen(
-        [*COMMAND, "--json", "r.json"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+        [*COMMAND, "--json", "r.json"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_signals,  # noqa: PLW1509  it only sets a signal
     ) as process:
         try:
             replaying = _process_in(began)
@@ -94,6 +99,11 @@ def test_an_interrupt_ends_the_children_and_what_is_known_is_reported(folder: Pa
     assert (document["not_run"], document["counts"]["failed"]) == (1, 1)
     with pytest.raises(ProcessLookupError):
         os.kill(replaying, 0)
+
+
+def _heed_signals() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _process_in(file: Path) -> int:

@@ -122,7 +122,7 @@ def charge(order_id: int) -> None:
         raise KeyError("card")
 
 
-@app.task(bind=True, base=Noisy, autoretry_for=(PaymentError,), max_retries=2, default_retry_delay=0)
+@app.task(bind=True, base=Noisy, autoretry_for=(PaymentError,), max_retries=2, default_retry_delay=1)
 def flaky(self: Any, order: str) -> str:
     if self.request.retries < 2:
         raise PaymentError(f"{order}: attempt {self.request.retries}")
