@@ -68,13 +68,20 @@ def test_r14_every_task_that_ran_before_a_warm_shutdown_has_its_cassette_though_
         with worker(folder, postgres.dsn, "--max-tasks-per-child 1") as process:
             until(lambda: len(numbers(charges)) >= 4, "four tasks")
             process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(TIMEOUT_S / 3)
+            has_ended = ends(process)
         log = (folder / "worker.log").read_text()
-        if process.returncode == 0 and "SIGKILL" not in log:
+        if has_ended and "SIGKILL" not in log:
             break
     assert 4 <= len(numbers(charges)) <= 12
     assert recorded_charges(folder) == numbers(charges), log
+
+
+def ends(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(TIMEOUT_S / 3)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def recorded_charges(folder: Path) -> list[int]:
