@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+from dataclasses import replace
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -192,7 +194,10 @@ def test_the_steps_of_the_workflow_for_ci_run(demo: Demonstration, tmp_path: Pat
     install, *steps = RUN.findall((ROOT / "docs" / "ci.md").read_text())
     assert install.startswith("python -m pip install -r requirements.txt 'timetracer-otel[")
     assert [step.split()[0] for step in steps] == ["timetracer-otel", "timetracer-otel", "cat"]
-    (demo.folder / "tests" / "cassettes").mkdir(parents=True, exist_ok=True)
+    shop = tmp_path / "shop"  # what other commands of the docs have left in the demo's own folder is not here
+    shutil.copytree(demo.folder, shop, ignore=shutil.ignore_patterns("tests"))
+    (shop / "tests" / "cassettes").mkdir(parents=True)
+    demo = replace(demo, folder=shop)
     bundled = demo.run("timetracer-otel", "bundle", demo.failing, "-o", "tests/cassettes/it-fails.cassette.json")
     assert bundled.returncode == 0, bundled.stderr
     for step in steps:
