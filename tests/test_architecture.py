@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,12 @@ def test_what_an_app_imports_at_start_loads_nothing_heavy(module: str) -> None:
 @pytest.mark.parametrize("module", ["timetracer_otel", "timetracer_otel.pytest_plugin"])
 def test_importing_the_package_or_the_plugin_does_not_even_load_opentelemetry(module: str) -> None:
     assert "opentelemetry" not in imported_by(module)
+
+
+def test_no_driver_is_left_out_of_the_rule_that_drivers_do_not_know_each_other() -> None:
+    rule = (PACKAGE.parent.parent / "pyproject.toml").read_text().partition('type = "independence"')[2]
+    named = re.findall(r'"timetracer_otel\.drivers\.(\w+)"', rule.partition("]")[0])
+    assert set(named) == set(DRIVERS)
 
 
 def test_modules_stay_below_four_hundred_lines() -> None:

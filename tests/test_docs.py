@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
 
+import timetracer_otel
 from tests.cli.reference import page
 from tests.demonstration import ROOT, Demonstration, environment
+from tests.launching import SPARED
 from tests.servers.jaeger import JaegerServer, Storage
 from timetracer_otel.cli.app import COMMANDS, app
 from timetracer_otel.cli.settings import KEYS
@@ -108,6 +113,25 @@ def test_each_key_of_the_project_table_is_documented() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     table = text.partition("[tool.timetracer-otel]\n")[2].partition("```")[0]
     assert sorted(line.split()[0] for line in table.splitlines()) == sorted(KEYS)
+
+
+def test_what_python_may_import_is_documented_with_its_arguments_and_the_example_records(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    documented = dict(re.findall(r"^\| `(timetracer_otel[\w.]+)(\(.*?\))?`", page, re.MULTILINE))
+    assert {f"timetracer_otel.{name}" for name in timetracer_otel.__all__} <= documented.keys()
+    for name, arguments in documented.items():
+        module, _, attribute = name.rpartition(".")
+        public = getattr(import_module(module), attribute)
+        if arguments:
+            shown = [each.strip().partition("=")[0] for each in arguments.strip("()").split(",") if each]
+            taken = inspect.signature(public).parameters.values()
+            assert shown == [each.name for each in taken if each.kind is not each.VAR_KEYWORD], name
+    (example,) = PYTHON.findall(page)
+    program = (
+        example + 'with trace.get_tracer("shop").start_as_current_span("checkout"):\n    pass\nprovider.shutdown()'
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment(**SPARED), check=True, timeout=120)
+    assert any((tmp_path / "cassettes").iterdir())
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
