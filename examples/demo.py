@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 SHOP = Path(__file__).with_name("shop")
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
 
 TEA_FOR_TWO = {"customer_id": 2, "lines": [{"sku": "MUG-01", "quantity": 2}, {"sku": "TEA-07", "quantity": 1}]}
 TOO_MANY_POTS = {"customer_id": 1, "lines": [{"sku": "MUG-01", "quantity": 1}, {"sku": "POT-03", "quantity": 9}]}

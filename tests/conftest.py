@@ -18,12 +18,19 @@ from tests.servers.mongo import MongoServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.redis import RedisServer
+from timetracer_otel.capture import guard
 
 settings.register_profile("timetracer", deadline=None)  # how long an example takes depends on who else is at work
 settings.load_profile("timetracer")
 
 
 Server = TypeVar("Server")
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_of_other_tests() -> None:
+    """They are counted for the process, and the next part of a segment says them."""
+    guard.failures.clear()
 
 
 def start_postgres() -> PostgresServer:

@@ -18,7 +18,7 @@ LAUNCHER = (
     "-c",
     "from opentelemetry.instrumentation.auto_instrumentation import run; run()",
 )
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 OFF = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 INSTRUMENTORS = (
     *("aiobotocore", "aiohttp-client", "asyncpg", "botocore", "celery", "fastapi", "httpx", "httpx2", "psycopg"),

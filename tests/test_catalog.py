@@ -39,10 +39,10 @@ def test_the_catalog_and_its_async_twin_fail_in_replay_as_they_did(
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_catalog_comes_back_from_jaeger(
+def test_the_catalog_comes_back_from_jaeger_and_replays_the_same(
     module: str, catalogs: Mapping[str, Demonstration], jaeger: JaegerServer, tmp_path: Path
 ) -> None:
-    assert_come_back(jaeger, catalogs[module].folder / "cassettes", tmp_path)
+    assert_come_back(jaeger, catalogs[module], tmp_path, "pymongo", "starlette")
 
 
 def start(module: str, folder: Path) -> subprocess.Popen[str]:

@@ -9,15 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from tests.demonstration import ROOT, environment
+from tests.demonstration import ROOT, Demonstration, environment
+from tests.servers.jaeger import JaegerServer
+from tests.there_and_back import assert_come_back, everything
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
 
 
-def test_the_checkout_that_failed_fails_again_without_api_redis_and_worker(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "examples" / "checkout.py"), str(tmp_path / "checkout")]
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """What it leaves behind."""
+    folder = tmp_path_factory.mktemp("example") / "checkout"
+    command = [sys.executable, str(ROOT / "examples" / "checkout.py"), str(folder)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    assert "TypeError: 'NoneType' object is not subscriptable" in output
-    assert output.count("\nsame  ") == 2
+    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+
+
+def test_the_checkout_that_failed_fails_again_without_api_redis_and_worker(checkout: Demonstration) -> None:
+    assert checkout.status == 0, checkout.output
+    assert "TypeError: 'NoneType' object is not subscriptable" in checkout.output
+    assert checkout.output.count("\nsame  ") == 2
+
+
+def test_checkouts_come_back_from_jaeger_and_replay_the_same(
+    checkout: Demonstration, jaeger: JaegerServer, tmp_path: Path
+) -> None:
+    api = stand_in(checkout.folder / "cassettes")
+    assert_come_back(jaeger, checkout, tmp_path, "celery", "httpx", "redis", "starlette", PAYMENT_API=api)
+
+
+def stand_in(store: Path) -> str:
+    """The address of the payment API that there was: the service still names it."""
+    segments = [segment for cassette in everything(store).values() for segment in cassette.segments]
+    (found,) = {each.target for segment in segments for each in segment.exchanges if each.type == "http.client"}
+    return str(found)

@@ -56,15 +56,15 @@ def test_the_demo_ends_with_what_to_try_next(demo: Demonstration) -> None:
     assert try_next[1].strip().startswith("timetracer-otel list")
 
 
-def test_every_request_of_the_shop_replays_the_same(demo: Demonstration) -> None:
+def test_requests_of_the_shop_replay_the_same(demo: Demonstration) -> None:
     traces = [str(trace["trace_id"]) for trace in demo.listed()]
     assert len(traces) == REQUESTS
-    assert _replayed(demo, traces) == dict.fromkeys(traces, "same")
+    assert _replayed(demo, traces[1::4]) == dict.fromkeys(traces[1::4], "same")
 
 
 def test_requests_of_the_shop_replay_the_same_from_bundles_elsewhere(demo: Demonstration, tmp_path: Path) -> None:
     bundles = []
-    for trace in demo.listed()[::4]:
+    for trace in demo.listed()[::6]:
         target = tmp_path / f"{trace['trace_id']}.cassette.json"
         written = demo.run("timetracer-otel", "bundle", trace["trace_id"], "-o", str(target))
         assert written.stdout == f"{target}\n", written.stderr
@@ -72,10 +72,10 @@ def test_requests_of_the_shop_replay_the_same_from_bundles_elsewhere(demo: Demon
     assert _replayed(demo, bundles, "--store", str(tmp_path)) == dict.fromkeys(bundles, "same")
 
 
-def test_every_request_of_the_shop_comes_back_from_jaeger(
+def test_every_request_of_the_shop_comes_back_from_jaeger_and_replays_the_same(
     demo: Demonstration, jaeger: JaegerServer, tmp_path: Path
 ) -> None:
-    assert_come_back(jaeger, demo.folder / "cassettes", tmp_path)
+    assert_come_back(jaeger, demo, tmp_path)
 
 
 def test_no_password_of_the_demo_is_in_any_file(demo: Demonstration) -> None:

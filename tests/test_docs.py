@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,34 @@ def test_each_command_of_a_console_block_runs(block: str, demo: Demonstration, r
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+EXCERPT = re.compile(r"^```text\n(\S.*?)^```$", re.MULTILINE | re.DOTALL)
+MINTED = re.compile(r"[0-9a-f]{8}-\d+|[0-9a-f]{64}|\.\.\.")
+"""Ids of exchanges, hashes of what holds one, and what is left out."""
+
+
+@pytest.mark.postgres
+def test_jaeger_shows_what_the_page_about_it_says(storage: Storage, demo: Demonstration) -> None:
+    (trace,) = storage.get(f"/api/traces/{demo.failing}")["data"]
+    excerpts = EXCERPT.findall((ROOT / "docs" / "jaeger.md").read_text())
+    assert len(excerpts) == 2
+    for excerpt in excerpts:
+        heading, *lines = excerpt.splitlines()
+        name, _, service = heading.rpartition("  ")
+        shown = [line.split(maxsplit=1) for line in lines]
+        spans = [span for span in trace["spans"] if span["operationName"] == name.strip()]
+        assert [span for span in spans if _shows(span, shown)] != [], excerpt
+        assert {trace["processes"][span["processID"]]["serviceName"] for span in spans} == {service}
+
+
+def _shows(span: dict[str, Any], lines: list[list[str]]) -> bool:
+    tags = {tag["key"]: str(tag["value"]) for tag in span["tags"]}
+    return all(re.match(_pattern(value), tags.get(name, ""), re.DOTALL) for name, value in lines)
+
+
+def _pattern(value: str) -> str:
+    return ".*".join(re.escape(piece.strip()) for piece in MINTED.split(value))
 
 
 def test_the_reference_is_that_of_the_command_line() -> None:

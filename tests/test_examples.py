@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,22 +60,12 @@ def test_the_voucher_that_was_used_already_was_a_savepoint(example: tuple[str, D
     assert "COMMIT" in transaction
 
 
-def test_the_requests_of_an_example_that_did_not_fail_replay_the_same(example: tuple[str, Demonstration]) -> None:
-    _, demonstration = example
-    failed = {str(each["trace_id"]) for each in demonstration.listed("--errors")}
-    traces = [str(each["trace_id"]) for each in demonstration.listed()]
-    others = [trace for trace in traces if trace not in failed]
-    assert (len(failed), len(others)) == (2, 3)
-    with ThreadPoolExecutor(3) as threads:
-        done = list(threads.map(lambda trace: demonstration.run("timetracer-otel", "replay", trace), others))
-    assert [each.returncode for each in done] == [0, 0, 0], [each.stdout + each.stderr for each in done]
-
-
-def test_each_cassette_of_an_example_comes_back_from_jaeger(
+def test_each_request_of_an_example_comes_back_from_jaeger_and_replays_the_same(
     example: tuple[str, Demonstration], jaeger: JaegerServer, tmp_path: Path
 ) -> None:
     _, demonstration = example
-    assert_come_back(jaeger, demonstration.folder / "cassettes", tmp_path)
+    assert (len(demonstration.listed("--errors")), len(demonstration.listed())) == (2, 5)
+    assert_come_back(jaeger, demonstration, tmp_path)
 
 
 def test_each_example_can_be_started_by_its_name() -> None:

@@ -8,20 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.demonstration import ROOT, environment
+from tests.demonstration import ROOT, Demonstration, environment
+from tests.servers.jaeger import JaegerServer
 from tests.servers.postgres import PostgresServer
+from tests.there_and_back import assert_come_back
 
 pytestmark = pytest.mark.postgres
 
 
-@pytest.mark.parametrize("name", ["notes_fastapi", "notes_starlette"])
-def test_every_request_stream_and_websocket_replays_the_same(
-    name: str, postgres: PostgresServer, tmp_path: Path
-) -> None:
-    """It starts its own PostgreSQL; `postgres` skips where none can run."""
-    command = [sys.executable, str(ROOT / "examples" / "notes.py"), name, str(tmp_path / "service")]
+@pytest.fixture(scope="module", params=["notes_fastapi", "notes_starlette"])
+def notes(
+    request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Demonstration:
+    """What it leaves behind. It starts its own PostgreSQL; `postgres` skips where none can run."""
+    folder = tmp_path_factory.mktemp("example") / "service"
+    command = [sys.executable, str(ROOT / "examples" / "notes.py"), request.param, str(folder)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert ": 6 same\n" in done.stdout
-    assert "101 AttributeError" in done.stdout
-    assert "body.line[1]: recorded 'id: 1', replayed 'key: 1'" in done.stdout
+    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+
+
+def test_every_request_stream_and_websocket_replays_the_same(notes: Demonstration) -> None:
+    assert notes.status == 0, notes.output
+    assert ": 6 same\n" in notes.output
+    assert "101 AttributeError" in notes.output
+    assert "body.line[1]: recorded 'id: 1', replayed 'key: 1'" in notes.output
+
+
+def test_streams_and_websockets_come_back_from_jaeger_and_replay_the_same(
+    notes: Demonstration, jaeger: JaegerServer, tmp_path: Path
+) -> None:
+    assert_come_back(jaeger, notes, tmp_path, "asyncpg", "fastapi", "psycopg", "starlette")

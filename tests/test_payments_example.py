@@ -32,7 +32,7 @@ def test_the_payment_that_failed_in_the_worker_fails_again(payments: Demonstrati
     assert payments.output.count("\nsame  ") == 2
 
 
-def test_traces_over_three_processes_come_back_from_jaeger(
+def test_traces_over_three_processes_come_back_from_jaeger_and_replay_the_same(
     payments: Demonstration, jaeger: JaegerServer, tmp_path: Path
 ) -> None:
-    assert_come_back(jaeger, payments.folder / "cassettes", tmp_path)
+    assert_come_back(jaeger, payments, tmp_path, "celery", "psycopg", "redis", "starlette")

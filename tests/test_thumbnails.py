@@ -32,5 +32,7 @@ def test_the_picture_that_failed_fails_again_without_aws(thumbnails: Demonstrati
         assert call in thumbnails.output
 
 
-def test_pictures_come_back_from_jaeger(thumbnails: Demonstration, jaeger: JaegerServer, tmp_path: Path) -> None:
-    assert_come_back(jaeger, thumbnails.folder / "cassettes", tmp_path)
+def test_pictures_come_back_from_jaeger_and_replay_the_same(
+    thumbnails: Demonstration, jaeger: JaegerServer, tmp_path: Path
+) -> None:
+    assert_come_back(jaeger, thumbnails, tmp_path, "botocore", "starlette")

@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
+from tests.demonstration import Demonstration, environment
+from tests.launching import SPARED, instrumented
+from tests.promises.sealed import is_possible, sealed
 from tests.servers.jaeger import JaegerServer
 from timetracer_otel.cassette import Cassette
 from timetracer_otel.cli.forms import in_readable_form
 from timetracer_otel.cli.running import run
 from timetracer_otel.store import Store
 
+TIMEOUT_S: Final = 240
 
-def assert_come_back(jaeger: JaegerServer, store: Path, folder: Path) -> None:
-    """Each cassette of the store comes back the same from either storage. What is pulled is left in `folder`."""
+
+def assert_come_back(
+    jaeger: JaegerServer, demonstration: Demonstration, folder: Path, *instrumentors: str, **variables: str
+) -> None:
+    """Each cassette comes back the same from either storage, and each request in what was pulled replays the same.
+
+    `instrumentors` and `variables` are what the demonstration needs, beside those that are usual.
+    """
+    store = demonstration.folder / "cassettes"
     recorded = everything(store)
-    assert recorded
-    for name, storage in (("memory", jaeger.memory), ("badger", jaeger.badger)):
+    assert recorded, demonstration.output
+    for storage in (jaeger.badger, jaeger.memory):
         push(storage.otlp, store, *recorded)
         for trace_id, cassette in recorded.items():
-            assert pull(storage.query, trace_id, folder / f"{name}-{trace_id}.cassette.json") == cassette, (
-                f"{name} {trace_id}"
-            )
+            found = pull(storage.query, trace_id, folder / f"{trace_id}.cassette.json")
+            assert found == cassette, f"{trace_id} from {storage.query}"
+    env = environment(**(instrumented(*instrumentors) if instrumentors else SPARED), **variables)
+    assert_replay(folder, demonstration.folder, env)
+
+
+def assert_replay(folder: Path, app: Path, env: Mapping[str, str]) -> None:
+    """Each request in a cassette of the folder, beside the app, and without a packet to anybody."""
+    command, seen = ["timetracer-otel", "replay", "--all", str(folder), "--json", "-"], folder / "seen.json"
+    if is_possible():
+        command = sealed(seen, command)
+    done = subprocess.run(command, cwd=app, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.stdout, done.stderr
+    replays = json.loads(done.stdout)["replays"]
+    assert replays
+    wrong = [each for each in replays if each["verdict"] != "same"]
+    assert wrong == [], json.dumps(wrong, indent=1)
+    if is_possible():
+        assert json.loads(seen.read_text()) == {"packets": 0, "called": []}
 
 
 def everything(store: Path) -> dict[str, Cassette]:

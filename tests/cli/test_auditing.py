@@ -82,10 +82,13 @@ def test_a_damaged_file_is_named_and_makes_2_unless_something_is_found(cli: Cli,
         (("",), "is empty"),
         (("--store", "nowhere"), "there is no such"),
         (("pipe",), "pipe: it is neither a file nor a folder"),
+        (("empty",), "empty: it holds no file to search"),
+        (("--store", "empty"), "it holds no file to search"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str, cli: Cli, store: Store, folder: Path) -> None:
     os.mkfifo(folder / "pipe")
+    (folder / "empty").mkdir()
     done = cli("audit", *arguments)
     assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
     assert message in done.err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +15,11 @@ from tests.cassette.samples import ENVIRONMENT_PART, TRACE_ID
 from tests.cli.conftest import Cli, part_of, write
 from tests.exporters.otlp.receiver import Reply, receiver
 from timetracer_otel.cassette import dump_environment
+from timetracer_otel.cli import pushing
 from timetracer_otel.exporters.otlp import otlp_json, transfer
+from timetracer_otel.exporters.otlp.push import push
 from timetracer_otel.exporters.otlp.reading import read
+from timetracer_otel.exporters.otlp.transfer import Connection
 from timetracer_otel.store import Store
 
 OTHER_ID = "11" * 16
@@ -25,6 +30,11 @@ def whole(store: Store) -> Store:
     """With an environment."""
     store.write_environment(ENVIRONMENT_PART.process.id, 0, dump_environment(ENVIRONMENT_PART))
     return store
+
+
+def unchanged(folder: Path) -> list[tuple[Path, int]]:
+    """What is there, and since when."""
+    return sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
 
 
 def shown(cli: Cli, store: str) -> object:
@@ -59,13 +69,29 @@ def test_a_trace_comes_back_from_a_backend_as_it_was(cli: Cli, whole: Store) -> 
     assert shown(cli, "pulled") == shown(cli, "cassettes")
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_how_far_a_push_is(cli: Cli, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with receiver() as backend, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        with pushing._progress(TRACE_ID) as on_sent:
+            push(store.open_cassette(TRACE_ID)[0], backend.url, Connection(), on_sent=on_sent)
+    assert f"push {TRACE_ID[:8]}" in terminal.getvalue()
+    assert "100%" in terminal.getvalue()
+
+
 def test_candidates_are_listed_by_service_and_tags(cli: Cli, store: Store) -> None:
     tags = [{"key": "timetracer.recorded", "value": "true"}, {"key": "timetracer.outcome", "value": "500 KeyError"}]
     span = {"operationName": "GET /orders", "startTime": 1_764_000_000_000_000, "duration": 1500, "tags": tags}
     answer = json.dumps({"data": [{"traceID": TRACE_ID, "spans": [span]}]}).encode()
-    with receiver(lambda path, body: Reply(200, answer)) as backend:
+    with receiver(lambda path, body: Reply(404) if "/v3/" in path else Reply(200, answer)) as backend:
         done = cli("pull", "--from", backend.url, "--service", "shop", "--tags", "a=b", "--since", "2h")
-        (path,) = backend.paths
+        _, path = backend.paths
     assert (done.status, done.err) == (0, "")
     assert done.out.splitlines()[-1].split() == [
         *(TRACE_ID, "2025-11-24", "16:00:00", "1.5", "GET", "/orders", "500", "KeyError", "1")
@@ -78,11 +104,11 @@ def test_a_backend_that_is_down_is_one_line_and_changes_nothing(
     command: list[str], cli: Cli, whole: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "DELAYS_S", ())
-    before = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
+    before = unchanged(folder)
     done = cli(*command, "http://127.0.0.1:1")
     assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
     assert done.err.endswith(": Connection refused; is it running, and is the address right?\n")
-    assert sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*")) == before
+    assert unchanged(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -92,10 +118,12 @@ def test_a_backend_that_is_down_is_one_line_and_changes_nothing(
 def test_r49_a_server_that_is_another_is_told_from_one_that_fails(
     status: int, advice: str, cli: Cli, store: Store
 ) -> None:
+    before = unchanged(store.root)
     with receiver(lambda path, body: Reply(status, b"no")) as backend:
         done = cli("push", TRACE_ID, "--to", backend.url)
     assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
     assert done.err.endswith(advice)
+    assert unchanged(store.root) == before
 
 
 def test_what_was_not_masked_when_it_was_recorded_does_not_leave(cli: Cli, store: Store) -> None:

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.exporters.conftest import Recording
-from timetracer_otel.capture import segments
+from timetracer_otel.capture import guard, segments
 from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES
 from timetracer_otel.config import KIB, Keep, Settings
 from timetracer_otel.exporters import active
@@ -189,6 +189,23 @@ def test_a_child_that_ends_its_task_leaves_no_spool(recording: Recording) -> Non
     _in_child(work)
     (segment,) = recording.cassette().segments
     assert (segment.complete, len(segment.exchanges)) == (True, 1)
+    assert pending(recording) == []
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_r26_a_child_leaves_no_spool_for_which_there_was_no_room(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = record(Settings(store=str(tmp_path / "store"), store_max_bytes=1))
+    monkeypatch.setattr(guard, "strict", False)
+
+    def work() -> None:
+        with recording.tracer.start_as_current_span("run/tasks.charge", kind=SpanKind.CONSUMER):
+            exchange(recording, 1, size=10)
+        os._exit(guard.failures["store.store_max"])
+
+    assert _in_child(work) == 2  # for the spool, and for the part
     assert pending(recording) == []
 
 

@@ -136,3 +136,20 @@ def test_r46_values_of_a_statement_that_have_no_names_go_as_a_whole(encoder: Spa
     for name in ("db.statement.parameters", "db.query.parameter.0"):
         marker = redactor.marker("statement_parameters", "('ann', 'x')")
         assert encoder.attributes({name: "('ann', 'x')"}) == {name: marker}
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError])
+def test_a_secret_that_is_the_whole_message_of_an_exception_leaves_no_text_of_its_span(kind: type[Exception]) -> None:
+    redactor = Redactor(b"key")
+    of_trace = redactor.of_trace()
+    of_trace.value({"password": "hunter22"}, "")
+    provider = TracerProvider(shutdown_on_exit=False)
+    with pytest.raises(kind), provider.get_tracer("shop").start_as_current_span("login") as span:
+        raise kind("hunter22")
+    assert isinstance(span, ReadableSpan)
+    encoded = SpanEncoder(redactor).encode(span, of_trace)
+    texts = [encoded.status_description, *map(str, encoded.events[0].attributes.values())]
+    shown = [text for text in texts if "[redacted:password#" in text]
+    # The line that raised it stands in the traceback, and is no value but the text of this file.
+    assert not [text for text in texts if "hunter22" in text.replace('raise kind("hunter22")', "")]
+    assert len(shown) == 3

@@ -15,6 +15,8 @@ from opentelemetry import trace
 
 DSN: Final = os.environ.get("GOLDEN_POSTGRES", "postgresql://app@db.golden.internal:5432/postgres")
 MONGO: Final = os.environ.get("GOLDEN_MONGO", "mongodb://mongo.golden.internal:27017/")
+REDIS: Final = os.environ.get("GOLDEN_REDIS", "redis://redis.golden.internal:6379/")
+API: Final = "http://api.golden.internal:8099"
 LINES: Final = "SELECT n, n * %s AS total, 'line ' || n AS name FROM generate_series(1, 3) AS n ORDER BY n"
 
 
@@ -62,12 +64,36 @@ def botocore() -> list[Any]:
     return [client.get_item(TableName="golden", Key={"id": {"S": "a"}})["Item"]]
 
 
+def redis() -> list[Any]:
+    import redis as driver
+
+    with driver.Redis.from_url(f"{REDIS}2") as client:
+        client.delete("golden")
+        with client.pipeline() as pipe:
+            pipe.rpush("golden", "a", b"\xff", "c").lrange("golden", 0, -1)
+            together = pipe.execute()
+        return [together, client.hset("golden:1", mapping={"total": 7}), client.hgetall("golden:1"), client.get("no")]
+
+
+def http() -> list[Any]:
+    import httpx
+    import requests
+
+    got = httpx.get(f"{API}/orders", params={"page": 2})
+    made = requests.post(f"{API}/orders", json={"total": 7}, timeout=10)
+    return [got.status_code, got.json(), made.status_code, made.headers["location"]]
+
+
 PROGRAMS: Final[Mapping[str, Callable[[], list[Any]]]] = {
     "asyncpg": asyncpg,
     "botocore": botocore,
+    "http": http,
     "psycopg": psycopg,
     "pymongo": pymongo,
+    "redis": redis,
 }
+APPS: Final = {"asgi": "tests.golden.web:app", "celery": "tests.golden.tasks:app"}
+"""Of the cassettes that hold a request or a task, which runs again as it is."""
 
 
 def main(name: str) -> None:

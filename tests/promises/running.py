@@ -20,7 +20,7 @@ from tests.launching import SPARED
 from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.store import Store
 
-TIMEOUT_S = 90
+TIMEOUT_S = 240
 APP = "tests.promises.app:app"
 QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
 

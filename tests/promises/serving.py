@@ -26,7 +26,7 @@ from tests.promises.running import QUIET
 from timetracer_otel.cassette import Segment
 from timetracer_otel.store import Store
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 CLIENTS = 6
 SECTION = re.compile(r"^## ([^\n]+)\n[^#]*?^```sh\n([^\n]+)\n```$", re.MULTILINE)
 COMMANDS: Mapping[str, str] = dict(SECTION.findall((ROOT / "docs" / "servers.md").read_text()))

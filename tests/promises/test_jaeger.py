@@ -8,26 +8,41 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from tests.cassette import samples
 from tests.conftest import started
 from tests.demonstration import ROOT
-from tests.exporters.otlp.test_bridge import same, worst
+from tests.exporters.otlp.test_bridge import same
+from tests.exporters.otlp.worst import ODD, odd_spans, of_another_process
 from tests.promises.conftest import SECRETS, SENT, database
-from tests.promises.running import TIMEOUT_S, recording, replay, send, service
+from tests.promises.running import (
+    TIMEOUT_S,
+    only,
+    record_script,
+    recording,
+    replay,
+    send,
+    service,
+    with_report,
+)
 from tests.promises.test_cases import TIGHT
 from tests.servers.collector import Collector, FileCollector
 from tests.servers.jaeger import JaegerServer
-from tests.servers.postgres import free_port
-from tests.there_and_back import everything, pull, push
-from timetracer_otel.cassette import Cassette
+from tests.servers.postgres import PostgresServer, free_port
+from tests.there_and_back import comparable, everything, pull, push
+from timetracer_otel.cassette import Cassette, merge
+from timetracer_otel.cli.running import run as run_command
+from timetracer_otel.exporters.otlp.splitting import environments_of, parts_of
 from timetracer_otel.store import save_bundle
 
 pytestmark = pytest.mark.postgres
@@ -152,19 +167,70 @@ def test_what_badger_loses_of_a_trace_is_folded_back(recorded: Recorded, jaeger:
         assert pull(jaeger.badger.query, trace_id, tmp_path / f"{trace_id}.cassette.json") == cassette
 
 
-def test_the_worst_case_comes_back_from_either_storage(jaeger: JaegerServer, tmp_path: Path) -> None:
-    """6 MB of rows, 3,000 spans, every kind of value, and attributes that Badger refuses or renames."""
-    cassette, file = worst(), tmp_path / "worst.cassette.json"
+def test_the_worst_case_comes_back_from_either_storage_and_replays_the_same(
+    postgres: PostgresServer, jaeger: JaegerServer, tmp_path: Path
+) -> None:
+    """6 MB of rows, 3,000 spans, every kind of value, and attributes that Badger refuses or renames: what a program did
+    on a real server, with all that is odd of `worst` put beside it."""
+    printed = record_script(MUCH, tmp_path / "cassettes", postgres.dsn)
+    cassette, file = with_all_that_is_odd(only(tmp_path / "cassettes")[0]), tmp_path / "worst.cassette.json"
+    *_, segment = cassette.segments
+    assert (len(segment.spans) >= 3_000, len(segment.exchanges) >= 300) == (True, True)
     save_bundle(cassette, file)
-    for storage in (jaeger.memory, jaeger.badger):
+    for storage in (jaeger.badger, jaeger.memory):
         push(storage.otlp, tmp_path, str(file))
         assert same(pull(storage.query, cassette.trace_id, tmp_path / "pulled.cassette.json"), cassette)
+    into = ["--store", str(tmp_path / "pulled")]
+    assert run_command(["pull", cassette.trace_id, "--from", jaeger.memory.query, *into]) == 0
+    command = ["timetracer-otel", "exec", segment.name, *into]
+    found = with_report(command, tmp_path, {}, ("--", sys.executable, "-c", MUCH, ELSEWHERE))
+    assert (found.status, found.verdict, found.output.splitlines()[0]) == (0, "same", printed.strip())
+
+
+MUCH = """
+import hashlib, sys
+import psycopg
+from opentelemetry import trace
+
+with trace.get_tracer("script").start_as_current_span("report"), psycopg.connect(sys.argv[1], autocommit=True) as db:
+    digest = hashlib.sha256()
+    for number in range(300):
+        values = (number, bytes([number % 256, 0, 255]))
+        row = db.execute("SELECT 9007199254740993 + %s, %s, 'NaN'::float8, 1e99::numeric", values).fetchone()
+        digest.update(repr(row).encode())
+    rows = db.execute("SELECT repeat(chr(233), 200), n::bytea FROM generate_series(1, 15000) AS n").fetchall()
+    digest.update(repr(rows).encode())
+    print(digest.hexdigest())
+"""
+ELSEWHERE = "postgresql://db.prod.internal/postgres"
+
+
+def with_all_that_is_odd(recorded: Cassette) -> Cassette:
+    """In the trace of the recorded one; neither its exchanges nor its process are touched."""
+    first, *others = parts_of(recorded)
+    spans = (*first.spans, *odd_spans(range(1, 3_000), first.segment))
+    mine = replace(first, spans=spans, resource={**first.resource, **ODD}, dropped={"spans": 2})
+    # A child of the first would have to replay with it.
+    odd = replace(of_another_process(), trace_id=first.trace_id, parent_segment=None)
+    environments = [*environments_of(recorded), samples.ENVIRONMENT_PART]
+    return comparable(merge(first.trace_id, [mine, *others, odd], environments))
 
 
 def test_a_trace_that_is_pushed_again_is_still_one(recorded: Recorded, jaeger: JaegerServer, tmp_path: Path) -> None:
     trace_id = recorded.trace("/gather")
     push(jaeger.memory.otlp, recorded.store, trace_id)
     assert pull(jaeger.memory.query, trace_id, tmp_path / "twice.cassette.json") == recorded.cassettes[trace_id]
+
+
+def test_a_search_lists_what_was_recorded(
+    recorded: Recorded, jaeger: JaegerServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = ["--service", NAME, "--tags", "timetracer.outcome=201", "--since", "2h", "--json"]
+    assert run_command(["pull", "--from", jaeger.memory.query, *wanted]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["trace_id"], each["entry"], each["outcome"]) for each in found] == [
+        (recorded.trace("/payments"), "POST /payments", "201")
+    ]
 
 
 def test_a_cassette_as_otlp_json_opens_on_the_page_where_jaeger_takes_files(
@@ -188,6 +254,41 @@ def test_a_file_of_the_collector_holds_each_cassette(
 ) -> None:
     for trace_id, cassette in recorded.cassettes.items():
         assert pull(str(getattr(files, form)), trace_id, tmp_path / f"{trace_id}.cassette.json") == cassette
+
+
+def test_a_collector_with_a_smaller_limit_gets_smaller_requests_and_what_it_refuses_is_named(
+    recorded: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collector = started(FileCollector)
+    try:
+        trace_id = recorded.trace("/gather")
+        push(collector.narrow_otlp, recorded.store, trace_id)
+        (sent,) = capsys.readouterr().out.splitlines()
+        assert " spans in 1 request" not in sent
+        refused = with_a_large_answer(recorded.cassettes[trace_id])
+        save_bundle(refused, tmp_path / "large.cassette.json")
+        before = (tmp_path / "large.cassette.json").read_bytes()
+        assert run_command(["push", str(tmp_path / "large.cassette.json"), "--to", collector.narrow_otlp]) == 2
+        said = capsys.readouterr()
+        collector.finish()
+        assert pull(str(collector.json_lines), trace_id, tmp_path / "one.cassette.json") == recorded.cassettes[trace_id]
+    finally:
+        collector.stop()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "it answered 400 (http: request body too large) to a request of 1 spans and " in said.err
+    assert f"the largest is 'SELECT' ({refused.segments[0].exchanges[-1].span_id}) with " in said.err
+    assert "raise the receiver's limit (max_request_body_size)" in said.err
+    assert (tmp_path / "large.cassette.json").read_bytes() == before
+
+
+def with_a_large_answer(cassette: Cassette) -> Cassette:
+    """In its last exchange; it cannot be packed."""
+    (segment,) = cassette.segments
+    *others, last = segment.exchanges
+    large = replace(last, result={"results": [{"values": [[os.urandom(30_000).hex()]]}]})
+    other_trace = f"{int(cassette.trace_id, 16) ^ 1:032x}"
+    mine = replace(segment, trace_id=other_trace, exchanges=(*others, large))
+    return replace(cassette, trace_id=other_trace, segments=(mine,))
 
 
 def test_what_a_backend_cut_is_named_and_makes_the_replay_inconclusive(

@@ -18,6 +18,7 @@ from tests.demonstration import Demonstration
 from tests.promises.conftest import Recorded
 from tests.promises.honeypot import PORTS
 from tests.promises.running import Replayed, replay, run, with_report
+from tests.promises.sealed import is_possible, sealed
 from tests.replay.test_isolation import needs_namespace
 from tests.servers.redis import RedisServer
 
@@ -176,6 +177,23 @@ def unix_honeypot(folder: Path, port: int, calls: list[str]) -> Iterator[None]:
         finally:
             server.shutdown(socket.SHUT_RDWR)
             accepting.join()
+
+
+TALKING = """
+import socket
+socket.create_connection(("127.0.0.1", 6379), timeout=20).recv(1)
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("203.0.113.9", 8125))
+"""
+
+
+@pytest.mark.skipif(not is_possible(), reason="this kernel gives us no network of our own")
+def test_a_control_the_counter_under_which_all_examples_replay_counts_every_packet(tmp_path: Path) -> None:
+    """See tests/there_and_back.py: there it must be zero."""
+    seen = tmp_path / "seen.json"
+    done = run(sealed(seen, [sys.executable, "-c", TALKING]))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(seen.read_text())
+    assert (found["called"], found["packets"] > 4) == ([6379], True)
 
 
 # ---- with Python's guards only ---------------------------------------------------------------------------------------

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final, cast
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from tests.exporters.otlp.receiver import receiver
-from tests.promises.running import execute, record_script, run
+from tests.promises.running import execute, record_script, run, send
+from tests.promises.test_canaries import BODIES, OWN, _until, running, search
 from tests.promises.test_cases import TIGHT, _exported
 from tests.servers.postgres import PostgresServer
+from timetracer_otel.cassette import Cassette
 from timetracer_otel.exporters.otlp import names
+from timetracer_otel.exporters.otlp.decoding import decode
+from timetracer_otel.exporters.otlp.reading import read
+from timetracer_otel.store import save_bundle
 
 pytestmark = pytest.mark.postgres
 
@@ -96,3 +105,59 @@ def test_r48_a_plain_otlp_exporter_beside_ours_sends_what_it_sends_without_us(
 def test_r46_nothing_secret_goes_over_the_wire(sent: tuple[bytes, str]) -> None:
     assert b"kT4-over-the-wire" not in sent[0]
     assert b"[redacted:bearer#" in sent[0]
+
+
+# ---- R47 -------------------------------------------------------------------------------------------------------------
+
+
+ALL_BYTES_MIN: Final = 30_000_000
+
+
+@pytest.fixture(scope="module")
+def bodies(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Cassette]:
+    """What a receiver got of each body; the application got it unchanged, and nothing was written to disk."""
+    folder = tmp_path_factory.mktemp("bodies")
+    with receiver() as backend:
+        to = {"OTEL_TRACES_EXPORTER": "timetracer_otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": backend.url}
+        with running(folder, **to) as service:
+            for name, (method, data, headers) in BODIES.items():
+                answer = send(service.url, f"/digest?{name.replace(' ', '-')}", method, data, headers)
+                assert json.loads(answer.body) == {"sha256": hashlib.sha256(data).hexdigest(), "length": str(len(data))}
+            _until(lambda: sum(map(len, backend.bodies)) > ALL_BYTES_MIN and _whole(backend.data))
+    assert not (folder / "cassettes").exists()
+    (folder / "sent").mkdir()
+    (folder / "sent" / "all.pb").write_bytes(backend.data)
+    assert search(folder / "sent") == []
+    found = decode(read(backend.data, "receiver"), "receiver").values()
+    cassettes = sorted((each.cassette() for each in found), key=lambda one: one.segments[0].spans[0].start_ns)
+    return dict(zip(BODIES, cassettes, strict=True))
+
+
+def _whole(data: bytes) -> bool:
+    """Whether all has come: a process that ends does not wait long for 30 MB."""
+    return [each.problems for each in decode(read(data, "receiver"), "receiver").values()] == [()] * len(BODIES)
+
+
+def test_r47_the_lengths_that_arrive_are_those_of_what_was_masked(bodies: Mapping[str, Cassette]) -> None:
+    for name, cassette in bodies.items():
+        (exchange,) = cassette.segments[0].exchanges
+        request, (method, data, _) = exchange.request, BODIES[name]
+        arrived = b"".join(chunk for _, chunk in cast("Sequence[tuple[int, bytes]]", request["body"]))
+        headers = dict(cast("Sequence[tuple[bytes, bytes]]", request["headers"]))
+        assert (request["method"], exchange.dropped) == (method, None), name
+        assert len(arrived) == request["body_size"] == int(headers[b"content-length"]), name
+        plain = gzip.decompress(arrived) if name == "gzip" else arrived
+        assert (b"redacted" in plain) == (name != "none"), name
+        assert len(plain) < len(data) + 10_000, name
+
+
+def test_r47_what_was_masked_on_its_way_is_needed_for_no_match(bodies: Mapping[str, Cassette], tmp_path: Path) -> None:
+    """The application gets the masked body, of which it answers another digest; nothing else differs."""
+    for number, cassette in enumerate(bodies.values()):
+        save_bundle(cassette, tmp_path / f"{number}.cassette.json")
+    done = run(["timetracer-otel", "replay", "--all", str(tmp_path), "--json", "-"], {"CANARIES": json.dumps(OWN)})
+    replays = json.loads(done.stdout)["replays"]
+    assert [(each["misses"], each["unused"]) for each in replays] == [([], [])] * len(BODIES)
+    assert sorted(each["verdict"] for each in replays) == ["deviates"] * (len(BODIES) - 1) + ["same"]
+    differences = {each["path"] for replay in replays for each in replay["outcome"]["differences"]}
+    assert differences <= {"body.$.sha256", "body.$.length"}

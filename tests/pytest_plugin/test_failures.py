@@ -39,6 +39,7 @@ def test_r31_r33_r50_r52_what_a_test_hides_fails_it_and_touches_neither_servers_
     assert "FAILED" in changed.of("test_swallowed")
     assert "no recorded answer for  select $1 * 2 + 0" in changed.output
     assert "asked by  shop.py" in changed.output
+    assert "uncontrolled: native sockets" in changed.output  # there is no namespace in pytest's own process
     assert "ERROR" in changed.of("test_not_asked_any_more")
     assert "recorded but not made\n  INSERT" in changed.output.replace("insert", "INSERT")
 
@@ -74,6 +75,10 @@ def test_r49_r52_a_failed_or_interrupted_recording_leaves_the_old_cassette_and_a
     failed = project.run("--timetracer=record", "-k", "failing or interrupted", FAIL="1", INTERRUPT="1")
     assert (failed.code, "changed: []" in failed.output) == (2, True), failed.output
     assert "1 failed" in failed.output
+    assert {path: path.read_bytes() for path in project.cassettes} == before
+
+    off = project.run("--timetracer=off", "-k", "interrupted", CHANGED=" + 0")
+    assert (off.code, off.counts) == (0, {"passed": 1}), off.output  # asked of the server: it is no recorded request
     assert {path: path.read_bytes() for path in project.cassettes} == before
 
     typo = project.run("--timetracer=nevr")

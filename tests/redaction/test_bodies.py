@@ -207,3 +207,12 @@ def test_a_damaged_coded_body_is_masked_whole() -> None:
     data = gzip.compress(SECRET)
     masked, _ = Redactor().body(data[:-8] + b"\1\1\1\1" + data[-4:], "application/json", "gzip", "b")
     assert is_marker(masked.decode())
+
+
+@pytest.mark.parametrize("content_type", ["application/gzip", "application/json", ""])
+def test_r46_what_is_compressed_without_a_header_that_says_so_is_masked(content_type: str) -> None:
+    masked, paths = Redactor(b"key").body(gzip.compress(SECRET), content_type, "", "b")
+    assert json.loads(gzip.decompress(masked))["user"]["Token"] == Redactor(b"key").marker("token", "C4nary")
+    assert paths == ("b.$..Token",)
+    for plain in (gzip.compress(b"nothing here"), gzip.compress(SECRET)[:-9] + b"damaged", b"\x1f\x8b"):
+        assert Redactor().body(plain, content_type, "", "b") == (plain, ())

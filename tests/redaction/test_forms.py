@@ -47,3 +47,48 @@ def test_a_form_without_secrets_is_the_same_object(data: bytes) -> None:
 def test_redaction_of_forms_is_idempotent(data: bytes) -> None:
     once, _ = Redactor().query(data, "q")
     assert Redactor().query(once, "q") == (once, ())
+
+
+HEX = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("form", "rules"),
+    [
+        ("grant_type=authorization_code&code=«s3»&code_verifier=«s4»&redirect_uri=x", ("code", "code_verifier")),
+        ("client_assertion_type=jwt-bearer&client_assertion=«s3»", ("client_assertion",)),
+        ("grant_type=urn%3Adevice&device_code=«s3»&client_id=me", ("device_code",)),
+    ],
+)
+def test_r46_what_a_form_asks_a_token_for_is_masked(form: str, rules: tuple[str, ...]) -> None:
+    plain = form.replace("«", "").replace("»", "").encode()
+    for masked, paths in (
+        Redactor().body(plain, "application/x-www-form-urlencoded", "", "b"),
+        Redactor().query(plain, "b"),
+    ):
+        assert paths == tuple(f"b.{rule}" for rule in rules)
+        assert not {"s3", "s4"} & set(dict(parse_qsl(masked.decode())).values())
+        assert masked.count(b"=") == plain.count(b"=")
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [("code=s3cret&state=1", "q.code"), (f"key={HEX}", "q.key"), ("a=1&key=AbCdEf0123-456789_abc", "q.key")],
+)
+def test_r46_a_grant_and_the_key_of_an_api_are_masked_in_a_query(query: str, path: str) -> None:
+    masked, paths = Redactor().query(query.encode(), "q")
+    assert paths == (path,)
+    assert b"s3cret" not in masked
+    assert b"456789" not in masked
+    assert Redactor().query(masked, "q") == (masked, ())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("code=EUR&amount=3", "key=orders/2026/Report-01.csv", "key=0b9e6a2e-1111-4111-8111-111111111111"),
+        *("key=some-long-word-of-an-application", "state=1&codes=2"),
+    ],
+)
+def test_a_code_and_a_key_that_are_no_secret_stay(query: str) -> None:
+    assert Redactor().query(query.encode(), "q") == (query.encode(), ())

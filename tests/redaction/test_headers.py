@@ -76,3 +76,31 @@ def test_redaction_of_headers_is_idempotent(pairs: list[tuple[bytes, bytes]]) ->
     once, _ = Redactor().headers(pairs, "h")
     assert [name for name, _ in once] == [name for name, _ in pairs]
     assert Redactor().headers(once, "h") == (once, ())
+
+
+SIGNED = [
+    b'Digest username="ann", realm="r", nonce="n1", uri="/a", qop=auth, nc=00000001, response="c4nary"',
+    b'OAuth realm="r",oauth_consumer_key="c4nary-key", oauth_token="c4nary-token", oauth_signature="c4nary%3D"',
+    b"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/eu-west-1/s3/aws4_request, "
+    b"SignedHeaders=host;x-amz-date, Signature=c4nary",
+    b'Hawk id="ann", ts="1", nonce="x", mac="c4nary="',
+]
+
+
+@pytest.mark.parametrize("value", SIGNED, ids=lambda value: value.split()[0].decode())
+def test_r46_credentials_that_sign_are_masked_field_by_field(value: bytes) -> None:
+    redactor = Redactor(KEY)
+    ((_, masked),), paths = redactor.headers([[b"Authorization", value]], "h")
+    assert paths == ("h.authorization",)
+    for secret in (b"ann", b"c4nary", b"AKIAIOSFODNN7EXAMPLE", b"n1"):
+        assert secret not in masked
+    assert masked.count(b"=") >= value.count(b"=") - value.count(b"%3D") - 1
+    for kept in (b'realm="r"', b"qop=auth", b"/20260101/eu-west-1/s3/aws4_request", b"host;x-amz-date"):
+        assert (kept in masked) == (kept in value)
+    assert redactor.headers([[b"Authorization", masked]], "h") == ([[b"Authorization", masked]], ())
+
+
+def test_a_scheme_that_signs_and_has_no_fields_is_masked_as_a_whole() -> None:
+    assert Redactor(KEY).headers([[b"Authorization", b"OAuth c4nary"]], "h")[0] == [
+        [b"Authorization", b"OAuth " + mark("authorization", "c4nary")]
+    ]

@@ -26,6 +26,7 @@ HITS = {
     "a key of an error": "DETAIL:  Key (name, token)=(ann, «abc») already exists.",
     "a key of an error with commas": "Key (a, token)=(«x, y, z») is not present in table",
     "an access key id": "key «AKIAIOSFODNN7EXAMPLE».",
+    "a key of Google": "GET /geo?key=«AIzaSyA1234567890abcdefghijklmnopqrstuv»&q=1",
     "a temporary access key id": "«ASIAIOSFODNN7EXAMPLE»/20130524/us-east-1",
     "an access key id after an escape": "Credential%3D«AKIAIOSFODNN7EXAMPLE»%2F2013",
     "a secret access key": "aws_secret_access_key=«wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY»",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timetracer_otel.cassette.model import Value
-from timetracer_otel.redaction import Redactor, find_markers
+from timetracer_otel.redaction import Redactor, find_markers, values
 from timetracer_otel.redaction.names import NAMES
 
 
@@ -101,7 +101,10 @@ def test_data_of_any_depth_is_masked() -> None:
 
 def nested() -> st.SearchStrategy[Value]:
     names = st.sampled_from([*NAMES, "NextToken", "user", "a.password"]) | st.text(max_size=3)
-    texts = st.sampled_from(["AKIAIOSFODNN7EXAMPLE", "password=x", "--token", "[redacted:token#012345]"]) | st.text()
+    texts = (
+        st.sampled_from(["AKIAIOSFODNN7EXAMPLE", "hunter22", "password=x", "--token", "[redacted:token#012345]"])
+        | st.text()
+    )
     leaves: st.SearchStrategy[Value] = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.binary()
     return st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4))
 
@@ -114,6 +117,19 @@ def test_redaction_of_data_is_idempotent_and_paths_lead_to_markers(value: Value)
     again, more = Redactor().value(once, "x")
     assert again is once
     assert more == ()
+
+
+@given(nested())
+def test_the_quick_look_says_of_data_only_what_the_long_way_says(value: Value) -> None:
+    def masked() -> str:
+        redactor = Redactor(b"key").of_trace()
+        redactor.value({"password": "hunter22"}, "")
+        return repr(redactor.value([value, "ada"], "x"))
+
+    quick = masked()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(values, "_is_clean", lambda *_: False)
+        assert masked() == quick
 
 
 def test_a_short_secret_of_the_trace_is_known_again_as_a_whole_value_and_not_as_a_part_of_one() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import os
 import random
+import secrets
 import socket
 import uuid
 from pathlib import Path
@@ -22,7 +23,13 @@ if os.environ.get("STARTUP") == "fails":
     raise RuntimeError("this app does not start here")
 
 
+if os.environ.get("CHANCE"):
+    random.random()
+
+
 async def order(request: Request) -> JSONResponse:
+    if os.environ.get("CHANCE"):
+        random.random(), secrets.token_hex()
     return JSONResponse({"id": request.path_params["id"], "total": int(os.environ.get("TOTAL", "3"))})
 
 

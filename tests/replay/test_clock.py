@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -60,11 +62,11 @@ def test_timeouts_and_monotonic_clocks_stay_real(clock: RecordedClock) -> None:
             await asyncio.sleep(0.01)
             return "done"
 
-        return await asyncio.wait_for(work(), 5)
+        return await asyncio.wait_for(work(), 60)
 
     began = time.monotonic()
     assert asyncio.run(jump()) == "done"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_the_window_is_that_of_the_recording_and_grows_while_replay_is_slower(clock: RecordedClock) -> None:
@@ -90,3 +92,16 @@ def test_without_time_machine_instants_of_today_are_those_of_this_replay() -> No
 
 def test_time_machine_is_there_in_the_tests() -> None:
     assert is_available()
+
+
+def test_an_entry_loads_time_machine_without_pytest_which_can_be_imported_afterwards() -> None:
+    code = """
+import sys
+from timetracer_otel.replay import clock
+clock.load_without_pytest()
+print("time_machine" in sys.modules, "_pytest" in sys.modules, "pytest" in sys.modules)
+import pytest
+print(pytest.__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.splitlines() == ["True False False", "pytest"]

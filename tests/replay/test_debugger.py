@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ def test_it_stops_at_the_failing_line_of_the_app_and_the_report_comes_after_it(r
     """Starlette has made a response of the exception by then; stdout is the report's alone."""
     done = replay(recorded, "/fail", "p request.url.path, totals", "q")
     assert "stopped where KeyError was raised" in done.stderr
-    assert "app_under_test.py(31)fail()\n-> return" in done.stderr
+    assert re.search(r"app_under_test\.py\(\d+\)fail\(\)\n-> return", done.stderr)
     assert "(Pdb) ('/fail', {})" in done.stderr
     assert (done.returncode, done.stdout.splitlines()[-1].split()[0]) == (0, "same")
     assert "(Pdb)" not in done.stdout
@@ -127,8 +128,8 @@ def test_a_script_that_ends_itself_is_not_looked_into(recorded: Recordings) -> N
 
 
 def test_a_breakpoint_takes_no_time_from_the_app(recorded: Recordings) -> None:
-    code = "import time\nbefore = time.time()\nbreakpoint()\nprint('passed', time.time() - before < 1)"
-    done = execute(recorded, code, "time.sleep(1.5)", "c")
+    code = "import time\nbefore = time.time()\nbreakpoint()\nprint('passed', time.time() - before < 2.5)"
+    done = execute(recorded, code, "time.sleep(2.5)", "c")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "(Pdb) (Pdb) passed True"), done.stderr
 
 

@@ -40,8 +40,15 @@ def test_r37_a_path_and_what_lies_in_it_is_not_compared_and_is_named(pattern: st
         *("body.$.items[0].price", "body.$.items[12].price", "body.$.items[0].name"),
     ]
     left, ignored = compared(*every, ignored=[pattern])
-    assert ignored == ["headers.date", *(path for path in every if path in hidden)]
+    assert ignored == ["headers.date", *([path for path in every if path in hidden] or [pattern])]
     assert left == [path for path in every if path not in hidden]
+
+
+def test_r49_a_path_to_be_ignored_that_meets_nothing_is_named_once() -> None:
+    event = {"event": "comparison", "differences": [], "ignored": [], "on_request": []}
+    (done,) = applied([event], Wishes(ignored=["body.$.totl", "status", "status"]))
+    idle = "nothing of this path differs, so there was nothing to ignore"
+    assert done["ignored"] == [{"path": "body.$.totl", "reason": idle}, {"path": "status", "reason": idle}]
 
 
 def test_chunks_are_compared_for_who_asks() -> None:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from opentelemetry.instrumentation import auto_instrumentation
 
 from tests.replay.recordings import ROOT, segment
 from timetracer_otel.cassette.model import Process
@@ -36,7 +37,8 @@ def test_the_entry_of_an_own_recording_runs_in_the_recorded_folder_with_its_modu
     recorded = segment(app="shop.web:app", process=process(tmp_path, "7"))
     how = launch.entry("c.json", recorded, None, BASE, "/pipe", is_own=True)
     assert how.folder == str(tmp_path)
-    assert how.environment["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), "/own"]
+    launcher, *others = how.environment["PYTHONPATH"].split(os.pathsep)
+    assert (launcher, others) == (os.path.dirname(auto_instrumentation.__file__), [str(tmp_path), "/own"])
     assert how.environment["TIMETRACER_PATHS"] == str(tmp_path / "lib")
     assert "TIMETRACER_APP_CODE" not in how.environment
     assert how.environment["PYTHONHASHSEED"] == "7"

@@ -77,7 +77,7 @@ def test_concurrent_traces_ask_their_own_sessions(bound: Bound) -> None:
 
     def work(name: str, wanted: str) -> None:
         with bound.tracer.start_as_current_span("GET", context=baggage.set_baggage(BAGGAGE, wanted)):
-            together.wait(5)
+            together.wait(60)
             source, place = bound.host.current()
             found = source.take(asked(), place)
             answers[name] = found.result["answer"] if found is not None else None

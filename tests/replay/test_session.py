@@ -427,9 +427,9 @@ def test_a_miss_among_hundreds_of_long_statements_is_explained_at_once() -> None
     columns = ", ".join(f"column_{n}" for n in range(200))
     source, journal = session(*(exchange(n, f"SELECT {columns} FROM t{n} WHERE id = $1", ["7"]) for n in range(300)))
     question = asked(f"SELECT {columns} FROM t150 WHERE ids = $1", ["7"])
-    began = time.perf_counter()
+    began = time.process_time()
     source.miss(question, by())
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
     assert journal.of("miss")[0]["nearest"]["exchange"] == "p-150"
 
 

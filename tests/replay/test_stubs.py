@@ -45,7 +45,7 @@ def stub(log: MemoryJournal) -> Iterator[StubServer]:
 
 
 def ask(port: int, data: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(data)
         return client.recv(100)
 
@@ -54,13 +54,13 @@ def await_ends() -> None:
     """A client hears the end of its connection before the journal does."""
     for thread in threading.enumerate():
         if thread.name == "timetracer-echo-connection":
-            thread.join(5)
+            thread.join(60)
 
 
 def test_connections_are_answered_at_once_each_by_its_own_core(stub: StubServer) -> None:
     with (
-        socket.create_connection(("127.0.0.1", stub.port()), timeout=5) as one,
-        socket.create_connection(("127.0.0.1", stub.port()), timeout=5) as two,
+        socket.create_connection(("127.0.0.1", stub.port()), timeout=60) as one,
+        socket.create_connection(("127.0.0.1", stub.port()), timeout=60) as two,
     ):
         two.sendall(b"b")
         second = two.recv(100)
@@ -71,7 +71,7 @@ def test_connections_are_answered_at_once_each_by_its_own_core(stub: StubServer)
 
 
 def test_the_core_closes_the_connection(stub: StubServer) -> None:
-    with socket.create_connection(("127.0.0.1", stub.port()), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", stub.port()), timeout=60) as client:
         client.sendall(b"quit")
         assert client.recv(100).endswith(b"quit")
         assert client.recv(100) == b""

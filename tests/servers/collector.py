@@ -20,6 +20,7 @@ from tests.servers.jaeger_build import programs
 from tests.servers.postgres import free_port
 
 TIMEOUT_S: Final = 60
+NARROW_BYTES: Final = 20_000
 LONGEST: Final = 1000
 """Characters that a backend which cuts leaves of a value."""
 TELEMETRY: Final = {"metrics": {"level": "none"}, "logs": {"level": "warn"}}
@@ -81,9 +82,11 @@ class FileCollector:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="files-"))
-        ports = {"whole": free_port(), "cut": free_port()}
+        ports = {"whole": free_port(), "narrow": free_port(), "cut": free_port()}
         self.otlp = f"http://127.0.0.1:{ports['whole']}"
         """Where what is sent goes into `json_lines` and into `protobuf`."""
+        self.narrow_otlp = f"http://127.0.0.1:{ports['narrow']}"
+        """The same, for requests of at most NARROW_BYTES."""
         self.cutting_otlp = f"http://127.0.0.1:{ports['cut']}"
         """Where it goes into `cut`, JSON lines with values of at most LONGEST characters."""
         self.json_lines, self.protobuf, self.cut = (
@@ -107,21 +110,26 @@ class FileCollector:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _config(self, ports: Mapping[str, int]) -> Mapping[str, Any]:
+        receivers = {f"otlp/{name}": over_http(port) for name, port in ports.items()}
+        receivers["otlp/narrow"]["protocols"]["http"]["max_request_body_size"] = NARROW_BYTES
         files = {"json": (self.json_lines, "json"), "protobuf": (self.protobuf, "proto"), "cut": (self.cut, "json")}
         return {
-            "receivers": {f"otlp/{name}": over_http(port) for name, port in ports.items()},
+            "receivers": receivers,
             "processors": {"transform": {"trace_statements": [f"truncate_all(span.attributes, {LONGEST})"]}},
             "exporters": {f"file/{name}": {"path": str(path), "format": form} for name, (path, form) in files.items()},
             "service": {
                 "telemetry": TELEMETRY,
                 "pipelines": {
-                    "traces/whole": {"receivers": ["otlp/whole"], "exporters": ["file/json", "file/protobuf"]},
+                    "traces/whole": {
+                        "receivers": ["otlp/whole", "otlp/narrow"],
+                        "exporters": ["file/json", "file/protobuf"],
+                    },
                     "traces/cut": {"receivers": ["otlp/cut"], "processors": ["transform"], "exporters": ["file/cut"]},
                 },
             },
         }
 
 
-def over_http(port: int) -> Mapping[str, Any]:
+def over_http(port: int) -> dict[str, Any]:
     """A receiver of OTLP on a port of loopback."""
     return {"protocols": {"http": {"endpoint": f"127.0.0.1:{port}"}}}

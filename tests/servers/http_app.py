@@ -1,4 +1,4 @@
-"""What `HttpServer` serves: `python -m tests.servers.http_app PLAIN_PORT TLS_PORT ODD_PORT CERTIFICATE KEY`."""
+"""What `HttpServer` serves: `python -m tests.servers.http_app` PLAIN, TLS, ODD and PROXY port, CERTIFICATE, KEY."""
 
 from __future__ import annotations
 
@@ -92,6 +92,11 @@ async def whoami(request: Request) -> Response:
     return JSONResponse({"n": next(numbers), "length": len(request.headers.get("authorization", ""))})
 
 
+async def via(request: Request) -> Response:
+    """Whether it came over a proxy."""
+    return JSONResponse({"n": next(numbers), "via": request.headers.get("via"), "by": request.query_params["by"]})
+
+
 async def redirect(request: Request) -> Response:
     return RedirectResponse("/r2", 302)
 
@@ -151,6 +156,7 @@ ROUTES = {
     "/empty": empty,
     "/login": login,
     "/whoami": whoami,
+    "/via": via,
     "/r1": redirect,
     "/r2": redirect_again,
     "/v1/charges": charge,
@@ -187,13 +193,47 @@ async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
     writer.close()
 
 
-async def main(plain: int, tls: int, odd_port: int, certificate: str, key: str) -> None:
+# ---- a proxy ---------------------------------------------------------------------------------------------------------
+
+
+async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Tunnels, and requests for whole addresses, which it says it has handed on; one for each connection."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    method, target, _ = head.split(b" ", 2)
+    is_tunnel = method == b"CONNECT"
+    place = target if is_tunnel else target.split(b"/", 3)[2]
+    host, _, port = place.decode().partition(":")
+    if host.endswith(".invalid"):
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+        return
+    there, back = await asyncio.open_connection(host, int(port))
+    if is_tunnel:
+        writer.write(b"HTTP/1.1 200 Tunnel\r\n\r\n")
+    else:
+        path = b"/" + target.split(b"/", 3)[3]
+        back.write(head.replace(target, path, 1).replace(b"\r\n", b"\r\nVia: 1.1 proxy\r\nConnection: close\r\n", 1))
+    await asyncio.gather(_pump(reader, back), _pump(there, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    writer.close()
+
+
+async def main(plain: int, tls: int, odd_port: int, via: int, certificate: str, key: str) -> None:
     config = hypercorn.config.Config()
     config.insecure_bind, config.bind = [f"127.0.0.1:{plain}"], [f"localhost:{tls}"]
     config.certfile, config.keyfile, config.alpn_protocols = certificate, key, ["h2", "http/1.1"]
     await asyncio.start_server(odd, "127.0.0.1", odd_port)
+    await asyncio.start_server(proxy, "127.0.0.1", via)
     await hypercorn.asyncio.serve(app, config, mode="asgi")  # type: ignore[arg-type]  # Starlette's types are wider
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:4]), *sys.argv[4:6]))  # type: ignore[arg-type]  # three numbers and two paths
+    asyncio.run(main(*map(int, sys.argv[1:5]), *sys.argv[5:7]))  # type: ignore[arg-type]  # four numbers and two paths

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 PROGRAM = """
 import sys
 from secantus import SecantusDBServer

@@ -7,7 +7,7 @@ import socket
 import threading
 
 RECEIVE_MAX = 1 << 16
-JOIN_TIMEOUT_S = 10
+JOIN_TIMEOUT_S = 60
 
 
 class RecordingProxy:
@@ -20,29 +20,33 @@ class RecordingProxy:
         self.sent: list[bytearray] = []
         self._pumps: list[threading.Thread] = []
         self._ends: list[socket.socket] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._last = socket.socket()
+        self._last.bind(("127.0.0.1", 0))
+        self._acceptor = threading.Thread(target=self._listen, daemon=True)
+        self._acceptor.start()
 
     def stop(self) -> None:
-        """Waits until what closed connections still said has arrived."""
+        """Waits until what closed connections still said has arrived, of those too that have yet to be accepted."""
+        with self._last:
+            self._last.connect(("127.0.0.1", self.port))
+            self._acceptor.join(JOIN_TIMEOUT_S)
         for pump in self._pumps:
             pump.join(JOIN_TIMEOUT_S)
         for end in self._ends:  # not before: a pump must not come to read from a file that has its number next
             end.close()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def cut(self) -> None:
-        """Every connection breaks without a word to either side."""
-        for end in self._ends:
+        """Every connection that there is breaks without a word to either side; whoever connects anew is not cut."""
+        for end in tuple(self._ends):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
         while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:  # stopped
+            client, address = self._listener.accept()
+            if address == self._last.getsockname():  # clients are accepted in the order in which they came
+                client.close()
                 return
             server = socket.create_connection(("127.0.0.1", self._target))
             self.sent.append(bytearray())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.servers.postgres import free_port
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 
 
 class RedisServer:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 from tests.cassette.samples import ENVIRONMENT_PART, PROCESS, ROOT_ID, ROOT_PART, TRACE_ID, part, query
 from timetracer_otel.cassette import dump_environment, dump_part, load_environment, load_part
+from timetracer_otel.errors import StoreFull
 from timetracer_otel.store import Store
 
 PART_NAME = f"{ROOT_ID}-9f9f9f9f.0.json.zst"
@@ -86,3 +89,20 @@ def test_a_trace_folder_that_somebody_deleted_is_made_again(tmp_path: Path) -> N
     (tmp_path / TRACE_ID).rmdir()
     store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 1, dump_part(replace(ROOT_PART, part=1)))
     assert store.open_cassette(TRACE_ID)[0].segments[0].parts == (1,)
+
+
+@pytest.mark.parametrize("store_max_bytes", [1, None])
+def test_r26_a_trace_that_cannot_be_written_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_max_bytes: int | None
+) -> None:
+    """A store or disk that stays full for a day would hold one for each trace of that day."""
+    monkeypatch.setattr(os, "write", _no_room)
+    with pytest.raises(OSError) as caught:
+        Store(tmp_path, store_max_bytes).write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))
+    assert caught.value.errno == errno.ENOSPC
+    assert isinstance(caught.value, StoreFull) is (store_max_bytes is not None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _no_room(descriptor: int, data: bytes) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

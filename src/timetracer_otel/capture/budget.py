@@ -20,7 +20,7 @@ class Budget:
 
     def charge(self, captured: Captured, size: int) -> str | None:
         """The reason for which the payload must go, or None: then it is counted."""
-        if not captured.is_written:  # closed before, and still here: the new payload takes the old one's place
+        if captured.held and not captured.is_written:  # closed before, and still here: the new payload takes its place
             self._count(captured, -captured.held)
         captured.size, captured.held = size, 0
         reason = self._over_limit(captured)

@@ -12,23 +12,20 @@ class Outbox:
     """While one thread hands over a batch of a segment, the next one of that segment stays for it."""
 
     def __init__(self) -> None:
-        self._batches: list[Batch] = []
+        self.batches: list[Batch] = []
+        """Those that wait."""
         self._under_way: set[Key] = set()
 
-    @property
-    def has_some(self) -> bool:
-        return bool(self._batches)
-
     def add(self, *batches: Batch | None) -> None:
-        self._batches += [batch for batch in batches if batch is not None]
+        self.batches += [batch for batch in batches if batch is not None]
 
     def take(self) -> Batch | None:
         """The first that may go; None if there is none, or whoever is at its segment will find it."""
-        for place, batch in enumerate(self._batches):
+        for place, batch in enumerate(self.batches):
             key = key_of(batch)
             if key is None or key not in self._under_way:
                 self._under_way.add(key)
-                return self._batches.pop(place)
+                return self.batches.pop(place)
         return None
 
     def given(self, batch: Batch) -> None:

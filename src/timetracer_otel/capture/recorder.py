@@ -11,7 +11,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -22,7 +21,7 @@ from timetracer_otel.capture.budget import Budget
 from timetracer_otel.capture.connections import Connections
 from timetracer_otel.capture.current import KEY, SPAN_ID, TRACE_ID, current_context, span_in
 from timetracer_otel.capture.environment import EnvironmentState
-from timetracer_otel.capture.lineage import Lineage
+from timetracer_otel.capture.lineage import Lineage, contexts_of, parent_getter
 from timetracer_otel.capture.losses import Losses
 from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.outbox import Outbox
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from timetracer_otel.cassette.model import Acquire, Payload
     from timetracer_otel.config import Settings
 
-_PARENT: Final = attrgetter("parent")
 SUPPRESSED: Final = "suppress_instrumentation"
 """The plain key that `opentelemetry.instrumentation.utils.suppress_instrumentation` sets beside its unique one."""
 
@@ -113,7 +111,7 @@ class Recorder:
         return () if segment.open_spans or is_empty else self._parts.due(segment, is_last=True)
 
     def _send(self) -> None:
-        while self._outbox.has_some:
+        while self._outbox.batches:
             with self._lock:
                 batch = self._outbox.take()
             if batch is None:
@@ -142,13 +140,17 @@ class Recorder:
             segment = self._lineage.add(span, context)
             if segment.root_ended or segment.is_large:  # nothing is due otherwise, as of most spans
                 self._outbox.add(*self._parts.due(segment))
-        self._send()
+        if self._outbox.batches:
+            self._send()
 
     def spans_exported(self, spans: Sequence[ReadableSpan]) -> None:
         """Adds ended spans that were never announced, in any order; those whose parent is unknown wait for it."""
         with self._lock:
             grown: dict[SegmentState, None] = {}
-            for parent, siblings in groupby((span for span in spans if span.context is not None), _PARENT):
+            contexts = contexts_of(spans)
+            if None in contexts:
+                spans = [span for span, context in zip(spans, contexts, strict=True) if context is not None]
+            for parent, siblings in groupby(spans, parent_getter(spans)):
                 grown.update(dict.fromkeys(self._adopt(parent, list(siblings))))
             for segment in grown:
                 self._outbox.add(*self._parts.due(segment))
@@ -210,19 +212,20 @@ class Recorder:
         if current.get(SUPPRESSED) is not None:
             return None
         context = span_in(current)
-        span_id = context[SPAN_ID]
+        span_id, lineage = context[SPAN_ID], self._lineage
         with self._lock:
-            segment = self._lineage.owner(span_id)
-            if segment is not None and segment.is_kept is False:
-                return None
-            if segment is not None and segment.is_full:
-                segment.dropped["exchanges"] += 1
-                return None
-            if segment is None and self._environment.exchanges is None:
+            segment = lineage.owners.get(span_id) or lineage.owner(span_id)
+            if segment is not None:
+                if segment.is_kept is False:
+                    return None
+                if segment.is_full:
+                    segment.dropped["exchanges"] += 1
+                    return None
+            elif self._environment.exchanges is None:
                 if not context.is_valid:
                     self.dropped["no_span"] += 1
                 return None
-            if segment is None and self._environment.is_full:
+            elif self._environment.is_full:
                 self.dropped["exchanges"] += 1
                 return None
             self._numbers += 1
@@ -253,7 +256,8 @@ class Recorder:
                 self._count_drop(captured, reason)
             if batches := self._due_after(captured):
                 self._outbox.add(*batches)
-        self._send()
+        if self._outbox.batches:
+            self._send()
 
     def _due_after(self, captured: Captured) -> tuple[Batch, ...]:
         """What goes to the writer when an answer has ended."""

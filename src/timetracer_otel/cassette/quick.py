@@ -61,6 +61,8 @@ def plain(mapping: Mapping[str, Value]) -> object:
 
 
 def _marked(leaf: object) -> Value:
+    if type(leaf) is bytes:  # each binary cell of each answer
+        return values.encode_bytes(leaf)
     if isinstance(leaf, Blob):
         return values.encode(leaf)  # type: ignore[no-any-return]  # JSON
     if not isinstance(leaf, (bytes, bytearray, memoryview)):
@@ -97,8 +99,15 @@ def _may_hold_marks(text: bytes, markers: int) -> bool:
 
 def _not_finite(value: object) -> bool:
     """orjson writes null for NaN and the infinities, without a word."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-    # Asked of all types at once, since this runs for every answer that holds a NULL.
-    return not _NEVER.issuperset(map(type, items)) and any(_not_finite(item) for item in items)
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, float):
+            if not math.isfinite(each):
+                return True
+            continue
+        items = each.values() if isinstance(each, Mapping) else each if isinstance(each, (list, tuple)) else ()
+        # Asked of all types at once, since this runs for every answer that holds a NULL.
+        if not _NEVER.issuperset(map(type, items)):
+            waiting += [item for item in items if type(item) not in _NEVER]
+    return False

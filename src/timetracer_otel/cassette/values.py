@@ -129,11 +129,11 @@ def _encode_str(value: str) -> Json:
     return value if _is_utf8(value) else {"$str": b64encode(value.encode("utf-8", "surrogatepass")).decode()}
 
 
-def _encode_bytes(value: bytes) -> Json:
+def encode_bytes(value: bytes) -> dict[str, Json]:
     try:
         return {"$text": value.decode()}
     except UnicodeDecodeError:
-        return {"$b64": b64encode(value).decode()}
+        return {"$b64": binascii.b2a_base64(value, newline=False).decode()}
 
 
 def _encode_int(value: int) -> Json:
@@ -164,7 +164,7 @@ _SCALARS: Final[dict[type, Callable[[Any], Json]]] = {
     int: _encode_int,
     float: _encode_float,
     str: _encode_str,
-    bytes: _encode_bytes,
+    bytes: encode_bytes,
     Blob: encode_blob,
 }
 
@@ -173,7 +173,7 @@ _SUBCLASSES: Final[tuple[tuple[Any, Callable[[Any], Any], Callable[[Any], Json]]
     (str, str.__str__, _encode_str),
     (int, int.__int__, _encode_int),
     (float, float.__float__, _encode_float),
-    ((bytes, bytearray, memoryview), _bytes_of, _encode_bytes),
+    ((bytes, bytearray, memoryview), _bytes_of, encode_bytes),
 )
 
 

@@ -44,17 +44,24 @@ def _files(store: str | None, wanted: Sequence[str]) -> tuple[set[Path], list[Pa
         root = settings.store(store).root
         if not root.is_dir():
             raise UsageError(str(root), "there is no such store", "name one with --store or TIMETRACER_STORE")
-        return set(), files_under(root)
+        return set(), _not_empty(root, files_under(root))
     named: set[Path] = set()
     files: dict[Path, None] = {}
     for name in wanted:
         path = Path(settings.not_empty("CASSETTE", name))
         if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe would wait for its writer
             raise UsageError(name, "it is neither a file nor a folder", "name one of them, or a trace")
-        found = files_under(path) if path.exists() else _of_trace(store, name)
+        found = _not_empty(path, files_under(path)) if path.exists() else _of_trace(store, name)
         named.update([path] if path.is_file() else [])
         files.update(dict.fromkeys(found))
     return named, list(files)
+
+
+def _not_empty(folder: Path, files: list[Path]) -> list[Path]:
+    """The files. Raises UsageError where there are none: what nobody has looked at is not clean."""
+    if not files:
+        raise UsageError(str(folder), "it holds no file to search", "name a folder of cassettes, or a cassette")
+    return files
 
 
 def _of_trace(store: str | None, name: str) -> list[Path]:

@@ -21,8 +21,8 @@ from timetracer_otel.store.saving import save_trace
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+    from timetracer_otel.exporters.otlp.candidates import Candidate
     from timetracer_otel.exporters.otlp.decoding import Pulled
-    from timetracer_otel.exporters.otlp.jaeger import Candidate
 
 INCOMPLETE: Final = 3
 HEADINGS: Final = ("trace", "started", "ms", "entry", "outcome", "spans")
@@ -134,15 +134,15 @@ def _save(store: str | None, pulled: Pulled, output: str | None, source: str) ->
 
 
 def _print_candidates(source: str, search: Search, as_json: bool) -> int:
-    from timetracer_otel.exporters.otlp import jaeger
+    from timetracer_otel.exporters.otlp import candidates
     from timetracer_otel.exporters.otlp.transfer import checked_url
 
     if search.service is None:
         raise UsageError("pull", "neither a trace id nor a service is named", "name a TRACE_ID, or list with --service")
     since_s = settings.positive_s(search.since or DEFAULT_SINCE, "--since")
     service = settings.not_empty("--service", search.service)
-    wanted = jaeger.Wanted(service, _tags(search.tags), since_s, search.limit)
-    found = jaeger.search(checked_url(source, "--from"), wanted, backends.connection())
+    wanted = candidates.Wanted(service, _tags(search.tags), since_s, search.limit)
+    found = candidates.search(checked_url(source, "--from"), wanted, backends.connection())
     if as_json:
         print(json_text([asdict(each) for each in found]))
     elif found:

@@ -17,8 +17,6 @@ from timetracer_otel.replay.ignoring import NONE, Wishes
 from timetracer_otel.replay.library import heads
 from timetracer_otel.replay.runner import Options
 from timetracer_otel.replay.scripts import of_process
-from timetracer_otel.replay.summary import Result, Summary
-from timetracer_otel.replay.text import render
 from timetracer_otel.store.names import PROCESSES
 
 
@@ -42,6 +40,9 @@ def print_replay(
     _tell(places.of_entry(segment.process, own, os.environ, is_named=named is not None).ignored)
     began_s = time.monotonic()
     report = runner.replay(cassette, segment, options)
+    from timetracer_otel.replay.summary import Result, Summary  # here: loaded while the replay ran
+    from timetracer_otel.replay.text import render
+
     result = Result(segment.name, report, duration_s=time.monotonic() - began_s)
     files.save(Summary((result,)), report.to_json())
     if not files.takes_stdout:
@@ -60,6 +61,9 @@ def print_exec(store: str | None, wanted: str, command: Sequence[str], pdb: bool
     _tell(places.of_program(segment.process, own).ignored)
     execution = runner.execute(cassette, segment, command, Options(timeout_s=None, debug=pdb, is_own=own))
     report = execution.report
+    from timetracer_otel.replay.summary import Result, Summary
+    from timetracer_otel.replay.text import render
+
     files.save(Summary((Result(segment.name, report),)), report.to_json())
     if report.misses or report.uncontrolled or report.reasons:
         print(render(report), end="", file=sys.stderr)

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.output import json_text
 from timetracer_otel.errors import UsageError
-from timetracer_otel.replay.summary import Summary
+
+if TYPE_CHECKING:
+    from timetracer_otel.replay.summary import Summary
 
 STDOUT: Final = "-"
 STYLES: Final = {

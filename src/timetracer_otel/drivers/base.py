@@ -146,7 +146,8 @@ class Question:
     """`shape` for people: the statement."""
     slots: tuple[Slot, ...] = ()
     database: str | None = None
-    """Takes part only where the segment has more than one for this driver; never the host."""
+    """Takes part only where the segment has more than one for this driver. The host is no part of it, but for drivers
+    that find out by themselves which recorded server is meant (`drivers.redis.servers`)."""
     in_transaction: bool | None = None
     """Whether what it does can still be taken back, which is part of what was asked; None where that says nothing."""
 

@@ -207,7 +207,11 @@ class Encoder:
             connections=self._heads.connections(batch.connections),
         )
         spool = self._pending().spool(trace_id, root_id, batch.part)
-        spool.append(dump_part(head, []))
+        try:
+            spool.append(dump_part(head, []))
+        except BaseException:  # nobody would know whose it is, and a store without room gets one for each segment
+            spool.remove()
+            raise
         return _Spooling(
             spool, replace(head, process=replace(identity, argv=(), sys_path=(), packages={}, variables={}))
         )

@@ -31,11 +31,18 @@ class SegmentProcessor(SpanProcessor):
         """Spans that still come are ignored: a provider gives no processor back."""
         self._recorder = None
 
+    @guarded("span.start")
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        self._started(span)
+        context, parent, recorder = span.get_span_context(), span.parent, self._recorder
+        if context is None or recorder is None or (parent is not None and recorder.child_started(context, parent)):
+            return
+        recorder.span_started(context.trace_id, context.span_id, parent, kind_of(span), span.start_time or 0, span.name)
 
+    @guarded("span.end")
     def on_end(self, span: ReadableSpan) -> None:
-        self._ended(span)
+        setattr(span, _SEEN, True)
+        if self._recorder is not None:
+            self._recorder.span_ended(span)
 
     def shutdown(self) -> None:
         self._flush(30.0, is_last=True)
@@ -53,19 +60,6 @@ class SegmentProcessor(SpanProcessor):
             return new
         found = [(span, span.get_span_context()) for span in new]
         return [span for span, context in found if context is None or not recorder.is_open(context.span_id)]
-
-    @guarded("span.start")
-    def _started(self, span: Span) -> None:
-        context, parent, recorder = span.get_span_context(), span.parent, self._recorder
-        if context is None or recorder is None or (parent is not None and recorder.child_started(context, parent)):
-            return
-        recorder.span_started(context.trace_id, context.span_id, parent, kind_of(span), span.start_time or 0, span.name)
-
-    @guarded("span.end")
-    def _ended(self, span: ReadableSpan) -> None:
-        setattr(span, _SEEN, True)
-        if self._recorder is not None:
-            self._recorder.span_ended(span)
 
     @guarded("flush")
     def _flush(self, timeout_s: float, is_last: bool = False) -> bool:

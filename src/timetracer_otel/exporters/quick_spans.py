@@ -80,7 +80,7 @@ class _Reading:
 
     __slots__ = (
         *("_encoder", "_has_scope_attributes", "_header", "_is_remote", "_parent", "_parent_id", "_schema_url"),
-        *("_scope", "_scope_name", "_scope_version", "_state", "values"),
+        *("_names", "_scope", "_scope_name", "_scope_version", "_state", "_statements", "values"),
     )
 
     def __init__(self, encoder: SpanEncoder) -> None:
@@ -90,6 +90,8 @@ class _Reading:
         self._is_remote = False
         self._state: TraceState | None = None
         self._header = ""
+        self._names: tuple[str, ...] | None = None
+        self._statements: tuple[str, ...] | None = None
         self._set_scope(None)
         self.values: list[object] = []
         """Those of the documents which need a look."""
@@ -123,7 +125,7 @@ class _Reading:
             plain = attributes._dict.copy()
         else:
             plain = copied(attributes or {})
-        if plain and not self._encoder.is_open(plain):
+        if plain and not self._is_open(plain):
             return None
         if parent is not self._parent:
             self._set_parent(parent)
@@ -155,6 +157,15 @@ class _Reading:
         if self._schema_url:
             document["scope_schema_url"] = self._schema_url
         return document
+
+    def _is_open(self, attributes: Mapping[str, Any]) -> bool:
+        """As `SpanEncoder.is_open`; siblings have the same names."""
+        names = tuple(attributes)
+        if names != self._names:
+            self._names, self._statements = names, self._encoder.statements_of(names)
+        if self._statements is None:
+            return False
+        return not self._statements or self._encoder.are_open(attributes, self._statements)
 
     def _set_parent(self, parent: SpanContext | None) -> None:
         self._parent = parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +10,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from timetracer_otel.cassette import Payload, Span, SpanEvent, SpanLink, Value
 from timetracer_otel.drivers.statements import mask_statement
+from timetracer_otel.redaction.told import told
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -25,6 +26,8 @@ CLEAN_MAX_CHARS: Final = 512
 STATEMENTS: Final = ("db.statement", "db.query.text")
 """Attributes that hold SQL: what a literal of it stands for is said by a name that may be far from it."""
 
+MESSAGE: Final = "exception.message"
+STACKTRACE: Final = "exception.stacktrace"
 _UNASKED: Final = ("",)
 _FLAT: Final = frozenset[type]({bool, int, float, str, type(None)})
 
@@ -78,7 +81,7 @@ class SpanEncoder:
         for name in STATEMENTS:
             if isinstance(sql := plain.get(name), str):
                 plain[name] = mask_statement(sql, self._redactor)[0]
-        if self._statements_of(tuple(plain)) is not None and self._are_clean(plain.values()):
+        if self.statements_of(tuple(plain)) is not None and self._are_clean(plain.values()):
             return plain
         masked = self._redactor.value({name: _plain(value) for name, value in plain.items()}, "")[0]
         if not isinstance(masked, Mapping):
@@ -86,18 +89,15 @@ class SpanEncoder:
         self.remember(text for name, text in plain.items() if _is_same_text(text, masked.get(name)))
         return masked
 
-    def is_open(self, attributes: Mapping[str, Any]) -> bool:
-        """True if no name among them says that its value is secret, nor does a statement."""
-        statements = self._statements_of(tuple(attributes))
-        if statements is None:
-            return False
+    def are_open(self, attributes: Mapping[str, Any], statements: Iterable[str]) -> bool:
+        """True if no statement under these names says that something in it is secret."""
         for name in statements:
             sql = attributes[name]
             if isinstance(sql, str) and sql not in self._open_statements and not self._is_open_statement(sql):
                 return False
         return True
 
-    def _statements_of(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    def statements_of(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
         """Those of the names under which SQL stands; None if one of them needs a look whatever its value is.
 
         A rule masks that, or it is spelled like a mark of ours. Spans of one kind have the same names.
@@ -182,14 +182,32 @@ def _without_known(span: Span, redactor: Redactor) -> Span:
         masked = redactor.value(plain, "")[0]
         return masked if isinstance(masked, Mapping) else {}
 
+    pairs = [pair for each in span.events if (pair := _told(each.attributes, redactor)) is not None]
     return replace(
         span,
         name=redactor.text(span.name),
-        status_description=redactor.text(span.status_description),
+        status_description=_without(redactor.text(span.status_description), pairs),
         attributes=attributes(span.attributes),
-        events=tuple(replace(each, attributes=attributes(each.attributes)) for each in span.events),
+        events=tuple(replace(each, attributes=_untold(attributes(each.attributes), pairs)) for each in span.events),
         links=tuple(replace(each, attributes=attributes(each.attributes)) for each in span.links),
     )
+
+
+def _told(attributes: Payload, redactor: Redactor) -> tuple[str, str] | None:
+    """The message of an exception that is nothing but a secret of this trace."""
+    message = attributes.get(MESSAGE)
+    return told(message, redactor.known()) if isinstance(message, str) else None
+
+
+def _untold(attributes: Payload, pairs: Sequence[tuple[str, str]]) -> Payload:
+    texts = {name: text for name in (MESSAGE, STACKTRACE) if isinstance(text := attributes.get(name), str)}
+    return {**attributes, **{name: _without(text, pairs) for name, text in texts.items()}} if pairs else attributes
+
+
+def _without(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    for secret, marker in pairs:
+        text = text.replace(secret, marker)
+    return text
 
 
 def copied(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _MOST_PLACES: Final = 16
 _TEXT: Final = re.compile(rb"[\t\n\r -~]{8,}")
 
 _SHAPES: Final = (
-    *(b"AKIA", b"ASIA", b"eyJ", b"://", b"-----BEGIN "),
+    *(b"AKIA", b"ASIA", b"AIza", b"eyJ", b"://", b"-----BEGIN "),
     *(b"EARER ", b"earer ", b"asic ", b"ASIC ", b"EARER\t", b"earer\t", b"asic\t", b"ASIC\t"),
 )
 """Of what is known without a name beside it, as `Patterns.holds_shape` has them."""

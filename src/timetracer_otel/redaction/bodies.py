@@ -6,7 +6,8 @@ import codecs
 import json
 from typing import Final
 
-from timetracer_otel.redaction.codings import Undecodable, codings_of, decode, encode
+from timetracer_otel.config import MIB
+from timetracer_otel.redaction.codings import GZIP_MAGIC, Undecodable, codings_of, decode, encode, inflated
 from timetracer_otel.redaction.forms import redact_form
 from timetracer_otel.redaction.json_places import redact_json_places
 from timetracer_otel.redaction.json_text import redact_json
@@ -16,6 +17,8 @@ from timetracer_otel.redaction.structured import BEGINS_AS_JSON, FORM, JSON, WID
 
 Hit = tuple[bytes, tuple[str, ...]]
 _MULTIPART_DEPTH: Final = 4
+ARCHIVE_MAX_BYTES: Final = 16 * MIB
+"""Of what is compressed without a word, and of what is in it."""
 # That of UTF-32 first: it begins with one of UTF-16.
 _WIDE_MARKS: Final = (
     *((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
@@ -32,6 +35,8 @@ def redact_body(data: bytes, content_type: str, content_encoding: str, path: str
     if rule is not None:
         return _whole(data, rule, path, masker)
     codings = codings_of(content_encoding)
+    if not codings and data[:2] == GZIP_MAGIC:
+        return _redact_archive(data, content_type, path, masker)
     if not data or not codings:
         return _redact_plain(data, content_type, path, masker)
     try:
@@ -42,6 +47,15 @@ def redact_body(data: bytes, content_type: str, content_encoding: str, path: str
         return _redact_plain(data, content_type, path, masker)
     masked, paths = _redact_plain(decoded, content_type, path, masker)
     return (data, ()) if masked is decoded else (encode(masked, codings), paths)
+
+
+def _redact_archive(data: bytes, content_type: str, path: str, masker: Masker) -> Hit:
+    """Compressed, and no header says so: a file, which stays as it is where nobody can look into it."""
+    decoded = inflated(data, ARCHIVE_MAX_BYTES) if len(data) <= ARCHIVE_MAX_BYTES else None
+    if not decoded:
+        return _redact_plain(data, content_type, path, masker)
+    masked, paths = _redact_plain(decoded, content_type, path, masker)
+    return (data, ()) if masked is decoded else (encode(masked, ("gzip",)), paths)
 
 
 def _whole(data: bytes, rule: str, path: str, masker: Masker) -> Hit:

@@ -13,7 +13,7 @@ DECODED_MAX_BYTES: Final = 256 * MIB
 _CHUNK_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 1024
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 _DAMAGED: Final = "it is damaged, or something stands behind its end"
 
@@ -65,11 +65,11 @@ def _encoded(data: bytes, coding: str) -> bytes:
 
 def _zlib_decoded(data: bytes, coding: str) -> bytes:
     if coding != "deflate":
-        return _inflated(data, 31) if data.startswith(_GZIP_MAGIC) else b""
+        return _inflated(data, 31, DECODED_MAX_BYTES) if data.startswith(GZIP_MAGIC) else b""
     if not _has_zlib_header(data):
         return _raw_inflated(data)
     try:
-        return _inflated(data, 15)
+        return _inflated(data, 15, DECODED_MAX_BYTES)
     except Undecodable:
         if _is_text(data):  # `x^2` begins as zlib does
             return b""
@@ -81,17 +81,25 @@ def _has_zlib_header(data: bytes) -> bool:
     return len(data) > 1 and data[0] & 0x8F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
 
 
-def _inflated(data: bytes, window_bits: int) -> bytes:
+def inflated(data: bytes, max_bytes: int) -> bytes | None:
+    """What is inside of gzip; None where that is damaged, or more than `max_bytes`."""
+    try:
+        return _inflated(data, 31, max_bytes)
+    except Undecodable:
+        return None
+
+
+def _inflated(data: bytes, window_bits: int, max_bytes: int) -> bytes:
     """All members one after another; zeros may follow them."""
     decoded = bytearray()
     while data.strip(b"\0"):
         member = zlib.decompressobj(window_bits)
         try:
-            decoded += member.decompress(data, DECODED_MAX_BYTES + 1 - len(decoded))
+            decoded += member.decompress(data, max_bytes + 1 - len(decoded))
         except zlib.error:
             raise Undecodable(_DAMAGED) from None
-        if len(decoded) > DECODED_MAX_BYTES:
-            raise Undecodable(f"more than {DECODED_MAX_BYTES} bytes")
+        if len(decoded) > max_bytes:
+            raise Undecodable(f"more than {max_bytes} bytes")
         data = member.unused_data
     return bytes(decoded)
 

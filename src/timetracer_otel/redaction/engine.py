@@ -101,6 +101,11 @@ class Redactor:
         masker = self._masker
         return masker.suspicious_text(data) if isinstance(data, str) else masker.suspicious(data)
 
+    def shaped(self, data: bytes) -> bool:
+        """`suspicious` of data in which `may_name` finds nothing: only what no name says to be a secret is left."""
+        masker = self._masker
+        return masker.rules.patterns.holds_shape(data.decode("latin-1")) or masker.is_known_in(data)
+
     def text(self, text: str) -> str:
         """`text` with what looks like a secret masked."""
         return self._masker.scrub_text(text)

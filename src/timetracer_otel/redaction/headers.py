@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from timetracer_otel.redaction import credentials
 from timetracer_otel.redaction.masker import Masker
 
 _SCHEMES: Final = frozenset(
-    b"basic bearer digest negotiate ntlm token apikey oauth dpop hoba jwt aws4-hmac-sha256 scram-sha-256 vapid".split()
+    [*b"basic bearer negotiate ntlm token apikey dpop hoba jwt scram-sha-256 vapid".split(), *credentials.SIGNING]
 )
 _ATTRIBUTES: Final = frozenset(b"expires max-age domain path secure httponly samesite priority partitioned".split())
 
@@ -46,8 +47,13 @@ def _value(name: str, value: bytes, masker: Masker, rule_here: str | None) -> by
 
 
 def _credentials(rule: str, value: bytes, masker: Masker) -> bytes:
-    """The scheme stays, so that an application under replay takes the same branch; all after it goes."""
+    """The scheme stays, so that an application under replay takes the same branch; all after it goes, of a signed one
+    field by field, so that two users stay two."""
     scheme, space, secret = value.partition(b" ")
+    if scheme.lower() in credentials.SIGNING:
+        named = credentials.masked(secret, lambda each: masker.mark(rule, each))
+        if named is not None:
+            return scheme + space + named
     if space and secret.strip() and scheme.lower() in _SCHEMES:
         return scheme + space + masker.mark(rule, secret)
     return masker.mark(rule, value) if value else value

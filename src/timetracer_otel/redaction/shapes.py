@@ -262,6 +262,7 @@ _AWS: Final = re.compile(
     rb"(?P<value>A[KS]IA(?:(?<![A-Za-z0-9_-]A[KS]IA)|(?<=%[0-9A-Fa-f][0-9A-Fa-f]A[KS]IA)|(?<=\\[nrt]A[KS]IA))"
     rb"[A-Z0-9]{16})(?![A-Z0-9])"
 )
+_GOOGLE: Final = re.compile(rb"(?P<value>AIza(?:(?<![A-Za-z0-9]AIza)|(?<=%3DAIza))[A-Za-z0-9_-]{35})(?![A-Za-z0-9_-])")
 
 
 def _basic(match: Match, mark: Mark) -> bytes:
@@ -308,4 +309,5 @@ def secret_shapes(names: Names) -> tuple[Shape, ...]:
         Expression((b"asic ", b"ASIC ", b"asic\t", b"ASIC\t"), _BASIC, _basic),
         Expression((b"eyJ",), _JWT, always("jwt")),
         Expression((b"AKIA", b"ASIA"), _AWS, always("aws_access_key_id")),
+        Expression((b"AIza",), _GOOGLE, always("api_key")),
     )

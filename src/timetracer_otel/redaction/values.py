@@ -46,6 +46,8 @@ class _Place:
 
 def redact_value(value: Value, path: str, masker: Masker) -> tuple[Value, tuple[str, ...]]:
     """`value` masked by names and patterns, and the paths that hold a marker; the same object when nothing hits."""
+    if _is_clean(value, masker):
+        return value, ()
     root = _Place([value], None, 0)
     unnamed: list[tuple[_Place, Any, str | bytes]] = []
     paths: list[str] = []
@@ -64,6 +66,36 @@ def redact_value(value: Value, path: str, masker: Masker) -> tuple[Value, tuple[
         for place, key, leaf in unnamed:
             _put(place, key, leaf, _scrubbed(leaf, masker), paths)
     return (value if root.copy is None else root.copy[0]), tuple(dict.fromkeys(path + step for step in paths))
+
+
+def _is_clean(value: Value, masker: Masker) -> bool:
+    """True if nothing in it is to be masked, which is never wrong: one walk without places, as most data needs."""
+    if masker.has_places:
+        return False
+    rule_of, texts, others = masker.rule_of, list[str](), list[bytes]()
+    waiting: list[Any] = [(value,)]
+    while waiting:
+        container = waiting.pop()
+        is_named = container.__class__ is dict
+        for item in container.items() if is_named else container:
+            key, child = item if is_named else ("", item)
+            if is_named and (key.__class__ is not str or rule_of(key) is not None):
+                return False
+            kind = child.__class__
+            if kind is str:
+                if child[:1] == "-" and not is_named:  # it may be an option of a command line
+                    return False
+                texts.append(child)
+            elif kind is dict or kind is list:
+                waiting.append(child)
+            elif kind is bytes:
+                others.append(child)
+            elif kind not in _LEAF_TYPES:
+                return False
+    known = masker.known
+    if known and (any(_bytes(text) in known for text in texts) or not known.keys().isdisjoint(others)):
+        return False
+    return not masker.suspicious(b"\0".join((_bytes("\0".join(texts)), *others)))
 
 
 def _mask_known(place: _Place, key: Any, leaf: str | bytes, masker: Masker, paths: list[str]) -> bool:

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -20,19 +21,18 @@ from timetracer_otel.cassette import Cassette, Segment, end_ns, start_ns
 from timetracer_otel.config import Settings
 from timetracer_otel.errors import CassetteError, ReplayError, TimetracerError, UsageError
 from timetracer_otel.replay import clock as clocks
-from timetracer_otel.replay import isolation, journal, live, network, text
-from timetracer_otel.replay.changes import changes_since
+from timetracer_otel.replay import greenlets, isolation, journal, live, network
+from timetracer_otel.replay.chance import Chance
 from timetracer_otel.replay.debugger import Debugger
 from timetracer_otel.replay.debugger import asked as asked_to_debug
 from timetracer_otel.replay.handed import ENTRY, PATHS, SEGMENT
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
-from timetracer_otel.replay.journal import Journal, MemoryJournal
+from timetracer_otel.replay.journal import Event, Journal, MemoryJournal
 from timetracer_otel.replay.library import entry_of, heads, with_children
 from timetracer_otel.replay.live import Live, named
 from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
-from timetracer_otel.replay.report import build
 from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.sessions import environment_of, library_of, session_of
@@ -111,6 +111,7 @@ def _refuse(log: Journal, error: TimetracerError) -> NoReturn:
 def begin(settings: Settings, log: Journal) -> Replay:
     """Everything in place, and `active`. Raises TimetracerError."""
     global _active
+    greenlets.check()
     _add_paths(os.environ.get(PATHS, ""))
     began_s, root = isolation.began()  # the clock is not the recorded one yet
     cassette, segment = _named(settings, os.environ.get(SEGMENT))
@@ -125,12 +126,14 @@ def begin(settings: Settings, log: Journal) -> Replay:
     tape = EntryTape(bindings)
     table.activate(tape)
     _guard(bindings, session, log, began_s, root)
+    _watch_chance(bindings, session, log)
     entry = None if os.environ.get(ENTRY) else entry_of(segment)
     host = Host(bindings, processor, log, entry)
     debugger = Debugger(clock, log) if asked_to_debug() else None
     if debugger is not None:
         debugger.install()
     _active = Replay(cassette, segment, session, host, processor, tape, clock, ids, log, debugger)
+    greenlets.watch(refuse)
     log.write("started", process=os.getpid())
     atexit.register(_end, _active, os.getpid())
     return _active
@@ -174,6 +177,8 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
         log.write("uncontrolled", text="clock: time-machine is not installed (pip install 'timetracer-otel[replay]')")
         return clocks.RealClock()
     first_ns = segment.process.started_ns if os.environ.get(ENTRY) else 0
+    if os.environ.get(ENTRY):  # `exec` may run pytest, with time-machine's own fixture
+        clocks.load_without_pytest()
     return clocks.RecordedClock(first_ns, start_ns(segment), end_ns(segment))
 
 
@@ -224,13 +229,31 @@ def _guard(bindings: Bindings, session: Session, log: Journal, began_s: float, r
     network.Guards(policy, refused, began_s, root).install()
 
 
+def _watch_chance(bindings: Bindings, session: Session, log: Journal) -> None:
+    def used(text: str) -> bool:
+        is_its = bindings.of(trace.get_current_span().get_span_context().trace_id) is session
+        if is_its:
+            log.write("chance", text=text)
+        return is_its
+
+    Chance(used).install()
+
+
 def _end(replay: Replay, process: int) -> None:
     if os.getpid() != process:
         return
     replay.journal.write("done", process=process)
     if isinstance(replay.journal, MemoryJournal) and not os.environ.get(journal.VARIABLE):
-        events = replay.journal.events
-        has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))
-        changed = changes_since(replay.segment.process)
-        report = build(replay.cassette, replay.segment, events, has_entry=has_entry, changed=changed)
-        sys.stderr.write(text.render(report))
+        _print_report(replay, replay.journal.events)
+
+
+def _print_report(replay: Replay, events: Sequence[Event]) -> None:
+    # Where a runner builds the report these need not be loaded.
+    from timetracer_otel.replay import text
+    from timetracer_otel.replay.changes import changes_since
+    from timetracer_otel.replay.report import build
+
+    has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))
+    changed = changes_since(replay.segment.process)
+    report = build(replay.cassette, replay.segment, events, has_entry=has_entry, changed=changed)
+    sys.stderr.write(text.render(report))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import importlib.util
+import sys
 import threading
 import time
 from typing import Any, Final, Protocol
@@ -90,6 +92,17 @@ class RealClock:
 
     def window(self) -> Window:
         return window(self._start_ns, time.time_ns())
+
+
+def load_without_pytest() -> None:
+    """time-machine brings a fixture where there is pytest, whose import takes longer than all the rest of a replay."""
+    if "pytest" in sys.modules:
+        return
+    sys.modules["pytest"] = None  # type: ignore[assignment]  # how Python itself marks what is not to be imported
+    try:
+        importlib.import_module("time_machine")
+    finally:
+        del sys.modules["pytest"]
 
 
 def is_available() -> bool:

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from timetracer_otel.replay.clock import Clock
 from timetracer_otel.replay.journal import Journal
 
 if TYPE_CHECKING:
     import pdb
+
+    from timetracer_otel.replay.clock import Clock
 
 VARIABLE: Final = "TIMETRACER_PDB"
 """Set by the runner; the first Python of a program takes it out of its environment: one terminal has one debugger."""

@@ -35,7 +35,14 @@ def _compared(event: Event, wishes: Wishes) -> Event:
     reasons = {each["path"]: _reason(each["path"], wishes.ignored) for each in found}
     ignored = [{"path": path, "reason": reason} for path, reason in reasons.items() if reason is not None]
     left: list[Any] = [each for each in found if reasons[each["path"]] is None]
-    return {**event, "differences": left, "ignored": [*event["ignored"], *ignored]}
+    return {**event, "differences": left, "ignored": [*event["ignored"], *ignored, *_idle(reasons, wishes.ignored)]}
+
+
+def _idle(paths: Iterable[str], patterns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """What was to be ignored and was not met: it may be a slip of the pen, which nobody would notice."""
+    for pattern in dict.fromkeys(patterns):
+        if not any(_expression(pattern).fullmatch(path) for path in paths):
+            yield {"path": pattern, "reason": "nothing of this path differs, so there was nothing to ignore"}
 
 
 def _reason(path: str, patterns: Sequence[str]) -> str | None:

@@ -24,6 +24,8 @@ from timetracer_otel.capture.frames import app_frame, library
 from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.replay import clock as clocks
+from timetracer_otel.replay import greenlets
+from timetracer_otel.replay.chance import Chance
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds
 from timetracer_otel.replay.journal import Event, Journal, Kind, MemoryJournal
@@ -82,6 +84,7 @@ class Block:
 
     def begin(self) -> None:
         """Raises ReplayError."""
+        greenlets.check()
         self._undo.callback(setattr, generated, "source", generated.source)
         generated.source = self._id
         _process().push(self)
@@ -153,6 +156,7 @@ class _Process:
         self._blocks: list[Block] = []
         self._redirection = Redirection(_Host(self))
         self._guards = Guards(Policy(any_loopback=False, any_program=False), self._refused, time.time())
+        self._chance = Chance(self._drew)
 
     def write(self, event: Kind, /, **fields: Any) -> None:
         """Implements `Journal` for what the blocks share."""
@@ -166,6 +170,7 @@ class _Process:
         if not self._blocks:
             self._redirection.install()
             self._guards.install()
+            self._chance.install()
             generated.install()
             generated.reach_all()
         self._blocks.append(block)
@@ -180,6 +185,7 @@ class _Process:
             self._turn(self._blocks[-1])
         else:
             generated.uninstall()
+            self._chance.uninstall()
             self._guards.uninstall()
             self._redirection.uninstall()
 
@@ -193,6 +199,12 @@ class _Process:
         is_its = self.bindings.is_bound(span.get_span_context().trace_id)
         named = {"frame": app_frame(), "library": library, "span": getattr(span, "name", "")}
         self.write("refused", what=what, target=target, in_entry=is_its, **named)
+        return is_its
+
+    def _drew(self, text: str) -> bool:
+        is_its = self.bindings.is_bound(trace.get_current_span().get_span_context().trace_id)
+        if is_its:
+            self.write("chance", text=text)
         return is_its
 
     def _refused(self, what: str, target: str) -> None:

@@ -19,6 +19,7 @@ from timetracer_otel.errors import ReplayError, TimetracerError
 
 Kind: TypeAlias = Literal[
     "ambiguous",  # recorded order decided: exchange
+    "chance",  # the app drew what no recording holds: text
     "debugging",  # somebody looks around in the app, and no time passes: is_open
     "comparison",  # differences, ignored
     "done",  # a process reached its end: process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
@@ -17,12 +18,7 @@ from timetracer_otel.replay.places import Place
 
 # Alone with the standard library: no folder and no PYTHONPATH gives it code while the network is still there.
 ISOLATE: Final = (sys.executable, "-I", "-S", os.path.abspath(isolation.__file__), "--")
-# The launcher's script may lie outside PATH, or belong to another environment; its function is in ours.
-INSTRUMENT: Final = (
-    sys.executable,
-    "-c",
-    "from opentelemetry.instrumentation.auto_instrumentation import run; run()",
-)
+LAUNCHER: Final = "opentelemetry.instrumentation.auto_instrumentation"
 PROGRAM: Final = (sys.executable, "-m", "timetracer_otel.replay.program", "--")
 CHILD: Final = (sys.executable, "-m", "timetracer_otel.replay.child")
 FORCED: Final = {
@@ -64,7 +60,9 @@ def entry(
         environment[handed.APP] = name
     if app is None and place.code is not None:
         environment[handed.CODE] = os.pathsep.join(place.code)
-    return Launch((*ISOLATE, *INSTRUMENT, *CHILD), environment, place.folder)
+    # What OpenTelemetry's launcher would do, which takes a process of its own to do it.
+    environment["PYTHONPATH"] = os.pathsep.join([*_folder_of(LAUNCHER), environment["PYTHONPATH"]])
+    return Launch((*ISOLATE, *CHILD), environment, place.folder)
 
 
 def program(
@@ -74,6 +72,12 @@ def program(
     place = places.of_program(segment.process, is_own)
     environment = _environment(cassette, segment, base, pipe, place)
     return Launch((*ISOLATE, *PROGRAM, *command), environment, place.folder)
+
+
+def _folder_of(package: str) -> Sequence[str]:
+    """Empty where it is not installed."""
+    spec = importlib.util.find_spec(package)
+    return (spec.submodule_search_locations or ()) if spec is not None else ()
 
 
 def debugged(how: Launch) -> Launch:

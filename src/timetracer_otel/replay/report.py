@@ -265,6 +265,7 @@ def _uncontrolled(journal: Events) -> Iterable[str]:
     for event in journal.of("refused"):
         if not event["in_entry"]:
             yield f"refused {event['what']} {event['target']}, outside the replayed trace"
+    yield from sorted(event["text"] for event in journal.of("chance"))  # threads draw in any order
 
 
 def _picked(event: Event, *names: str) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import ReplayError, UsageError
@@ -17,11 +18,15 @@ from timetracer_otel.replay.changes import changes_since
 from timetracer_otel.replay.ignoring import NONE, Wishes, applied
 from timetracer_otel.replay.journal import Event, Reader
 from timetracer_otel.replay.launch import Launch
-from timetracer_otel.replay.report import Report, build
 from timetracer_otel.replay.waiting import Running
+
+if TYPE_CHECKING:
+    from timetracer_otel.replay.report import Report
 
 TIMEOUT_S: Final = 60.0
 BREAKPOINT: Final = "PYTHONBREAKPOINT"
+REPORT: Final = "timetracer_otel.replay.text"
+"""With all that it needs; loaded while the replaying process starts, which takes longer."""
 DRAIN_S: Final = 2.0
 """How long the pipe may stay open after the process has ended: by children that it left behind."""
 
@@ -77,6 +82,8 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
     _raise_error(ended)
     _raise_without_start(ended)
     _export(ended.events)
+    from timetracer_otel.replay.report import build
+
     changed = changes_since(segment.process)
     return build(
         cassette, segment, applied(ended.events, options.wishes), ended.why or _without_outcome(ended), changed=changed
@@ -100,6 +107,8 @@ def execute(
     ended = _run(program, options, is_program=True)
     _raise_error(ended)
     _export(ended.events)
+    from timetracer_otel.replay.report import build
+
     changed = changes_since(segment.process)
     report = build(cassette, segment, ended.events, ended.why, has_entry=False, changed=changed)
     return Execution(report, ended.status if ended.status >= 0 else 128 - ended.status)
@@ -150,6 +159,7 @@ def _run(launching: Callable[[str], Launch], options: Options, is_program: bool)
         if options.live:
             how = launch.letting(how, options.live)
         running = Running(how, is_program, has_terminal=is_program or options.debug, output=options.output)
+        threading.Thread(target=importlib.import_module, args=(REPORT,), daemon=True).start()
         why = running.wait(_limit_s(options), lambda: _is_paused(reader, options.stopped))
         events = reader.finish(DRAIN_S)
     return Ended(events, running.status, why or _unfinished(events, running, is_program))

@@ -61,10 +61,10 @@ class Store:
     ) -> Path:
         """`data` from `cassette.dump_part`, or from `part_pieces`."""
         folder = self._written_text + trace_name(trace_id)
-        if number == 0:  # most traces have one segment, and this is its first part
-            _begin_folder(folder)
         path = f"{folder}{os.sep}{part_name(root_span_id, process_id, number)}"
-        return self._write(path, [data] if isinstance(data, bytes) else data, durable)
+        # Most traces have one segment, and this is its first part.
+        is_new = number == 0
+        return self._write(path, [data] if isinstance(data, bytes) else data, durable, folder if is_new else None)
 
     def write_environment(self, process_id: str, number: int, data: bytes, durable: bool = False) -> Path:
         """`data` from `cassette.dump_environment`."""
@@ -123,15 +123,25 @@ class Store:
 
         return list_traces(self.root)
 
-    def _write(self, path: str, pieces: Sequence[bytes], durable: bool) -> Path:
+    def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> Path:
         packed = compress(*pieces)
         with self._room.taken(len(packed)):
+            if new_folder is not None:
+                _begin_folder(new_folder)
             try:
-                write_atomically(path, packed, durable)
-            except (FileNotFoundError, NotADirectoryError):  # the first of its trace: cheaper to try than to ask
-                make_folder(Path(path).parent)
-                write_atomically(path, packed, durable)
+                _put(path, packed, durable)
+            except BaseException:
+                _end_folder(os.path.dirname(path))
+                raise
         return Path(path)
+
+
+def _put(path: str, packed: bytes, durable: bool) -> None:
+    try:
+        write_atomically(path, packed, durable)
+    except (FileNotFoundError, NotADirectoryError):  # the first of its trace: cheaper to try than to ask
+        make_folder(Path(path).parent)
+        write_atomically(path, packed, durable)
 
 
 def _begin_folder(folder: str) -> None:
@@ -139,4 +149,12 @@ def _begin_folder(folder: str) -> None:
     try:
         os.mkdir(folder)
     except OSError:  # not suppress(), which takes as long as the call
+        pass
+
+
+def _end_folder(folder: str) -> None:
+    """One without files goes: a store that cannot be written for a day would else have one for each trace of it."""
+    try:
+        os.rmdir(folder)
+    except OSError:  # others have written there
         pass

@@ -287,14 +287,14 @@ def serving(app: Any) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         listener.close()
         assert not thread.is_alive()
 
 
 def talk(port: int, *pieces: bytes) -> bytes:
     """Everything that the server sends for the bytes, sent piece by piece, until it closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
             time.sleep(0.01)

@@ -421,7 +421,7 @@ def test_a_client_that_left_in_the_middle_of_a_stream_leaves_again() -> None:
         recording(tape),
         serving(OpenTelemetryMiddleware(starlette_app(world), tracer_provider=Telemetry().provider)) as port,
     ):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(raw_request(b"GET /endless"))
             received = b""
             while received.count(b"data:") < 5:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import time
 from collections.abc import Callable
@@ -156,6 +157,8 @@ REQUESTS: dict[str, tuple[bytes, ...]] = {
     "mount": (raw_request(b"POST /sub/echo", b"mounted"),),
     "redirect": (raw_request(b"GET /sub"),),
 }
+IN_PIECES = ("more than 64 KB", "more than 64 KB echoed", "chunked")
+"""Requests that the network cuts as it likes, so that an app receives them in more or in fewer steps."""
 STACKS: dict[str, tuple[Middleware, ...]] = {
     "plain": (),
     "gzip": (Middleware(GZipMiddleware, minimum_size=100),),
@@ -185,7 +188,8 @@ def all_requests(stack: str) -> dict[str, tuple[bytes, Any]]:
             answer = talk(port, *pieces)
             while app.done < number:
                 time.sleep(0.001)
-            seen[name] = answer, telemetry.spans
+            spans = telemetry.spans
+            seen[name] = answer, [span for span, _ in itertools.groupby(spans)] if name in IN_PIECES else spans
             telemetry.exporter.clear()
     return seen
 
@@ -203,7 +207,7 @@ def test_the_client_and_a_second_exporter_see_the_same_with_and_without_us(stack
 
 
 def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def test_pipelined_requests_are_two_entries() -> None:
@@ -316,7 +320,7 @@ def test_r20_a_client_that_leaves_in_the_middle_of_a_stream_is_recorded() -> Non
             received = b""
             while received.count(b"tick") < 3:
                 received += connection.recv(1000)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not ended and time.monotonic() < deadline:
             time.sleep(0.01)
     assert ended == ["ended"]

@@ -39,7 +39,7 @@ def hypercorn(app: Any) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
         listener.detach()  # hypercorn has closed it
 
@@ -47,7 +47,7 @@ def hypercorn(app: Any) -> Iterator[int]:
 def ask(port: int) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The body and the trailers."""
     body, trailers, is_open = b"", [], True
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         http = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         http.initiate_connection()
         names = (

@@ -57,10 +57,10 @@ async def several_channels(dsn: str) -> Any:
         await connection.add_listener("news", second)
         await connection.add_listener("Mixed Case", third)
         await other.execute("select pg_notify('news', 'a'), pg_notify('Mixed Case', 'b')")
-        given = [await asyncio.wait_for(heard.get(), 10) for _ in range(3)]
+        given = [await asyncio.wait_for(heard.get(), 60) for _ in range(3)]
         await connection.remove_listener("news", first)
         await other.execute("notify news, 'c'")
-        given += [await asyncio.wait_for(heard.get(), 10)]
+        given += [await asyncio.wait_for(heard.get(), 60)]
         await connection.remove_listener("news", second)
         await connection.remove_listener("Mixed Case", third)
         await other.execute("notify news, 'unheard'")

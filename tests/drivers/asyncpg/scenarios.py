@@ -316,7 +316,7 @@ async def listened(dsn: str) -> Any:
         given = []
         for number in range(3):
             await other.execute("select pg_notify('shop', $1)", str(number))
-            given.append(await asyncio.wait_for(heard.get(), 10))
+            given.append(await asyncio.wait_for(heard.get(), 60))
             given.append(await connection.fetchval("select $1::int", number))
         await connection.reset()
     return given

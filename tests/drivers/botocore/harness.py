@@ -77,7 +77,7 @@ def plain(variables: Mapping[str, str], *arguments: str) -> dict[str, str]:
     return printed(done.stdout)
 
 
-def replay(recorded: Recorded, folder: Path, *program: str) -> Replayed:
+def replay(recorded: Recorded, folder: Path, *program: str, **variables: str) -> Replayed:
     """In the namespace, with an empty home and a profile that does not exist."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
@@ -86,7 +86,7 @@ def replay(recorded: Recorded, folder: Path, *program: str) -> Replayed:
         return with_report(
             command,
             folder,
-            {"HOME": str(home), "AWS_PROFILE": "nowhere", **ALONE},
+            {"HOME": str(home), "AWS_PROFILE": "nowhere", **ALONE, **variables},
             ("--", *(program or recorded.program)),
         )
 

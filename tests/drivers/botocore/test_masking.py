@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
@@ -170,6 +171,128 @@ def test_r46_what_something_beside_it_tells_to_be_a_secret_is_masked_in_an_answe
     assert SECRET not in json.dumps(kept)
     for record in kept.get("Records", ()):
         assert MARKER.fullmatch(json.loads(base64.b64decode(record["Data"]))["password"])
+
+
+XML_TOLD = [
+    f"<item><key>password</key><value>{SECRET}</value></item>",
+    f"<m><ParameterValue>{SECRET}</ParameterValue>\n<ParameterKey>DbPassword</ParameterKey></m>",
+    f"<m><OptionName>DB_PASSWORD</OptionName><ResourceName/><Value> {SECRET}</Value></m>",
+    f"<a><Name>api_key</Name><Value><DataType>String</DataType><StringValue>{SECRET}</StringValue></Value></a>",
+    f"<m><Key>pass<!-- x -->word</Key></m><m><Key>token</Key><Value><![CDATA[{SECRET}<&]]></Value></m>",
+    f"<ns:m><ns:Key> token </ns:Key><ns:Value kind='a'>{SECRET}&amp;x</ns:Value></ns:m>",
+    f"<r><SecretAccessKey type='x'>{SECRET}</SecretAccessKey><Key>other</Key></r>",
+]
+
+
+@pytest.mark.parametrize("service", ["cloudformation", "s3"])
+@pytest.mark.parametrize("xml", XML_TOLD, ids=range(len(XML_TOLD)))
+def test_r46_of_xml_what_a_neighbour_tells_to_be_a_secret_is_masked(service: str, xml: str) -> None:
+    body = body_of(
+        masked(service, f"<?xml version='1.0'?><r><Tag><Key>a</Key><Value>b</Value></Tag>{xml}</r>".encode())
+    )
+    assert SECRET.encode() not in body
+    assert b"<Key>a</Key><Value>b</Value>" in body
+    ElementTree.fromstring(body.replace(b"<ns:", b"<").replace(b"</ns:", b"</"))
+
+
+@given(st.text(alphabet="<>/!-[]CDAT abKeyValue&\"'=", max_size=80))
+def test_any_xml_of_anybody_survives_masking(text: str) -> None:
+    body = f"<r><Key>token</Key>{text}<Value>{SECRET}</Value></r>".encode()
+    found = body_of(masked("ec2", body))
+    assert found.startswith(b"<r><Key>token</Key>")
+
+
+INSERT = "INSERT INTO users (name, password) VALUES"
+SQL: list[tuple[str, Payload]] = [
+    ("rds-data", {"sql": f"{INSERT} ('ada', '{SECRET}')"}),
+    ("rds-data", {"sqlStatements": f"SELECT 1; UPDATE users SET password = '{SECRET}' WHERE name = 'ada'"}),
+    ("redshift-data", {"Sqls": [f"{INSERT} ('ada', '{SECRET}')"], "Sql": f"{INSERT} ('ada', '{SECRET}')"}),
+    ("athena", {"QueryString": f"SELECT * FROM t WHERE name = 'ada' AND password IN ('a', '{SECRET}')"}),
+    ("timestream-query", {"QueryString": f"SELECT * FROM t WHERE password <> '{SECRET}' AND name = 'ada'"}),
+    ("dynamodb", {"Statement": f"INSERT INTO t VALUE {{'id': 'ada', 'password': '{SECRET}'}}"}),
+    ("dynamodb", {"TransactStatements": [{"Statement": f"SELECT * FROM t WHERE \"token\"='{SECRET}' AND id='ada'"}]}),
+    ("s3", {"Expression": f"SELECT * FROM S3Object s WHERE s.\"password\" = '{SECRET}' AND s.name = 'ada'"}),
+    (
+        "rds-data",
+        {
+            "sql": f"{INSERT} (:n, :p)",
+            "parameterSets": [
+                [
+                    {"name": "n", "value": {"stringValue": "ada"}},
+                    {"name": "p", "value": {"stringValue": SECRET}},
+                ],
+                [{"name": "p", "value": {"blobValue": SECRET.encode()}}],
+            ],
+        },
+    ),
+    (
+        "redshift-data",
+        {
+            "Sql": "UPDATE users SET password = :p::text WHERE name = :n",
+            "Parameters": [{"name": "p", "value": SECRET}, {"name": "n", "value": "ada"}],
+        },
+    ),
+    (
+        "athena",
+        {"QueryString": "SELECT * FROM t WHERE name = ? AND password = ?", "ExecutionParameters": ["ada", SECRET]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "params"), SQL, ids=range(len(SQL)))
+def test_r46_what_a_statement_of_sql_does_with_a_value_tells_that_it_is_a_secret(service: str, params: Payload) -> None:
+    found, paths = masked(service, params=params)
+    kept = repr(found.request)
+    assert SECRET not in kept
+    assert "ada" in kept
+    assert paths
+    assert all(path.startswith("request.params.") for path in paths)
+
+
+COLUMN: Any = [{"longValue": 1}, {"stringValue": SECRET}]
+ROWS: list[tuple[str, Payload, Any]] = [
+    (
+        "rds-data",
+        {"sql": "select * from u"},
+        {"columnMetadata": [{"name": "id"}, {"name": "token"}], "records": [COLUMN]},
+    ),
+    ("rds-data", {"sql": "select id, lower(u.token) as t from u"}, {"records": [COLUMN]}),
+    ("rds-data", {"sql": "insert into u values (:a) returning id, token"}, {"records": [COLUMN]}),
+    ("rds-data", {"sql": "select token"}, {"formattedRecords": json.dumps([{"id": 1, "token": SECRET}])}),
+    ("redshift-data", {"Id": "1"}, {"ColumnMetadata": [{"name": "id"}, {"name": "token"}], "Records": [COLUMN]}),
+    (
+        "athena",
+        {"QueryExecutionId": "1"},
+        {
+            "ResultSet": {
+                "ResultSetMetadata": {"ColumnInfo": [{"Name": "id"}, {"Name": "token"}]},
+                "Rows": [
+                    {"Data": [{"VarCharValue": "id"}, {"VarCharValue": "token"}]},
+                    {"Data": [{"VarCharValue": "1"}, {"VarCharValue": SECRET}]},
+                ],
+            }
+        },
+    ),
+    (
+        "timestream-query",
+        {"QueryString": "x"},
+        {
+            "ColumnInfo": [{"Name": "id"}, {"Name": "token"}],
+            "Rows": [{"Data": [{"ScalarValue": "1"}, {"ScalarValue": SECRET}]}],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "params", "answer"), ROWS, ids=range(len(ROWS)))
+def test_r46_secret_columns_of_an_answer_are_masked(service: str, params: Payload, answer: Any) -> None:
+    found = masked(service, json.dumps(answer).encode(), params)
+    body = body_of(found)
+    assert SECRET.encode() not in body
+    assert b'"VarCharValue":"token"' in body or service != "athena"
+    assert found[1] in (("result.attempts[0].body",), ("result.attempts[0].body.formattedRecords",))
+    other = masked(service, json.dumps({"records": [[{"stringValue": "ada"}]]}).encode(), {"sql": "select name from u"})
+    assert other[1] == ()
 
 
 def test_paging_tokens_stay() -> None:

@@ -209,7 +209,7 @@ def late(self: Any, x: int) -> list[Any]:
 @app.task
 def reads(task_id: str) -> Any:
     with allow_join_result():
-        return app.AsyncResult(task_id).get(timeout=5)
+        return app.AsyncResult(task_id).get(timeout=50)
 
 
 @app.task
@@ -222,7 +222,7 @@ def waits_in_vain() -> Any:
 def parent(x: int) -> Any:
     child = add.delay(x, 1)
     with allow_join_result():
-        value = child.get(timeout=10)
+        value = child.get(timeout=50)
     return [value * 2, child.state, app.AsyncResult("nobody").state]
 
 
@@ -231,7 +231,7 @@ def joins(x: int) -> Any:
     job = group(add.s(x, number) for number in range(3)).apply_async()
     job.save()
     with allow_join_result():
-        return [job.get(timeout=10), GroupResult.restore(job.id, app=app).completed_count()]
+        return [job.get(timeout=50), GroupResult.restore(job.id, app=app).completed_count()]
 
 
 @app.task
@@ -264,7 +264,7 @@ def reads_failure(task_id: str) -> str:
     result = app.AsyncResult(task_id)
     with allow_join_result():
         try:
-            result.get(timeout=5)
+            result.get(timeout=50)
         except PaymentError as error:
             return f"{type(error).__name__} {error} {result.state} {error.args!r}"
     return "it did not fail"

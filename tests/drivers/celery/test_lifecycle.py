@@ -107,3 +107,26 @@ def test_every_pool_records_and_its_tasks_replay(
     assert states == [["RETRY", "RETRY", "SUCCESS"], ["SUCCESS"], ["SUCCESS"]]
     replayed = payments.replay(payments.segments("flaky")[1])
     assert replayed.status == 0, replayed.output
+
+
+def test_a_worker_of_greenlets_under_load_loses_no_task_and_ends_when_it_is_asked_to(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    """Half of the tasks publish the other half; all greenlets share one connection pool and one writer."""
+    pytest.importorskip("gevent")
+    payments, count = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1)), 60
+    with payments.worker("-P", "gevent", "-c", "50", **GEVENT) as worker:
+        payments.client(f"for one in [process_payment.delay(n) for n in range({count})]: one.get(timeout=60)")
+        until(lambda: payments.log.count("succeeded") == 2 * count, "all tasks")
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(60)
+    redis.stop()
+    assert worker.returncode == 0, payments.log
+    assert "failed (" not in payments.log
+    for task, calls in (("process_payment", ["task.run", "task.publish"]), ("add", ["task.run"])):
+        found = payments.segments(task)
+        assert [each.complete for each in found] == [True] * count
+        assert [[call.type for call in each.exchanges] for each in found] == [calls] * count
+        assert sorted(str(each.exchanges[0].request["args"]) for each in found) == sorted(
+            str([number] if task == "process_payment" else [number, 1]) for number in range(count)
+        )

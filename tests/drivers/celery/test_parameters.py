@@ -63,9 +63,14 @@ def test_arguments_of_a_task_that_is_not_known_here_stay() -> None:
     assert paths == ()
 
 
-def test_an_exception_whose_whole_text_is_a_secret_argument_is_masked_with_its_traceback() -> None:
-    exception = {"type": "builtins.ValueError", "message": "hunter22", "causes": [{"message": "hunter22"}]}
-    result: dict[str, Any] = {"exception": {**exception, "traceback": "Traceback\n  f()\nValueError: hunter22\n"}}
+@pytest.mark.parametrize("message", ["hunter22", "'hunter22'"])  # of a ValueError, of a KeyError
+@pytest.mark.parametrize("cause", ["hunter22", "'hunter22'", "no luck"])
+def test_an_exception_whose_whole_text_is_a_secret_argument_is_masked_with_its_traceback(
+    message: str, cause: str
+) -> None:
+    exception = {"type": "builtins.KeyError", "message": message, "causes": [{"message": cause}]}
+    text = f"Traceback\n  f()\nValueError: {cause}\nKeyError: {message}\n"
+    result: dict[str, Any] = {"exception": {**exception, "traceback": text}}
     request: dict[str, Any] = {"task": "shop.login", "args": [], "kwargs": {"password": "hunter22"}}
     told = Encoded("task.run", "celery", "run", "shop.login", request, result)
     found, paths = CODEC.redact(told, Redactor(b"key").of_trace())

@@ -17,6 +17,7 @@ from tests.drivers.http.places import (
     TLS,
     UNKNOWN,
     attempt_async,
+    broken_async,
     pieces_async,
     shown,
     trusting,
@@ -87,6 +88,7 @@ async def aiohttp_failures() -> Any:
             await attempt_async(lambda: told(session.get(CLOSED))),
             await attempt_async(lambda: told(session.post(CLOSED, json={"a": 1}))),
             await attempt_async(lambda: told(session.get(f"{TLS}/echo"))),
+            await attempt_async(lambda: told(session.post(f"{PLAIN}/echo", data=broken_async()))),
             await attempt_async(lambda: asyncio.wait_for(told(session.get(f"{PLAIN}/slow")), 0.2)),
         ]
 

@@ -19,6 +19,7 @@ from tests.drivers.http.places import (
     UNKNOWN,
     attempt,
     attempt_async,
+    broken,
     pieces,
     pieces_async,
     shown,
@@ -97,6 +98,7 @@ def httpx_failures() -> Any:
             attempt(lambda: client.get(CLOSED)),
             attempt(lambda: client.post(CLOSED, content=b"unsent")),
             attempt(lambda: client.get(f"{TLS}/echo")),
+            attempt(lambda: client.post("/echo", content=broken())),
             attempt(lambda: client.get("/echo", headers={"x": "bad\nvalue"})),
         ]
 

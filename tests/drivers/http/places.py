@@ -23,6 +23,17 @@ def trusting() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=CERTIFICATE)
 
 
+def broken() -> Iterator[bytes]:
+    """An upload that its application breaks off."""
+    yield b"a part of it"
+    raise LookupError("no more")
+
+
+async def broken_async() -> AsyncIterator[bytes]:
+    for piece in broken():
+        yield piece
+
+
 def pieces() -> Iterator[bytes]:
     yield b"first;"
     yield b"second"

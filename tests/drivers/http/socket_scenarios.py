@@ -24,6 +24,7 @@ from tests.drivers.http.places import (
     TLS,
     UNKNOWN,
     attempt,
+    broken,
     pieces,
     shown,
     trusting,
@@ -83,6 +84,7 @@ def requests_failures() -> Any:
             attempt(lambda: session.get(CLOSED)),
             attempt(lambda: session.post(CLOSED, json={"a": 1})),
             attempt(lambda: session.get(f"{TLS}/echo")),
+            attempt(lambda: session.post(f"{PLAIN}/echo", data=broken())),
             of_requests(session.get(f"{TLS}/echo", verify=CERTIFICATE)),
             of_requests(requests.get(f"{PLAIN}/digest", auth=HTTPDigestAuth("ann", "kT4nary-digest"))),
         ]

@@ -139,3 +139,13 @@ def test_r46_the_signature_of_a_signed_address_is_masked_and_nothing_else_of_its
             each for each in query.split(b"&") if not each.startswith(name + b"=")
         ]
     assert masked({}, query=b"sig=a&x=1").request["query"] == b"sig=a&x=1"
+
+
+def test_r46_a_body_that_broke_off_with_a_secret_in_it_leaves_no_digest_to_try_it_out() -> None:
+    unsent = {"size": 20, "sha256": "0" * 64}
+    for body, digest in ((b"password=" + SECRET, None), (b"plain", "0" * 64)):
+        headers = [[b"Content-Type", b"application/x-www-form-urlencoded"]]
+        asked = {**REQUEST, "headers": headers, "unsent": unsent, "sent": body}
+        found = mask(Encoded("http.client", "http", "PUT", "h/", asked, {}), REDACTOR)[0].request
+        assert found["unsent"]["sha256"] == digest  # type: ignore[index, call-overload]
+        assert "sent" not in found

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from timetracer_otel.cassette.model import Exchange, Payload, Signature
+from timetracer_otel.drivers.http.asking import answer
 from timetracer_otel.drivers.http.questions import question
+from timetracer_otel.drivers.http.requests import unsent
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.origin import Origins, window
@@ -35,6 +37,12 @@ def multipart(boundary: bytes, value: bytes) -> Payload:
     return request(part, b"multipart/form-data; boundary=" + boundary)
 
 
+def begun(sent: bytes, is_answered: bool = False, **more: Any) -> Payload:
+    """A request whose body was not sent to its end."""
+    asked = {name: value for name, value in request(**more).items() if name != "body"}
+    return {**asked, "unsent": {**unsent(sent), "is_answered": is_answered}}
+
+
 SAME = {
     "the order of names in JSON, and space": (request(b'{"a":1,"b":[2]}', JSON), request(b'{"b": [2], "a": 1}', JSON)),
     "the order of fields": (request(b"a=1&b=2", FORM), request(b"b=2&a=1", FORM)),
@@ -46,11 +54,19 @@ SAME = {
     ),
     "UTF-8 and no word of it": (request(b"a", b"text/plain; charset=UTF-8"), request(b"a", b"Text/plain")),
     "the trace": (request(traceparent="00-1"), request(traceparent="00-2", baggage="timetracer.replay=x")),
+    "whether there is a proxy": (request(Proxy_Authorization="Basic YTpi", Proxy_Connection="keep-alive"), request()),
     "the date": (request(Date="Mon"), request(Date="Tue")),
     "what names the client": (request(User_Agent="httpx/1"), request(User_Agent="httpx/2", Accept_Encoding="br")),
     "the case of a header": (request(X_Tenant="a"), request(x_tenant="a")),
     "a signature of S3": tuple(
         request(query=b"k=1&X-Amz-Date=%d&X-Amz-Credential=a&X-Amz-Signature=%d" % (at, at)) for at in (1, 2)
+    ),
+    "a nonce of Digest": tuple(
+        request(Authorization=f'Digest username="ann", realm="r", nonce="{at}", response="{at}"') for at in (1, 2)
+    ),
+    "the day on which AWS was asked": tuple(
+        request(Authorization=f"AWS4-HMAC-SHA256 Credential=K/2026010{at}/eu/s3/aws4_request, Signature={at}")
+        for at in (1, 2)
     ),
     "a signature of OAuth 1": tuple(
         request(Authorization=f'OAuth oauth_nonce="{at}", oauth_signature="{at}"') for at in (1, 2)
@@ -69,6 +85,20 @@ ANOTHER = {
     "the charset of the same body": (request(b"a", b"text/plain;charset=latin-1"), request(b"a", b"text/plain")),
     "the version of a media type": (request(b"{}", JSON + b";version=1"), request(b"{}", JSON + b"; version=2")),
     "a part of a multipart body": (multipart(b"x1", b"v"), multipart(b"x1", b"w")),
+    "the user of Digest": tuple(request(Authorization=f'Digest username="{u}", nonce="1"') for u in ("ann", "bob")),
+    "the key of AWS": tuple(
+        request(Authorization=f"AWS4-HMAC-SHA256 Credential={k}/1/eu/s3/aws4_request, Signature=1") for k in ("A", "B")
+    ),
+    "the consumer of OAuth 1": tuple(
+        request(Authorization=f'OAuth oauth_consumer_key="{k}", oauth_nonce="1"') for k in ("a", "b")
+    ),
+    "a token under the name of OAuth": (request(Authorization="OAuth a"), request(Authorization="OAuth b")),
+    "what was sent of a body": (begun(b"ab"), begun(b"ac")),
+    "how much was sent of a body": (begun(b"ab"), begun(b"abc")),
+    "how long a body was to be": tuple(
+        begun(b"ab", is_answered=True, Content_Length=length) for length in ("10", "11")
+    ),
+    "the type of a body that broke off": (begun(b"ab", kind=JSON), begun(b"ab", kind=FORM)),
     "a path": (request(path=b"/a"), request(path=b"/A")),
     "sig without a signature": (request(query=b"sig=1&se=1"), request(query=b"sig=2&se=1")),
 }
@@ -104,6 +134,42 @@ def taken(source: Session, asked: Payload) -> str | None:
 
     found = source.take(question(asked), Asked())
     return found.id if found is not None else None
+
+
+class Host:
+    """Implements what `answer` asks of a ReplayHost."""
+
+    def __init__(self, source: Session) -> None:
+        self._source = source
+
+    def current(self) -> Any:
+        from timetracer_otel.drivers.base import Asked
+
+        return self._source, Asked()
+
+
+def answered(source: Session, asked: Payload) -> str | None:
+    try:
+        return answer(Host(source), asked, LookupError).exchange.id  # type: ignore[arg-type]  # as much as it asks for
+    except LookupError:
+        return None
+
+
+def test_r39_an_upload_that_broke_off_answers_only_one_that_begins_in_the_same_way() -> None:
+    recorded = (begun(b"first 4", kind=b"text/plain"), begun(b"first", kind=b"text/plain"))
+    source = session(*recorded)
+    asked = [
+        request(body, b"text/plain") for body in (b"fir", b"other of them", b"first 5 of them", b"first 4 of them")
+    ]
+    assert [answered(source, each) for each in asked] == [None, None, "e-1", "e-0"]
+    large: dict[str, Any] = {"size": 9, "sha256": "0"}
+    prefixes: dict[str, Any] = {str(len(b"first")): unsent(b"first")["sha256"]}
+    asked_large: dict[str, Any] = {
+        **{k: v for k, v in request(kind=b"text/plain").items() if k != "body"},
+        "upload": large,
+    }
+    assert answered(session(*recorded), {**asked_large, "prefixes": prefixes}) == "e-1"
+    assert answered(session(*recorded), asked_large) is None
 
 
 def bearer(secret: str, **more: Any) -> Payload:

@@ -53,6 +53,10 @@ ALL_HOOKS = [
 ]
 
 
+ASKED_BEFORE = (80877103, 80877104)
+"""SSLRequest and GSSENCRequest: the server refuses, and the client goes on."""
+
+
 @dataclass
 class Seen:
     given: str
@@ -112,12 +116,14 @@ def watch(server: PostgresServer, exporter: InMemorySpanExporter) -> Seen:
 
 def messages(sent: bytes) -> list[bytes]:
     """What the client said, without Flush: in a pipeline psycopg asks for answers only if they are not there yet."""
-    found, at = [], int.from_bytes(sent[:4], "big")
+    found, at, has_begun = [], 0, False
     while at < len(sent):
-        end = at + 1 + int.from_bytes(sent[at + 1 : at + 5], "big")
+        start = at + has_begun  # of the length: what comes first has no kind before it
+        end = max(start + 4, start + int.from_bytes(sent[start : start + 4], "big"))
         found.append(sent[at:end])
+        has_begun = has_begun or int.from_bytes(sent[at + 4 : at + 8], "big") not in ASKED_BEFORE
         at = end
-    return [sent[: int.from_bytes(sent[:4], "big")], *(message for message in found if message[:1] != b"H")]
+    return [message for message in found if message[:1] != b"H"]
 
 
 def _normal(given: str) -> str:
@@ -127,6 +133,15 @@ def _normal(given: str) -> str:
 def _span(span: Any, port: int) -> Any:
     attributes = {name: value for name, value in span.attributes.items() if value != port}
     return span.name, span.kind, span.status.status_code, attributes, [event.name for event in span.events]
+
+
+def test_messages_are_told_apart_after_what_a_client_asks_before_it_begins() -> None:
+    ssl, gss = ((8).to_bytes(4, "big") + code.to_bytes(4, "big") for code in ASKED_BEFORE)
+    startup = b"\0\0\0\x0d\0\3\0\0user\0"
+    query, flush, sync = b"Q\0\0\0\7HH\0", b"H\0\0\0\4", b"S\0\0\0\4"
+    assert messages(gss + ssl + startup + query + flush + sync + flush) == [gss, ssl, startup, query, sync]
+    assert messages(startup + flush + query[:-1]) == [startup, query[:-1]]
+    assert messages(b"") == []
 
 
 def test_the_app_sees_the_same_errors_of_executemany_with_the_taps_in(postgres: PostgresServer) -> None:

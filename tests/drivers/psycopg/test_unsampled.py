@@ -25,7 +25,7 @@ from timetracer_otel.drivers.psycopg.codec import CODEC
 from timetracer_otel.drivers.psycopg.sending import Sending
 from timetracer_otel.exporters.processor import SegmentProcessor
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass

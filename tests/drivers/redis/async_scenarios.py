@@ -44,10 +44,10 @@ async def listening(client: Any, other: Other) -> Any:
     listener = client.pubsub()
     await listener.subscribe("c1")
     await listener.psubscribe("c*")
-    got = [await listener.get_message(timeout=5), await listener.get_message(timeout=5)]
+    got = [await listener.get_message(timeout=60), await listener.get_message(timeout=60)]
     await client.publish("c1", "hello")
     await client.publish("c2", b"\xff\x00")
-    got += [await listener.get_message(timeout=5) for _ in range(3)]
+    got += [await listener.get_message(timeout=60) for _ in range(3)]
     await (listener.aclose if hasattr(listener, "aclose") else listener.close)()
     return got
 
@@ -55,7 +55,7 @@ async def listening(client: Any, other: Other) -> Any:
 async def hearing_in_a_task(client: Any, other: Other) -> Any:
     listener = client.pubsub()
     await listener.subscribe("news")
-    await listener.get_message(timeout=5)
+    await listener.get_message(timeout=60)
 
     async def first() -> Any:
         async for message in listener.listen():
@@ -64,7 +64,7 @@ async def hearing_in_a_task(client: Any, other: Other) -> Any:
     waiting = asyncio.create_task(first())
     await client.set("published", 1)
     await client.publish("news", "now")
-    got = await asyncio.wait_for(waiting, 10)
+    got = await asyncio.wait_for(waiting, 60)
     await (listener.aclose if hasattr(listener, "aclose") else listener.close)()
     return got
 

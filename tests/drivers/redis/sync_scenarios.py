@@ -49,13 +49,13 @@ def listening(client: Any, other: Other) -> Any:
     listener = client.pubsub()
     listener.subscribe("c1")
     listener.psubscribe("c*")
-    got = [listener.get_message(timeout=5), listener.get_message(timeout=5)]
+    got = [listener.get_message(timeout=60), listener.get_message(timeout=60)]
     client.publish("c1", "hello")
     client.publish("c2", b"\xff\x00")
-    got += [listener.get_message(timeout=5) for _ in range(3)]
+    got += [listener.get_message(timeout=60) for _ in range(3)]
     listener.unsubscribe("c1")
     listener.punsubscribe()
-    got += [listener.get_message(timeout=5), listener.get_message(timeout=5)]
+    got += [listener.get_message(timeout=60), listener.get_message(timeout=60)]
     listener.close()
     return got
 
@@ -65,12 +65,12 @@ def hearing_in_a_thread(client: Any, other: Other) -> Any:
     got: list[Any] = []
     listener = client.pubsub()
     listener.subscribe("news")
-    listener.get_message(timeout=5)
+    listener.get_message(timeout=60)
     thread = threading.Thread(target=lambda: got.append(next(listener.listen())))
     thread.start()
     client.set("published", 1)
     client.publish("news", "now")
-    thread.join(10)
+    thread.join(60)
     listener.close()
     return got
 

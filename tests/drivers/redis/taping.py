@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from timetracer_otel.redaction import Redactor
 
 PRODUCTION = "rediss://app:secret@cache.example:6380/0?ssl_ca_certs=/no/ca.pem"
 PROVIDER = TracerProvider()
+TIMEOUT_S = 60
 
 
 @dataclass
@@ -83,3 +85,11 @@ def traced(replay: Replayed, name: str) -> Iterator[Any]:
     with PROVIDER.get_tracer("tests").start_as_current_span(name) as span:
         replay.bindings.bind(trace.get_current_span().get_span_context().trace_id, replay.sessions[name])
         yield span
+
+
+def until(is_true: Callable[[], object]) -> None:
+    """Returns once it is."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -19,7 +19,7 @@ from tests.servers.redis import RedisServer
 from timetracer_otel.cassette import Segment
 from timetracer_otel.store import Store
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 OFF = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "aiobotocore,asyncpg,botocore,fastapi,psycopg,pymongo,starlette"}
 WORKER = ("worker", "--pool", "solo", "--without-gossip", "--without-mingle", "--loglevel", "WARNING")
 

@@ -55,6 +55,17 @@ def streams(client: Any) -> None:
     client.xread({"logins": "0"})
 
 
+def telling(client: Any) -> None:
+    client.config_set("slowlog-log-slower-than", 0)
+    client.set("user:1:password", f'{CANARY} "\\ \xff')
+    client.set("note", "plain")
+    client.config_set("slowlog-log-slower-than", 10000)
+    assert any(b"note" in each["command"] for each in client.slowlog_get())
+    with client.monitor() as monitor:
+        client.hset("u", mapping={"name": 'a "b', "password": f'{CANARY} "\\ \xff'})
+        assert next(monitor.listen())["command"]
+
+
 PROGRAMS: dict[str, Program] = {
     "a key named password": lambda r: (r.set("password", CANARY), r.get("password"), r.mget("a", "password")),
     "a key that ends so": lambda r: (r.set("user:42:password", CANARY, ex=60), r.getset("user:42:password", "x")),
@@ -74,6 +85,12 @@ PROGRAMS: dict[str, Program] = {
     "in a pipeline": lambda r: r.pipeline(transaction=False).hset("u", "token", CANARY).hgetall("u").execute(),
     "the same under another name": lambda r: (r.set("password", CANARY), r.set("note", CANARY), r.get("note")),
     "a shape of its own": lambda r: r.set("note", f"postgresql://ada:{CANARY}@db/shop"),
+    "what a server tells of others": telling,
+    "what SORT gets": lambda r: (
+        r.rpush("ids", 1, 2),
+        r.hset("user:1", "password", CANARY),
+        r.sort("ids", by="nosort", get=["#", "user:*->password"]),
+    ),
     "users of the server": acl,
     "settings of the server": config,
 }
@@ -192,6 +209,19 @@ def test_r47_names_of_keys_cursors_scores_and_json_stay_what_the_client_reads() 
     assert read("SSCAN token 0", ["17", [SECRET]])[0] == "17"
     assert read("ZRANGE token 0 -1 WITHSCORES", [SECRET, "1.5"])[1] == "1.5"
     assert json.loads(read("JSON.GET user $.password", [f'["{SECRET}"]'])[0])[0].startswith("[redacted:")
+
+
+def test_r47_of_a_command_that_a_server_tells_of_all_but_the_secret_stays() -> None:
+    line = b'+1339518083.1 [0 127.0.0.1:60866] "hset" "u" "name" "a \\"b" "password" "c4n4ry\\xff"\r\n'
+    found: Any = masked("MONITOR", line).result["replies"]
+    assert found.startswith(line.partition(b'"c4n4ry')[0] + b'"[redacted:password#')
+    assert found.endswith(b'"\r\n')
+    sorted_ = masked(
+        "SORT ids GET # GET user:*->password", b"*4\r\n$1\r\n1\r\n$6\r\nc4n4ry\r\n$1\r\n2\r\n$6\r\nc4n4ry\r\n"
+    )
+    values: Any = readable.decode(sorted_.result["replies"])  # type: ignore[arg-type]
+    assert (values[0], values[2]) == ("1", "2")
+    assert SECRET not in str(values)
 
 
 def test_r46_of_a_reply_that_broke_off_nothing_secret_stays_and_markers_do_not_make_it_whole() -> None:

@@ -12,7 +12,8 @@ import redis.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.drivers.redis.taping import PRODUCTION, Tape, replayed, taps
+from tests.conftest import started
+from tests.drivers.redis.taping import PRODUCTION, Tape, replayed, taps, until
 from tests.servers.redis import RedisServer
 from timetracer_otel.drivers.redis.exceptions import UnrecordedCommand
 from timetracer_otel.drivers.redis.questions import question
@@ -121,16 +122,22 @@ def test_a_swallowed_miss_of_a_pipeline_is_in_the_report(server: RedisServer) ->
         assert replay.misses == ["GET; GET"]
 
 
-def test_what_was_recorded_over_resp3_is_no_answer_over_resp2(server: RedisServer) -> None:
+@pytest.mark.parametrize(("then", "now"), [(2, 3), (3, 2)])
+def test_what_was_recorded_over_one_version_answers_the_other_as_its_server_would_or_not_at_all(
+    server: RedisServer, then: int, now: int
+) -> None:
     def read(client: Any) -> Any:
         client.hset("h", "a", 1)
-        return client.hgetall("h")
+        in_one = client.pipeline().hgetall("h").sadd("s", "b").smembers("s").execute()
+        return client.hgetall("h"), in_one, client.get("no"), client.zadd("z", {"a": 1.5}), client.zscore("z", "a")
 
-    tape = recorded(server, read, protocol=3)
+    tape = recorded(server, lambda client: (read(client), client.zrange("z", 0, -1, withscores=True)), protocol=then)
     with replayed(tape):
-        client = client_of(PRODUCTION, protocol=2)
-        with pytest.raises(UnrecordedCommand, match="recorded over RESP3, asked over RESP2"):
-            read(client)
+        client = client_of(PRODUCTION, protocol=now)
+        expected = {b"a": b"1"}
+        assert read(client) == (expected, [expected, 1, {b"b"}], None, 1, 1.5)
+        with pytest.raises(UnrecordedCommand, match=f"recorded over RESP{then}, asked over RESP{now}"):
+            client.zrange("z", 0, -1, withscores=True)
         client.close()
 
 
@@ -171,6 +178,78 @@ def test_equal_commands_of_two_databases_are_told_apart(server: RedisServer) -> 
         assert replay.misses == []
 
 
+ELSEWHERE = ("redis://cache.example/0", "redis://sessions.example/0")
+
+
+def test_equal_commands_of_two_servers_are_told_apart_wherever_they_are_in_replay(server: RedisServer) -> None:
+    def read(one: str, other: str, is_swapped: bool = False) -> list[Any]:
+        first, second = client_of(one), client_of(other)
+        first.set("cached", 1)
+        second.set("session", 2)
+        saw = [(second, first)[each ^ is_swapped].get("where") for each in (0, 1)]
+        first.close()
+        second.close()
+        return saw
+
+    another = started(RedisServer)
+    server.command("SET", "where", "first")
+    another.command("SET", "where", "second")
+    with taps() as tape:
+        assert read(server.url(), another.url()) == [b"second", b"first"]
+    another.stop()
+    for urls in ((server.url(), another.url()), ELSEWHERE):
+        with replayed(tape) as replay:
+            assert read(*urls) == [b"second", b"first"]
+            assert read_nothing(urls[0], "cached")
+            assert (len(replay.misses), replay.sessions["trace"].is_used_up) == (1, True)
+    with replayed(tape) as replay:  # nothing says which of the two is meant
+        assert read_nothing(ELSEWHERE[0], "where")
+        assert len(replay.misses) == 1
+    for urls in ((server.url(),) * 2, (ELSEWHERE[0],) * 2):
+        with replayed(tape), pytest.raises(UnrecordedCommand):
+            read(*urls)
+
+
+def read_nothing(url: str, key: str) -> bool:
+    client = client_of(url)
+    try:
+        client.get(key)
+    except UnrecordedCommand:
+        return True
+    finally:
+        client.close()
+    return False
+
+
+def test_a_cached_key_is_asked_for_again_where_another_client_has_changed_it(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's server is older than redis-py wants, and does what it is asked to all the same."""
+    from redis.cache import CacheConfig
+    from redis.connection import CacheProxyConnection
+
+    monkeypatch.setattr(CacheProxyConnection, "MIN_ALLOWED_VERSION", "7.0.0")
+
+    def asked(url: str) -> Any:
+        client, cached = client_of(url), client_of(url, protocol=3, cache_config=CacheConfig())
+        client.set("k", 1)
+        saw = [cached.get("k"), cached.get("k"), cached.get("k")]
+        client.set("k", 2)
+        until(lambda: cached.get("k") != b"1")
+        saw.append(cached.get("k"))
+        for each in (client, cached):
+            each.close()
+        return saw
+
+    with taps() as tape:
+        recorded = asked(server.url())
+    assert recorded == [b"1", b"1", b"1", b"2"]
+    assert tape.names.count("GET") == 2
+    with replayed(tape) as replay:
+        assert asked("redis://cache.example") == recorded
+        assert (replay.misses, replay.sessions["trace"].is_used_up) == ([], True)
+
+
 words = st.lists(st.binary(max_size=12), min_size=1, max_size=5)
 batches = st.lists(words, min_size=1, max_size=4)
 
@@ -183,7 +262,7 @@ def test_two_batches_are_the_same_question_exactly_when_they_are_the_same_words(
     def named(batch: list[list[bytes]]) -> Any:
         return [[name.upper(), *arguments] for name, *arguments in batch]
 
-    first, second = question(one, 0), question(other, 0)
+    first, second = question(one, "s/0"), question(other, "s/0")
     are_same = (first.shape, [s.key for s in first.slots], [s.path for s in first.slots]) == (
         second.shape,
         [s.key for s in second.slots],

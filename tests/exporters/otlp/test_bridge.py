@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,14 +13,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status, TracesData
 
 from tests.cassette import samples, strategies
+from tests.exporters.otlp.worst import worst
 from timetracer_otel.cassette import (
     Cassette,
     Exchange,
     Signature,
-    Span,
-    SpanEvent,
-    SpanLink,
-    Value,
     as_json,
     merge,
 )
@@ -82,56 +78,6 @@ def test_any_cassette_comes_back_equal_through_protobuf_and_json(cassette: Casse
 
 
 # ---- the worst case --------------------------------------------------------------------------------------------------
-
-
-def worst(spans_number: int = 3_000, rows_number: int = 12_500) -> Cassette:
-    """300 exchanges, 6 MB of rows in one of them, 3,000 spans, every kind of value."""
-    start = samples.START_NS
-    odd: dict[str, Value] = {
-        "int": 2**60,
-        "big": 2**70,
-        "low": -(2**63),
-        "bytes": b"\x00\xff",
-        "lone": "\ud800",
-        "none": None,
-    }
-    odd |= {"list": [1, "a", None, 2.5], "map": {"$a": {"b": b"\xff"}}, "nan": math.nan, "zero": -0.0, "error": "mine"}
-    long: dict[str, Value] = {
-        "long": "é" * 40_000,
-        "": "no name",
-        "timetracer.kind": "of the user",
-        "flag": True,
-        "f": 1.0,
-        "n": 2**53 + 1,
-    }
-    spans = [
-        Span(
-            span_id=f"{number:016x}",
-            name=f"span {number}",
-            kind=("INTERNAL", "CLIENT", "PRODUCER", "CONSUMER")[number % 4],
-            start_ns=start + number,
-            end_ns=start + number + number % 3,
-            parent_id=samples.ROOT_ID,
-            scope=f"scope {number % 5}",
-            scope_version="1.2",
-            trace_state="a=1,b=2" if number % 7 == 0 else "",
-            status=("UNSET", "OK", "ERROR")[number % 3],
-            status_description="why\ud800" if number == 5 else "",
-            attributes={**odd, **long} if number % 1000 == 1 else {"db.system": "postgresql", "number": number},
-            events=(SpanEvent("exception", start, {"exception.message": "é", "big": 2**65}),)
-            if number % 50 == 0
-            else (),
-            links=(SpanLink(samples.TRACE_ID, samples.ROOT_ID, {"a": [1]}, "x=y"),) if number % 60 == 0 else (),
-        )
-        for number in range(1, spans_number)
-    ]
-    exchanges = [replace(samples.query(number), span_id=f"{number * 4 + 1:016x}") for number in range(300)]
-    row: Value = ["é\U0001f600'\"\\ " * 8] * 10
-    rows: dict[str, Value] = {"results": [{"values": [row] * rows_number, "n": 2**60, "raw": b"\xfe" * 99}]}
-    exchanges[7] = replace(exchanges[7], result=rows)
-    root = replace(samples.span(samples.ROOT_ID), remote_parent=True, parent_id="ab" * 8, kind="SERVER")
-    part = replace(samples.ROOT_PART, spans=(root, *spans), exchanges=tuple(exchanges))
-    return merge(part.trace_id, [part], [samples.ENVIRONMENT_PART])
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,12 @@ def test_any_bytes_give_traces_or_a_damaged_file(data: bytes) -> None:
         pass
 
 
+@pytest.mark.parametrize("place", ['{"resourceSpans": [{%s: 1}]}', "{%s: []}"])
+def test_r31_a_name_with_half_of_a_surrogate_pair_is_a_damaged_file(place: str) -> None:
+    with pytest.raises(DamagedCassette):
+        read((place % r'"\ud800"').encode(), "file")
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_BYTES", 1_000_000)
     with pytest.raises(DamagedCassette, match="larger than any cassette"):

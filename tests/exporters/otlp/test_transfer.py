@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import urllib.parse
 from collections.abc import Callable
+from dataclasses import astuple
+from datetime import datetime
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -11,9 +15,10 @@ from tests.cassette import samples
 from tests.exporters.otlp.receiver import Reply, receiver
 from timetracer_otel.cassette import Cassette, merge
 from timetracer_otel.errors import BackendError, DamagedCassette, UsageError
+from timetracer_otel.exporters.otlp.candidates import Wanted, search
 from timetracer_otel.exporters.otlp.decoding import decode
 from timetracer_otel.exporters.otlp.endpoint import endpoint
-from timetracer_otel.exporters.otlp.jaeger import Wanted, checked_trace_id, fetch, search
+from timetracer_otel.exporters.otlp.jaeger import checked_trace_id, fetch
 from timetracer_otel.exporters.otlp.push import push
 from timetracer_otel.exporters.otlp.reading import read
 from timetracer_otel.exporters.otlp.transfer import Connection, checked_url
@@ -50,15 +55,30 @@ def test_a_backend_that_stays_busy_is_given_up() -> None:
 
 
 def test_what_is_too_large_is_sent_in_smaller_requests() -> None:
+    heard: list[tuple[int, int]] = []
     with receiver(lambda path, body: Reply(413 if len(body) > 3_000 else 200)) as backend:
-        pushed = push(CASSETTE, backend.url, QUICK)
+        pushed = push(CASSETTE, backend.url, QUICK, on_sent=lambda done, all_of_them: heard.append((done, all_of_them)))
     assert pushed.requests > 1
+    assert [done for done, _ in heard] == list(range(1, pushed.requests + 1))
+    assert heard[-1] == (pushed.requests, pushed.requests)
     assert decode(read(backend.data, "it"), "it")[CASSETTE.trace_id].cassette() == CASSETTE
 
 
-def test_a_span_that_is_too_large_by_itself_is_named_with_its_size() -> None:
-    message = refusal(lambda path, body: Reply(413, b"too large"))
-    assert "it answered 413 (too large) to a request of 1 spans and " in message
+COLLECTORS_WORDS = b"\x08\x03\x12\x1chttp: request body too large"
+"""`google.rpc.Status`, as the real one answers: see `tests/promises/test_jaeger.py`."""
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(413, b"too large"), "413 (too large)"),
+        (Reply(400, COLLECTORS_WORDS, "application/x-protobuf"), "400 (http: request body too large)"),
+    ],
+    ids=["413", "collector"],
+)
+def test_a_span_that_is_too_large_by_itself_is_named_with_its_size(reply: Reply, words: str) -> None:
+    message = refusal(lambda path, body: reply)
+    assert f"it answered {words} to a request of 1 spans and " in message
     assert "; the largest is 'span a1' (a1a1a1a1a1a1a1a1) with " in message
     assert message.endswith(
         "raise the receiver's limit (max_request_body_size), or keep payloads outside with --payloads"
@@ -118,12 +138,60 @@ def test_a_backend_that_is_down_is_one_line() -> None:
     assert str(raised.value) == f"{url}: Connection refused; is it running, and is the address right?"
 
 
-def test_an_answer_of_a_search_may_be_anything() -> None:
-    wanted = Wanted("shop", {}, 60, 20)
-    for body in (b"[]", b'{"data": 5}', b'{"data": [{"spans": [5, {"tags": 7}]}, 3]}', b"nothing"):
-        with receiver(always(Reply(200, body))) as backend:
+SUMMARIES = json.dumps(
+    {
+        "summaries": [
+            {
+                "traceId": "12",
+                "rootOperationName": "GET /orders",
+                "minStartTimeUnixNano": "1764000000000001500",
+                "maxEndTimeUnixNano": "1764000000002001500",
+                "spanCount": 7,
+                "errorSpanCount": 2,
+            },
+            {"traceId": "13", "minStartTimeUnixNano": "1764000000000009000", "spanCount": 1},
+            5,
+        ]
+    }
+).encode()
+WANTED = Wanted("shop", {"a": "b"}, 60, 20)
+
+
+def test_a_jaeger_that_has_summaries_is_asked_for_them_by_tags() -> None:
+    with receiver(always(Reply(200, SUMMARIES))) as backend:
+        found = search(backend.url, WANTED, QUICK)
+        (asked,) = backend.paths
+    assert [astuple(one) for one in found] == [
+        ("13".zfill(32), 1_764_000_000_000_009, 0, "", "", 1),
+        ("12".zfill(32), 1_764_000_000_000_001, 2_000, "GET /orders", "2 in error", 7),
+    ]
+    path, _, query = asked.partition("?")
+    parameters = dict(urllib.parse.parse_qsl(query))
+    assert path == "/api/v3/trace-summaries"
+    assert json.loads(parameters.pop("query.attributes")) == {"timetracer.recorded": "true", "a": "b"}
+    since, until = (parameters.pop(f"query.start_time_{bound}") for bound in ("min", "max"))
+    assert 59 < (datetime.fromisoformat(until[:-1]) - datetime.fromisoformat(since[:-1])).total_seconds() < 61
+    assert parameters == {"query.service_name": "shop", "query.num_traces": "20"}
+
+
+@pytest.mark.parametrize(
+    "old", [Reply(200, b"<!DOCTYPE html>", "text/html"), Reply(404, b"404 page not found")], ids=["page", "404"]
+)
+def test_an_older_jaeger_is_asked_for_traces(old: Reply) -> None:
+    replies = [old, Reply(200, b'{"data": [{"traceID": "12", "spans": []}]}')]
+    with receiver(lambda path, body: replies.pop(0)) as backend:
+        assert [one.trace_id for one in search(backend.url, WANTED, QUICK)] == ["12".zfill(32)]
+    assert [path.partition("?")[0] for path in backend.paths] == ["/api/v3/trace-summaries", "/api/traces"]
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_an_answer_of_a_search_may_be_anything(is_old: bool) -> None:
+    bodies = [b"[]", b'{"data": 5}', b'{"data": [{"spans": [5, {"tags": 7}]}, 3]}', b"nothing", b'{"summaries": {}}']
+    for body in (*bodies, b'{"summaries": [{"minStartTimeUnixNano": -1, "spanCount": "1"}, []]}'):
+        old = {"/api/v3/trace-summaries": Reply(404)} if is_old else {}
+        with receiver(lambda path, _: old.get(path.partition("?")[0], Reply(200, body))) as backend:  # noqa: B023
             try:
-                found = search(backend.url, wanted, QUICK)
+                found = search(backend.url, WANTED, QUICK)
             except BackendError:
                 continue
             assert [one.spans for one in found] in ([], [1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ WATCHED: dict[str, Callable[[], object]] = {
     "resolve": lambda: socket.getnameinfo,
     "uuid": lambda: (uuid.uuid4, uuid.uuid4.__code__),
     "sleep": lambda: time.sleep,
+    "chance": lambda: (random.random, random.Random.seed, os.urandom, uuid.uuid1),
     "thread": lambda: threading.Thread.run,
     "provider": lambda: trace._TRACER_PROVIDER,
     "set provider": lambda: trace.set_tracer_provider,

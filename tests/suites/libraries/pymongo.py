@@ -1,5 +1,5 @@
-"""pymongo's own tests, as far as they run on SecantusDB in short time: of the synchronous half, which is made from the
-asynchronous one."""
+"""pymongo's own tests, as far as they run on SecantusDB in short time: of both halves, of which one is made from the
+other."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def server(folder: Path) -> Iterator[Mapping[str, str]]:
 SUITE = Suite(
     distribution="pymongo",
     tests="test",
-    files=tuple(f"test/test_{part}.py" for part in PARTS),
+    files=tuple(f"test/{half}test_{part}.py" for half in ("", "asynchronous/") for part in PARTS),
+    requirements=("pytest-asyncio",),
+    timeout_s=3600,
     servers=server,
 )

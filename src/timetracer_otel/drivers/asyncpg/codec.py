@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.asyncpg import many
-from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent
+from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent, column_payload
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.postgres.connecting import Call, encoded
 from timetracer_otel.drivers.postgres.executions import EXECUTIONS
 from timetracer_otel.drivers.postgres.masking import mask
 from timetracer_otel.drivers.postgres.operations import COPY_IN, COPY_OUT, NOTIFY, PARSE, PREPARE, QUERY
+from timetracer_otel.wire.postgres.bound import bound
 from timetracer_otel.wire.postgres.copying import copy_rows
-from timetracer_otel.wire.postgres.messages import Column
 from timetracer_otel.wire.postgres.packed import PACKED, columns
 from timetracer_otel.wire.postgres.reader import FrontendReader
 from timetracer_otel.wire.postgres.requests import Bind, CopyData, CopyFail, Execute
@@ -93,7 +93,7 @@ def _many(sent: Sent, received: object) -> tuple[Payload, Payload]:
     request = {**_request(operation, bind, None), EXECUTIONS: table}
     request.pop("parameters", None)
     request.pop("parameter_formats", None)
-    shape = operation.prepared.shape.columns
+    shape = operation.prepared.columns
     results = many.joined(heard.results, lambda all_: _answer(all_, shape, bind.result_formats, operation))
     answer: dict[str, Value] = {"results": results} if results else {}
     return request, {**answer, EXECUTIONS: many.runs(heard.results, count), **_beside(heard, operation)}
@@ -150,7 +150,7 @@ def _described(sent: Sent, _: object) -> tuple[Payload, Payload]:
     if types:
         request["parameters"], request["parameter_formats"] = [None] * len(types), [1] * len(types)
         request["parameter_types"] = list(types)
-    columns = prepared.shape.columns
+    columns = prepared.columns
     return request, {} if columns is None else {"results": [_answer(Result(tag=""), columns, (), sent.operation)]}
 
 
@@ -158,7 +158,10 @@ def _bound(operation: Operation) -> tuple[Bind | None, Execute | None]:
     """Bind and the first Execute of this exchange; none where a statement went out as a simple query."""
     if operation.kind not in (Kind.STATEMENT, Kind.PORTAL, Kind.OWN):
         return None, None
-    requests = list(FrontendReader(is_started=True).receive(b"".join(operation.said)))
+    said = b"".join(operation.said)
+    if (found := bound(said)) is not None:
+        return found
+    requests = list(FrontendReader(is_started=True).receive(said))
     bind = next((each for each in requests if isinstance(each, Bind)), None)
     return bind, next((each for each in requests if isinstance(each, Execute)), None)
 
@@ -198,7 +201,7 @@ def _result(operation: Operation, received: object, bind: Bind | None) -> Payloa
     heard = response(_whole(received.heard))
     if operation.kind is Kind.PORTAL:
         _join(heard)
-    shape = operation.prepared.shape.columns if bind is not None else None
+    shape = operation.prepared.columns if bind is not None else None
     forms = bind.result_formats if bind is not None else ()
     results: list[Value] = [_answer(each, shape, forms, operation) for each in heard.results]
     return {**({"results": results} if results else {}), **_beside(heard, operation)}
@@ -239,13 +242,14 @@ def _join(heard: Response) -> None:
         heard.results[:] = [Result(last.columns, last.formats, count, rows, last.tag)]
 
 
-def _answer(result: Result, described: Sequence[Column] | None, asked: Sequence[int], operation: Operation) -> Payload:
-    shape = result.columns if result.columns is not None else described
+def _answer(result: Result, described: Sequence[Payload] | None, asked: Sequence[int], operation: Operation) -> Payload:
+    own = result.columns
+    shape = described if own is None else [column_payload(column) for column in own]
     if shape is None:
         return {"tag": result.tag or ""}
-    formats = list(result.formats) if result.columns is not None else _spread(asked, len(shape))
+    formats = list(result.formats) if own is not None else _spread(asked, len(shape))
     table: dict[str, Value] = {
-        "columns": [_column(column) for column in shape],
+        "columns": shape,
         "formats": formats,
         "rows": result.count,
     }
@@ -261,19 +265,10 @@ def _answer(result: Result, described: Sequence[Column] | None, asked: Sequence[
 
 
 def _rows(result: Result) -> list[list[bytes | None]]:
+    if result.count == len(result.rows):  # each piece is one
+        return [cells(piece) for piece in result.rows]
     return [cells(piece[start:end]) for piece in result.rows for _, start, end in spans(piece)]
 
 
 def _spread(formats: Sequence[int], width: int) -> list[int]:
     return list(formats) if len(formats) == width else [*(formats or (0,))][:1] * width
-
-
-def _column(column: Column) -> Mapping[str, Value]:
-    return {
-        "name": column.name,
-        "oid": column.oid,
-        "size": column.size,
-        "mod": column.modifier,
-        "table": column.table,
-        "attnum": column.attribute,
-    }

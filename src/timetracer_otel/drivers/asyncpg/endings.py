@@ -112,7 +112,7 @@ def open_unparsed(protocol: Any, tracked: Tracked, operation: Operation) -> None
     active = introduction.listening(tracked)
     if active is None:
         return
-    number = tracked.transaction_of(protocol, operation.prepared.sql)
+    number = tracked.transaction_of(protocol, operation.prepared)
     operation.captured = active.open(LIBRARY, Sent(tracked, operation), tracked.number, number)
     if operation.captured is not None:
         operation.captured.opened_ns = operation.began_ns

@@ -12,7 +12,7 @@ from typing import Any
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg import endings, introduction, listening
 from timetracer_otel.drivers.asyncpg.housework import LEARNS, Housework, housework
-from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked, begins
+from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked
 from timetracer_otel.wire.postgres.statements import verb
 
 # `protocol` below is asyncpg's Protocol; Any, since it is a C type without annotations of its private names.
@@ -35,13 +35,15 @@ def preparing(protocol: Any, name: str, query: str, *_: Any, **__: Any) -> Opera
 
 def executing(protocol: Any, state: Any, args: object, portal_name: str = "", *_: Any, **__: Any) -> Operation | None:
     tracked: Tracked = protocol._timetracer
-    prepared = _known(tracked, state)
+    prepared = tracked.prepared.get(state.name or state.query) or _known(tracked, state)
     if prepared.housework is not None:
         tracked.has_pinged = tracked.has_pinged or prepared.housework is Housework.PING
         return _own(tracked, prepared)
-    if not _is_heard(tracked):
+    if introduction.listening(tracked) is None:
+        _leave_late(tracked)
         return _own(tracked, prepared)
-    return _coming(tracked, Operation(Kind.PORTAL if portal_name else Kind.STATEMENT, prepared, portal_name))
+    operation = tracked.coming = Operation(Kind.PORTAL if portal_name else Kind.STATEMENT, prepared, portal_name)
+    return operation
 
 
 def executing_many(protocol: Any, state: Any, *_: Any, **__: Any) -> Operation | None:
@@ -134,7 +136,7 @@ def saying(protocol: Any, data: Any) -> None:
 def _begin(protocol: Any, tracked: Tracked, operation: Operation) -> None:
     if tracked.current is not None:
         _leave_late(tracked)
-    tracked.current = operation
+    tracked.current, prepared = operation, operation.prepared
     operation.page = len(operation.heard)
     if operation.kind is Kind.PREPARE:
         operation.began_ns = time.time_ns()
@@ -143,15 +145,16 @@ def _begin(protocol: Any, tracked: Tracked, operation: Operation) -> None:
         return
     active = tape()
     if active is not None:
-        number = tracked.transaction_of(protocol, operation.prepared.sql)
+        number = tracked.transaction_of(protocol, prepared)
         operation.captured = active.open(LIBRARY, Sent(tracked, operation), tracked.number, number)
-    listening.asked(tracked, operation)
-    tracked.opening, tracked.has_pinged = operation.captured if begins(operation.prepared.sql) else None, False
+    if prepared.is_listen:
+        listening.asked(tracked)
+    tracked.opening, tracked.has_pinged = operation.captured if prepared.begins else None, False
     if operation.captured is None:
         tracked.current = None
-    elif operation.prepared.unrun is not None and active is not None:
-        active.discard(operation.prepared.unrun)
-        operation.prepared.unrun = None
+    elif prepared.unrun is not None and active is not None:
+        active.discard(prepared.unrun)
+        prepared.unrun = None
 
 
 def hearing(protocol: Any, data: bytes) -> None:

@@ -10,10 +10,9 @@ from timetracer_otel.drivers.postgres.operations import WAIT
 from timetracer_otel.wire.postgres.responses import NOTIFICATION, spans
 
 
-def asked(tracked: Tracked, operation: Operation) -> None:
-    """Remembers for whom the connection listens."""
-    if operation.prepared.sql.lstrip()[:6].upper() == "LISTEN":
-        tracked.listens_for = context.get_current()
+def asked(tracked: Tracked) -> None:
+    """LISTEN: remembers for whom the connection listens."""
+    tracked.listens_for = context.get_current()
 
 
 def heard(tracked: Tracked, data: bytes) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from timetracer_otel.cassette.model import Value
+from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asyncpg.housework import Housework, housework
 from timetracer_otel.drivers.postgres import numbers
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from timetracer_otel.capture.table import Captured, Tape
+    from timetracer_otel.wire.postgres.messages import Column
 
 LIBRARY: Final = "asyncpg"
 HELD_MAX: Final = 64 * MIB
@@ -29,10 +30,12 @@ UNNAMED_MAX: Final = 16
 class Prepared:
     """A statement as the server described it: to be taken apart by whoever needs it, once."""
 
-    __slots__ = ("_shape", "described", "greeting", "housework", "sql", "unrun")
+    __slots__ = ("_columns", "_shape", "begins", "described", "greeting", "housework", "is_listen", "sql", "unrun")
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
+        self.begins = begins(sql)
+        self.is_listen = sql.lstrip()[:6].upper() == "LISTEN"
         self.housework: Housework | None = housework(sql)
         self.greeting = greeting(sql)
         self.described: list[bytes] = []
@@ -40,12 +43,32 @@ class Prepared:
         self.unrun: Captured | None = None
         """The exchange that says how it was described, until one of its executions says so."""
         self._shape: Shape | None = None
+        self._columns: Sequence[Payload] | None = None
 
     @property
     def shape(self) -> Shape:
         if self._shape is None:
             self._shape = shape(b"".join(self.described))
         return self._shape
+
+    @property
+    def columns(self) -> Sequence[Payload] | None:
+        """Of its rows, as the cassette has them; None where it gives none."""
+        if self._columns is None and self.shape.columns is not None:
+            self._columns = [column_payload(column) for column in self.shape.columns]
+        return self._columns
+
+
+def column_payload(column: Column) -> Payload:
+    """As the cassette has it."""
+    return {
+        "name": column.name,
+        "oid": column.oid,
+        "size": column.size,
+        "mod": column.modifier,
+        "table": column.table,
+        "attnum": column.attribute,
+    }
 
 
 class Kind(Enum):
@@ -176,11 +199,11 @@ class Tracked:
             for key in unnamed[:-UNNAMED_MAX]:
                 del self.prepared[key]
 
-    def transaction_of(self, protocol: Any, sql: str) -> int | None:
-        """The number of the transaction that `sql` runs in, when it is sent now; None outside of one."""
+    def transaction_of(self, protocol: Any, prepared: Prepared) -> int | None:
+        """The number of the transaction that it runs in, when it is sent now; None outside of one."""
         is_open = protocol.is_in_transaction()
         self.in_transaction = self.in_transaction and is_open
-        if not self.in_transaction and (is_open or begins(sql)):
+        if not self.in_transaction and (is_open or prepared.begins):
             self.transaction, self.in_transaction = next(numbers.transactions), True
         return self.transaction if self.in_transaction else None
 

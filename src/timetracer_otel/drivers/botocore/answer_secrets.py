@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.botocore.told_secrets import mask_told, may_tell
+from timetracer_otel.drivers.botocore import xml_members
+from timetracer_otel.drivers.botocore.told_secrets import NO_COLUMNS, mask_told, may_tell
 from timetracer_otel.redaction import MARKER, Redactor
 
 Paths = tuple[str, ...]
@@ -86,27 +86,28 @@ def _is_secure(params: Payload) -> bool:
     return params.get("Type", SECURE if "Value" in params else None) == SECURE
 
 
-def mask_body(service: str, body: bytes, redactor: Redactor) -> bytes:
-    """A response with the secrets of the service masked; the same object where there are none."""
+def mask_body(service: str, body: bytes, redactor: Redactor, columns: Mapping[int, str] = NO_COLUMNS) -> bytes:
+    """A response with the secrets of the service masked; the same object where there are none. `columns`: rules of
+    those that the request asks for."""
     names = ANY | MEMBERS.get(service, frozenset())
+    if body.lstrip()[:1] == b"<":
+        return _xml(body, names, redactor)
     if service in OBJECTS:
         return body
     coded = CODED.get(service, frozenset())
     is_named = any(name.encode() in body for name in names) or any(f'"{name}"'.encode() in body for name in coded)
-    if not is_named and not may_tell(body, redactor):
+    if not is_named and not columns and not may_tell(body, redactor):
         return body
-    if body.lstrip()[:1] in (b"{", b"["):
-        return _json(service, body, names | coded, redactor)
-    return _xml(body, names, redactor) if body.lstrip()[:1] == b"<" else body
+    return _json(service, body, names | coded, redactor, columns) if body.lstrip()[:1] in (b"{", b"[") else body
 
 
-def _json(service: str, body: bytes, names: frozenset[str], redactor: Redactor) -> bytes:
+def _json(service: str, body: bytes, names: frozenset[str], redactor: Redactor, columns: Mapping[int, str]) -> bytes:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return body
     walked = _walked(document, names, _marking(redactor, CODED.get(service, frozenset())), service == "ssm")
-    masked, _ = mask_told(walked, service, "", redactor)
+    masked, _ = mask_told(walked, service, "", redactor, columns)
     return body if masked == document else json.dumps(masked, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -158,10 +159,7 @@ def _decoded(value: str) -> bytes:
 
 
 def _xml(body: bytes, names: frozenset[str], redactor: Redactor) -> bytes:
-    element = rb"<(" + b"|".join(re.escape(name.encode()) for name in sorted(names)) + rb")>([^<]+)</"
-
-    def masked(found: re.Match[bytes]) -> bytes:
-        name, text = found[1].decode(), found[2].decode("utf-8", "replace")
-        return b"<" + found[1] + b">" + _marking(redactor)(name, text).encode() + b"</"
-
-    return re.sub(element, masked, body)
+    is_named = any(name.encode() in body for name in names)
+    if not is_named and not xml_members.may_tell(body, redactor):
+        return body
+    return xml_members.masked(body, names, _marking(redactor), redactor)

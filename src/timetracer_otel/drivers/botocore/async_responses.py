@@ -52,7 +52,8 @@ class RecordedContent(StreamReader):
 
     def __init__(self, answer: Answer, refuse: Refuse) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(BaseProtocol(loop), 2**16, loop=loop)
+        # Above its limit it would pause a connection that there is none of.
+        super().__init__(BaseProtocol(loop), max(2**16, len(answer.body)), loop=loop)
         self._recorded = RecordedBody(answer, refuse, _broken)
         self.feed_data(answer.body)
         self.feed_eof()

@@ -8,7 +8,7 @@ from typing import cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.botocore import answer_secrets, attribute_markers, checksums
+from timetracer_otel.drivers.botocore import answer_secrets, attribute_markers, checksums, sql_members
 from timetracer_otel.drivers.botocore.told_secrets import mask_told
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.aws import event_stream
@@ -20,7 +20,8 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange with secrets masked, and the paths that hold a marker."""
     service = encoded.url
     request, request_paths = _request(service, encoded.request, redactor)
-    result, result_paths = _result(service, encoded.result, redactor)
+    columns = sql_members.columns_of(encoded.request["params"], service, redactor)
+    result, result_paths = _result(service, encoded.result, columns, redactor)
     paths = request_paths + result_paths
     return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
 
@@ -34,13 +35,14 @@ def _request(service: str, request: Payload, redactor: Redactor) -> tuple[Payloa
     named, named_paths = answer_secrets.mask_named(service, params, "request.params", redactor)
     rest = {name: value for name, value in named.items() if name != body}
     told, told_paths = mask_told(rest, service, "request.params", redactor)
-    masked, paths = redactor.value(told, "request.params")
+    stated, stated_paths = sql_members.mask_statements(cast(Payload, told), service, "request.params", redactor)
+    masked, paths = redactor.value(stated, "request.params")
     found = dict(cast("Mapping[str, Value]", masked))
     if body is not None:
         found[body], body_paths = _sent(named[body], params, f"request.params.{body}", redactor)
         paths += body_paths
     ordered = {name: found[name] for name in params}
-    paths = (*named_paths, *told_paths, *paths)
+    paths = (*named_paths, *told_paths, *stated_paths, *paths)
     return ({**request, "params": ordered}, paths) if paths else (request, ())
 
 
@@ -54,23 +56,25 @@ def _sent(value: Value, params: Payload, path: str, redactor: Redactor) -> tuple
 # ---- the answers -----------------------------------------------------------------------------------------------------
 
 
-def _result(service: str, result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+def _result(service: str, result: Payload, columns: Mapping[int, str], redactor: Redactor) -> tuple[Payload, Paths]:
     attempts, paths = [], Paths()
     for index, attempt in enumerate(cast("Sequence[Payload]", result.get("attempts", ()))):
-        masked, found = _attempt(service, attempt, f"result.attempts[{index}]", redactor)
+        masked, found = _attempt(service, attempt, f"result.attempts[{index}]", columns, redactor)
         attempts.append(masked)
         paths += found
     return ({**result, "attempts": attempts}, paths) if paths else (result, ())
 
 
-def _attempt(service: str, attempt: Payload, where: str, redactor: Redactor) -> tuple[Payload, Paths]:
+def _attempt(
+    service: str, attempt: Payload, where: str, columns: Mapping[int, str], redactor: Redactor
+) -> tuple[Payload, Paths]:
     if "status" not in attempt:
         masked, paths = redactor.value(attempt, where)
         return cast(Payload, masked), paths
     headers = cast("Sequence[Sequence[str]]", attempt["headers"])
     kept, paths = _headers(headers, f"{where}.headers", redactor)
     old = cast(bytes, attempt["body"])
-    new, body_paths = _body(service, old, headers, f"{where}.body", redactor)
+    new, body_paths = _body(service, old, headers, f"{where}.body", columns, redactor)
     if not (paths or body_paths):
         return attempt, ()
     mended = checksums.mended(((name, value) for name, value in kept), old, new)
@@ -88,28 +92,31 @@ def _headers(headers: Sequence[Sequence[str]], path: str, redactor: Redactor) ->
 
 
 def _body(
-    service: str, body: bytes, headers: Sequence[Sequence[str]], path: str, redactor: Redactor
+    service: str,
+    body: bytes,
+    headers: Sequence[Sequence[str]],
+    path: str,
+    columns: Mapping[int, str],
+    redactor: Redactor,
 ) -> tuple[bytes, Paths]:
     found = {name.lower(): value for name, value in headers}
     kind, coding = found.get("content-type", ""), found.get("content-encoding", "")
     if event_stream.is_one(body):
         masked = event_stream.with_payloads(body, lambda payload: redactor.body(payload, "", "", path)[0])
         return masked, (path,) if masked is not body else ()
-    return _plain_body(service, body, kind, coding, path, redactor)
+    named = answer_secrets.mask_body(service, body, redactor, columns)
+    masked, paths = _plain_body(service, named, kind, coding, path, redactor)
+    return masked, paths or ((path,) if named != body else ())
 
 
 def _plain_body(
-    service: str, body: bytes, kind: str, coding: str, path: str, redactor: Redactor
+    service: str, named: bytes, kind: str, coding: str, path: str, redactor: Redactor
 ) -> tuple[bytes, Paths]:
-    """First what the service is known to put secrets into, then what any body may hold."""
-    named = answer_secrets.mask_body(service, body, redactor)
+    """What any body may hold. `named`: without what the service is known to put secrets into."""
     if service == "dynamodb":
         masked, paths = redactor.body(attribute_markers.markers(named), kind, coding, path)
         return attribute_markers.stand_ins(masked), paths
-    masked, paths = redactor.body(named, kind, coding, path)
-    if named != body and not paths:
-        paths = (path,)
-    return masked, paths
+    return redactor.body(named, kind, coding, path)
 
 
 def _octets(value: str) -> bytes:

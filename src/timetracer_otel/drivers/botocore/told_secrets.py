@@ -7,11 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from timetracer_otel.cassette.model import Value
+from timetracer_otel.drivers.botocore import sql_members
 from timetracer_otel.redaction import Redactor
 
-PAIRS: Final = (("name", "value"), ("key", "value"), ("parameterkey", "parametervalue"))
-"""In lower case: which member says of which what it is. Source: ECS, SSM, Cognito, tags, CloudFormation."""
-PAIRED: Final = re.compile(rb'"(?:parameter)?(?:name|key)"\s*:\s*"([^"\\]{1,512})"', re.IGNORECASE)
+PAIRS: Final = (
+    *(("name", "value"), ("key", "value"), ("parameterkey", "parametervalue")),
+    *(("parametername", "parametervalue"), ("optionname", "value")),
+)
+"""In lower case: which member says of which what it is. Source: ECS, SSM, Cognito, tags, CloudFormation, RDS, Elastic
+Beanstalk."""
+PAIRED: Final = re.compile(rb'"(?:parameter|option)?(?:name|key)"\s*:\s*"([^"\\]{1,512})"', re.IGNORECASE)
+NO_COLUMNS: Final[Mapping[int, str]] = {}
 EXPRESSIONS: Final = ("UpdateExpression", "ConditionExpression", "FilterExpression", "KeyConditionExpression")
 KEYWORDS: Final = frozenset({"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN", "BETWEEN"})
 CLAUSE: Final = re.compile(r",|\b(?:AND|OR|SET|REMOVE|ADD|DELETE)\b", re.IGNORECASE)
@@ -33,9 +39,14 @@ def told(value: Value, service: str, redactor: Redactor) -> Iterator[tuple[Value
             waiting += found
 
 
-def mask_told(value: Value, service: str, path: str, redactor: Redactor) -> tuple[Value, tuple[str, ...]]:
-    """`value` with those masked, and where; the same object where there are none."""
+def mask_told(
+    value: Value, service: str, path: str, redactor: Redactor, columns: Mapping[int, str] = NO_COLUMNS
+) -> tuple[Value, tuple[str, ...]]:
+    """`value` with those masked, and where; the same object where there are none. `columns`: see `sql_members`."""
     rules = {(id(mapping), member): rule for mapping, member, rule in told(value, service, redactor)}
+    if service in sql_members.STATEMENTS:
+        rules.update(sql_members.rules_of(value, service, redactor))
+        rules.update(sql_members.rules_of_rows(value, columns, redactor))
     if service == "dynamodb":
         rules.update(_positions(value, redactor))
     paths: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +13,8 @@ from timetracer_otel.drivers.celery import app_name, parameters
 from timetracer_otel.drivers.celery.exceptions import HeardException
 from timetracer_otel.drivers.celery.heard import HeardAnswer, HeardOutcome, HeardPublish, HeardRead, HeardTask
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT, RUN
-from timetracer_otel.redaction import Redactor, is_marker
+from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction.told import told
 
 SPELLED: Final = ("argsrepr", "kwargsrepr")
 """Celery's own spelling of the arguments, for logs: it would tell what was masked in them."""
@@ -38,9 +40,10 @@ class CeleryCodec:
         result, answered = redactor.value(encoded.result, "result")
         assert isinstance(request, dict)
         assert isinstance(result, dict)
+        result, told_paths = _without_told(result, encoded.result, redactor)
+        answered = (*answered, *(path for path in told_paths if path not in answered))
         if not asked and not answered:
             return encoded, ()
-        result = _without_its_text(result, encoded.result)
         request, spelled = _without_spelling(request, asked, redactor)
         return replace(encoded, request=request, result=result), (*asked, *spelled, *answered)
 
@@ -82,17 +85,43 @@ def _read(heard: HeardRead, answer: object) -> Encoded:
     return Encoded(RESULT, LIB, heard.method, "", {"task_id": heard.task_id}, result)
 
 
-def _without_its_text(result: dict[str, Value], plain: Payload) -> dict[str, Value]:
-    """Where the whole text of the exception was a secret, it goes from the traceback too."""
+def _without_told(
+    result: dict[str, Value], plain: Payload, redactor: Redactor
+) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Where the whole message of an exception is a secret, it goes from all its texts, and where it did from which."""
     exception, before = result.get("exception"), plain.get("exception")
-    if not isinstance(exception, dict) or not isinstance(before, dict):
-        return result
-    text, marker, traceback = before.get("message"), exception.get("message"), exception.get("traceback")
-    if not (isinstance(text, str) and isinstance(marker, str) and isinstance(traceback, str)):
-        return result
-    if text == marker or not is_marker(marker):
-        return result
-    return {**result, "exception": {**exception, "traceback": traceback.replace(text, marker)}}
+    if not redactor.known() or not isinstance(exception, dict) or not isinstance(before, dict):
+        return result, ()
+    found = [told(message, redactor.known()) for message in _messages(before)]
+    pairs = [pair for pair in found if pair is not None]
+    if not pairs:
+        return result, ()
+    cleaned = _replaced(exception, pairs)
+    paths = tuple(f"result.exception.{name}" for name in cleaned if cleaned[name] != before.get(name))
+    return {**result, "exception": cleaned}, paths
+
+
+def _messages(exception: Mapping[str, Value]) -> list[str]:
+    causes = exception.get("causes")
+    within = [exception, *(each for each in (causes if isinstance(causes, list) else ()) if isinstance(each, dict))]
+    return [message for each in within if isinstance(message := each.get("message"), str)]
+
+
+def _replaced(exception: Mapping[str, Value], pairs: Sequence[tuple[str, str]]) -> dict[str, Value]:
+    causes = exception.get("causes")
+    cleaned = {name: _without(exception[name], pairs) for name in ("message", "traceback") if name in exception}
+    if isinstance(causes, list):
+        cleaned["causes"] = [
+            {**each, "message": _without(each.get("message"), pairs)} if isinstance(each, dict) else each
+            for each in causes
+        ]
+    return {**exception, **cleaned}
+
+
+def _without(text: Value, pairs: Sequence[tuple[str, str]]) -> Value:
+    for secret, marker in pairs:
+        text = text.replace(secret, marker) if isinstance(text, str) else text
+    return text
 
 
 def _without_spelling(

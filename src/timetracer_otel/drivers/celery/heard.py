@@ -37,8 +37,10 @@ class HeardTask:
 
     def _copy(self, fields: Mapping[str, Any], snapshot: Snapshot) -> None:
         self.args, self.kwargs = snapshot.of(fields.get("args")), snapshot.of(fields.get("kwargs"))
-        others = {name: each for name, each in fields.items() if not name.startswith("_")}
-        self.context = {name: snapshot.of(each) for name, each in others.items() if name not in ("args", "kwargs")}
+        others = {name: each for name, each in fields.items() if name[:1] != "_" and name not in ("args", "kwargs")}
+        context = snapshot.fields(others)
+        assert isinstance(context, dict)
+        self.context = context
 
 
 class HeardOutcome:

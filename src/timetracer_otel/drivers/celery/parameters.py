@@ -14,6 +14,7 @@ from timetracer_otel.redaction import Redactor
 PARAMETERS: Final = "parameters"
 """Of a request: the names, of each task that is given arguments by position."""
 BY_POSITION: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_LEAVES: Final = frozenset[type]({str, bytes, int, float, bool, type(None)})
 TASKS_MAX: Final = 512
 """Whose parameters are remembered: to ask for them takes longer than all else here."""
 
@@ -28,7 +29,7 @@ def named(request: Payload, app: Any) -> dict[str, Value]:
 def mask(request: Payload, path: str, redactor: Redactor) -> tuple[Payload, tuple[str, ...]]:
     """The request with arguments masked that have the name of a secret; the same object where none has."""
     names = request.get(PARAMETERS)
-    if not isinstance(names, Mapping):
+    if not isinstance(names, Mapping) or not any(_are_secret(each, redactor) for each in names.values()):
         return request, ()
     rules: dict[int, dict[int, str]] = {}
     for call in _calls(request):
@@ -44,6 +45,11 @@ def mask(request: Payload, path: str, redactor: Redactor) -> tuple[Payload, tupl
     masked = _masked(request, path, rules, redactor, paths)
     assert isinstance(masked, dict)
     return (masked, tuple(paths)) if paths else (request, ())
+
+
+def _are_secret(names: Value, redactor: Redactor) -> bool:
+    """Any of them is."""
+    return isinstance(names, list) and any(_is(name, redactor) for name in names)
 
 
 def _is(name: object, redactor: Redactor) -> bool:
@@ -78,9 +84,9 @@ def _calls(value: Value) -> Iterator[Mapping[str, Value]]:
         if isinstance(each, dict):
             if isinstance(each.get("task"), str) and "args" in each:
                 yield each
-            waiting += each.values()
+            waiting += [value for value in each.values() if type(value) not in _LEAVES]
         elif isinstance(each, (list, tuple)):
-            waiting += each
+            waiting += [value for value in each if type(value) not in _LEAVES]
 
 
 def _positions(args: Value) -> Sequence[Value]:

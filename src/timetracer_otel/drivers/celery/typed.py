@@ -25,6 +25,7 @@ RESTORE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError
 """What `restore` raises for data that `Snapshot` did not write."""
 
 _PLAIN: Final = frozenset({type(None), bool, int, float})
+_TEXT: Final = frozenset({str})
 
 
 class TooLarge(Exception):
@@ -46,7 +47,7 @@ class Snapshot:
         if kind in _PLAIN or kind is str or kind is bytes:
             return value  # type: ignore[return-value]  # its type is one of these exactly
         if kind is dict:
-            return self._dict(value, depth)  # type: ignore[arg-type]
+            return self.fields(value, depth)  # type: ignore[arg-type]
         if kind is list:
             return [self.of(each, depth - 1) for each in value]  # type: ignore[attr-defined]
         if (encode := _LEAVES.get(kind)) is not None:
@@ -54,7 +55,7 @@ class Snapshot:
         if kind in _COLLECTIONS:
             return {TAG: kind.__name__, "items": [self.of(each, depth - 1) for each in value]}  # type: ignore[attr-defined]
         if isinstance(value, dict) and is_signature(kind):
-            return {TAG: SIGNATURE, "value": self._dict(dict(value), depth - 1)}
+            return {TAG: SIGNATURE, "value": self.fields(dict(value), depth - 1)}
         return unkept_value(kind)
 
     def _count(self, size: int, depth: int) -> None:
@@ -62,11 +63,27 @@ class Snapshot:
         if self.size > self.max_bytes or depth <= 0:
             raise TooLarge
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> Value:
-        if TAG not in value and all(type(key) is str for key in value):
-            return {key: self.of(each, depth - 1) for key, each in value.items()}
+    def fields(self, value: dict[Any, Any], depth: int = DEPTH_MAX) -> Value:
+        """As `of`, of a dict that does not count itself."""
+        if TAG not in value and _TEXT.issuperset(map(type, value)):
+            return self._named(value, depth)
         items = [[self.of(key, depth - 1), self.of(each, depth - 1)] for key, each in value.items()]
         return {TAG: "dict", "items": items}
+
+    def _named(self, value: dict[str, Any], depth: int) -> Value:
+        """Written out for what most values are: they are not asked one by one."""
+        found, size = dict[str, Value](), 0
+        for key, each in value.items():
+            kind = type(each)
+            if kind in _PLAIN:
+                found[key], size = each, size + NODE_BYTES
+            elif kind is str:
+                found[key], size = each, size + NODE_BYTES + len(each)
+            else:
+                found[key] = self.of(each, depth - 1)
+        if size:
+            self._count(size, depth - 1)
+        return found
 
 
 def unkept_value(kind: type) -> Value:

@@ -89,13 +89,16 @@ class StubTransport(asyncio.Transport):
         super().__init__()
         self._protocol, self._host, self._miss, self._aiohttp = protocol, host, miss, aiohttp
         self._request: Any = None
-        self._upload, self._progress = Upload(is_wire=True), Progress()
+        self._upload, self._progress = self._next(), Progress()
         self._is_closing = self._is_paused = False
         self._reads: deque[bytes] = deque()
 
     def begin(self, request: Any) -> None:
         """The next request is about to be written."""
-        self._request, self._upload, self._progress = request, Upload(is_wire=True), Progress()
+        self._request, self._upload, self._progress = request, self._next(), Progress()
+
+    def _next(self) -> Upload:
+        return Upload(is_wire=True, marks=asking.marks(self._host))
 
     def write(self, data: Any) -> None:
         if self._request is None:
@@ -171,6 +174,9 @@ class StubTransport(asyncio.Transport):
     def close(self) -> None:
         if not self._is_closing:
             self._is_closing = True
+            if self._request is not None and self._upload.size:
+                upload, request, self._request = self._upload, self._request, None
+                asking.give_up(self._host, request_of("aiohttp", origin_of(request), None, upload))
             asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
 
     def abort(self) -> None:

@@ -135,7 +135,8 @@ def _begin(request: Any, protocol: Any) -> None:
     before = carried(protocol)
     if before is not None:  # the connection is used again
         before.call.end()
-    call = calls.begin("aiohttp", origin_of(request))
+    is_tunnel = request.method == "CONNECT"  # to a proxy, for the request that is about to be sent
+    call = None if is_tunnel else calls.begin("aiohttp", origin_of(request))
     setattr(protocol, CALL_OF, None if call is None else Carried(call, getattr(request, "_timer", None)))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
-from timetracer_otel.drivers.base import AnswerSource, ReplayHost
+from timetracer_otel.drivers.base import AnswerSource, Asked, ReplayHost
 from timetracer_otel.drivers.http.calls import Origin
-from timetracer_otel.drivers.http.questions import connect_question, question
-from timetracer_otel.drivers.http.requests import body_of, connect_request, pairs
+from timetracer_otel.drivers.http.names import LIBRARY
+from timetracer_otel.drivers.http.questions import SENT, connect_question, question
+from timetracer_otel.drivers.http.requests import begun, body_of, connect_request, pairs
 
 Miss: TypeAlias = Callable[[str], BaseException]
 """The client's own exception that says so."""
@@ -88,13 +89,46 @@ def answer(host: ReplayHost, request: Payload, miss: Miss) -> Answer:
     source, asked = host.current()
     wanted = question(request)
     found = source.take(wanted, asked)
-    if found is None and "unsent" not in request:  # the server may have answered, or gone, before it had the body
-        found = source.take(question({**request, "unsent": True}), asked)
+    if found is None and "unsent" not in request:
+        found = _broken_off(source, request, asked)
     if found is None:  # nobody knew yet that this connection is one that was not made
         found = source.take(connect_question(request), asked)
     if found is None:
         raise miss(source.miss(wanted, asked))
     return Answer(found, source)
+
+
+def _broken_off(source: AnswerSource, request: Payload, asked: Asked) -> Exchange | None:
+    """One whose body was not sent to its end, and is the beginning of this one: its server answered, or went, early."""
+    known = source.known(LIBRARY, question({**request, "unsent": None}).shape)
+    recorded = (each.request.get("unsent") for each in known)
+    for unsent in {str(each): each for each in recorded if isinstance(each, dict)}.values():
+        size = unsent.get("size")
+        digest = begun(request, size) if isinstance(size, int) else None
+        if digest is None or digest != unsent.get("sha256"):
+            continue
+        found = source.take(question({**request, "unsent": unsent}), asked)
+        if found is not None:
+            return found
+    return None
+
+
+def give_up(host: ReplayHost, request: Payload) -> None:
+    """The application stops before it has sent all, or before it has read anything: as it did then."""
+    source, asked = host.current()
+    source.take(question(request), asked)
+
+
+def marks(host: ReplayHost) -> Callable[[], Collection[int]]:
+    """Where recorded bodies broke off, for who asks."""
+
+    def asked() -> Collection[int]:
+        source, _ = host.current()
+        slots = (slot for each in source.questions(LIBRARY) for slot in each.slots if slot.path == SENT)
+        sizes = (slot.key[1] for slot in slots if isinstance(slot.key, tuple))
+        return {size for size in sizes if isinstance(size, int)}
+
+    return asked
 
 
 def failure(host: ReplayHost, client: str, origin: Origin) -> Answer | None:

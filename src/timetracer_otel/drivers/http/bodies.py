@@ -35,11 +35,10 @@ ALONE: Final = {"sig": frozenset({"sv", "se"})}
 
 def slots(body: bytes, content_type: str, content_encoding: str) -> Iterator[Slot]:
     """Those of the body; the media type is one of them."""
-    plain_type = content_type.partition(";")[0].strip().lower()
-    media_type = "; ".join([plain_type, *_parameters(content_type, plain_type)])
+    plain_type = _plain_type(content_type)
     if body and (codings := codings_of(content_encoding)):
-        body, media_type = _unpacked(body, codings), f"{media_type} {','.join(codings)}"
-    yield Slot("body.type", key=media_type, shown=media_type)
+        body = _unpacked(body, codings)
+    yield type_slot(content_type, content_encoding if body else "")
     if _is_json(plain_type):
         found = _parsed(body)
         if found is not None:
@@ -52,6 +51,19 @@ def slots(body: bytes, content_type: str, content_encoding: str) -> Iterator[Slo
         yield from _multipart(body, (boundary[1] or boundary[2]).encode("latin-1", "replace"))
         return
     yield leaf("body", body)
+
+
+def type_slot(content_type: str, content_encoding: str) -> Slot:
+    """How a body is to be read."""
+    plain_type = _plain_type(content_type)
+    media_type = "; ".join([plain_type, *_parameters(content_type, plain_type)])
+    if codings := codings_of(content_encoding):
+        media_type += f" {','.join(codings)}"
+    return Slot("body.type", key=media_type, shown=media_type)
+
+
+def _plain_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _parameters(content_type: str, plain_type: str) -> list[str]:

@@ -78,6 +78,11 @@ class Call:
     def is_answered(self) -> bool:
         return self.answer is not None or bool(self.parts) or self.is_over
 
+    @property
+    def has_answer(self) -> bool:
+        """The server has said something."""
+        return self.answer is not None or self.size > 0
+
     def take(self, data: bytes) -> None:
         """A part of the answer."""
         self.size += len(data)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from timetracer_otel.cassette.model import Payload
 from timetracer_otel.drivers.base import ReplayHost
 from timetracer_otel.drivers.http import asking
 from timetracer_otel.drivers.http.asking import Answer
@@ -62,23 +63,28 @@ class StubConnection:
 
     def handle_request(self, request: Any) -> Any:
         self._begin()
+        upload = self._upload()
         try:
-            return self._response(self._found(request, list(request.stream)), Body)
+            for part in request.stream:
+                upload.take(bytes(part))
+            return self._response(self._found(request, upload), Body)
         except BaseException:
-            self.let_go()
+            self._stop(request, upload)
             raise
 
     async def handle_async_request(self, request: Any) -> Any:
         self._begin()
+        upload = self._upload()
         try:
-            sent = [part async for part in request.stream]
+            async for part in request.stream:
+                upload.take(bytes(part))
             await _others()
-            found = self._found(request, sent)
+            found = self._found(request, upload)
             if found.is_given_up:
                 await asyncio.Event().wait()  # until the application gives up once more
             return self._response(found, AsyncBody)
         except BaseException:
-            self.let_go()
+            self._stop(request, upload)
             raise
 
     def _begin(self) -> None:
@@ -90,14 +96,21 @@ class StubConnection:
         """A request on it is over."""
         self._busy = max(0, self._busy - 1)
 
-    def _found(self, request: Any, sent: list[bytes]) -> Answer:
-        upload = Upload()
-        for part in sent:
-            upload.take(bytes(part))
-        upload.is_ended = True
+    def _upload(self) -> Upload:
+        return Upload(marks=asking.marks(self._host))
+
+    def _asked(self, request: Any, upload: Upload) -> Payload:
         head = Head(request.method, request.url.target, request.headers)
-        asked = request_of("httpcore", origin_of(request.url), head, upload)
-        return asking.answer(self._host, asked, self.miss)
+        return request_of("httpcore", origin_of(request.url), head, upload)
+
+    def _found(self, request: Any, upload: Upload) -> Answer:
+        upload.is_ended = True
+        return asking.answer(self._host, self._asked(request, upload), self.miss)
+
+    def _stop(self, request: Any, upload: Upload) -> None:
+        if not upload.is_ended:
+            asking.give_up(self._host, self._asked(request, upload))
+        self.let_go()
 
     def _response(self, found: Answer, body: Callable[[StubConnection, Answer], Any]) -> Any:
         if not found.has_head:

@@ -33,7 +33,7 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     result, result_paths = _result(encoded.result, redactor)
     paths = request_paths + result_paths
     if not paths:
-        return encoded, ()
+        return (encoded if request is encoded.request else replace(encoded, request=request)), ()
     return replace(encoded, url=host_text(request) + path_text(request), request=request, result=result), paths
 
 
@@ -41,6 +41,9 @@ def _request(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     if "path" not in request:
         return request, ()
     masked, paths = _message(request, "request", redactor)
+    if "sent" in request:
+        masked, begun_paths = _begun(masked, request, redactor)
+        paths += begun_paths
     path, old_path = redactor.data(body_of(request["path"])), body_of(request["path"])
     query, query_paths = redactor.query(body_of(request["query"]), "request.query")
     if (unsigned := _unsigned(query, redactor)) != query:
@@ -48,6 +51,18 @@ def _request(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     if path != old_path:
         query_paths = ("request.path", *query_paths)
     return ({**masked, "path": path, "query": query}, paths + query_paths) if query_paths else (masked, paths)
+
+
+def _begun(masked: Payload, request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+    """A body that broke off is known by its digest, which could be tried out for a secret."""
+    sent, headers = body_of(request["sent"]), pairs(request["headers"])
+    kind, coding = header(headers, b"content-type"), codings(headers)
+    is_plain = redactor.body(sent, kind, coding, "request.body")[0] == sent
+    kept = {name: value for name, value in masked.items() if name != "sent"}
+    unsent = kept.get("unsent")
+    if is_plain or not isinstance(unsent, dict):
+        return kept, ()
+    return {**kept, "unsent": {**unsent, "sha256": None}}, ("request.unsent",)
 
 
 def _unsigned(query: bytes, redactor: Redactor) -> bytes:

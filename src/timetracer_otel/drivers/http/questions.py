@@ -11,18 +11,19 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from timetracer_otel.cassette.model import Exchange, Payload
+from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.http import bodies
 from timetracer_otel.drivers.http.names import CONNECT, LIBRARY
 from timetracer_otel.drivers.http.requests import body_of, header, host_text, pairs, path_text
+from timetracer_otel.redaction.credentials import SIGNING, counted, fields
 
 TRANSPORT: Final = frozenset({
     "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length",
-    "expect", "accept-encoding", "user-agent", "proxy-connection", "content-type", "content-encoding",
-    "http2-settings", "content-md5", "digest", "content-digest",
+    "expect", "accept-encoding", "user-agent", "proxy-connection", "proxy-authorization",
+    "content-type", "content-encoding", "http2-settings", "content-md5", "digest", "content-digest",
 })  # fmt: skip
-"""content-type and content-encoding say how the body is read, and count there."""
+"""content-type and content-encoding say how the body is read, and count there. A proxy is none of the server's."""
 PROPAGATION: Final = frozenset({
     "traceparent", "tracestate", "baggage", "b3", "uber-trace-id", "x-amzn-trace-id", "x-cloud-trace-context",
     "sentry-trace",
@@ -35,9 +36,9 @@ PER_CALL: Final = frozenset({
 NOT_COUNTED: Final = TRANSPORT | PROPAGATION | PER_CALL
 PREFIXES: Final = ("x-b3-", "x-datadog-", "x-stainless-", "ot-tracer-", "uberctx-")
 IDEMPOTENCY: Final = frozenset({"idempotency-key", "x-idempotency-key"})
-CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization"})
-SIGNING: Final = frozenset({"digest", "oauth", "hawk", "aws4-hmac-sha256", "aws4-ecdsa-p256-sha256", "signature"})
-"""Schemes whose credentials differ with each request: only that it is one of them counts."""
+CREDENTIALS: Final = "authorization"
+SENT: Final = "body.sent"
+"""Path of what was sent of a body that broke off; its key is `begun`, the size, the digest."""
 UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -56,7 +57,7 @@ def question(request: Payload) -> Question:
     """Of what `requests.request` gives, here or in a cassette of anybody's making."""
     method, place = str(request.get("method", "")), f"{request.get('scheme')}://{host_text(request)}"
     url = host_text(request) + path_text(request)
-    is_unsent = bool(request.get("unsent"))
+    is_unsent = "unsent" in request
     return Question(
         lib=LIBRARY,
         method=method,
@@ -71,15 +72,28 @@ def _slots(request: Payload, is_unsent: bool) -> Iterator[Slot]:
     yield bodies.leaf("path", body_of(request.get("path")))
     yield from bodies.fields(body_of(request.get("query")), "query")
     yield from _headers(request)
-    if is_unsent:
-        return
     headers = pairs(request.get("headers"))
+    if is_unsent:
+        yield from _unsent(request.get("unsent"), headers)
+        return
     upload = request.get("upload")
     if isinstance(upload, dict):
         size, digest = upload.get("size"), str(upload.get("sha256"))
         yield Slot("body", key=("bytes", digest), shown=f"{size} bytes, sha256 {digest}")
     elif body := body_of(request.get("body")):
         yield from bodies.slots(body, header(headers, b"content-type"), header(headers, b"content-encoding"))
+
+
+def _unsent(told: Value, headers: list[tuple[bytes, bytes]]) -> Iterator[Slot]:
+    """Of a body that was not sent to its end: what was, and what its head said of the rest to a server that answered.
+    One that held a secret is known by nothing, and equals no other."""
+    unsent = told if isinstance(told, dict) else {}
+    size, digest = unsent.get("size"), unsent.get("sha256")
+    yield bodies.type_slot(header(headers, b"content-type"), header(headers, b"content-encoding"))
+    yield Slot(SENT, key=("begun", size, digest or object()), shown=f"{size} bytes, sha256 {digest}")
+    if unsent.get("is_answered"):
+        length = header(headers, b"content-length")
+        yield Slot("headers.content-length", key=length, shown=length)
 
 
 def _headers(request: Payload) -> Iterator[Slot]:
@@ -91,15 +105,19 @@ def _headers(request: Payload) -> Iterator[Slot]:
         path = f"headers.{name}[{seen[name]}]" if total[name] > 1 else f"headers.{name}"
         seen[name] += 1
         if name not in NOT_COUNTED and not name.startswith(PREFIXES):
-            slots.append((name, _header(name, path, value)))
+            slots.extend((name, slot) for slot in _header(name, path, value))
     yield from (slot for _, slot in sorted(slots, key=lambda each: each[0]))
 
 
-def _header(name: str, path: str, value: bytes) -> Slot:
+def _header(name: str, path: str, value: bytes) -> Iterator[Slot]:
     text = value.decode("latin-1")
     if name in IDEMPOTENCY and UUID.fullmatch(text):
-        return Slot(path, key=value, shown=text, text=text, made=text.replace("-", "").lower())
-    scheme = text.partition(" ")[0].lower()
-    if name in CREDENTIALS and scheme in SIGNING:
-        return Slot(path, key=scheme, shown=scheme)
-    return Slot(path, key=value, shown=text[: bodies.SHOWN_MAX], text=text)
+        yield Slot(path, key=value, shown=text, text=text, made=text.replace("-", "").lower())
+        return
+    scheme, _, rest = value.partition(b" ")
+    signed = fields(rest) if name == CREDENTIALS and scheme.lower() in SIGNING else []
+    if not signed:
+        yield Slot(path, key=value, shown=text[: bodies.SHOWN_MAX], text=text)
+        return
+    yield Slot(path, key=scheme.lower(), shown=scheme.decode("latin-1"))
+    yield from (bodies.leaf(f"{path}.{each}", what) for each, what in sorted(counted(rest).items()))

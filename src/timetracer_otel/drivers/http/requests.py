@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,9 @@ from timetracer_otel.drivers.http.uploads import Upload
 
 def request_of_call(call: Call) -> Payload:
     """Of a recorded call. Raises ValueError if what was sent is no request."""
-    return request(call.client, call.origin, call.head, call.upload)
+    asked = request(call.client, call.origin, call.head, call.upload)
+    unsent = asked.get("unsent")
+    return {**asked, "unsent": {**unsent, "is_answered": call.has_answer}} if isinstance(unsent, dict) else asked
 
 
 def request(client: str, origin: Origin, head: Head | None, upload: Upload) -> Payload:
@@ -27,10 +30,31 @@ def request(client: str, origin: Origin, head: Head | None, upload: Upload) -> P
     asked |= _place(origin, head.target)
     asked["headers"] = [[bytes(name), bytes(value)] for name, value in head.headers]
     if content is None:
-        return {**asked, "upload": {"size": upload.size, "sha256": upload.sha256}}
+        told: dict[str, Value] = {"size": upload.size, "sha256": upload.sha256}
+        prefixes: dict[str, Value] = {str(size): digest for size, digest in upload.prefixes.items()}
+        return {**asked, "upload" if upload.is_whole(upload.size) else "unsent": told, **_if(prefixes=prefixes)}
     if not upload.is_whole(len(content)):
-        return {**asked, "unsent": True}
+        return {**asked, "unsent": unsent(content), **_if(sent=content)}
     return {**asked, "body": content}
+
+
+def _if(**fields: Value) -> dict[str, Value]:
+    """Those that say something."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def unsent(content: bytes) -> dict[str, Value]:
+    """What is kept of a body of which no more was sent."""
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def begun(request: Payload, size: int) -> str | None:
+    """SHA-256 of the first bytes of a body, with which a recorded one broke off; None where it has fewer."""
+    prefixes = request.get("prefixes")
+    if isinstance(prefixes, dict):
+        return str(prefixes[str(size)]) if str(size) in prefixes else None
+    body = body_of(request.get("body"))
+    return hashlib.sha256(body[:size]).hexdigest() if len(body) >= size else None
 
 
 def _place(origin: Origin, target: bytes) -> dict[str, Value]:

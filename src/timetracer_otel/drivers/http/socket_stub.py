@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
+from timetracer_otel.cassette.model import Payload
 from timetracer_otel.drivers.base import ReplayHost
 from timetracer_otel.drivers.http import asking
 from timetracer_otel.drivers.http.asking import Answer
@@ -145,16 +146,21 @@ class StubSocket:
 
     def __init__(self, connection: Any, host: ReplayHost, miss: type[Exception]) -> None:
         self._connection, self._host, self._miss = connection, host, miss
-        self._upload = Upload(is_wire=True)
+        self._upload = self._next()
+
+    def _next(self) -> Upload:
+        return Upload(is_wire=True, marks=asking.marks(self._host))
 
     def sendall(self, data: Any, *_: Any) -> None:
         self._upload.take(bytes(data))
 
     def ask(self) -> Answer:
         """For what was sent since the last answer."""
-        upload, self._upload = self._upload, Upload(is_wire=True)
-        asked = request("http.client", origin_of(self._connection), None, upload)
-        return asking.answer(self._host, asked, self._miss)
+        return asking.answer(self._host, self._asked(), self._miss)
+
+    def _asked(self) -> Payload:
+        upload, self._upload = self._upload, self._next()
+        return request("http.client", origin_of(self._connection), None, upload)
 
     def refuse(self, answer: Answer) -> BaseException:
         return self._miss(answer.refuse())
@@ -181,7 +187,8 @@ class StubSocket:
         """There is nobody to tell."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        if self._upload.size:
+            asking.give_up(self._host, self._asked())
 
 
 class Raw(io.RawIOBase):

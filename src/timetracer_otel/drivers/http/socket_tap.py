@@ -20,7 +20,7 @@ from timetracer_otel.drivers.http.names import LIBRARY, PORTS, require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "requests over http.client are not recorded"
-NAMES: Final = ("connect", "putrequest", "send")
+NAMES: Final = ("connect", "putrequest", "send", "close")
 CALL_OF: Final = "_timetracer_call"
 """Of a connection: the call that it is about to send (`NEXT`), or sends; of a response: its own."""
 NEXT: Final = object()
@@ -34,6 +34,7 @@ def install(patches: Patches, client: Any) -> None:
     require("http.client", [*names, (response, "__init__"), (response, "_close_conn")], LOST)
     patches.put(connection, "putrequest", _beginning(connection.putrequest))
     patches.put(connection, "send", _sending(connection.send))
+    patches.put(connection, "close", _hanging_up(connection.close))
     patches.put(response, "__init__", _responding(response.__init__))
     patches.put(response, "_close_conn", _closing(response._close_conn))
     for owner in (connection, getattr(client, "HTTPSConnection", None)):
@@ -72,6 +73,15 @@ def _sending(original: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return send
+
+
+def _hanging_up(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def close(self: Any) -> Any:
+        _given_up(self)
+        return original(self)
+
+    return close
 
 
 def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,6 +159,14 @@ def _break(call: Call, error: BaseException) -> None:
     if isinstance(error, Exception):
         call.fail(error)
     else:
+        call.stop()
+
+
+@guarded(LIBRARY)
+def _given_up(connection: Any) -> None:
+    """Before anything has come of an answer, perhaps in the middle of the request."""
+    call = connection.__dict__.get(CALL_OF)
+    if isinstance(call, Call) and not call.is_answered:
         call.stop()
 
 

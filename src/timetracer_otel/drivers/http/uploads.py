@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, TypeAlias
 
 from timetracer_otel.config import MIB
 from timetracer_otel.wire.aws.chunks import ChunkReader
 
 KEPT_MAX_BYTES: Final = MIB
 """Of a larger one only length and SHA-256 are known: that is what replay compares."""
+Marks: TypeAlias = Callable[[], Collection[int]]
 HEAD_END: Final = b"\r\n\r\n"
 CHUNKED: Final = re.compile(rb"(?im)^transfer-encoding:[^\r\n]*\bchunked[ \t]*\r?$")
 _LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,18})[ \t]*\r?$")
@@ -19,10 +21,17 @@ _LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,18})[ \t]*\r?$")
 class Upload:
     """`is_wire`: a head as HTTP/1.1 writes it comes before the body, and the body may be chunked."""
 
-    __slots__ = ("_hash", "_reader", "head", "is_ended", "is_wire", "length", "pieces", "size")
+    __slots__ = (
+        *("_ask_marks", "_hash", "_marks", "_prefixes", "_reader"),
+        *("head", "is_ended", "is_wire", "length", "pieces", "size"),
+    )
 
-    def __init__(self, is_wire: bool = False) -> None:
+    def __init__(self, is_wire: bool = False, marks: Marks = tuple) -> None:
+        """`marks` is asked, of a body too large to be kept, before which bytes it is to be known by `prefixes`."""
         self.is_wire = is_wire
+        self._ask_marks = marks
+        self._marks: list[int] = []
+        self._prefixes: dict[int, str] = {}
         self.pieces: list[bytes] = []
         self.head = b""
         self.size = 0
@@ -44,11 +53,17 @@ class Upload:
 
     def _spill(self) -> None:
         content, self.size, self._hash = self._parted(), 0, hashlib.sha256()
+        self._marks = sorted(self._ask_marks())
         self.pieces = []
         self._add(content)
 
     def _add(self, data: bytes) -> None:
         content = data if self._reader is None else self._reader.feed(data)
+        while self._marks and self._marks[0] <= self.size + len(content):
+            mark = self._marks.pop(0)
+            hashed = self._hash.copy()
+            hashed.update(content[: mark - self.size])
+            self._prefixes[mark] = hashed.hexdigest()
         self.size += len(content)
         self._hash.update(content)
 
@@ -79,10 +94,17 @@ class Upload:
         """Of a body that is too large to be kept."""
         return str(self._hash.hexdigest())
 
+    @property
+    def prefixes(self) -> Mapping[int, str]:
+        """SHA-256 of what stands before each mark of a body that is too large to be kept."""
+        return self._prefixes
+
     def is_whole(self, content_size: int) -> bool:
         """True when all of the body was sent, by its own word. After `content`."""
         if not self.is_wire:
             return self.is_ended
+        if self._reader is None and self._hash is not None:
+            content_size = self.size
         return self._reader.is_ended if self._reader is not None else content_size >= (self.length or 0)
 
 

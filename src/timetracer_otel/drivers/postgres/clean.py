@@ -63,7 +63,9 @@ def suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:
 
 
 def _are_suspicious(present: Sequence[str | bytes], redactor: Redactor) -> bool:
-    try:  # mostly all are text
+    try:  # mostly all are text, or all are binary
+        if type(present[0]) is bytes:
+            return redactor.suspicious(b"\0".join(cast("Sequence[bytes]", present)))
         return redactor.suspicious("\0".join(cast("Sequence[str]", present)))
     except TypeError:
         return redactor.suspicious(b"\0".join([octets(value) for value in present]))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.pymongo.forms import COMMAND, REPLIES
+from timetracer_otel.drivers.pymongo.forms import (
+    COMMAND,
+    REPLIES,
+    readable_request,
+    readable_result,
+    wire_request,
+    wire_result,
+)
 from timetracer_otel.drivers.pymongo.housework import HOUSEWORK, is_housework
 from timetracer_otel.drivers.pymongo.masking import mask
 from timetracer_otel.drivers.pymongo.names import LIBRARY
@@ -46,7 +54,16 @@ class PymongoCodec:
         )
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
-        return mask(encoded, redactor.of_type(encoded.type))
+        """Of what is in readable form the BSON is masked, in which a value keeps its type."""
+        redactor, request = redactor.of_type(encoded.type), wire_request(encoded.request)
+        if request is encoded.request:
+            return mask(encoded, redactor)
+        wire = replace(encoded, request=request, result=wire_result(encoded.result))
+        masked, paths = mask(wire, redactor)
+        if masked is wire:
+            return encoded, ()
+        request, result = readable_request(masked.request), readable_result(masked.result)
+        return replace(masked, request=request, result=result), paths
 
 
 CODEC: Final = PymongoCodec()

@@ -1,5 +1,5 @@
-"""Secret fields that a command names in a value, as `"$password"` or `distinct("password")`: what is compared with one,
-and what stands for one in the replies under another name."""
+"""Secret fields that a command names in a value, as `"$password"` or `distinct("password")`: what stands for one in the
+replies under another name."""
 
 from __future__ import annotations
 
@@ -8,21 +8,39 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from timetracer_otel.drivers.pymongo.whole_values import NESTED, TEXTS, marked
 from timetracer_otel.wire.mongo import bson
 
 if TYPE_CHECKING:
     from timetracer_otel.redaction import Redactor
 
-FIELD: Final = re.compile(rb"\x00\$([\w.]{1,200})\x00")
+FIELD: Final = re.compile(rb"\x00\$\$?([\w.]{1,200})\x00")
 """A text that is the path of a field: what stands before a name is a type, and never NUL."""
+BY_NAME: Final = (b"$getField\0", b"$rename\0")
+"""Operators that name a field without a dollar."""
 AS_ID: Final = frozenset({"$sortByCount", "groupBy"})
 """Where a field becomes `_id` without being told so."""
+AS_ALL: Final = frozenset({"$replaceWith", "newRoot"})
+"""Where a field becomes the whole document."""
+STAGES: Final = frozenset(
+    {
+        *("$addFields", "$bucket", "$bucketAuto", "$facet", "$fill", "$graphLookup", "$group", "$lookup", "$match"),
+        *("$project", "$replaceRoot", "$set", "$setOnInsert", "$setWindowFields", "$unionWith", "$unwind"),
+    }
+)
+"""Their members are fields, or pipelines of more stages."""
+ARGUMENTS: Final = frozenset(
+    {
+        *("branches", "case", "default", "else", "field", "if", "in", "initialValue", "input", "inputs", "output"),
+        *("then", "value"),
+    }
+)
+"""Names of an operator's arguments: what they give is in the field that the operator makes."""
 VALUES: Final = "values"
 """Of the reply to `distinct`."""
-TEXTS: Final = (bson.STRING, bson.CODE, bson.SYMBOL)
-NESTED: Final = (bson.DOCUMENT, bson.ARRAY)
-UUIDS: Final = (3, 4)
-"""Subtypes of binary values."""
+ALL: Final = "*"
+"""Stands for every name of the documents in a reply."""
+DOCUMENTS: Final = frozenset({"firstBatch", "nextBatch", "value"})
 CURSORS_MAX: Final = 1000
 
 _cursors: Final[OrderedDict[tuple[str, int], Mapping[str, str]]] = OrderedDict()
@@ -39,19 +57,23 @@ def names_of(command: bytes, target: str, redactor: Redactor) -> Names:
         return {}
     if first.name == b"distinct":
         keys = [part for part in bson.elements(command) if part.name == b"key" and part.kind == bson.STRING]
-        rule = redactor.rule_of(_text(keys[0])) if keys else None
+        rule = redactor.rule_of(text_of(keys[0])) if keys else None
         return {VALUES: rule} if rule is not None else {}
     if first.name == b"getMore":
         return _cursors.get((target, bson.int_of(first.value)), {})
     found: dict[str, str] = {}
     if names_secrets(command, redactor):
-        _collect(command, "", found, redactor)
+        _collect(command, (), found, redactor)
     return found
 
 
 def names_secrets(command: bytes, redactor: Redactor) -> bool:
     """True if a value of the command may be the path of a secret field."""
-    return any(redactor.rule_of(path.decode("utf-8", "replace")) for path in FIELD.findall(command))
+    if not redactor.may_name(command):
+        return False
+    if any(redactor.rule_of(path.decode("utf-8", "replace")) for path in FIELD.findall(command)):
+        return True
+    return any(name in command for name in BY_NAME)
 
 
 def remember(reply: bytes, target: str, names: Names) -> None:
@@ -65,51 +87,67 @@ def remember(reply: bytes, target: str, names: Names) -> None:
         _cursors.popitem(last=False)
 
 
-def _collect(document: bytes, name: str, found: dict[str, str], redactor: Redactor) -> None:
+def _collect(document: bytes, names: tuple[str, ...], found: dict[str, str], redactor: Redactor) -> None:
     """In the order of the stages: a later one may name what an earlier one has made."""
-    for part in bson.elements(document):
-        own = "_id" if part.text in AS_ID else name if part.text.startswith("$") or part.text.isdigit() else part.text
+    parts = list(bson.elements(document))
+    found.update(_variable(parts, redactor, found))
+    for part in parts:
+        own = _own(part.text, names)
         if part.kind in NESTED:
             _collect(part.value, own, found, redactor)
-        elif (rule := _rule(part, redactor, found)) is not None:
-            found[own] = rule
+            rule = _by_name(part, redactor)
+            found.update(_renamed(part, redactor))
+        else:
+            rule = _by_name(part, redactor) or path_rule(part, redactor, found)
+        if rule is not None:
+            found.update(dict.fromkeys(own, rule))
 
 
-def _rule(part: bson.Element, redactor: Redactor, names: Names) -> str | None:
-    """Of the field whose path this is; None for any other value."""
-    text = _text(part) if part.kind == bson.STRING else ""
+def _own(name: str, outer: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the reply under which stands what this member makes."""
+    if name in STAGES:
+        return ()
+    if name in AS_ID or name in AS_ALL:
+        return ("_id",) if name in AS_ID else (ALL,)
+    if name.startswith("$") or name.isdigit():
+        return outer
+    return (*outer, name) if name in ARGUMENTS and outer else (name,)
+
+
+def _variable(parts: list[bson.Element], redactor: Redactor, names: Names) -> Names:
+    """`$map`, `$filter` and `$reduce` give each value of a field a name."""
+    members = {part.text: part for part in parts}
+    rule = path_rule(members["input"], redactor, names) if "input" in members else None
+    return {} if rule is None else {text_of(members["as"]) if "as" in members else "this": rule}
+
+
+def _by_name(part: bson.Element, redactor: Redactor) -> str | None:
+    """The rule of the field that `$getField` gives."""
+    if part.name != b"$getField":
+        return None
+    inner = bson.elements(part.value) if part.kind == bson.DOCUMENT else iter((part,))
+    return next((redactor.rule_of(text_of(each)) for each in inner if each.name in (part.name, b"field")), None)
+
+
+def _renamed(part: bson.Element, redactor: Redactor) -> Names:
+    if part.name != b"$rename" or part.kind != bson.DOCUMENT:
+        return {}
+    rules = {text_of(each).rpartition(".")[2]: redactor.rule_of(each.text) for each in bson.elements(part.value)}
+    return {name: rule for name, rule in rules.items() if rule is not None}
+
+
+def path_rule(part: bson.Element, redactor: Redactor, names: Names) -> str | None:
+    """Of the secret field whose path this value is; None for any other value. Raises WireError."""
+    text = text_of(part)
     if not text.startswith("$"):
         return None
-    return redactor.rule_of(text[1:]) or names.get(text.rpartition(".")[2].lstrip("$"))
+    path = text.lstrip("$")
+    return redactor.rule_of(path) or names.get(path.rpartition(".")[2])
 
 
-def _text(part: bson.Element) -> str:
-    return bson.string_of(part.value).decode("utf-8", "replace")
-
-
-# ---- masking ---------------------------------------------------------------------------------------------------------
-
-
-def mask_operands(document: bytes, path: str, redactor: Redactor, paths: list[str]) -> bytes:
-    """A command in which the texts are masked that stand in one list with the path of a secret field."""
-    return bson.joined(_operands(document, path, redactor, paths, is_array=False))
-
-
-def _operands(
-    document: bytes, path: str, redactor: Redactor, paths: list[str], is_array: bool
-) -> Iterator[bson.Element]:
-    parts = list(bson.elements(document))
-    rules = filter(None, (_rule(part, redactor, {}) for part in parts)) if is_array else iter(())
-    rule = next(rules, None)
-    for number, part in enumerate(parts):
-        step = f"{path}[{number}]" if is_array else f"{path}.{part.text}"
-        if part.kind in NESTED:
-            inner = _operands(part.value, step, redactor, paths, part.kind == bson.ARRAY)
-            yield part._replace(value=bson.joined(inner))
-        elif rule is not None and part.kind == bson.STRING and not _text(part).startswith("$"):
-            yield _put(part, marked_string(part.value, rule, redactor), step, paths)
-        else:
-            yield part
+def text_of(part: bson.Element) -> str:
+    """Of a string; "" of anything else. Raises WireError."""
+    return bson.string_of(part.value).decode("utf-8", "replace") if part.kind == bson.STRING else ""
 
 
 def mask_named(document: bytes, path: str, names: Names, redactor: Redactor, paths: list[str]) -> bytes:
@@ -123,33 +161,20 @@ def _named(
     for number, part in enumerate(bson.elements(document)):
         step = f"{path}[{number}]" if is_array else f"{path}.{part.text}"
         own = rule or (None if is_array else names.get(part.text))
+        if own is None and part.text in DOCUMENTS:
+            own = names.get(ALL)
         if part.kind in NESTED:
             inner = _named(part.value, step, names, redactor, paths, own, part.kind == bson.ARRAY)
             yield part._replace(value=bson.joined(inner))
-        elif own is not None and part.kind in (*TEXTS, bson.BINARY):
-            mark = marked_binary if part.kind == bson.BINARY else marked_string
-            yield _put(part, mark(part.value, own, redactor), step, paths)
         else:
-            yield part
+            yield part if own is None else masked(part, own, step, redactor, paths)
 
 
-def _put(part: bson.Element, value: bytes, path: str, paths: list[str]) -> bson.Element:
+def masked(part: bson.Element, rule: str, path: str, redactor: Redactor, paths: list[str]) -> bson.Element:
+    """The element with its text or bytes masked; itself if it has none."""
+    if part.kind not in (*TEXTS, bson.BINARY):
+        return part
+    value = marked(part, rule, redactor)
     if value != part.value:
         paths.append(path)
     return part._replace(value=value)
-
-
-def marked_string(value: bytes, rule: str, redactor: Redactor) -> bytes:
-    text = bson.string_of(value)
-    return bson.string(redactor.marker(rule, text).encode()) if text else value
-
-
-def marked_binary(value: bytes, rule: str, redactor: Redactor) -> bytes:
-    subtype, data = value[4], value[5:]
-    if subtype in UUIDS and len(data) == 16:
-        return binary(redactor.stand_in(rule, data, "uuid"), subtype)
-    return binary(redactor.marker(rule, data).encode(), 0 if subtype == 2 else subtype) if data else value
-
-
-def binary(data: bytes, subtype: int) -> bytes:
-    return len(data).to_bytes(4, "little") + bytes([subtype]) + data

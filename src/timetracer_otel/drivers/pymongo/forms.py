@@ -20,6 +20,7 @@ BSON: Final = "_bson"
 DRIVER, DRIVER_AT = "driver", "driver_at"
 DRIVERS_FIELDS: Final = frozenset({b"lsid", b"$clusterTime", b"txnNumber"})
 WHERE: Final = "exchange of pymongo"
+_COMMANDS_FORMS: Final = (COMMAND, COMMAND + BSON, DRIVER, DRIVER_AT)
 
 
 def command_of(request: Payload) -> bytes:
@@ -110,3 +111,22 @@ def _put_back(command: bytes, driver: bytes, places: Sequence[Value]) -> bytes:
     for place, part in zip(places, bson.elements(driver), strict=False):
         parts.insert(place if isinstance(place, int) else len(parts), part)
     return bson.joined(parts)
+
+
+# ---- and back --------------------------------------------------------------------------------------------------------
+
+
+def wire_request(request: Payload) -> Payload:
+    """Of the readable form, the one with the BSON; itself if it is that. Raises DamagedCassette."""
+    if isinstance(request.get(COMMAND), bytes):
+        return request
+    rest = {name: value for name, value in request.items() if name not in _COMMANDS_FORMS}
+    return {COMMAND: command_of(request), **rest}
+
+
+def wire_result(result: Payload) -> Payload:
+    """Of the readable form, the one with the BSON. Raises DamagedCassette."""
+    if REPLIES not in result:
+        return result
+    rest = {name: value for name, value in result.items() if name not in (REPLIES, REPLIES + BSON)}
+    return {REPLIES: replies_of(result), **rest}

@@ -6,18 +6,19 @@ Most documents hold none, and are not taken apart: their names are looked for in
 from __future__ import annotations
 
 import re
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.pymongo import field_paths
-from timetracer_otel.drivers.pymongo.field_paths import TEXTS, UUIDS, binary, marked_binary, marked_string
+from timetracer_otel.drivers.pymongo import field_paths, told_fields
 from timetracer_otel.drivers.pymongo.forms import COMMAND, REPLIES
+from timetracer_otel.drivers.pymongo.inside import CODE, SCOPE, documents_in
+from timetracer_otel.drivers.pymongo.operands import mask_operands
+from timetracer_otel.drivers.pymongo.whole_values import NESTED, TEXTS, UUIDS, binary, content_of, marked
 from timetracer_otel.wire.mongo import bson
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _mask_paths(
         return
     names = field_paths.names_of(command, target, redactor)
     if field_paths.names_secrets(command, redactor):
-        request[COMMAND] = field_paths.mask_operands(command, f"request.{COMMAND}", redactor, paths)
+        request[COMMAND] = mask_operands(command, f"request.{COMMAND}", names, redactor, paths)
     if names and isinstance(replies, list):
         for reply in replies:
             field_paths.remember(reply, target, names)
@@ -95,11 +96,13 @@ def _may_hold_secrets(document: bytes, redactor: Redactor) -> bool:
     if redactor.has_places or any(secret in document for secret in redactor.known()):
         return True
     clockless = _without_clock(document)
-    if redactor.may_name(clockless) and _names_of(document, redactor)[0]:
+    if not redactor.may_name(clockless):
+        return redactor.shaped(clockless)
+    is_named, plain = _names_of(document, redactor)
+    if is_named or told_fields.may_tell(document, redactor):
         return True
     if not redactor.suspicious(clockless):
         return False
-    _, plain = _names_of(document, redactor)
     # A name beside a text is no assignment inside a text; and the line of a text may look like a name.
     assignments = _without(plain, document)
     return redactor.suspicious(document.translate(None, ASSIGNING)) or redactor.suspicious(assignments)
@@ -141,27 +144,41 @@ class _Walk:
     has_hit: bool = field(default=False)
 
     def document(self, data: bytes, path: str, rule: str | None, is_array: bool) -> bytes:
-        masked = [
-            self._element(part, f"{path}[{number}]" if is_array else f"{path}.{part.text}", rule)
-            for number, part in enumerate(bson.elements(data))
-        ]
-        return bson.joined(masked)
+        """Raises WireError."""
+        parts = list(bson.elements(data))
+        told = {} if rule is not None or is_array else told_fields.told(parts, self.redactor)
+        return bson.joined(
+            self._element(part, f"{path}[{number}]" if is_array else f"{path}.{part.text}", rule or told.get(number))
+            for number, part in enumerate(parts)
+        )
 
     def _element(self, part: bson.Element, path: str, rule: str | None) -> bson.Element:
         rule = rule or self.redactor.rule_of(part.text) or self.redactor.rule_at(path)
-        if part.kind in (bson.DOCUMENT, bson.ARRAY):
-            inner = self.document(part.value, path, rule, part.kind == bson.ARRAY)
-            return part if inner == part.value else part._replace(value=inner)
-        value = self._by_pattern(part, path) if rule is None else self._by_name(part, rule)
-        if value == part.value:
-            return part
+        if part.kind in NESTED:
+            return part._replace(value=self.document(part.value, path, rule, part.kind == bson.ARRAY))
+        if part.kind == bson.CODE_WITH_SCOPE:
+            return part._replace(value=self._code(part.value, path, rule))
+        if rule is None and (inside := documents_in(part)):
+            return part._replace(value=self._inside(part.value, inside, path))
+        value = self._by_pattern(part, path) if rule is None else marked(part, rule, self.redactor)
+        return part if value == part.value else self._hit(part, value, path)
+
+    def _hit(self, part: bson.Element, value: bytes, path: str) -> bson.Element:
         self.has_hit = True
         self.paths.append(path)
         return part._replace(value=value)
 
-    def _by_name(self, part: bson.Element, rule: str) -> bytes:
-        whole = _WHOLE.get(part.kind)
-        return part.value if whole is None else whole(part.value, rule, self.redactor)
+    def _code(self, value: bytes, path: str, rule: str | None) -> bytes:
+        code, scope = bson.code_of(value)
+        text = bson.Element(bson.CODE, CODE, bson.string(code))
+        masked = self._element(text, f"{path}.{text.text}", rule)
+        return bson.code(
+            bson.string_of(masked.value), self.document(scope, f"{path}.{SCOPE.decode()}", rule, is_array=False)
+        )
+
+    def _inside(self, value: bytes, documents: Iterable[bytes], path: str) -> bytes:
+        masked = (self.document(each, f"{path}[{at}]", None, is_array=False) for at, each in enumerate(documents))
+        return binary(b"".join(masked), value[4])
 
     def _by_pattern(self, part: bson.Element, path: str) -> bytes:
         if part.kind in TEXTS:
@@ -169,9 +186,9 @@ class _Walk:
             masked = self._leaf(text, path)
             return part.value if masked == text else bson.string(masked)
         if part.kind == bson.BINARY and part.value[4] not in UUIDS:
-            data = part.value[5:]
+            subtype, data = content_of(part.value)
             masked = self._leaf(data, path)
-            return part.value if masked == data else binary(masked, part.value[4])
+            return part.value if masked == data else binary(masked, subtype)
         return self.redactor.data(part.value) if part.kind == bson.REGEX else part.value
 
     def _leaf(self, data: bytes, path: str) -> bytes:
@@ -181,36 +198,3 @@ class _Walk:
             return known
         masked, _ = self.redactor.value(data, path)
         return masked if isinstance(masked, bytes) else data
-
-
-# ---- whole values ----------------------------------------------------------------------------------------------------
-
-
-def _marked_int(size: int) -> Callable[[bytes, str, Redactor], bytes]:
-    def masked(value: bytes, rule: str, redactor: Redactor) -> bytes:
-        digits = str(bson.int_of(value)).encode()
-        number = redactor.stand_in(rule, digits, "int4" if size == 4 else "int8")
-        return number.to_bytes(size, "little")
-
-    return masked
-
-
-def _marked_double(value: bytes, rule: str, redactor: Redactor) -> bytes:
-    spelled = repr(struct.unpack("<d", value)[0]).encode()
-    return struct.pack("<d", float(redactor.stand_in(rule, spelled, "int4")))
-
-
-def _marked_regex(value: bytes, rule: str, redactor: Redactor) -> bytes:
-    pattern, options, _ = value.split(b"\0")
-    return redactor.marker(rule, pattern).encode() + b"\0" + options + b"\0"
-
-
-_WHOLE: Final[dict[int, Callable[[bytes, str, Redactor], bytes]]] = {
-    **dict.fromkeys(TEXTS, marked_string),
-    bson.BINARY: marked_binary,
-    bson.INT32: _marked_int(4),
-    bson.INT64: _marked_int(8),
-    bson.DOUBLE: _marked_double,
-    bson.REGEX: _marked_regex,
-}
-"""By type; the others are no secrets whatever their name: null, booleans, dates, ObjectIds."""

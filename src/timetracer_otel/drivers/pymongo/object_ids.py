@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import threading
 from collections import deque
@@ -18,8 +19,6 @@ from timetracer_otel.drivers.base import Question
 
 MARKS: Final = slice(4, 9)
 COUNTS: Final = slice(9, 12)
-PLACEHOLDER: Final = b"\xff\xfett-swap"
-"""With three digits behind it as long as an id."""
 
 
 class ObjectIds:
@@ -54,18 +53,15 @@ class ObjectIds:
     def renamed(self, reply: bytes) -> bytes:
         """A recorded reply with the ids of this run, in binary and in hex: the lengths stay."""
         with self._lock:
-            pairs = [(was, now) for was, now in self._there.items() if was in reply or was.hex().encode() in reply]
-        # In two steps, so that two ids can change places.
-        marks = [PLACEHOLDER + b"%03d" % (number % 1000) for number in range(len(pairs))]
-        for (was, _), mark in zip(pairs, marks, strict=True):
-            reply = _replaced(reply, was, mark)
-        for (_, now), mark in zip(pairs, marks, strict=True):
-            reply = _replaced(reply, mark, now)
-        return reply
-
-
-def _replaced(reply: bytes, was: bytes, now: bytes) -> bytes:
-    return reply.replace(was, now).replace(was.hex().encode(), now.hex().encode())
+            pairs = [
+                *self._there.items(),
+                *((was.hex().encode(), now.hex().encode()) for was, now in self._there.items()),
+            ]
+        there = {was: now for was, now in pairs if was in reply}
+        if not there:
+            return reply
+        # In one pass, so that ids can change places.
+        return re.sub(b"|".join(map(re.escape, there)), lambda found: there[found[0]], reply)
 
 
 def seeding(original: Callable[..., None], ids_of: Callable[[], ObjectIds | None]) -> Callable[..., None]:

@@ -14,7 +14,9 @@ from typing import Final
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.pymongo.forms import COMMAND, REPLIES, WHERE, command_of, replies_of
+from timetracer_otel.drivers.pymongo.inside import CODE, SCOPE, documents_in
 from timetracer_otel.drivers.pymongo.names import LIBRARY
+from timetracer_otel.drivers.pymongo.whole_values import NESTED, TEXTS, UUIDS, content_of
 from timetracer_otel.errors import DamagedCassette, WireError
 from timetracer_otel.wire.mongo import bson
 from timetracer_otel.wire.mongo.extended_json import value_text
@@ -28,12 +30,11 @@ CLOCKS: Final = frozenset({b"$clusterTime", b"operationTime"})
 """Of a reply."""
 READ_CONCERN: Final = b"readConcern"
 SESSION_TIMES: Final = frozenset({b"afterClusterTime", b"atClusterTime"})
-NESTED: Final = (bson.DOCUMENT, bson.ARRAY)
-UUIDS: Final = (3, 4)
-"""Subtypes of binary values."""
+TEXT_MAX: Final = 64 * 1024
+"""Bytes of a value that may hold ids and markers; a larger one is compared as a whole."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-Way = tuple[bytes | int, ...]
+Way = tuple[Hashable, ...]
 
 
 def question(command: bytes, database: str, marks: Collection[bytes]) -> Question:
@@ -110,32 +111,59 @@ def _plain(part: bson.Element) -> bson.Element | None:
     return part
 
 
-def _slots(part: bson.Element, way: Way, path: str, marks: Collection[bytes]) -> Iterator[Slot]:
+def _slots(part: bson.Element, way: Way, path: str, marks: Collection[bytes], is_exact: bool = False) -> Iterator[Slot]:
+    """`is_exact`: inside of bytes, where a server sees every one of them."""
     step = way[-1]
     path = f"{path}[{step}]" if isinstance(step, int) else f"{path}.{part.text}"
-    if part.kind in NESTED and len(way) < bson.DEPTH_MAX:
-        inner = list(bson.elements(part.value))
-        if inner:
-            for number, each in enumerate(inner):
-                next_step = number if part.kind == bson.ARRAY else each.name
-                yield from _slots(each, (*way, next_step), path, marks)
-            return
-    yield _slot(part.kind, part.value, way, path, marks)
+    inner = list(_inner(part)) if len(way) < bson.DEPTH_MAX else []
+    if not inner:
+        yield _slot(part.kind, part.value, way, path, marks, is_exact)
+        return
+    if part.kind not in NESTED:  # else it would be the same as a document of these members
+        is_exact = is_exact or part.kind == bson.BINARY
+        way = (*way, (part.kind, part.value[4] if part.kind == bson.BINARY else None))
+    for next_step, each in inner:
+        yield from _slots(each, (*way, next_step), path, marks, is_exact)
 
 
-def _slot(kind: int, value: bytes, way: Way, path: str, marks: Collection[bytes]) -> Slot:
-    readable = shown(kind, value)
-    is_uuid = kind == bson.BINARY and value[4] in UUIDS
-    is_text = kind == bson.STRING or is_uuid
+def _inner(part: bson.Element) -> Iterator[tuple[bytes | int, bson.Element]]:
+    """What a value consists of, each with the step that leads there."""
+    if part.kind in NESTED:
+        for number, each in enumerate(bson.elements(part.value)):
+            yield number if part.kind == bson.ARRAY else each.name, each
+    elif part.kind == bson.CODE_WITH_SCOPE:
+        code, scope = bson.code_of(part.value)
+        yield CODE, bson.Element(bson.CODE, CODE, bson.string(code))
+        yield SCOPE, bson.Element(bson.DOCUMENT, SCOPE, scope)
+    else:
+        for number, document in enumerate(documents_in(part)):
+            yield number, bson.Element(bson.DOCUMENT, b"", document)
+
+
+def _slot(kind: int, value: bytes, way: Way, path: str, marks: Collection[bytes], is_exact: bool) -> Slot:
     is_made = kind == bson.OBJECT_ID and value[4:9] in marks
     return Slot(
         path=path,
-        key=(way, *_key(kind, value)),
-        shown=readable,
-        text=readable if is_text and isinstance(readable, str) else None,
+        key=(way, kind, value) if is_exact else (way, *_key(kind, value)),
+        shown=shown(kind, value),
+        text=_text(kind, value),
         instant_ns=bson.int_of(value) * 1_000_000 if kind == bson.DATE else None,
         made=value.hex() if is_made else None,
     )
+
+
+def _text(kind: int, value: bytes) -> str | None:
+    """Where ids and markers are found."""
+    if kind == bson.BINARY and value[4] in UUIDS:
+        return str(uuid.UUID(bytes=value[5:])) if len(value) == 5 + 16 else None
+    if kind in TEXTS:
+        return bson.string_of(value).decode("utf-8", "replace")
+    if len(value) > TEXT_MAX:
+        return None
+    if kind == bson.BINARY:
+        subtype, data = content_of(value)
+        return f"{subtype}:{data.decode('latin-1')}"
+    return value.decode("latin-1") if kind == bson.REGEX else None
 
 
 def _key(kind: int, value: bytes) -> tuple[Hashable, ...]:

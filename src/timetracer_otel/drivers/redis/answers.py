@@ -3,7 +3,7 @@ context, before the bytes leave: so they are taken in the order in which they ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,14 +17,17 @@ from timetracer_otel.drivers.redis.housework import DISCOVERY, synthesised
 from timetracer_otel.drivers.redis.messages import MESSAGE
 from timetracer_otel.drivers.redis.names import LIBRARY
 from timetracer_otel.drivers.redis.questions import connect_question, question, question_of
-from timetracer_otel.errors import DamagedCassette
+from timetracer_otel.drivers.redis.servers import label, servers
+from timetracer_otel.errors import DamagedCassette, WireError
 from timetracer_otel.wire.redis.backend import Answer
+from timetracer_otel.wire.redis.frames import split
 from timetracer_otel.wire.redis.topics import Topics
+from timetracer_otel.wire.redis.versions import turned
 
 CLOSED: Final = "closed"
+VERSIONS: Final = (2, 3)
+"""Of the protocol."""
 PRIVATE: Final = (b"AUTH", b"HELLO")
-THIRD: Final = (b"%", b"~", b"_", b"#", b",", b"(", b"=", b"!", b">", b"|")
-"""What a reply of RESP3 may begin with, and one of RESP2 never does."""
 
 
 class Unsendable(Exception):
@@ -38,19 +41,20 @@ class Unsendable(Exception):
 class RedisAnswers:
     """For one connection."""
 
-    def __init__(self, host: ReplayHost, number: int, database: int, protocol: int) -> None:
+    def __init__(self, host: ReplayHost, number: int, server: str, database: int, protocol: int) -> None:
         self._host, self._number = host, number
         self._database, self._protocol = database, protocol
+        self._label = label(server, database)
 
     def answer(self, batch: Sequence[Sequence[bytes]], size: int) -> Answer:
         """To a batch of so many bytes. Raises Unsendable where the recorded client got no further than here."""
         if len(batch) == 1 and batch[0] and batch[0][0].upper() in PRIVATE:
             return Answer(size, greeted(batch[0], self._protocol))
         source, asked = self._current()
-        wanted = question(batch, self._database)
-        exchange = source.take(wanted, asked) or _known(source, wanted, batch)
+        wanted = question(batch, self._label)
+        exchange = self._first(source, wanted, lambda each: source.take(each, asked)) or _known(source, wanted, batch)
         if exchange is not None:
-            return self._recorded(exchange, wanted, source, asked, len(batch), size)
+            return self._recorded(exchange, wanted, source, asked, batch, size)
         made_up = [synthesised(command) for command in batch]
         if all(each is not None for each in made_up):
             return Answer(size, b"".join(each for each in made_up if each is not None))
@@ -60,28 +64,47 @@ class RedisAnswers:
         source, asked = self._host.current()
         return source, replace(asked, connection=self._number)
 
+    def _first(
+        self, source: AnswerSource, wanted: Question, taking: Callable[[Question], Exchange | None]
+    ) -> Exchange | None:
+        """What one of the servers gives that this one may stand for."""
+        labels = servers(source).of(self._label, wanted)
+        found = (taking(replace(wanted, database=each)) for each in labels)
+        return next((each for each in found if each is not None), None)
+
     def _recorded(
-        self, exchange: Exchange, wanted: Question, source: AnswerSource, asked: Asked, count: int, size: int
+        self,
+        exchange: Exchange,
+        wanted: Question,
+        source: AnswerSource,
+        asked: Asked,
+        batch: Sequence[Sequence[bytes]],
+        size: int,
     ) -> Answer:
         try:
             reply, lost = replies_of(exchange.result) + partial_of(exchange.result), exchange.result.get("lost")
         except DamagedCassette as error:
             source.undecided(str(error))
-            return Answer(size, refusal(str(error)) * count)
+            return Answer(size, refusal(str(error)) * len(batch))
         if (met := again(exchange.result.get("error"))) is not None:
             raise Unsendable(met)
         recorded = exchange.request.get("protocol")
-        if recorded == 3 and self._protocol == 2 and reply[:1] in THIRD:
-            note = "recorded over RESP3, asked over RESP2: connect with protocol=3"
-            return Answer(size, refusal(source.miss(wanted, asked, note)) * count)
+        if recorded in VERSIONS and recorded != self._protocol:
+            turned_reply = _turned(batch, reply, self._protocol)
+            if turned_reply is None:
+                note = (
+                    f"recorded over RESP{recorded}, asked over RESP{self._protocol}: connect with protocol={recorded}"
+                )
+                return Answer(size, refusal(source.miss(wanted, asked, note)) * len(batch))
+            reply = turned_reply
         return Answer(size, reply, is_last=lost == CLOSED)
 
     def messages(self, topics: Topics) -> list[bytes]:
         """What the server has sent by itself until now to a client that listens to these."""
         source, asked = self._current()
-        wanted = question(topics.listened(), self._database, MESSAGE)
+        wanted = question(topics.listened(), self._label, MESSAGE)
         found: list[bytes] = []
-        while (exchange := source.due(wanted, asked)) is not None:
+        while (exchange := self._first(source, wanted, lambda each: source.due(each, asked))) is not None:
             found.append(replies_of(exchange.result))
         return found
 
@@ -90,6 +113,14 @@ class RedisAnswers:
         source, asked = self._current()
         exchange = source.due(connect_question(op, self._database), asked)
         return None if exchange is None else again(exchange.result.get("error"))
+
+
+def _turned(batch: Sequence[Sequence[bytes]], reply: bytes, version: int) -> bytes | None:
+    try:
+        frames, rest = split(reply)
+    except WireError:
+        return None
+    return None if rest else turned(batch, frames, version)
 
 
 def _known(source: AnswerSource, wanted: Question, batch: Sequence[Sequence[bytes]]) -> Exchange | None:

@@ -34,7 +34,8 @@ class RedisCodec:
         sent, received = captured.request, captured.result
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of redis-py: {sent!r}")
-        request: dict[str, Value] = {"database": sent.database, "protocol": sent.protocol}
+        told = sent.tracked
+        request: dict[str, Value] = {"server": told.server, "database": told.database, "protocol": sent.protocol}
         if sent.op in (DIAL, GREET):
             return _connect(sent, {"op": sent.op, **request}, received)
         message = b"".join(sent.pieces)
@@ -51,7 +52,7 @@ class RedisCodec:
             url=subject(batch),
             request=request,
             result=_result(received, len(batch), captured, sent.op),
-            target=sent.target,
+            target=sent.tracked.target,
             is_plain=True,
             has_binary=True,
         )
@@ -72,7 +73,7 @@ def _connect(sent: Sent, request: Payload, received: object) -> Encoded:
         url="",
         request=request,
         result={ERROR: told(error)} if error is not None else {},
-        target=sent.target,
+        target=sent.tracked.target,
         is_plain=True,
     )
 

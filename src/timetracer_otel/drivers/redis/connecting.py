@@ -49,7 +49,7 @@ def failed(connection: Any, error: BaseException, op: str) -> None:
     tracked = tracked_of(connection)
     if tracked.is_foreign or tracked.quiet:
         return
-    sent = Sent((), tracked.target, tracked.database, tracked.protocol, op)
+    sent = Sent((), tracked, tracked.protocol, op)
     captured = active.open(LIBRARY, sent, introduced(tracked, active))
     if captured is not None:
         active.close(captured, Received(error=error), 0)

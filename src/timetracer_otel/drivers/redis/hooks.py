@@ -75,7 +75,7 @@ def name_of(piece: bytes) -> bytes:
 
 
 def _opened(tracked: Tracked, active: Tape, pieces: list[bytes], expected: int) -> Attempt | None:
-    sent = Sent(pieces, tracked.target, tracked.database, tracked.protocol)
+    sent = Sent(pieces, tracked, tracked.protocol)
     captured = active.open(LIBRARY, sent, introduced(tracked, active))
     return None if captured is None else Attempt(captured, expected, sum(map(len, pieces)))
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.redis import secrets
+from timetracer_otel.drivers.redis import secrets, told
 from timetracer_otel.drivers.redis.connecting import CONNECT
 from timetracer_otel.drivers.redis.forms import COMMANDS, PARTIAL, REPLIES, partial_of
 from timetracer_otel.wire.redis import readable
 from timetracer_otel.wire.redis.commands import commands, pack
 from timetracer_otel.wire.redis.frames import is_push, split
-from timetracer_otel.wire.redis.topics import CONFIRMED
+from timetracer_otel.wire.redis.topics import CONFIRMED, MONITOR
 
 if TYPE_CHECKING:
     from timetracer_otel.redaction import Redactor
@@ -65,7 +65,7 @@ def _is_spoken(method: str, message: bytes) -> bool:
 
 
 def _may_hold_secrets(data: bytes, redactor: Redactor) -> bool:
-    if redactor.has_places or redactor.may_name(data) or redactor.suspicious(data):
+    if redactor.has_places or redactor.may_name(data) or redactor.shaped(data):
         return True
     return any(secret in data for secret in redactor.known())
 
@@ -82,13 +82,13 @@ class _Walk:
     # ---- commands ----------------------------------------------------------------------------------------------------
 
     def batch(self, batch: Sequence[Sequence[bytes]]) -> list[list[bytes]]:
-        return [self._command(command, number) for number, command in enumerate(batch)]
+        return [self._command(command, f"request.{COMMANDS}[{number}]") for number, command in enumerate(batch)]
 
-    def _command(self, command: Sequence[bytes], number: int) -> list[bytes]:
+    def _command(self, command: Sequence[bytes], where: str) -> list[bytes]:
         rules = secrets.arguments(command, self.redactor.rule_of)
         masked = list(command)
         for place, word in enumerate(command[1:], 1):
-            path = f"request.{COMMANDS}[{number}][{place}]"
+            path = f"{where}[{place}]"
             if place in rules:
                 masked[place] = self._marked(word, rules[place], path, _sign(command, word))
             else:
@@ -171,10 +171,16 @@ class _Walk:
         name = command[0].upper() if command else b""
         if name in CONFIRMED:
             return self._message(value, path)
+        if name in told.LOGS:
+            return told.masked_log(value, lambda words: self._command(words, path))
+        if name == MONITOR and isinstance(value, dict) and isinstance(line := value.get("+"), (str, bytes)):
+            return {"+": readable.text(told.masked_line(_bytes(line), lambda words: self._command(words, path)))}
         rule, parts = secrets.reply(command, self.redactor.rule_of)
         self.has_scores = name[:1] == b"Z" or name[:2] == b"BZ"
         self.is_json = name[:5] == b"JSON."
         is_paired = name in secrets.PAIRED or (name == secrets.CONFIG and command[1:2] != [b"SET"])
+        if parts and name in secrets.SORTS:
+            parts *= len(value) if isinstance(value, list) else 1  # the same again for each element
         if parts and isinstance(value, list):
             return [
                 self._value(each, f"{path}[{at}]", parts[at] if at < len(parts) else rule, is_paired)

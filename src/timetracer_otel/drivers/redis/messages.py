@@ -82,7 +82,7 @@ def _record(tracked: Tracked, frame: bytes) -> None:
     if active is None or not active.listens():
         return
     listened = [pack(tracked.topics.listened())]
-    sent = Sent(listened, tracked.target, tracked.database, tracked.protocol, MESSAGE)
+    sent = Sent(listened, tracked, tracked.protocol, MESSAGE)
     captured = active.open(LIBRARY, sent, introduced(tracked, active))
     if captured is not None:
         active.close(captured, Received([frame]), len(listened[0]) + len(frame))

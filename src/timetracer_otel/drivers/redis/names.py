@@ -62,6 +62,14 @@ def target(connection: Any) -> str:
     return f"redis://{f'{user}@' if user else ''}{host}:{port}/{database}"
 
 
+def server(connection: Any) -> str:
+    """The server of a connection, however it is called: its primary may be another one tomorrow."""
+    if (service := getattr(getattr(connection, "connection_pool", None), "service_name", None)) is not None:
+        return f"sentinel:{service}"
+    path = getattr(connection, "path", None)
+    return str(path) if path else f"{getattr(connection, 'host', '')}:{getattr(connection, 'port', '')}"
+
+
 def protocol(connection: Any) -> int:
     """2 or 3: which RESP it speaks."""
     return 3 if str(getattr(connection, "protocol", 2)) == "3" else 2

@@ -14,6 +14,7 @@ from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.redis.forms import COMMANDS, commands_of
 from timetracer_otel.drivers.redis.messages import MESSAGE
 from timetracer_otel.drivers.redis.names import LIBRARY
+from timetracer_otel.drivers.redis.servers import label
 from timetracer_otel.wire.redis.readable import text
 
 CONNECTS: Final = ("connect", "greet")
@@ -34,8 +35,9 @@ TIMED: Final = frozenset({b"SET", b"GETEX", b"HSETEX", b"HGETEX"})
 PREFIX_MAX: Final = 40
 
 
-def question(batch: Sequence[Sequence[bytes]], database: int, op: str = "") -> Question:
-    """`op` is `message` for what the server sends by itself: then `batch` says what is listened to."""
+def question(batch: Sequence[Sequence[bytes]], database: str, op: str = "") -> Question:
+    """`database` is the label of a server's (`servers`). `op` is `message` for what the server sends by itself: then
+    `batch` says what is listened to."""
     names = tuple(command[0].upper() for command in batch if command)
     return Question(
         lib=LIBRARY,
@@ -44,14 +46,14 @@ def question(batch: Sequence[Sequence[bytes]], database: int, op: str = "") -> Q
         shape=(op, names),
         text=_text(names, op),
         slots=tuple(slot for number, command in enumerate(batch) for slot in _slots(number, command)),
-        database=str(database),
+        database=database,
     )
 
 
 def connect_question(op: str, database: int) -> Question:
     """A connect that may have failed: known by its place among the commands, not by the host, which is another one in
     a cluster after each failover."""
-    return Question(LIBRARY, op.upper(), "", ("net", op), op, database=str(database))
+    return Question(LIBRARY, op.upper(), "", ("net", op, database), op)
 
 
 def question_of(exchange: Exchange) -> Question:
@@ -61,7 +63,7 @@ def question_of(exchange: Exchange) -> Question:
     if op in CONNECTS:
         return connect_question(op, database)
     batch = commands_of(request) if COMMANDS in request else []
-    return question(batch, database, op if op == MESSAGE else "")
+    return question(batch, label(str(request.get("server", "")), database), op if op == MESSAGE else "")
 
 
 def _number(request: Payload, name: str) -> int:

@@ -27,6 +27,7 @@ from timetracer_otel.drivers.redis.names import (
     connecting_classes,
     protocol,
     require,
+    server,
 )
 from timetracer_otel.drivers.redis.questions import question_of
 from timetracer_otel.drivers.redis.tracking import database_of
@@ -50,7 +51,7 @@ class Link:
     def __init__(self, connection: Any, host: ReplayHost, number: int) -> None:
         self.number, self.line, self.topics = number, Line(), Topics()
         self._protocol = protocol(connection)
-        self.answers = RedisAnswers(host, number, database_of(connection), self._protocol)
+        self.answers = RedisAnswers(host, number, server(connection), database_of(connection), self._protocol)
         self.quiet = 0
 
     def claim(self, command: Any) -> None:

@@ -89,6 +89,8 @@ MANY_KEYS: Final = frozenset(
 """Their reply may come from any of their keys."""
 POPS: Final = frozenset({b"BLPOP", b"BRPOP", b"BZPOPMIN", b"BZPOPMAX", b"LMPOP", b"BLMPOP", b"ZMPOP", b"BZMPOP"})
 """The same, with the name of the key before what comes from it."""
+SORTS: Final = frozenset({b"SORT", b"SORT_RO"})
+"""Their reply holds for each element what each GET gets."""
 SCANS: Final = frozenset({b"HSCAN", b"SSCAN", b"ZSCAN"})
 """Their reply begins with a cursor."""
 NO_VALUES: Final = frozenset({CONFIG, b"INFO", b"PUBLISH", b"SPUBLISH", b"XADD", b"INCRBYFLOAT", b"HINCRBYFLOAT"})
@@ -131,6 +133,12 @@ def _values(name: bytes, command: Sequence[bytes]) -> Iterator[int]:
     yield from range(first, min(first + 1, len(command)) if name in ONE_VALUE else len(command), step)
     if name == b"SET":
         yield from (place for place in range(4, len(command)) if command[place - 1].upper() in COMPARING)
+
+
+def _rule_of_pattern(pattern: bytes, rule_of: RuleOf) -> str | None:
+    """What SORT gets: `user:*:password`, `user:*->password`."""
+    key, arrow, field = pattern.partition(b"->")
+    return rule_of_key(key, rule_of) or (rule_of_key(field, rule_of) if arrow else None)
 
 
 def is_number(word: bytes) -> bool:
@@ -213,6 +221,9 @@ def reply(command: Sequence[bytes], rule_of: RuleOf) -> tuple[str | None, list[s
         return None, [rule_of_key(key, rule_of) for key in command[1:]]
     if len(command) < 2 or name in NO_VALUES:
         return None, []
+    if name in SORTS:
+        gets = [command[at] for at in range(3, len(command)) if command[at - 1].upper() == b"GET"]
+        return rule_of_key(command[1], rule_of), [_rule_of_pattern(each, rule_of) for each in gets]
     if name in SCRIPTED:
         return rule_of_any(command[3 : 3 + _number_of_keys(command)], rule_of), []
     if name in MANY_KEYS or name in POPS:

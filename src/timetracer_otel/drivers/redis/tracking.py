@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.drivers import numbers
-from timetracer_otel.drivers.redis.names import protocol, target
+from timetracer_otel.drivers.redis.names import protocol, server, target
 from timetracer_otel.wire.redis.topics import Topics
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ class Sent:
 
     pieces: Sequence[bytes]
     """As they went to the socket."""
-    target: str
-    database: int
+    tracked: Tracked
     protocol: int
     op: str = ""
     """`message` where the server sent something by itself: then `pieces` say what was listened to."""
@@ -76,6 +75,7 @@ class Tracked:
         "pending",
         "protocol",
         "quiet",
+        "server",
         "target",
         "told",
         "topics",
@@ -86,6 +86,7 @@ class Tracked:
     def __init__(self, connection: Any) -> None:
         self.number = next(numbers.connections)
         self.target, self.protocol = target(connection), protocol(connection)
+        self.server = server(connection)
         self.database = database_of(connection)
         self.is_foreign = OWNER in vars(connection)
         self.current: Attempt | None = None

@@ -87,8 +87,6 @@ class _Masking:
         return tuple(map(self._exchange, exchanges))
 
     def _exchange(self, exchange: Exchange) -> Exchange:
-        if _is_typed_text(exchange):
-            return exchange
         target = exchange.target and self._text(exchange.target)
         redactor = self._redactor.of_type(exchange.type)
         request, result, paths = _payloads(exchange, redactor)
@@ -100,13 +98,6 @@ class _Masking:
             redacted=tuple(dict.fromkeys((*exchange.redacted, *paths))),
         )
         return new if _says_more(exchange, new, paths) else exchange
-
-
-def _is_typed_text(exchange: Exchange) -> bool:
-    """Whether it is MongoDB's Extended JSON, the readable form, in which a value's type is a name around its text: a
-    marker in there would be no value of that type, and the exchange could not be replayed. What is in this form was
-    masked when it was recorded; `audit` says if other rules would hit."""
-    return registry.wire(exchange.signature.lib) == "mongo" and isinstance(exchange.request.get("command"), str)
 
 
 def _payloads(exchange: Exchange, redactor: Redactor) -> tuple[Payload, Payload, Sequence[str]]:

@@ -42,7 +42,8 @@ def from_json(document: Any) -> TracesData:
         data = TracesData()
         ParseDict(document, data, ignore_unknown_fields=True)
         return data
-    except (ParseError, TypeError, AttributeError, RecursionError) as error:
+    except (ParseError, TypeError, AttributeError, RecursionError, SystemError) as error:
+        # SystemError is protobuf's own mistake with a field's name that holds half of a surrogate pair.
         raise ValueError(f"no OTLP JSON: {' '.join(str(error).split())[:200]}") from None
 
 

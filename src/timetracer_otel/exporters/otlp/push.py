@@ -9,7 +9,10 @@ from functools import partial
 from typing import Final
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no types
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 
 from timetracer_otel.cassette import Cassette
 from timetracer_otel.config import MIB
@@ -25,6 +28,7 @@ from timetracer_otel.exporters.otlp.transfer import Answer, Connection
 PATH: Final = "/v1/traces"
 PROTOBUF: Final = "application/x-protobuf"
 TOO_LARGE: Final = 413
+BAD_REQUEST: Final = 400
 UNKNOWN_PATH: Final = (404, 405, 501)
 """What a server answers that is no receiver of OTLP."""
 ANOTHER: Final = "--to is the address of an OTLP receiver, port 4318"
@@ -64,7 +68,7 @@ def push(
         package = waiting.pop(0)
         data = package.message().SerializeToString()
         answer = transfer.patiently(partial(client.post, url, data, PROTOBUF), sleep)
-        if answer.status == TOO_LARGE and len(package.spans) > 1:
+        if is_too_large(answer) and len(package.spans) > 1:
             waiting[:0] = halves(package)
             continue
         check_taken(answer, package, url, len(data))
@@ -73,10 +77,18 @@ def push(
     return Pushed(cassette.trace_id, len(spans), requests, size)
 
 
+def is_too_large(answer: Answer) -> bool:
+    """Whether the receiver wants less at once. A Collector says so by 400, and in words.
+
+    Source: collector v0.140, `confighttp` (max_request_body_size), which reads by Go's `http.MaxBytesReader`.
+    """
+    return answer.status == TOO_LARGE or (answer.status == BAD_REQUEST and "too large" in _said(answer))
+
+
 def check_taken(answer: Answer, package: Package, url: str, size: int) -> None:
     """Raises BackendError, which names the span that is probably meant, unless all of the request was taken."""
     if answer.status not in OK:
-        problem = f"it answered {answer.status} ({answer.message or 'without a word'}) to {_described(package, size)}"
+        problem = f"it answered {answer.status} ({_said(answer) or 'without a word'}) to {_described(package, size)}"
         raise BackendError(url, problem, _advice(answer))
     if answer.is_page:
         raise BackendError(url, "it answered with a web page", ANOTHER)
@@ -92,16 +104,26 @@ def _described(package: Package, size: int) -> str:
 
 
 def _advice(answer: Answer) -> str:
-    if answer.status == TOO_LARGE:
+    if is_too_large(answer):
         return "raise the receiver's limit (max_request_body_size), or keep payloads outside with --payloads"
     if answer.status in (401, 403):
         return "set OTEL_EXPORTER_OTLP_HEADERS, such as authorization=Bearer%20..."
     return ANOTHER if answer.status in UNKNOWN_PATH else "see its log"
 
 
+def _said(answer: Answer) -> str:
+    """What is wrong, in one line. OTLP puts it into a `google.rpc.Status`, which is on the wire what this class is."""
+    if not _is_protobuf(answer):
+        return answer.message
+    try:
+        return _line(ExportTracePartialSuccess.FromString(answer.body).error_message)
+    except DecodeError:
+        return answer.message
+
+
 def _rejected(answer: Answer) -> str:
     """How much of a request was not taken, by the server's word; empty if all was."""
-    if "protobuf" not in answer.content_type:
+    if not _is_protobuf(answer):
         return ""
     try:
         partial_success = ExportTraceServiceResponse.FromString(answer.body).partial_success
@@ -109,5 +131,12 @@ def _rejected(answer: Answer) -> str:
         return ""
     if not partial_success.rejected_spans:
         return ""
-    message = " ".join(shown_text(partial_success.error_message, transfer.ERROR_MAX_CHARS).split())
-    return f"{partial_success.rejected_spans} spans ({message})"
+    return f"{partial_success.rejected_spans} spans ({_line(partial_success.error_message)})"
+
+
+def _is_protobuf(answer: Answer) -> bool:
+    return "protobuf" in answer.content_type
+
+
+def _line(text: str) -> str:
+    return " ".join(shown_text(text, transfer.ERROR_MAX_CHARS).split())

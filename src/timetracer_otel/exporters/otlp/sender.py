@@ -16,7 +16,7 @@ from timetracer_otel.config import MIB
 from timetracer_otel.errors import BackendError
 from timetracer_otel.exporters.otlp import transfer
 from timetracer_otel.exporters.otlp.packing import Package, halves, packages
-from timetracer_otel.exporters.otlp.push import PROTOBUF, TOO_LARGE, check_taken
+from timetracer_otel.exporters.otlp.push import PROTOBUF, check_taken, is_too_large
 from timetracer_otel.exporters.otlp.transfer import Client
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Sender:
         is_packed = self._endpoint.is_packed
         try:
             answer = transfer.patiently(partial(client.post, url, data, PROTOBUF, is_packed))
-            if answer.status == TOO_LARGE and len(package.spans) > 1:
+            if is_too_large(answer) and len(package.spans) > 1:
                 return False
             check_taken(answer, package, url, len(data))
         except BackendError as error:

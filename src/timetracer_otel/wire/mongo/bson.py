@@ -94,6 +94,29 @@ def _size(kind: int, document: bytes, start: int, end: int) -> int:
     return -1 if length < 0 else length + _BEHIND_LENGTH[kind]
 
 
+def documents(data: bytes) -> list[bytes]:
+    """The documents that follow one another in `data`, each whole to its depths; none if it is anything else."""
+    found: list[bytes] = []
+    at = 0
+    while at < len(data):
+        size = int_of(data[at : at + 4])
+        document = data[at : at + size] if size > 0 else b""
+        if len(document) < size or not _is_whole(document, DEPTH_MAX):
+            return []
+        found.append(document)
+        at += size
+    return found
+
+
+def _is_whole(document: bytes, depth: int) -> bool:
+    try:
+        return depth > 0 and all(
+            _is_whole(part.value, depth - 1) for part in elements(document) if part.kind in (DOCUMENT, ARRAY)
+        )
+    except WireError:
+        return False
+
+
 def joined(parts: Iterable[Element]) -> bytes:
     """The document of these elements."""
     body = b"".join(bytes([part.kind]) + part.name + b"\0" + part.value for part in parts)
@@ -110,6 +133,20 @@ def string_of(value: bytes) -> bytes:
     if len(value) < 5 or _INT.unpack_from(value)[0] != len(value) - 4 or value[-1] != 0:
         raise WireError("BSON: a string of a wrong length")
     return value[4:-1]
+
+
+def code_of(value: bytes) -> tuple[bytes, bytes]:
+    """Text and scope of the value of code with a scope. Raises WireError."""
+    size = int_of(value[4:8])
+    scope = value[8 + size :]
+    _end(scope)
+    return string_of(value[4 : 8 + size]), scope
+
+
+def code(text: bytes, scope: bytes) -> bytes:
+    """The value of code with a scope."""
+    body = string(text) + scope
+    return _INT.pack(len(body) + 4) + body
 
 
 def int_of(value: bytes) -> int:

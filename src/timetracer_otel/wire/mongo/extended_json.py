@@ -54,8 +54,7 @@ def _array(document: bytes, depth: int) -> str:
 
 
 def _code_with_scope(value: bytes, depth: int) -> str:
-    size = bson.int_of(value[4:8])
-    code, scope = bson.string_of(value[4 : 8 + size]), value[8 + size :]
+    code, scope = bson.code_of(value)
     return f'{{"$code": {_quoted(code)}, "$scope": {to_text(scope, depth)}}}'
 
 
@@ -231,8 +230,7 @@ def _from_timestamp(value: Any) -> tuple[int, bytes]:
 def _from_code(code: str, scope: Any) -> tuple[int, bytes]:
     if not isinstance(scope, _Object):
         raise TypeError("a scope that is no object")
-    body = bson.string(code.encode()) + _document(scope)
-    return bson.CODE_WITH_SCOPE, (len(body) + 4).to_bytes(4, "little") + body
+    return bson.CODE_WITH_SCOPE, bson.code(code.encode(), _document(scope))
 
 
 _TAGGED: Final[dict[tuple[str, ...], Callable[..., tuple[int, bytes]]]] = {

@@ -42,6 +42,8 @@ def all_unpacked(result: Payload) -> Payload:
 
 def columns(rows: Sequence[Sequence[bytes | None]], formats: Sequence[int]) -> list[list[str | bytes | None]]:
     """Column by column, text as str where it is UTF-8."""
+    if TEXT not in formats and {len(formats)}.issuperset(map(len, rows)) and rows:
+        return [list(column) for column in zip(*rows, strict=True)]
     return [_column([row[at] for row in rows], form) for at, form in enumerate(formats)]
 
 

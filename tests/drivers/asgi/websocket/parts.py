@@ -45,7 +45,7 @@ class WebSocket:
 
     def __init__(self, port: int, path: str, subprotocols: Sequence[str] = (), headers: Sequence[Any] = ()) -> None:
         self.answer = Answer()
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._parts: list[Any] = []
         request = Request(host="shop.test", target=path, subprotocols=list(subprotocols), extra_headers=list(headers))

@@ -191,7 +191,7 @@ def record_all(build: Callable[[World], Any], *talks: Callable[[int], Any]) -> l
 def record_one(tape: MemoryTape, talk: Callable[[], Any]) -> Exchange:
     tape.captured.clear()
     talk()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not tape.captured or not tape.captured[0].complete:
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -1,0 +1,77 @@
+"""Secrets of which a neighbour in the same document tells: `{"k": "password", "v": X}`, `{"name": ..., "value": ...}`,
+and what a server says of a document that its rules refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from timetracer_otel.drivers.pymongo.whole_values import NESTED
+from timetracer_otel.wire.mongo import bson
+
+if TYPE_CHECKING:
+    from timetracer_otel.redaction import Redactor
+
+PAIRS: Final = (
+    *(("k", "v"), ("key", "value"), ("key", "val"), ("name", "value"), ("name", "val"), ("field", "value")),
+    *(("attribute", "value"), ("property", "value"), ("parameterkey", "parametervalue")),
+    ("propertyname", "details"),
+)
+"""In lower case: which member says of which what it is. `$objectToArray`, the attribute pattern, and `errInfo`."""
+REFUSED: Final = ("specifiedas", ("consideredvalue", "consideredvalues"))
+"""A rule of a collection, and the values that it refuses."""
+TEXT: Final = re.compile(rb"\x00([^\x00-\x1f]{1,160})\x00")
+"""The text of a string: what stands before it is the last byte of its length."""
+COMPARING: Final = frozenset({"$eq", "$in"})
+
+Rules = Mapping[int, str]
+"""The rule of a value by its place in the document."""
+
+
+def may_tell(document: bytes, redactor: Redactor) -> bool:
+    """False if no value in the document is the name of a secret."""
+    return any(redactor.rule_of(text.decode("utf-8", "replace")) for text in TEXT.findall(document))
+
+
+def told(parts: Sequence[bson.Element], redactor: Redactor) -> Rules:
+    """Of the members of one document. Raises WireError."""
+    members = {part.text.lower(): number for number, part in enumerate(parts)}
+    rules: dict[int, str] = {}
+    for name, number in members.items():
+        prefix, _, last = name.rpartition(".")
+        wanted = [f"{prefix}.{value}" if prefix else value for one, value in PAIRS if one == last]
+        found = [members[each] for each in wanted if each in members]
+        if found and (rule := _rule(_said(parts[number]), redactor)) is not None:
+            rules.update(dict.fromkeys(found, rule))
+    return {**rules, **_refused(parts, members, redactor)}
+
+
+def _rule(names: Iterator[str], redactor: Redactor) -> str | None:
+    return next(filter(None, map(redactor.rule_of, names)), None)
+
+
+def _said(part: bson.Element) -> Iterator[str]:
+    """The texts that a member has, or that it is compared with."""
+    if part.kind == bson.STRING:
+        yield bson.string_of(part.value).decode("utf-8", "replace")
+    elif part.kind in NESTED:
+        inner = (each for each in bson.elements(part.value) if part.kind == bson.ARRAY or each.text in COMPARING)
+        for each in inner:
+            yield from _said(each)
+
+
+def _refused(parts: Sequence[bson.Element], members: Mapping[str, int], redactor: Redactor) -> Rules:
+    said, values = REFUSED
+    found = [members[each] for each in values if each in members]
+    if not found or said not in members or parts[members[said]].kind not in NESTED:
+        return {}
+    rule = _rule(_names(parts[members[said]].value), redactor)
+    return dict.fromkeys(found, rule) if rule is not None else {}
+
+
+def _names(document: bytes) -> Iterator[str]:
+    for part in bson.elements(document):
+        yield part.text
+        if part.kind in NESTED:
+            yield from _names(part.value)

@@ -1,0 +1,58 @@
+"""What applications do whose environment names a proxy: it is asked for whole addresses, or for a tunnel."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from typing import Any
+
+import aiohttp
+import httpx
+import requests
+
+from tests.drivers.http.aiohttp_scenarios import told as of_aiohttp
+from tests.drivers.http.places import CERTIFICATE, PLAIN, TLS, attempt, trusting
+
+PROXY = f"http://ann:kT4nary-proxy@127.0.0.1:{os.environ.get('HTTP_VIA', '1')}"
+ENVIRONMENT = {"HTTP_PROXY": PROXY, "HTTPS_PROXY": PROXY, "http_proxy": PROXY, "https_proxy": PROXY}
+
+
+def environ() -> None:
+    os.environ.update(ENVIRONMENT)
+    os.environ.pop("no_proxy", None)
+
+
+def cleared() -> None:
+    for name in ENVIRONMENT:
+        os.environ.pop(name, None)
+
+
+def proxied() -> Any:
+    """Every synchronous client, over the proxy and through it; each says whether it was asked over it."""
+    environ()
+    try:
+        with httpx.Client(verify=trusting()) as client:
+            given = [client.get(f"{base}/via", params={"by": "httpx"}).json() for base in (PLAIN, TLS)]
+        with requests.Session() as session:
+            for base in (PLAIN, TLS):
+                given.append(session.get(f"{base}/via?by=requests", verify=CERTIFICATE).json())
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trusting()))
+        given += [opener.open(f"{base}/via?by=urllib").read() for base in (PLAIN, TLS)]
+        return [*given, attempt(lambda: requests.get("http://nobody.invalid/", timeout=5).status_code)]
+    finally:
+        cleared()
+
+
+async def proxied_async() -> Any:
+    environ()
+    try:
+        async with httpx.AsyncClient(verify=trusting()) as client:
+            given = [(await client.get(f"{base}/via?by=httpx-async")).json() for base in (PLAIN, TLS)]
+        async with aiohttp.ClientSession(trust_env=True) as session:
+            answers = [await of_aiohttp(session.get(f"{base}/via?by=aiohttp", ssl=trusting())) for base in (PLAIN, TLS)]
+        return given, answers
+    finally:
+        cleared()
+
+
+SCENARIOS = [proxied, proxied_async]

@@ -1,0 +1,1 @@
+"""What strangers may send, thrown at every parser: `scripts/fuzz`, or `python -m tests.fuzz`."""

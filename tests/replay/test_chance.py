@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+
+import numpy.random
+import pytest
+
+from tests.replay.conftest import APP, ROOT
+from timetracer_otel.cassette.model import Cassette, Segment
+from timetracer_otel.replay.chance import Chance
+from timetracer_otel.replay.runner import Options, execute, replay
+
+Recordings = Mapping[str, tuple[Cassette, Segment]]
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What was drawn, without the place."""
+    heard: list[str] = []
+
+    def used(text: str) -> bool:
+        what, _, place = text.partition(", drawn by ")
+        assert place.startswith(("tests/replay/test_chance.py:", "<string>:1"))
+        heard.append(what)
+        return True
+
+    watching = Chance(used)
+    watching.install()
+    yield heard
+    watching.uninstall()
+
+
+ENTROPY = ["entropy of the system (secrets, os.urandom)"]
+DRAWN = {
+    "[random.choice('abc') for _ in range(3)]": ["random without a seed"],
+    "numpy.random.rand()": ["numpy.random without a seed"],
+    "numpy.random.default_rng()": ENTROPY,
+    "random.Random().random()": ["random.Random() without a seed"],
+    "secrets.token_hex()": ENTROPY,
+    "random.SystemRandom().random()": ENTROPY,
+    "os.urandom(3)": ENTROPY,
+    "uuid.uuid1()": ["uuid.uuid1"],
+    "random.seed(), random.random()": ["random without a seed"],
+    "random.seed(3), random.random()": [],
+    "numpy.random.seed(3), numpy.random.rand()": [],
+    "random.Random(3).random(), numpy.random.default_rng(3).random()": [],
+    "tempfile.mkdtemp(), uuid.uuid4()": [],
+}
+"""The last is what Python draws for itself, and what is given back."""
+
+
+@pytest.mark.parametrize(("code", "named"), DRAWN.items(), ids=range(len(DRAWN)))
+def test_chance_that_the_app_draws_is_named_once_and_what_a_seed_holds_is_not(
+    told: list[str], code: str, named: list[str]
+) -> None:
+    before = random.getstate(), numpy.random.get_state()
+    modules = {"random": random, "numpy": numpy, "secrets": secrets, "os": os, "uuid": uuid, "tempfile": tempfile}
+    eval(code, {**modules, "__name__": "__main__"})  # noqa: S307  a function of its own would be found before it is watched
+    random.setstate(before[0])
+    numpy.random.set_state(before[1])
+    assert told == named
+
+
+def test_afterwards_everything_is_as_it_was() -> None:
+    def now() -> tuple[object, ...]:
+        return random.random, random.seed, random.Random.seed, os.urandom, uuid.uuid1, numpy.random.rand
+
+    before, watching = now(), Chance(lambda text: True)
+    for _ in range(2):
+        watching.install()
+        assert not set(now()) & set(before)
+        watching.uninstall()
+        assert now() == before
+
+
+def test_a_seeded_generator_gives_the_same_numbers_while_it_is_watched(told: list[str]) -> None:
+    seeded = random.Random(7)
+    assert [seeded.random() for _ in range(3)] == [0.32383276483316237, 0.15084917392450192, 0.6509344730398537]
+
+
+@pytest.fixture
+def laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OTEL_TRACES_EXPORTER", "TIMETRACER_STORE", "TIMETRACER_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_report_names_chance_of_the_entry_and_not_that_of_its_start(
+    recorded: Recordings, monkeypatch: pytest.MonkeyPatch, laptop: None
+) -> None:
+    monkeypatch.setenv("CHANCE", "1")
+    report = replay(*recorded["/orders/42"], Options(app=f"{APP}:app"))
+    assert report.verdict == "same"
+    found = [line.partition(", drawn by ") for line in report.uncontrolled]
+    assert [what for what, _, _ in found] == ["entropy of the system (secrets, os.urandom)", "random without a seed"]
+    assert {place.partition(":")[0] for _, _, place in found} == {"tests/replay/app_under_test.py"}
+
+
+def test_a_program_s_chance_is_named_too(recorded: Recordings, laptop: None) -> None:
+    program = "import random; from random import randint; random.seed(1); randint(1, 2); random.seed(); randint(1, 2)"
+    found = execute(*recorded["/orders/42"], [sys.executable, "-c", program])
+    assert (found.exit_code, found.report.uncontrolled) == (0, ("random without a seed, drawn by <string>:1 <module>",))
