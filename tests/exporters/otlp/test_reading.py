@@ -56,6 +56,14 @@ def test_r31_a_name_with_half_of_a_surrogate_pair_is_a_damaged_file(place: str) 
         read((place % r'"\ud800"').encode(), "file")
 
 
+@pytest.mark.parametrize("trace_id", [b"", bytes(16), b"\1" * 8])
+def test_r31_a_span_that_is_of_no_trace_is_a_damaged_file(trace_id: bytes) -> None:
+    data = sent(CASSETTE)
+    next(iter(each_span(data))).trace_id = trace_id
+    with pytest.raises(DamagedCassette, match="no trace id of 16 bytes"):
+        decode(data, "file")
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_BYTES", 1_000_000)
     with pytest.raises(DamagedCassette, match="larger than any cassette"):

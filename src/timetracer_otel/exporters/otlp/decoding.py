@@ -43,8 +43,16 @@ def decode(data: TracesData, where: str, get: Get | None = None) -> dict[str, Pu
     """The traces in it, by id. `get` gives what was stored outside. Raises DamagedCassette, UnsupportedVersion."""
     by_trace: dict[str, list[Found]] = {}
     for one in _found(data):
-        by_trace.setdefault(one.message.trace_id.hex(), []).append(one)
+        by_trace.setdefault(_trace_id(one, where), []).append(one)
     return {trace_id: _decode_trace(trace_id, spans, where, get) for trace_id, spans in by_trace.items()}
+
+
+def _trace_id(one: Found, where: str) -> str:
+    """Source: opentelemetry-proto, `Span.trace_id`: 16 bytes, not all zero."""
+    trace_id = one.message.trace_id
+    if len(trace_id) != 16 or not any(trace_id):
+        raise DamagedCassette(where, f"the span {one.message.name!r} has no trace id of 16 bytes")
+    return trace_id.hex()
 
 
 def _found(data: TracesData) -> Iterator[Found]:
