@@ -48,8 +48,11 @@ async def carriers(request: Request) -> Response:
     insert = "INSERT INTO users (name, password, api_key) VALUES (%s, %s, %s) RETURNING *"
     rows = await _execute(insert, "ming", sent["user"]["Token"], request.headers["x-api-key"])
     session = request.cookies["session"]
+    settings = json.dumps([{"key": "api_token", "value": OWN["pair"]}, *sent["environment"]])
+    (told,) = await _execute("SELECT %s::jsonb AS jsonb, %s::text AS text", settings, settings)
     answer = {
         "rows": rows,
+        "told": told,
         "Refresh_Token": sent["refresh"]["token"],
         "who": session,
         "page": request.query_params["page"],

@@ -59,13 +59,24 @@ def of_bson() -> dict[str, Any]:
     }
 
 
-def of_mongo(uri: str) -> dict[str, Any]:
+def of_mongo(uri: str, dsn: str) -> dict[str, Any]:
+    """And what another database, another server and a call of AWS are told of an id that the driver made."""
     with pymongo.MongoClient[dict[str, Any]](uri) as client:
         visits, now = client["clock"]["visits"], datetime.datetime.now(UTC)
         key = visits.insert_one({"at": now, "note": "a"}).inserted_id
         found = visits.find_one({"_id": key})
         assert found is not None
-        return {"of the key": key.generation_time.year, "found": found["at"].year}
+        own = bson.ObjectId()
+        client["other"]["links"].insert_many([{"_id": str(key), "visit": key}, {"_id": own, "visits": [str(key), key]}])
+        linked = client["other"]["links"].find_one({"visits": key, "_id": own})
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("select %s::text, %s::jsonb", (str(own), json.dumps({"key": str(key)})))
+    boto3.client("dynamodb").list_tables(ExclusiveStartTableName=f"visits-{key}")
+    return {
+        "of the key": key.generation_time.year,
+        "found": found["at"].year,
+        "elsewhere": linked == {"_id": own, "visits": [str(key), key]},
+    }
 
 
 def of_psycopg(dsn: str) -> dict[str, Any]:
@@ -128,7 +139,7 @@ async def everything(dsn: str, mongo: str) -> dict[str, Any]:
     return {
         "python": of_python(),
         "bson": of_bson(),
-        "pymongo": of_mongo(mongo),
+        "pymongo": of_mongo(mongo, dsn),
         "psycopg": of_psycopg(dsn),
         "asyncpg": await of_asyncpg(dsn),
         "boto3": of_boto3(),

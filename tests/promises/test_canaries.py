@@ -64,8 +64,12 @@ def body(**secrets: object) -> bytes:
     return json.dumps(secrets).encode()
 
 
-USER = body(user={"Password": canary("literal"), "Token": canary("json")}, refresh={"token": canary("answer")})
-OWN = {key: canary(key) for key in ("name", "link", "attribute", "event", "status", "dsn", "traceback")}
+USER = body(
+    user={"Password": canary("literal"), "Token": canary("json")},
+    refresh={"token": canary("answer")},
+    environment=[{"name": "DB_PASSWORD", "value": canary("neighbour")}],
+)
+OWN = {key: canary(key) for key in ("name", "link", "attribute", "event", "status", "dsn", "traceback", "pair")}
 WRONG = body(secret={"literal": canary("wrong"), "parameter": canary("parameter")})
 DOTS = b"." * BIG_BYTES
 Sent: TypeAlias = "tuple[str, str, bytes, Mapping[str, str]]"

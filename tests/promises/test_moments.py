@@ -31,7 +31,7 @@ TOLD = {
         "types": [True, True, str(YEAR)],
     },
     "bson": {"ObjectId": YEAR, "encoded": True},
-    "pymongo": {"of the key": YEAR, "found": YEAR},
+    "pymongo": {"of the key": YEAR, "found": YEAR, "elsewhere": True},
     "psycopg": {"implementation": pq.__impl__, "parameter": YEAR, "equal": True},
     "asyncpg": {"parameter": YEAR, "timeout": True},
     "boto3": {"signed": [str(YEAR)], "presigned": str(YEAR)},

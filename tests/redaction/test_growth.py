@@ -42,6 +42,14 @@ PIECES: Final = (
     *(b"?token=", b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN A", b" eyJaaaaaa.", b"eyJ", b"bearer ", b"Bearer\t"),
     *(b"Basic aaaa", b"AKIA", b"password $$", b"password $a$", b"password ''", b"password ", b"\\", b'"', b"'", b"%3D"),
     *(b'"token"/*', b"/*", b'{"token":[', b"[", b"{", b'"{', b'"[\\"', b'"pass_word":', b'"\\u00":'),
+    *(
+        b'"name":"token","value":',
+        b'"name":"token","value":\\"',
+        b'"value":"',
+        b"'value':'a','name':",
+        b'\\"value\\":\\"',
+    ),
+    *(b'{"name":"token",', b'"name":"token"', b'{"v":1,"k":"token"}', b'"value":"a","name":"'),
 )
 
 

@@ -9,9 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.replay.recordings import END_NS, ROOT, START_NS, asked, by, exchange, session, span
+from tests.replay.recordings import (
+    END_NS,
+    ROOT,
+    START_NS,
+    asked,
+    by,
+    exchange,
+    question_of,
+    session,
+    span,
+)
 from timetracer_otel.cassette.model import Exchange
-from timetracer_otel.drivers.base import AnswerSource
+from timetracer_otel.drivers.base import AnswerSource, Question
+from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.session import Session
 
 SELECT = "SELECT state FROM jobs WHERE id = $1"
@@ -283,6 +294,63 @@ def test_r35_a_new_uuid_stands_for_the_recorded_one_everywhere() -> None:
     assert [(each["kind"], each["replayed"][-4:]) for each in journal.of("mapping")] == [("uuid4", "eeee")] * 2
     assert source.explains(f"order {ID}", f"order {OTHER_ID}")
     assert not source.explains(f"order {ID}", f"Order {OTHER_ID}")
+
+
+OBJECT_IDS = [f"6b070cb6a0fae5343faf12{number:02x}" for number in range(3)]
+
+
+def marked(question: Question) -> Question:
+    """As MongoDB's driver asks: an id of its own is known by its mark."""
+    if question.method != "INSERT":
+        return question
+    made, *others = question.slots
+    return replace(question, slots=(replace(made, made=str(made.shown)), *others))
+
+
+def inserted(made: str, name: str) -> Question:
+    return marked(asked("INSERT $1, $2", [made, name]))
+
+
+def with_inserts(*exchanges: Exchange) -> tuple[Session, MemoryJournal]:
+    return session(*exchanges, question=lambda one: marked(question_of(one)))
+
+
+def test_r35_an_object_id_stands_for_the_recorded_one_in_every_other_store() -> None:
+    first, second, new = OBJECT_IDS
+    source, journal = with_inserts(
+        exchange(1, "INSERT $1, $2", [first, "first"]),
+        exchange(2, "SELECT $1", [first], "first"),
+        exchange(3, "SELECT $1", [f"key/{first}/{first}.txt"], "first"),
+        exchange(4, "INSERT $1, $2", [second, "second"]),
+        exchange(5, "SELECT $1", [second], "second"),
+    )
+    for name, replayed in (("first", second), ("second", new)):  # the app made one more, and told nobody
+        assert source.take(inserted(replayed, name), by()) is not None
+        assert answer(source.take(asked("SELECT $1", [replayed]), by())) == name
+    assert answer(source.take(asked("SELECT $1", [f"key/{second}/{second}.txt"]), by())) == "first"
+    assert {each["kind"] for each in journal.of("mapping")} == {"object_id"}
+    assert source.explains(f"visit {first}", f"visit {second}")
+    assert not source.explains(f"visit {first}", f"visit {new}")
+
+
+def test_r35_an_object_id_that_stands_for_another_is_in_no_store_taken_for_itself() -> None:
+    first, second, new = OBJECT_IDS
+    source, _ = with_inserts(
+        exchange(1, "INSERT $1, $2", [first, "first"]),
+        exchange(2, "SELECT $1", [second], "of another"),
+        exchange(3, "SELECT $1", [f"{first} {second}"], "of both"),
+    )
+    assert source.take(inserted(second, "first"), by()) is not None
+    for parameter in (second, first, new, f"{first} {second}", f"{second} {second}", f"{second} {new}"):
+        assert source.take(asked("SELECT $1", [parameter]), by()) is None
+
+
+def test_r35_an_object_id_that_nobody_inserted_is_itself() -> None:
+    first, second, _ = OBJECT_IDS
+    source, journal = with_inserts(exchange(1, "SELECT $1", [first]))
+    assert source.take(asked("SELECT $1", [second]), by()) is None
+    assert source.take(asked("SELECT $1", [first]), by()) is not None
+    assert not journal.of("mapping")
 
 
 def test_a_uuid_from_elsewhere_is_a_miss() -> None:

@@ -93,7 +93,9 @@ def _may_be_deep(text: bytes, max_depth: int) -> bool:
 
 
 def _may_hold_marks(text: bytes, markers: int) -> bool:
-    """A key of the data begins with "$", as only ours do."""
+    """A key of the data begins with "$", as only ours do. One letter is looked for first: that costs a tenth."""
+    if b"$" not in text:
+        return markers != 0
     return text.count(b'{"$') != markers or b',"$' in text
 
 

@@ -126,6 +126,8 @@ class Slot:
     """A point in time on the wall clock, where the value is one: `now()` of replay is not that of the recording."""
     made: str | None = None
     """An id that bears the mark of the process that asked, and so was made in it (ObjectId, in hex)."""
+    is_known: bool = False
+    """Of an id that was made: it was there before this run, and stands for nothing but itself."""
     is_detail: bool = False
     """The report names it only where it differs: one of the many options that hardly any call sets."""
 

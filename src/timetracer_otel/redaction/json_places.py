@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from timetracer_otel.redaction.json_text import STRING_BODY, masked_value, plain
+from timetracer_otel.redaction.json_strings import STRING_BODY, plain
+from timetracer_otel.redaction.json_text import masked_value
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.places import Places
 

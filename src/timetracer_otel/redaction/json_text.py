@@ -6,17 +6,17 @@ brackets and the rest. So broken, cut off, concatenated and line-delimited JSON 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
+from timetracer_otel.redaction.json_pairs import paired_values
+from timetracer_otel.redaction.json_strings import STRING_BODY, escaped, plain
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.names import LONGEST_NAME, Names
 from timetracer_otel.redaction.structured import BEGINS_AS_JSON
 
-STRING_BODY: Final = rb'[^"\\]*(?:\\[\s\S][^"\\]*)*'
 _STRING: Final = re.compile(rb'"(' + STRING_BODY + rb')("|\\?\Z)')  # one that is cut off ends with the data
 _BRACKET: Final = re.compile(rb'"' + STRING_BODY + rb'(?:"|\\?\Z)|[{}\[\]]')
 _TOKEN: Final = rb'"' + STRING_BODY + rb'(?:"|\\?\Z)|[^\s"{}\[\],:]+'
@@ -81,10 +81,9 @@ def _once(data: bytes, path: str, masker: Masker, depth: int) -> tuple[bytes, tu
 
 def _members(data: bytes, masker: Masker) -> tuple[bytes, list[str]]:
     pieces, names, end = [], [], 0
-    for name, start in _secret_members(data, masker.rules.names):
+    for start, name, rule in sorted((*_secret_members(data, masker), *paired_values(data, masker.rule_of))):
         if start < end:  # inside a member that is masked already
             continue
-        rule = masker.rule_of(name) or "secret"
         stop, masked = masked_value(data, start, rule, masker)
         if masked != data[start:stop]:
             names.append(name)
@@ -93,16 +92,18 @@ def _members(data: bytes, masker: Masker) -> tuple[bytes, list[str]]:
     return b"".join([*pieces, data[end:]]), names
 
 
-def _secret_members(data: bytes, names: Names) -> Iterator[tuple[str, int]]:
-    """(name, where its value begins), in order."""
+def _secret_members(data: bytes, masker: Masker) -> Iterator[tuple[int, str, str]]:
+    """(where its value begins, name, rule)."""
+    names = masker.rules.names
     if b"\\u00" not in data and not _has_odd_names(data, names):
         for found in _name_pattern(names).finditer(data):
-            yield found[1].decode(), _after_space(data, found.end())
+            name = found[1].decode()
+            yield _after_space(data, found.end()), name, names.rule_of(name) or "secret"
         return
     for found in _ANY_NAME.finditer(data):
         name = plain(found[1]).decode("utf-8", "replace")
-        if names.rule_of(name) is not None:
-            yield name, _after_space(data, found.end())
+        if (rule := names.rule_of(name)) is not None:
+            yield _after_space(data, found.end()), name, rule
 
 
 def _has_odd_names(data: bytes, names: Names) -> bool:
@@ -173,29 +174,8 @@ def _masked_string(string: re.Match[bytes], masker: Masker, known: Mapping[bytes
     masked = marker if marker and not _is_name(string) else scrub_plain(text, masker, depth + 1)
     if masked is text:
         return string[0]
-    return b'"' + (masked if text is body else _escaped(masked, body)) + string[2]
+    return b'"' + (masked if text is body else escaped(masked, body)) + string[2]
 
 
 def _is_name(string: re.Match[bytes]) -> bool:
     return string.string.startswith(b":", _after_space(string.string, string.end()))
-
-
-def plain(body: bytes) -> bytes:
-    """What a JSON string says, as UTF-8; the body itself where nothing is escaped or it is no JSON string."""
-    if b"\\" not in body:
-        return body
-    try:
-        return str(json.loads(f'"{body.decode()}"', strict=False)).encode("utf-8", "surrogatepass")
-    except ValueError:
-        return body
-
-
-def _escaped(said: bytes, original: bytes) -> bytes:
-    """`said` as the body of a JSON string, in ASCII if the original was."""
-    text = said.decode("utf-8", "surrogatepass")
-    if not original.isascii():
-        try:
-            return json.dumps(text, ensure_ascii=False)[1:-1].encode()
-        except UnicodeEncodeError:  # a lone surrogate has no other spelling than an escape
-            pass
-    return json.dumps(text)[1:-1].encode()

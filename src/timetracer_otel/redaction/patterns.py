@@ -11,6 +11,7 @@ from timetracer_otel.config import KIB
 from timetracer_otel.redaction import rare_letters
 from timetracer_otel.redaction.markers import MARKER_BYTES, Mark
 from timetracer_otel.redaction.names import Names
+from timetracer_otel.redaction.pair_shapes import paired_shapes
 from timetracer_otel.redaction.prose import said
 from timetracer_otel.redaction.shapes import Shape, secret_shapes
 
@@ -35,7 +36,7 @@ class Patterns:
     def __init__(self, names: Names, further: Sequence[Shape] = (), may_hold: Prefilter | None = None) -> None:
         """`further` shapes hit only where `may_hold` is true, of text or bytes as latin-1; without it anywhere."""
         self._names = names
-        self._shapes = (*secret_shapes(names), said(names), *further)
+        self._shapes = (*secret_shapes(names), *paired_shapes(names), said(names), *further)
         self.has_further: Final = bool(further)
         self._may_hold_further = (may_hold or _always) if further else None
         self._shortest = 1 if further else _SHORTEST_HIT
@@ -123,7 +124,9 @@ def _always(view: str) -> bool:
 
 
 def _can_assign(view: str) -> bool:
-    return "=" in view or "'" in view or '"' in view or "<" in view or "$" in view or "--" in view or ": " in view
+    if "=" in view or "'" in view or '"' in view or "<" in view or "$" in view:
+        return True
+    return ("-" in view and "--" in view) or (":" in view and ": " in view)  # one letter first, as above
 
 
 def _between_markers(data: bytes, shape: Shape, mark: Mark) -> bytes:

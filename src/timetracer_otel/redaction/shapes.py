@@ -63,8 +63,8 @@ def always(rule: str) -> Callable[[Match, Mark], bytes]:
 
 # ---- names and values ------------------------------------------------------------------------------------------------
 
-_SINGLE_QUOTED: Final = rb"[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*"
-_DOUBLE_QUOTED: Final = rb'[^"\\]*(?:\\[\s\S][^"\\]*)*'
+SINGLE_QUOTED: Final = rb"[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*"
+DOUBLE_QUOTED: Final = rb'[^"\\]*(?:\\[\s\S][^"\\]*)*'
 _NAME_STARTS: Final = rb"(?:(?<![A-Za-z0-9_])(?<![A-Za-z0-9_]-)|(?<=\\[nrt]))"
 
 # What stands there instead of a secret in SQL, format strings and source lines: masking it would change the statement.
@@ -79,7 +79,7 @@ _AFTER_NAME: Final = (
     rb"(?:[^\s\"'<>&;,\\]|\\(?![nrt\"'])|&(?![\w.-]{1,64}=)|;(?!\s|[\w.-]{1,64}=)|,(?!\s|[\w.-]{1,64}=))+))"
     rb"|(?P<number>\\*[\"']\s*:\s*(?P<number_value>-?\d[\w.+-]*))"
     rb"|(?:\\*[\"'])?\s*(?:=>|:=|==?|:)\s*(?:[burne]|U&)?(?:"
-    rb"'(?P<single>" + _SINGLE_QUOTED + rb")|\"(?P<double>" + _DOUBLE_QUOTED + rb")"
+    rb"'(?P<single>" + SINGLE_QUOTED + rb")|\"(?P<double>" + DOUBLE_QUOTED + rb")"
     rb"|(?P<escaped_quote>\\+[\"'])(?P<escaped>[\s\S]*?)(?=(?P=escaped_quote)|\Z)))"
 )
 
@@ -102,10 +102,10 @@ def _follows_query_sign(match: Match) -> bool:
 
 
 # Reprs of Python: {'password': ['a', 'b']}, (b'cookie', b'sid=1').
-_ITEM: Final = rb"[burU]?(?:'" + _SINGLE_QUOTED + rb"(?:'|\\?\Z)|\"" + _DOUBLE_QUOTED + rb"(?:\"|\\?\Z))"
+_ITEM: Final = rb"[burU]?(?:'" + SINGLE_QUOTED + rb"(?:'|\\?\Z)|\"" + DOUBLE_QUOTED + rb"(?:\"|\\?\Z))"
 _ITEMS_FOLLOW: Final = rb"\\*[\"']?\s*(?:=>|:=|==?|:)\s*[\[(][\[(\s]*(?P<items>(?:" + _ITEM + rb"[,\s\])(\[]*)+)"
 _IN_ITEMS: Final = re.compile(
-    rb"'(?P<single>" + _SINGLE_QUOTED + rb")(?:'|\\?\Z)|\"(?P<double>" + _DOUBLE_QUOTED + rb")(?:\"|\\?\Z)"
+    rb"'(?P<single>" + SINGLE_QUOTED + rb")(?:'|\\?\Z)|\"(?P<double>" + DOUBLE_QUOTED + rb")(?:\"|\\?\Z)"
 )
 _PAIR_STARTS: Final = rb"(?:(?<=[\[(]b['\"])|(?<=\(u['\"])|(?<=\(['\"]))"
 _PAIR_ENDS: Final = rb"['\"]\s*,\s*(?P<items>" + _ITEM + rb")\s*(?:[\])]|\Z)"
@@ -131,7 +131,7 @@ _SCHEME: Final = re.compile(rb"[A-Za-z][\w-]{0,40} +(?=[^ ])")
 _COOKIE_VALUE: Final = re.compile(rb"(?<==)[^;\s][^;]*|(?:(?<=\A)|(?<=;)|(?<=; ))[^;=\s][^;=]*(?=;|\Z)")
 
 _SQL_PASSWORD: Final = re.compile(
-    rb"(?i)password\s+(?:(?:[en]|U&)?'(?P<single>" + _SINGLE_QUOTED + rb")"
+    rb"(?i)password\s+(?:(?:[en]|U&)?'(?P<single>" + SINGLE_QUOTED + rb")"
     rb"|(?P<tag>\$\w*\$)(?P<dollar>[\s\S]*?)(?=(?P=tag)|\Z))"
 )
 

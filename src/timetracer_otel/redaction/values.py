@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.redaction.json_text import scrub_plain
 from timetracer_otel.redaction.masker import Masker
+from timetracer_otel.redaction.pairs import NAMING, paired
 
 _LEAF_TYPES: Final = frozenset((str, bytes, int, float, bool, type(None)))
 """Of nearly every leaf; the others are asked by isinstance, which costs ten times as much."""
@@ -83,7 +84,10 @@ def _is_clean(value: Value, masker: Masker) -> bool:
                 return False
             kind = child.__class__
             if kind is str:
-                if child[:1] == "-" and not is_named:  # it may be an option of a command line
+                if is_named:
+                    if key.lower() in NAMING and rule_of(child) is not None:
+                        return False
+                elif child[:1] == "-":  # it may be an option of a command line
                     return False
                 texts.append(child)
             elif kind is dict or kind is list:
@@ -127,26 +131,43 @@ def _leaves(root: _Place, masker: Masker) -> Iterator[tuple[_Place, Any, Value, 
     while waiting:
         place, rule = waiting.pop()
         for key, child, child_rule in _children(place.container, rule, masker):
-            kind = child.__class__
-            if kind in _LEAF_TYPES or (
-                kind is not dict
-                and kind is not list
-                and (not isinstance(child, Mapping | Sequence) or isinstance(child, str | bytes))
-            ):
+            if _is_leaf(child):
                 yield place, key, child, child_rule
             else:
                 waiting.append((_Place(child, place, key), child_rule))
 
 
+def _is_leaf(child: Value) -> bool:
+    kind = child.__class__
+    return kind in _LEAF_TYPES or (
+        kind is not dict
+        and kind is not list
+        and (not isinstance(child, Mapping | Sequence) or isinstance(child, str | bytes))
+    )
+
+
 def _children(container: Any, rule: str | None, masker: Masker) -> Iterator[tuple[Any, Value, str | None]]:
     if container.__class__ is dict or isinstance(container, Mapping):
+        told = _told(container, masker)
         for key, child in container.items():
-            yield key, child, rule or (masker.rule_of(key) if isinstance(key, str) else None)
+            yield key, child, rule or (masker.rule_of(key) if isinstance(key, str) else None) or told.get(key)
         return
     option: str | None = None
     for index, child in enumerate(container):
         yield index, child, rule or option
         option = _rule_of_option(child, masker)
+
+
+def _told(container: Mapping[Any, Value], masker: Masker) -> Mapping[Any, str]:
+    """Rules of leaves of which a neighbour tells."""
+    members = {key.lower(): key for key in container if isinstance(key, str)}
+
+    def rule_in(member: str) -> str | None:
+        said = container[members[member]]
+        return masker.rule_of(said) if isinstance(said, str) else None
+
+    found = {} if members.keys().isdisjoint(NAMING) else paired(members, rule_in)
+    return {members[member]: rule for member, rule in found.items() if _is_leaf(container[members[member]])}
 
 
 def _rule_of_option(item: Value, masker: Masker) -> str | None:

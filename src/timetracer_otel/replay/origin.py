@@ -27,7 +27,8 @@ UUID: Final = re.compile(
 ISO: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?:\d{6}|\d{3}))?(?:Z|[+-]\d\d:\d\d)?"
 )  # what `fromisoformat` reads on every Python from 3.10
-VARYING: Final = re.compile(rf"{UUID.pattern}|(?<!\d){ISO.pattern}(?!\d)", re.IGNORECASE)
+OBJECT_ID: Final = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{24}(?![0-9a-zA-Z])")
+VARYING: Final = re.compile(rf"{UUID.pattern}|{OBJECT_ID.pattern}|(?<!\d){ISO.pattern}(?!\d)", re.IGNORECASE)
 SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""
@@ -57,6 +58,8 @@ class Origins:
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
+        self._has_renamed = False
+        """True once an ObjectId stands for another one."""
 
     def made(self, value: uuid.UUID) -> None:
         """A uuid4 of this replay that is not a recorded one."""
@@ -88,10 +91,18 @@ class Origins:
         return not any(self._is_another(slot) for slot in slots)
 
     def _is_another(self, slot: Slot) -> bool:
-        if slot.made is None:
+        if not self._has_renamed:
             return False
-        key: tuple[Kind, str] = ("object_id", slot.made)
-        return self._back.get(key, slot.made) != slot.made or self._there.get(key, slot.made) != slot.made
+        found = [slot.made] if slot.made is not None else OBJECT_ID.findall(slot.text or "")
+        return not all(self._is_the_same(each, each) for each in found)
+
+    def _is_the_same(self, was: str, now: str) -> bool:
+        """Of two ObjectIds in hex, wherever they stand: other stores are told of an id that MongoDB's driver made."""
+        return (
+            self._there.get(("object_id", was), now) == now
+            and self._back.get(("object_id", now), was) == was
+            and (was == now or ("object_id", was) in self._there)
+        )
 
     def recorded_trait(self, slot: Slot) -> Hashable:
         """What the asked slot must have as well, so that a proof can find the two to be the same. See `asked_trait`."""
@@ -141,6 +152,7 @@ class Origins:
             for was, now in mapping.pairs:
                 self._there[mapping.kind, was] = now
                 self._back[mapping.kind, now] = was
+                self._has_renamed = self._has_renamed or (mapping.kind == "object_id" and was != now)
 
     def _is_consistent(self, mappings: Sequence[Mapping]) -> bool:
         there: dict[tuple[Kind, str], str] = {}
@@ -156,7 +168,7 @@ class Origins:
 
     def _slot(self, was: Slot, now: Slot, is_redacted: bool) -> Mapping | None:
         if was.made is not None and now.made is not None:
-            return Mapping("object_id", was.shown, now.shown, ((was.made, now.made),))
+            return None if now.is_known else Mapping("object_id", was.shown, now.shown, ((was.made, now.made),))
         if was.instant_ns is not None and now.instant_ns is not None:
             is_ours = self._is_ours(was.instant_ns, now.instant_ns)
             return Mapping("instant", was.shown, now.shown) if is_ours else None
@@ -174,15 +186,22 @@ class Origins:
         """The two texts with every id and instant that differs made by the app, then and now."""
         if VARYING.split(was) != VARYING.split(now):
             return None
-        pairs = [(a, b) for a, b in zip(VARYING.findall(was), VARYING.findall(now), strict=True) if a != b]
-        ids = [(a, b) for a, b in ((_hex(a), _hex(b)) for a, b in pairs) if a is not None and b is not None]
-        instants = [(a, b) for a, b in pairs if _hex(a) is None]
-        if not pairs or len(ids) + len(instants) != len(pairs):
+        found = list(zip(VARYING.findall(was), VARYING.findall(now), strict=True))
+        objects = [(a, b) for a, b in found if OBJECT_ID.fullmatch(a) and OBJECT_ID.fullmatch(b)]
+        pairs = [each for each in found if each[0] != each[1] and each not in objects]
+        if not (all(self._is_the_same(*each) for each in objects) and all(self._is_made_here(*each) for each in pairs)):
             return None
-        is_made = all(a in self._recorded_ids and b in self._made for a, b in ids)
-        if not is_made or not all(self._is_read_here(a, b) for a, b in instants):
-            return None
-        return Mapping("uuid4" if ids else "instant", was, now, tuple(ids))
+        ids = tuple((a, b) for a, b in ((_hex(a), _hex(b)) for a, b in pairs) if a is not None and b is not None)
+        if pairs:
+            return Mapping("uuid4" if ids else "instant", was, now, ids)
+        renamed = tuple((a, b) for a, b in objects if a != b)
+        return Mapping("object_id", was, now, renamed) if renamed else None
+
+    def _is_made_here(self, was: str, now: str) -> bool:
+        first, second = _hex(was), _hex(now)
+        if first is None:
+            return self._is_read_here(was, now)
+        return first in self._recorded_ids and second in self._made
 
     def _is_read_here(self, was: str, now: str) -> bool:
         """True for two instants of the served clock in one spelling: another offset or precision is another value."""
@@ -235,6 +254,8 @@ def _trait(slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashab
 
 
 def _may_vary(found: str, limits: Window, is_ours: Callable[[str], bool]) -> bool:
+    if OBJECT_ID.fullmatch(found):
+        return True
     if (as_id := _hex(found)) is not None:
         return is_ours(as_id)
     return any(_lies_in(instant, limits) for instant in _instants(found))

@@ -57,6 +57,15 @@ def test_the_arguments_of_a_chain_and_of_a_callback_are_masked_where_they_wait()
     assert paths
 
 
+def test_r46_an_argument_of_which_its_neighbour_tells_is_masked_also_in_json_inside_of_text() -> None:
+    pairs = [{"name": "DB_PASSWORD", "value": SECRET}, {"name": "user", "value": "ada"}]
+    found, paths = masked("elsewhere.task", [pairs, json.dumps({"environment": pairs})])
+    kept = json.dumps(found.request)
+    assert SECRET not in kept
+    assert kept.count("ada") == 2
+    assert {"request.args[0][0].value", "request.args[1]"} <= set(paths)
+
+
 def test_arguments_of_a_task_that_is_not_known_here_stay() -> None:
     found, paths = masked("elsewhere.task", ["ada", "lovelace"])
     assert found.request["args"] == ["ada", "lovelace"]

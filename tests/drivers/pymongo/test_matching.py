@@ -87,6 +87,30 @@ def test_r35_ids_in_another_order_are_renamed_one_to_one_in_what_comes_back(serv
     assert {event["kind"] for event in replay.journal.of("mapping")} == {"object_id"}
 
 
+@pytest.mark.parametrize("is_read_first", [True, False])
+def test_r35_an_id_that_the_process_made_in_an_earlier_request_is_given_to_nothing_new(
+    server: MongoServer, is_read_first: bool
+) -> None:
+    def visit(client: MongoClient[Any], person: ObjectId) -> list[Any]:
+        people, visits = client.matching.people, client.matching.visits
+        read = people.find_one({"_id": person}) if is_read_first else None
+        made = visits.insert_one({"person": person}).inserted_id
+        return [read, made, people.find_one({"_id": person}), visits.find_one({"_id": made}), str(made)]
+
+    with taps() as tape, MongoClient[Any](server.uri) as client:
+        client.drop_database("matching")
+        person, other = client.matching.people.insert_many([{"name": "ada"}, {"name": "bob"}]).inserted_ids
+        tape.captured.clear()
+        saw = visit(client, person)
+    with replayed(tape) as replay, MongoClient[Any](PRODUCTION) as client:
+        assert visit(client, person) == saw
+        assert (replay.misses, replay.journal.of("mapping")) == ([], [])
+    (miss, *_) = misses_of(tape, lambda client: visit(client, other))
+    assert [each["path"] for each in miss["differences"]] == [
+        "command.filter._id" if is_read_first else "command.documents[0].person"
+    ]
+
+
 QUERY: dict[str, Any] = {
     "a": 1,
     "b": {"x": 1, "y": [1, "2", None]},
@@ -215,6 +239,38 @@ def test_r35_an_id_that_stands_for_another_is_never_taken_for_itself(server: Mon
     with replayed(tape) as replay, MongoClient[Any](PRODUCTION) as client:
         assert store(client, names) == {"ada": {"name": "ada"}, "bob": {"name": "bob"}}
     assert replay.misses == []
+
+
+def test_r02_a_cursor_that_is_read_on_beyond_what_was_recorded_is_a_miss_that_names_it(server: MongoServer) -> None:
+    def read(client: MongoClient[Any], most: int) -> list[int]:
+        rows, found = client.matching.rows, list[int]()
+        with rows.find(batch_size=4).sort("_id", 1) as cursor:
+            for row in cursor:
+                found.append(row["_id"])
+                if len(found) == most:
+                    break
+        return found
+
+    async def read_on() -> None:
+        async with AsyncMongoClient[Any](PRODUCTION) as client:
+            await client.matching.rows.find(batch_size=4).sort("_id", 1).to_list()
+
+    def store_and_read(client: MongoClient[Any]) -> None:
+        client.matching.rows.insert_many([{"_id": number} for number in range(20)])
+        read(client, 6)
+        client.matching.rows.find_one({"_id": 1})
+
+    tape = recorded(server, store_and_read)
+    with replayed(tape) as replay, MongoClient[Any](PRODUCTION) as client:
+        assert read(client, 8) == list(range(8))  # what came with the last recorded batch
+        assert replay.misses == []
+    for read_beyond in (lambda: read(client, 9), lambda: asyncio.run(read_on())):
+        with replayed(tape) as replay, MongoClient[Any](PRODUCTION) as client:
+            with pytest.raises(UnrecordedCommand, match="all used up") as raised:
+                read_beyond()
+            (miss,) = replay.journal.of("miss")
+            assert miss["request"]["text"].startswith("matching.rows.getMore(")
+            assert "matching.rows.getMore(" in str(raised.value)
 
 
 def test_housekeeping_is_never_a_miss(found_one: Tape) -> None:

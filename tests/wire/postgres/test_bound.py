@@ -50,6 +50,7 @@ def by_reader(data: bytes) -> tuple[Bind, Execute] | None:
 
 
 @given(binds(), executes(), st.sampled_from([b"", SYNC]))
+@example(message(b"B", bytes(3) + b"\1\0\2" + bytes(4)), message(b"E", bytes(5)), b"")  # a code of no value
 def test_it_reads_a_bind_and_an_execute_as_the_reader_does(bind: bytes, execute: bytes, rest: bytes) -> None:
     assert bound(bind + execute + rest) == by_reader(bind + execute + rest)
 

@@ -9,14 +9,9 @@ from typing import Final
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.botocore import sql_members
 from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction.pairs import NAMING, paired
 
-PAIRS: Final = (
-    *(("name", "value"), ("key", "value"), ("parameterkey", "parametervalue")),
-    *(("parametername", "parametervalue"), ("optionname", "value")),
-)
-"""In lower case: which member says of which what it is. Source: ECS, SSM, Cognito, tags, CloudFormation, RDS, Elastic
-Beanstalk."""
-PAIRED: Final = re.compile(rb'"(?:parameter|option)?(?:name|key)"\s*:\s*"([^"\\]{1,512})"', re.IGNORECASE)
+PAIRED: Final = re.compile(rf'"(?:{"|".join(sorted(NAMING))})"\s*:\s*"([^"\\]{{1,512}})"'.encode(), re.IGNORECASE)
 NO_COLUMNS: Final[Mapping[int, str]] = {}
 EXPRESSIONS: Final = ("UpdateExpression", "ConditionExpression", "FilterExpression", "KeyConditionExpression")
 KEYWORDS: Final = frozenset({"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN", "BETWEEN"})
@@ -82,10 +77,12 @@ def _masked(
 
 def _paired(found: Mapping[str, Value], redactor: Redactor) -> Iterator[tuple[str, str]]:
     members = {name.lower(): name for name in found}
-    for name, value in PAIRS:
-        said = found.get(members.get(name, ""))
-        if value in members and isinstance(said, str) and (rule := redactor.rule_of(said)) is not None:
-            yield members[value], rule
+
+    def rule_in(member: str) -> str | None:
+        said = found[members[member]]
+        return redactor.rule_of(said) if isinstance(said, str) else None
+
+    return ((members[member], rule) for member, rule in paired(members, rule_in).items())
 
 
 # ---- DynamoDB --------------------------------------------------------------------------------------------------------

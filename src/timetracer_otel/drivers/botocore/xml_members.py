@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import unescape
 
-from timetracer_otel.drivers.botocore.told_secrets import PAIRS
+from timetracer_otel.redaction.pairs import paired
 
 if TYPE_CHECKING:
     from timetracer_otel.redaction import Redactor
@@ -87,11 +87,15 @@ def _members(body: bytes) -> Iterator[_Member]:
 
 
 def _told(body: bytes, members: Mapping[str, _Member], redactor: Redactor) -> Iterator[tuple[_Member, str]]:
-    for name, value in PAIRS:
-        if name in members and value in members and not members[name].members:
-            said = _text(body[members[name].start : members[name].end]).strip()
-            if (rule := redactor.rule_of(said)) is not None:
-                yield members[value], rule
+    def rule_in(name: str) -> str | None:
+        return None if members[name].members else redactor.rule_of(_said(body, members[name]))
+
+    for name, rule in paired(members, rule_in).items():
+        yield members[name], rule
+
+
+def _said(body: bytes, member: _Member) -> str:
+    return _text(body[member.start : member.end]).strip()
 
 
 def _leaves(member: _Member) -> Iterator[_Member]:

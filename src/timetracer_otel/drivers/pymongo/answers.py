@@ -47,6 +47,9 @@ class PymongoAnswers:
         database = message.database or _database(message.document)
         marks = {self._process, *(claim.ids.marks if claim.ids is not None else ())}
         wanted = question(message.document, database, marks)
+        if claim.ids is not None:
+            claim.ids.met(message.document)
+            wanted = claim.ids.as_known(wanted)
         path = (*claim.asked.span_path, f"{database}.{name}")
         asked = replace(claim.asked, span_path=path, transaction=_transactions.of_document(message.document))
         if name.lower() in SENSITIVE:

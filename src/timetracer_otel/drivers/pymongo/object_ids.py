@@ -12,23 +12,29 @@ import re
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from timetracer_otel.drivers.base import Question
+from timetracer_otel.drivers.base import Question, Slot
 
 MARKS: Final = slice(4, 9)
 COUNTS: Final = slice(9, 12)
+INSERTING: Final = frozenset({"insert", "bulkWrite", "update", "findAndModify"})
+INSERTED: Final = ("]._id", "].document._id", ".$setOnInsert._id")
+"""Where the id of a new document stands: of an update, only where it says that it makes one."""
 
 
 class ObjectIds:
     """Of one session."""
 
-    def __init__(self, recorded: Iterable[Question]) -> None:
-        made = {bytes.fromhex(slot.made) for each in recorded for slot in each.slots if slot.made}
-        self.marks = frozenset(each[MARKS] for each in made)
+    def __init__(self, recorded: Sequence[Question], given: set[bytes]) -> None:
+        """`given`: to which all sessions of the process add what they give."""
+        made = _made(recorded)
+        self.marks = frozenset(bytes.fromhex(slot.made)[MARKS] for each in recorded for slot in each.slots if slot.made)
         """Of the recorded processes."""
-        self._next = deque(sorted(made, key=lambda each: (each[MARKS], each[COUNTS])))
+        self._any_mark = re.compile(b"|".join(map(re.escape, self.marks)) or rb"(?!)", re.DOTALL)
+        self._next, self._waiting, self._given = deque(made), set(made), given
         self._there: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -41,7 +47,30 @@ class ObjectIds:
         if os.getpid() != self._process:
             return None
         with self._lock:
-            return self._next.popleft() if self._next else None
+            while self._next:
+                if (found := self._next.popleft()) in self._waiting:
+                    self._waiting.remove(found)
+                    self._given.add(found)
+                    return found
+        return None
+
+    def as_known(self, asked: Question) -> Question:
+        """With those ids marked that a recorded process made and nobody was given in this run: they came from
+        elsewhere, and stand for themselves."""
+        if not any(slot.made for slot in asked.slots):
+            return asked
+        return replace(asked, slots=tuple(self._as_known(slot) for slot in asked.slots))
+
+    def _as_known(self, slot: Slot) -> Slot:
+        made = bytes.fromhex(slot.made or "")
+        return replace(slot, is_known=True) if made[MARKS] in self.marks and made not in self._given else slot
+
+    def met(self, command: bytes) -> None:
+        """Ids in a command that were not given yet are the application's from elsewhere, and will not be given."""
+        for mark in self._any_mark.finditer(command) if self._waiting else ():
+            start = mark.start() - MARKS.start
+            with self._lock:
+                self._waiting.discard(command[max(start, 0) : start + COUNTS.stop])
 
     def bind(self, recorded: Question, asked: Question) -> None:
         """The two were found to be the same request: their ids stand for each other."""
@@ -62,6 +91,23 @@ class ObjectIds:
             return reply
         # In one pass, so that ids can change places.
         return re.sub(b"|".join(map(re.escape, there)), lambda found: there[found[0]], reply)
+
+
+def _made(recorded: Sequence[Question]) -> list[bytes]:
+    """The ids that were made while these were asked, in their order.
+
+    A process knows ids that it made before, for other requests: they count less than those of the documents that it
+    inserts. What is left out here is renamed, if it was made after all.
+    """
+    slots = [
+        (each.method, slot.path, bytes.fromhex(slot.made)) for each in recorded for slot in each.slots if slot.made
+    ]
+    inserted = [made for method, path, made in slots if method in INSERTING and path.endswith(INSERTED)]
+    first: dict[bytes, bytes] = {}
+    for each in inserted:
+        first[each[MARKS]] = min(first.get(each[MARKS], each[COUNTS]), each[COUNTS])
+    later = {made for _, _, made in slots if made[MARKS] in first and made[COUNTS] >= first[made[MARKS]]}
+    return sorted(later, key=lambda each: (each[MARKS], each[COUNTS]))
 
 
 def seeding(original: Callable[..., None], ids_of: Callable[[], ObjectIds | None]) -> Callable[..., None]:

@@ -36,6 +36,8 @@ class Stub:
         """Where it is answered in this process, by the port that clients were told."""
         self._claims: OrderedDict[int, Claim] = OrderedDict()
         self._ids: WeakKeyDictionary[AnswerSource, ObjectIds] = WeakKeyDictionary()
+        self._given: set[bytes] = set()
+        """Recorded ObjectIds that this process was given for new ones, by any session."""
 
     # ---- clients -----------------------------------------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ class Stub:
     def _ids_of(self, source: AnswerSource) -> ObjectIds:
         found = self._ids.get(source)
         if found is None:
-            found = self._ids.setdefault(source, ObjectIds(source.questions(LIBRARY)))
+            found = self._ids.setdefault(source, ObjectIds(source.questions(LIBRARY), self._given))
         return found
 
 

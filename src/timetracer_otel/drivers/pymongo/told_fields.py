@@ -8,17 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.drivers.pymongo.whole_values import NESTED
+from timetracer_otel.redaction.pairs import paired
 from timetracer_otel.wire.mongo import bson
 
 if TYPE_CHECKING:
     from timetracer_otel.redaction import Redactor
 
-PAIRS: Final = (
-    *(("k", "v"), ("key", "value"), ("key", "val"), ("name", "value"), ("name", "val"), ("field", "value")),
-    *(("attribute", "value"), ("property", "value"), ("parameterkey", "parametervalue")),
-    ("propertyname", "details"),
-)
-"""In lower case: which member says of which what it is. `$objectToArray`, the attribute pattern, and `errInfo`."""
 REFUSED: Final = ("specifiedas", ("consideredvalue", "consideredvalues"))
 """A rule of a collection, and the values that it refuses."""
 TEXT: Final = re.compile(rb"\x00([^\x00-\x1f]{1,160})\x00")
@@ -37,13 +32,8 @@ def may_tell(document: bytes, redactor: Redactor) -> bool:
 def told(parts: Sequence[bson.Element], redactor: Redactor) -> Rules:
     """Of the members of one document. Raises WireError."""
     members = {part.text.lower(): number for number, part in enumerate(parts)}
-    rules: dict[int, str] = {}
-    for name, number in members.items():
-        prefix, _, last = name.rpartition(".")
-        wanted = [f"{prefix}.{value}" if prefix else value for one, value in PAIRS if one == last]
-        found = [members[each] for each in wanted if each in members]
-        if found and (rule := _rule(_said(parts[number]), redactor)) is not None:
-            rules.update(dict.fromkeys(found, rule))
+    named = paired(members, lambda member: _rule(_said(parts[members[member]]), redactor))
+    rules = {members[member]: rule for member, rule in named.items()}
     return {**rules, **_refused(parts, members, redactor)}
 
 

@@ -35,12 +35,12 @@ def _bind(data: bytes) -> tuple[Bind | None, int]:
         values.append(data[at : at + size] if size >= 0 else None)
         at += size if size >= 0 else 0 if size == -1 else len(data)
     result_formats, at = _codes(data, at)
-    if data[0] != _BIND or at != end or len(formats) not in (0, 1, count) or not _CODES.issuperset(formats):
+    if data[0] != _BIND or at != end or len(formats) not in (0, 1, count):
         return None, end
     if len(formats) != count:
         formats = (formats or (0,)) * count
     portal, name = data[_HEADER_SIZE:portal_end], data[portal_end + 1 : name_end]
-    if not _CODES.issuperset(result_formats):
+    if not _CODES.issuperset(formats) or not _CODES.issuperset(result_formats):  # one for all of no value is no fault
         return None, end
     return Bind(_text(portal), _text(name), formats, tuple(values), result_formats), end
 
