@@ -21,8 +21,8 @@ from tests.servers.redis import RedisServer
 from timetracer_otel.capture import guard
 
 # How long an example takes depends on who else is at work; what a change did not break does not fail it by chance.
-settings.register_profile("timetracer", deadline=None, derandomize=True)
-settings.load_profile("timetracer")
+settings.register_profile("timetracer", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("timetracer-long", deadline=None, max_examples=300)
 
 
 Server = TypeVar("Server")
@@ -106,6 +106,10 @@ def demo(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="tests marked `long` count to the end, not to a tenth of it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("timetracer-long" if config.getoption("--long") else "timetracer")
 
 
 @pytest.fixture
