@@ -176,9 +176,9 @@ def test_a_trace_deeper_than_the_stack_is_drawn(cli: Cli) -> None:
 def test_twenty_thousand_spans_take_seconds(cli: Cli) -> None:
     spans = tuple(span(f"{number:016x}", A_NS + number, parent_id=WEB) for number in range(1, 20_001))
     cassette = a(segment(spans=(span(WEB), *spans)))
-    began = time.process_time()
+    began = time.thread_time()
     assert len(waterfall(cassette).rows) == 20_001
-    assert time.process_time() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_json_has_each_row_with_its_depth(cli: Cli) -> None:

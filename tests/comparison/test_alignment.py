@@ -68,6 +68,6 @@ def test_calls_that_are_repeated_in_two_places_leave_the_rest_in_line() -> None:
 def test_twenty_thousand_calls_of_three_statements_take_no_minutes() -> None:
     chance = random.Random(1)
     a, b = ([chance.randrange(3) for _ in range(20_000)] for _ in range(2))
-    began = time.process_time()
+    began = time.thread_time()
     assert len(align(a, b)) > 8_000
-    assert time.process_time() - began < 10
+    assert time.thread_time() - began < 10

@@ -140,9 +140,9 @@ def test_twenty_thousand_requests_are_compared_in_time_that_grows_with_their_num
     def took(count: int) -> float:
         calls = [query(number, TOTAL, [str(number)], totals("1")) for number in range(count)]
         others = [query(number, TOTAL, [str(-number)], totals("2")) for number in range(count)]
-        began = time.process_time()
+        began = time.thread_time()
         assert len(one(in_a(*calls), in_b(*others)).requests) == count
-        return time.process_time() - began
+        return time.thread_time() - began
 
     took(100)
     assert took(20_000) < 30 * took(2_000)

@@ -160,9 +160,9 @@ def test_an_expression_that_can_cut_a_text_in_one_way_is_taken(regex: str, tmp_p
 
 def test_an_expression_without_a_fixed_beginning_takes_linear_time(tmp_path: Path) -> None:
     rules = redactor("[[patterns]]\nname = 'x'\nregex = '[A-Z]+-\\d{6}'\n", tmp_path)
-    began = time.process_time()
+    began = time.thread_time()
     assert rules.data(b"A" * 60_000) == b"A" * 60_000
-    assert time.process_time() - began < 5  # in one piece it takes thirty
+    assert time.thread_time() - began < 5  # in one piece it takes thirty
 
 
 def test_a_hit_that_is_longer_than_a_window_goes_as_a_whole(tmp_path: Path) -> None:

@@ -129,10 +129,10 @@ def test_every_exchange_answers_once_whatever_the_threads_do() -> None:
 def test_ten_thousand_equal_calls_take_no_longer_each_than_the_first() -> None:
     source, _ = session(*(exchange(n, SELECT, ["7"], n, connection=n % 5) for n in range(10_000)))
     question = asked(SELECT, ["7"])
-    began = time.process_time()  # not the clock on the wall: others may be at work
+    began = time.thread_time()  # not the clock on the wall: others may be at work
     for _ in range(10_000):
         assert source.take(question, by(connection=1)) is not None
-    assert time.process_time() - began < 5
+    assert time.thread_time() - began < 5
 
 
 # ---- among equals ----------------------------------------------------------------------------------------------------
@@ -495,9 +495,9 @@ def test_a_miss_among_hundreds_of_long_statements_is_explained_at_once() -> None
     columns = ", ".join(f"column_{n}" for n in range(200))
     source, journal = session(*(exchange(n, f"SELECT {columns} FROM t{n} WHERE id = $1", ["7"]) for n in range(300)))
     question = asked(f"SELECT {columns} FROM t150 WHERE ids = $1", ["7"])
-    began = time.process_time()
+    began = time.thread_time()
     source.miss(question, by())
-    assert time.process_time() - began < 3
+    assert time.thread_time() - began < 3
     assert journal.of("miss")[0]["nearest"]["exchange"] == "p-150"
 
 
