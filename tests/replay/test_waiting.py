@@ -20,7 +20,12 @@ child = "import signal, sys, time; signal.signal(%d, lambda *_: sys.exit(9)); "
 child += "print('ready', flush=True); time.sleep(60)"
 how = Launch((sys.executable, "-c", child % int(sys.argv[1])), {}, ".")
 running = Running(how, is_program=True, has_terminal=True)
-running.wait(None, lambda: False)
+said = []
+def goes_on():
+    if not said:
+        said.append(print("waits", flush=True))
+    return False
+running.wait(60, goes_on)
 sys.exit(running.status)
 """
 
@@ -51,11 +56,9 @@ def test_time_passes_again_after_the_pause() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_reaches_the_program_whose_exit_code_counts(number: signal.Signals) -> None:
     """Without a terminal: there the system sends Ctrl-C to both."""
-    runner = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(int(number))], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert runner.stdout is not None
-    assert runner.stdout.readline() == "ready\n"
-    runner.send_signal(number)
-    assert runner.wait(30) == 9
-    runner.stdout.close()
+    command = [sys.executable, "-c", PROGRAM, str(int(number))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as runner:
+        assert runner.stdout is not None
+        assert {runner.stdout.readline(), runner.stdout.readline()} == {"ready\n", "waits\n"}
+        runner.send_signal(number)
+        assert runner.wait(30) == 9

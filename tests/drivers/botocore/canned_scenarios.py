@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -26,35 +27,32 @@ def attempt(call: Callable[[], Any]) -> Any:
         return type(error).__qualname__, str(error), getattr(error, "response", None)
 
 
-def napping(sleep: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Notes for how long this thread sleeps: a clock would tell as well how busy the machine is."""
+@contextlib.contextmanager
+def naps_told() -> Iterator[None]:
+    """Prints for how long this thread slept: a clock would tell as well how busy the machine is."""
+    naps: list[float] = []
+    sleep, sleep_async = time.sleep, asyncio.sleep
 
     def noted(seconds: Any) -> None:
         if threading.current_thread() is threading.main_thread():
             naps.append(seconds)
         sleep(seconds)
 
-    return noted
-
-
-def napping_async(sleep: Callable[[float], Awaitable[None]]) -> Callable[[float], Awaitable[None]]:
-    async def noted(seconds: float) -> None:
+    async def noted_async(seconds: float, *result: Any) -> Any:
         naps.append(seconds)
-        await sleep(seconds)
+        return await sleep_async(seconds, *result)
 
-    return noted
-
-
-naps: list[float] = []
-time.sleep = napping(time.sleep)
-asyncio.sleep = napping_async(asyncio.sleep)  # type: ignore[assignment]  # nobody here asks it for a result
+    time.sleep, asyncio.sleep = noted, noted_async  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        time.sleep, asyncio.sleep = sleep, sleep_async
+        print(f"slept {sum(naps):.3f}", file=sys.stderr, flush=True)
 
 
 def watched(call: Callable[[], Any]) -> Any:
-    naps.clear()
-    given = attempt(call)
-    print(f"slept {sum(naps):.3f}", file=sys.stderr, flush=True)
-    return given
+    with naps_told():
+        return attempt(call)
 
 
 def _throttled(mode: str) -> Any:
@@ -80,13 +78,12 @@ def throttled_adaptive() -> Any:
 async def throttled_async() -> Any:
     config = AioConfig(retries={"mode": "adaptive", "total_max_attempts": 4})
     async with get_session().create_client("dynamodb", config=config) as client:
-        naps.clear()
-        fine = await client.get_item(TableName="twice-async", **GET)
-        try:
-            await client.get_item(TableName="always-async", **GET)
-        except ClientError as error:
-            print(f"slept {sum(naps):.3f}", file=sys.stderr, flush=True)
-            return fine, type(error).__qualname__, error.response
+        with naps_told():
+            fine = await client.get_item(TableName="twice-async", **GET)
+            try:
+                await client.get_item(TableName="always-async", **GET)
+            except ClientError as error:
+                return fine, type(error).__qualname__, error.response
     return None
 
 
