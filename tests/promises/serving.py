@@ -49,7 +49,8 @@ def shop(folder: Path) -> Path:
 def variables(folder: Path, **more: str) -> dict[str, str]:
     """An environment in which `opentelemetry-instrument` records into `folder/store`, if the command asks for it."""
     home = str(folder)  # where gunicorn keeps a socket
-    return dict(environment(**{"TIMETRACER_STORE": str(folder / "store"), "HOME": home, **SPARED, **QUIET, **more}))
+    own = {"TIMETRACER_STORE": str(folder / "store"), "PYTHONFAULTHANDLER": "1", "HOME": home}
+    return dict(environment(**{**own, **SPARED, **QUIET, **more}))
 
 
 def start(command: str, folder: Path, log: Path, **more: str) -> subprocess.Popen[bytes]:
@@ -88,9 +89,14 @@ class Server:
         return (self.folder / "server.log").read_text()
 
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> None:
-        """Sends the signal, and waits for the end."""
+        """Sends the signal, and waits for the end. Of a server that does not end, the log says where it stands."""
         self.process.send_signal(kind)
-        self.process.wait(TIMEOUT_S)
+        try:
+            self.process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGABRT)
+            self.process.wait(TIMEOUT_S)
+            raise AssertionError(f"the server does not end:\n{self.log}") from None
 
     def ask(self, numbers: Iterable[int], path: str = "orders") -> list[int]:
         """The process that answered each request. Several go out at a time, each on a connection of its own."""
