@@ -25,8 +25,8 @@ class HttpServer:
         self.certificate, key = self._folder / "cert.pem", self._folder / "key.pem"
         new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *SUBJECT]
         subprocess.run([*new, "-keyout", str(key), "-out", str(self.certificate)], check=True, capture_output=True)
-        self.plain, self.tls, self.odd, self.via, self.closed = (free_port() for _ in range(5))
-        ports = [str(port) for port in (self.plain, self.tls, self.odd, self.via)]
+        self.plain, self.tls, self.odd, self.via, self.socks, self.closed = (free_port() for _ in range(6))
+        ports = [str(port) for port in (self.plain, self.tls, self.odd, self.via, self.socks)]
         command = [sys.executable, "-m", "tests.servers.http_app", *ports, str(self.certificate), str(key)]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
@@ -44,7 +44,7 @@ class HttpServer:
     def variables(self) -> dict[str, str]:
         """Environment of a program that talks to it."""
         ports = {"HTTP_PLAIN": self.plain, "HTTP_TLS": self.tls, "HTTP_ODD": self.odd, "HTTP_CLOSED": self.closed}
-        ports["HTTP_VIA"] = self.via
+        ports |= {"HTTP_VIA": self.via, "HTTP_SOCKS": self.socks}
         return {**{name: str(port) for name, port in ports.items()}, "HTTP_CERTIFICATE": str(self.certificate)}
 
     def stop(self) -> None:
@@ -60,7 +60,7 @@ class HttpServer:
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        for port in (self.plain, self.tls, self.odd, self.via):
+        for port in (self.plain, self.tls, self.odd, self.via, self.socks):
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), 1).close()

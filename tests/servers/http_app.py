@@ -1,4 +1,4 @@
-"""What `HttpServer` serves: `python -m tests.servers.http_app` PLAIN, TLS, ODD and PROXY port, CERTIFICATE, KEY."""
+"""What `HttpServer` serves: `python -m tests.servers.http_app` PLAIN, TLS, ODD, PROXY, SOCKS port, CERTIFICATE, KEY."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.servers.socks import pump, socks
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
 SLOW_S = 3
@@ -213,27 +215,18 @@ async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     else:
         path = b"/" + target.split(b"/", 3)[3]
         back.write(head.replace(target, path, 1).replace(b"\r\n", b"\r\nVia: 1.1 proxy\r\nConnection: close\r\n", 1))
-    await asyncio.gather(_pump(reader, back), _pump(there, writer))
+    await asyncio.gather(pump(reader, back), pump(there, writer))
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except ConnectionError:
-        pass
-    writer.close()
-
-
-async def main(plain: int, tls: int, odd_port: int, via: int, certificate: str, key: str) -> None:
+async def main(plain: int, tls: int, odd_port: int, via: int, socks_port: int, certificate: str, key: str) -> None:
     config = hypercorn.config.Config()
     config.insecure_bind, config.bind = [f"127.0.0.1:{plain}"], [f"localhost:{tls}"]
     config.certfile, config.keyfile, config.alpn_protocols = certificate, key, ["h2", "http/1.1"]
     await asyncio.start_server(odd, "127.0.0.1", odd_port)
     await asyncio.start_server(proxy, "127.0.0.1", via)
+    await asyncio.start_server(socks, "127.0.0.1", socks_port)
     await hypercorn.asyncio.serve(app, config, mode="asgi")  # type: ignore[arg-type]  # Starlette's types are wider
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:5]), *sys.argv[5:7]))  # type: ignore[arg-type]  # four numbers and two paths
+    asyncio.run(main(*map(int, sys.argv[1:6]), *sys.argv[6:8]))  # type: ignore[arg-type]  # five numbers and two paths

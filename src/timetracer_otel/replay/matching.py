@@ -6,7 +6,7 @@ transaction that the connection already follows, the recorded connection, the sa
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -74,13 +74,21 @@ class Index:
         self.candidates = [Candidate(*each, order) for order, each in enumerate(recorded)]
         databases = {each.question.database for each in self.candidates} - {None}
         self._by_database = len(databases) > 1
-        self._groups: dict[Hashable, Group] = {}
-        self._families: dict[Hashable, Family] = {}
-        self._transactions: dict[int | None, list[Candidate]] = {}
+        self._groups: defaultdict[Hashable, Group] = defaultdict(Group)
+        self._families: defaultdict[Hashable, Family] = defaultdict(Family)
+        self._homes = [self._add(candidate) for candidate in self.candidates]
+        self._transactions: defaultdict[int, list[Candidate]] = defaultdict(list)
         for candidate in self.candidates:
-            self._groups.setdefault(self._key(candidate.question), Group()).candidates.append(candidate)
-            self._families.setdefault(self._shape(candidate.question), Family()).add(candidate)
-            self._transactions.setdefault(candidate.place.transaction, []).append(candidate)
+            if candidate.place.transaction is not None:
+                self._transactions[candidate.place.transaction].append(candidate)
+
+    def _add(self, candidate: Candidate) -> tuple[Group, Family]:
+        """To where it belongs."""
+        group = self._groups[self._key(candidate.question)]
+        family = self._families[self._shape(candidate.question)]
+        group.candidates.append(candidate)
+        family.add(candidate)
+        return group, family
 
     def _shape(self, question: Question) -> Hashable:
         return question.shape, question.database if self._by_database else None
@@ -109,8 +117,7 @@ class Index:
             group.calls += 1
             queue = group.next(place)
             if queue is not None:
-                rivals = list(islice(queue, 1, OVERLAPS_MAX))
-                return Found(queue[0], is_ambiguous=_is_ambiguous(queue[0], rivals) or self._is_open(queue[0], rivals))
+                return Found(queue[0], is_ambiguous=_is_ambiguous(queue[0], _rivals(queue)) or self._is_open(queue))
         proven = self._proven(question, place, origins)
         if proven is None and repeats and group is not None and group.last is not None:
             return Found(group.last, is_repeated=True)
@@ -118,19 +125,18 @@ class Index:
 
     def use(self, found: Found) -> None:
         found.candidate.is_used = True
-        if (family := self.family(found.candidate.question)) is not None:
-            family.use(found.candidate)
-        if (group := self.group(found.candidate.question)) is not None:
-            group.last = found.candidate
+        group, family = self._homes[found.candidate.order]
+        family.use(found.candidate)
+        group.last = found.candidate
 
-    def _is_open(self, chosen: Candidate, rivals: Iterable[Candidate]) -> bool:
-        """True if it begins one of several transactions that ran together and differ by what was answered alone: which
-        of them it is, nothing says."""
-        own = self._begun_by(chosen)
+    def _is_open(self, queue: deque[Candidate]) -> bool:
+        """True if its first begins one of several transactions that ran together and differ by what was answered alone:
+        which of them it is, nothing says."""
+        own = self._begun_by(queue[0])
         if not own:
             return False
         end_ns = own[-1].exchange.at_ns + own[-1].exchange.duration_ns
-        others = (self._begun_by(each) for each in rivals if not each.is_used and each.exchange.at_ns < end_ns)
+        others = (self._begun_by(each) for each in _rivals(queue) if not each.is_used and each.exchange.at_ns < end_ns)
         return any(self._are_told_by_answers(own, other) for other in others)
 
     def _begun_by(self, candidate: Candidate) -> Sequence[Candidate]:
@@ -170,8 +176,16 @@ def _first(fits: Sequence[Found], place: Place) -> Found:
     return replace(fits[0], is_ambiguous=_is_ambiguous(best, rivals))
 
 
+def _rivals(queue: deque[Candidate]) -> Iterator[Candidate]:
+    """Of its first: some of those that come next."""
+    return islice(queue, 1, OVERLAPS_MAX)
+
+
 def _is_ambiguous(chosen: Candidate, rivals: Iterable[Candidate]) -> bool:
-    """Equal requests that were under way together and got different answers: only their order tells them apart."""
+    """Equal requests that were under way together and got different answers: only their order tells them apart.
+
+    `rivals` need not be in the order of time: those of forked children come after all of their parent's.
+    """
     end_ns = chosen.exchange.at_ns + chosen.exchange.duration_ns
     return any(
         not rival.is_used

@@ -88,7 +88,7 @@ class Origins:
     def are_themselves(self, slots: Iterable[Slot]) -> bool:
         """False if an id in these slots of an asked request stands for another recorded one, or another for it: an
         equal recorded request is then about something else."""
-        return not any(self._is_another(slot) for slot in slots)
+        return not self._has_renamed or not any(map(self._is_another, slots))
 
     def _is_another(self, slot: Slot) -> bool:
         if not self._has_renamed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -11,9 +12,11 @@ import httpx
 import requests
 
 from tests.drivers.http.aiohttp_scenarios import told as of_aiohttp
-from tests.drivers.http.places import CERTIFICATE, PLAIN, TLS, attempt, trusting
+from tests.drivers.http.places import CERTIFICATE, CLOSED, PLAIN, TLS, attempt, attempt_async, trusting
 
 PROXY = f"http://ann:kT4nary-proxy@127.0.0.1:{os.environ.get('HTTP_VIA', '1')}"
+SOCKS = f"socks5h://ann:kT4nary-proxy@127.0.0.1:{os.environ.get('HTTP_SOCKS', '1')}"
+NO_SOCKS = SOCKS.replace(os.environ.get("HTTP_SOCKS", "1"), os.environ.get("HTTP_CLOSED", "1"))
 ENVIRONMENT = {"HTTP_PROXY": PROXY, "HTTPS_PROXY": PROXY, "http_proxy": PROXY, "https_proxy": PROXY}
 
 
@@ -55,4 +58,30 @@ async def proxied_async() -> Any:
         cleared()
 
 
-SCENARIOS = [proxied, proxied_async]
+def socksified() -> Any:
+    """Through a SOCKS proxy, by name: what came, of a server that is not there, of a proxy that is not there."""
+    given: list[Any] = []
+    for proxy in (SOCKS, NO_SOCKS):
+        with httpx.Client(verify=trusting(), proxy=proxy.replace("socks5h", "socks5")) as client:
+            given += [attempt(partial(_of_httpx, client, base)) for base in (PLAIN, TLS, CLOSED)]
+        with requests.Session() as session:
+            session.proxies = {"http": proxy, "https": proxy}
+            given += [attempt(partial(_of_requests, session, base)) for base in (PLAIN, TLS, CLOSED)]
+    return given
+
+
+def _of_httpx(client: httpx.Client, base: str) -> Any:
+    return client.get(f"{base}/via?by=httpx-socks").json()
+
+
+def _of_requests(session: requests.Session, base: str) -> Any:
+    return session.get(f"{base}/via?by=requests-socks", verify=CERTIFICATE, timeout=30).json()
+
+
+async def socksified_async() -> Any:
+    async with httpx.AsyncClient(verify=trusting(), proxy=SOCKS.replace("socks5h", "socks5")) as client:
+        answers = [(await client.get(f"{base}/via?by=httpx-socks-async")).json() for base in (PLAIN, TLS)]
+        return answers, await attempt_async(partial(client.get, f"{CLOSED}/via"))
+
+
+SCENARIOS = [proxied, proxied_async, socksified, socksified_async]

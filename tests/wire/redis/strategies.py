@@ -14,6 +14,7 @@ def _bulk(sign: bytes) -> Any:
     return blob.map(lambda raw: b"%b%d\r\n%b\r\n" % (sign, len(raw), raw))
 
 
+bulk = _bulk(b"$")
 scalars = st.one_of(
     line.map(lambda raw: b"+%b\r\n" % raw),
     line.map(lambda raw: b"-ERR %b\r\n" % raw),
@@ -21,7 +22,7 @@ scalars = st.one_of(
     st.integers().map(lambda number: b"(%d\r\n" % number),
     st.floats().map(lambda number: b",%b\r\n" % repr(number).encode()),
     st.sampled_from([b"$-1\r\n", b"*-1\r\n", b"_\r\n", b"#t\r\n", b"#f\r\n"]),
-    _bulk(b"$"),
+    bulk,
     _bulk(b"!"),
     blob.map(lambda raw: b"=%d\r\ntxt:%b\r\n" % (len(raw) + 4, raw)),
 )

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.redis.strategies import cuts, frames, pieces
+from tests.wire.redis.strategies import bulk, cuts, frames, pieces
 from timetracer_otel.errors import WireError
-from timetracer_otel.wire.redis.frames import FrameReader, split
+from timetracer_otel.wire.redis.frames import FrameReader, bulks, split
 
 NESTING = 100_000
 
@@ -30,6 +30,19 @@ def test_what_is_not_whole_waits(whole: list[bytes], missing: int) -> None:
     found = reader.receive(data)
     assert b"".join(found) + reader.rest == data
     assert (found, reader.rest) == split(data)
+
+
+@settings(max_examples=40)
+@given(st.one_of(st.lists(bulk, max_size=4), st.lists(frames, max_size=3)), st.integers(0, 3))
+def test_bulk_strings_are_counted_as_they_are_split_or_not_at_all(whole: list[bytes], missing: int) -> None:
+    data = b"".join(whole)
+    data = data[: len(data) - missing]
+    assert bulks(data) in (None, len(whole) if split(data) == (whole, b"") else None)
+
+
+def test_plain_answers_are_counted_at_once() -> None:
+    assert bulks(b"$1\r\na\r\n$0\r\n\r\n") == 2
+    assert [bulks(data) for data in (b"$4\r\na\r\nb\r\n", b"$-1\r\n", b":1\r\n", b"$1\r\na\r")] == [None] * 4
 
 
 protocol_like = st.lists(

@@ -19,6 +19,7 @@ Chain: TypeAlias = "list[list[Any]]"
 """`[type, [arguments]]`, outermost first. Any: it is plain data."""
 DEPTH_MAX: Final = 8
 _MODULES: Final[Mapping[str, ModuleType]] = {"builtins": builtins, "socket": socket, "ssl": ssl, "_ssl": ssl}
+NO_CONNECTION: Final = "Failed to establish a new connection: "
 _RAISABLE: Final = (OSError, EOFError, asyncio.IncompleteReadError)
 
 
@@ -69,6 +70,12 @@ def _made(kind: Any, arguments: Sequence[Any]) -> BaseException:
     except TypeError:  # another release asks for more
         made = OSError(*map(str, arguments[:1]))
     return made
+
+
+def dialled(error: Value) -> str:
+    """Why urllib3 has got no connection, where it says so: PySocks keeps its words for its text alone. Else empty."""
+    texts = (str(argument) for _, arguments in links(error) for argument in arguments)
+    return next((text.partition(NO_CONNECTION)[2] for text in texts if NO_CONNECTION in text), "")
 
 
 def innermost(error: Value) -> str:

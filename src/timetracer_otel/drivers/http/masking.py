@@ -55,9 +55,8 @@ def _request(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
 
 def _begun(masked: Payload, request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     """A body that broke off is known by its digest, which could be tried out for a secret."""
-    sent, headers = body_of(request["sent"]), pairs(request["headers"])
-    kind, coding = header(headers, b"content-type"), codings(headers)
-    is_plain = redactor.body(sent, kind, coding, "request.body")[0] == sent
+    sent = body_of(request["sent"])
+    is_plain = _masked_body(sent, pairs(request["headers"]), "request.body", redactor)[0] == sent
     kept = {name: value for name, value in masked.items() if name != "sent"}
     unsent = kept.get("unsent")
     if is_plain or not isinstance(unsent, dict):
@@ -97,12 +96,15 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
     if "body" not in message:
         return ({**message, "headers": headers}, paths) if paths else (message, ())
     old = body_of(message["body"])
-    kind, coding = header(old_headers, b"content-type"), codings(old_headers)
-    new, body_paths = redactor.body(old, kind, coding, f"{where}.body") if old else (old, ())
+    new, body_paths = _masked_body(old, old_headers, f"{where}.body", redactor) if old else (old, ())
     if new == old:
         return ({**message, "headers": headers}, paths) if paths else (message, ())
     kept = [[name, value] for name, value in mended([(n, v) for n, v in headers], old, new)]
     return {**message, "headers": kept, **_body(message, old, new)}, paths + body_paths
+
+
+def _masked_body(body: bytes, headers: Headers, where: str, redactor: Redactor) -> tuple[bytes, Paths]:
+    return redactor.body(body, header(headers, b"content-type"), codings(headers), where)
 
 
 def _body(message: Payload, old: bytes, new: bytes) -> dict[str, Value]:

@@ -7,8 +7,10 @@ tracing propagates, what is minted for each call and what follows from it (dates
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
@@ -37,6 +39,8 @@ NOT_COUNTED: Final = TRANSPORT | PROPAGATION | PER_CALL
 PREFIXES: Final = ("x-b3-", "x-datadog-", "x-stainless-", "ot-tracer-", "uberctx-")
 IDEMPOTENCY: Final = frozenset({"idempotency-key", "x-idempotency-key"})
 CREDENTIALS: Final = "authorization"
+NAME: Final = itemgetter(0)
+"""Of a header pair."""
 SENT: Final = "body.sent"
 """Path of what was sent of a body that broke off; its key is `begun`, the size, the digest."""
 UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
@@ -55,24 +59,24 @@ def connect_question(request: Payload) -> Question:
 
 def question(request: Payload) -> Question:
     """Of what `requests.request` gives, here or in a cassette of anybody's making."""
-    method, place = str(request.get("method", "")), f"{request.get('scheme')}://{host_text(request)}"
-    url = host_text(request) + path_text(request)
-    is_unsent = "unsent" in request
+    method, host, path = str(request.get("method", "")), host_text(request), path_text(request)
+    place, is_unsent = f"{request.get('scheme')}://{host}", "unsent" in request
     return Question(
         lib=LIBRARY,
         method=method,
-        url=url,
+        url=host + path,
         shape=(method, place, is_unsent),
-        text=f"{method} {place}{path_text(request)}",
+        text=f"{method} {place}{path}",
         slots=tuple(_slots(request, is_unsent)),
     )
 
 
 def _slots(request: Payload, is_unsent: bool) -> Iterator[Slot]:
     yield bodies.leaf("path", body_of(request.get("path")))
-    yield from bodies.fields(body_of(request.get("query")), "query")
-    yield from _headers(request)
+    if query := body_of(request.get("query")):
+        yield from bodies.fields(query, "query")
     headers = pairs(request.get("headers"))
+    yield from _headers(headers)
     if is_unsent:
         yield from _unsent(request.get("unsent"), headers)
         return
@@ -96,28 +100,30 @@ def _unsent(told: Value, headers: list[tuple[bytes, bytes]]) -> Iterator[Slot]:
         yield Slot("headers.content-length", key=length, shown=length)
 
 
-def _headers(request: Payload) -> Iterator[Slot]:
+def _headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[Slot]:
     """By name, whatever order they have; the order counts within one name."""
-    named = [(name.decode("latin-1").lower(), value) for name, value in pairs(request.get("headers"))]
-    total, seen = Counter(name for name, _ in named), Counter[str]()
-    slots = list[tuple[str, Slot]]()
-    for name, value in named:
-        path = f"headers.{name}[{seen[name]}]" if total[name] > 1 else f"headers.{name}"
-        seen[name] += 1
-        if name not in NOT_COUNTED and not name.startswith(PREFIXES):
-            slots.extend((name, slot) for slot in _header(name, path, value))
-    yield from (slot for _, slot in sorted(slots, key=lambda each: each[0]))
+    named = [(name, value) for each, value in headers if (name := _counted_name(each)) is not None]
+    for name, alike in groupby(sorted(named, key=NAME), NAME):
+        values = [value for _, value in alike]
+        for number, value in enumerate(values):
+            yield from _header(name, f"headers.{name}[{number}]" if len(values) > 1 else f"headers.{name}", value)
 
 
-def _header(name: str, path: str, value: bytes) -> Iterator[Slot]:
+@lru_cache(maxsize=1000)
+def _counted_name(name: bytes) -> str | None:
+    """In lower case; None where a server does not go by it."""
+    text = name.decode("latin-1").lower()
+    return None if text in NOT_COUNTED or text.startswith(PREFIXES) else text
+
+
+@lru_cache(maxsize=1000)
+def _header(name: str, path: str, value: bytes) -> tuple[Slot, ...]:
     text = value.decode("latin-1")
     if name in IDEMPOTENCY and UUID.fullmatch(text):
-        yield Slot(path, key=value, shown=text, text=text, made=text.replace("-", "").lower())
-        return
+        return (Slot(path, key=value, shown=text, text=text, made=text.replace("-", "").lower()),)
     scheme, _, rest = value.partition(b" ")
     signed = fields(rest) if name == CREDENTIALS and scheme.lower() in SIGNING else []
     if not signed:
-        yield Slot(path, key=value, shown=text[: bodies.SHOWN_MAX], text=text)
-        return
-    yield Slot(path, key=scheme.lower(), shown=scheme.decode("latin-1"))
-    yield from (bodies.leaf(f"{path}.{each}", what) for each, what in sorted(counted(rest).items()))
+        return (Slot(path, key=value, shown=text[: bodies.SHOWN_MAX], text=text),)
+    found = (bodies.leaf(f"{path}.{each}", what) for each, what in sorted(counted(rest).items()))
+    return Slot(path, key=scheme.lower(), shown=scheme.decode("latin-1")), *found

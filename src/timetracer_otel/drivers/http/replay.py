@@ -25,6 +25,7 @@ class HttpReplaying:
             "httpcore2": core_stub.install,
             "http.client": socket_stub.install,
             "urllib3": socket_stub.install_urllib3,
+            "urllib3.contrib.socks": socket_stub.install_socks,
             "requests.adapters": requests_stub.install,
             "aiohttp": aiohttp_stub.install,
         }

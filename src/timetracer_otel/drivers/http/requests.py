@@ -99,8 +99,10 @@ def path_text(request: Mapping[str, Any]) -> str:
 def pairs(headers: Value) -> list[tuple[bytes, bytes]]:
     """Header pairs of a payload, of anybody's making."""
     found = headers if isinstance(headers, (list, tuple)) else ()
+    named = [each for each in found if isinstance(each, (list, tuple)) and len(each) == 2]
     return [
-        (_octets(each[0]), _octets(each[1])) for each in found if isinstance(each, (list, tuple)) and len(each) == 2
+        (name, value) if isinstance(name, bytes) and isinstance(value, bytes) else (_octets(name), _octets(value))
+        for name, value in named
     ]
 
 
@@ -120,6 +122,8 @@ def codings(headers: list[tuple[bytes, bytes]]) -> str:
 
 def body_of(value: Value) -> bytes:
     """A body in one piece: text or bytes, whole or in parts."""
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, (list, tuple)):
         return b"".join(map(_octets, value))
     return b"" if value is None else _octets(value)

@@ -16,7 +16,7 @@ from timetracer_otel.drivers.base import ReplayHost
 from timetracer_otel.drivers.http import asking
 from timetracer_otel.drivers.http.asking import Answer
 from timetracer_otel.drivers.http.covering import is_suppressed
-from timetracer_otel.drivers.http.errors import innermost, system_error
+from timetracer_otel.drivers.http.errors import dialled, innermost, system_error
 from timetracer_otel.drivers.http.names import require
 from timetracer_otel.drivers.http.requests import request
 from timetracer_otel.drivers.http.socket_tap import origin_of
@@ -61,7 +61,7 @@ def _failure(connection: Any, host: ReplayHost) -> BaseException | None:
 
 def error_of(answer: Answer) -> BaseException:
     """What the socket, or the making of it, failed with."""
-    return system_error(answer.error) or OSError(innermost(answer.error))
+    return system_error(answer.error) or OSError(dialled(answer.error) or innermost(answer.error))
 
 
 # ---- urllib3 ---------------------------------------------------------------------------------------------------------
@@ -85,6 +85,12 @@ def install_urllib3(patches: Patches, urllib3: Any, host: ReplayHost) -> None:
     patches.put(Retry, "sleep", _sleep)
 
 
+def install_socks(patches: Patches, contrib: Any, host: ReplayHost) -> None:
+    """`contrib`: the module urllib3.contrib.socks, which dials by PySocks. Raises MissingNames."""
+    require("PySocks", [(contrib.socks, "create_connection")], LOST)
+    patches.put(contrib.socks, "create_connection", _dialling(contrib.socks.create_connection))
+
+
 def unrecorded(urllib3: Any) -> type[Exception]:
     """Neither `urlopen` nor a Retry catches it."""
     return _miss_of(urllib3.exceptions.HTTPError)
@@ -98,10 +104,10 @@ def _miss_of(base: type[Exception]) -> type[Exception]:
 def _dialling(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def create_connection(*args: Any, **kwargs: Any) -> Any:
-        dialled = _dialled.get()
-        if isinstance(dialled, BaseException):
-            raise dialled
-        return original(*args, **kwargs) if dialled is None else dialled
+        found = _dialled.get()
+        if isinstance(found, BaseException):
+            raise found
+        return original(*args, **kwargs) if found is None else found
 
     return create_connection
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.redis.connecting import CONNECT, DIAL, GREET, told
@@ -14,8 +16,8 @@ from timetracer_otel.drivers.redis.messages import MESSAGE
 from timetracer_otel.drivers.redis.names import LIBRARY
 from timetracer_otel.drivers.redis.questions import method_of, subject
 from timetracer_otel.drivers.redis.tracking import Received, Sent
-from timetracer_otel.wire.redis.commands import commands
-from timetracer_otel.wire.redis.frames import is_push, split
+from timetracer_otel.wire.redis.commands import Leading, commands
+from timetracer_otel.wire.redis.frames import PUSH, bulks, is_push, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,22 +41,22 @@ class RedisCodec:
         if sent.op in (DIAL, GREET):
             return _connect(sent, {"op": sent.op, **request}, received)
         message = b"".join(sent.pieces)
-        batch = commands(message)
+        batch = Leading(message) if sent.count else commands(message)
         request[COMMANDS] = message
         if sent.op:
             request["op"] = sent.op
-        elif all(is_housework(command) for command in batch):
+        elif all(map(is_housework, batch)):
             request["op"] = HOUSEWORK
         return Encoded(
             type=TYPE,
             lib=LIBRARY,
-            method=method_of(batch, sent.op),
+            method=method_of(list(islice(batch, 2)), sent.op),
             url=subject(batch),
             request=request,
-            result=_result(received, len(batch), captured, sent.op),
+            result=_result(received, sent.count or sum(1 for _ in batch), captured, sent.op),
             target=sent.tracked.target,
             is_plain=True,
-            has_binary=True,
+            has_binary=max(captured.size, len(message)) > BINARY_MAX_BYTES,
         )
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
@@ -81,9 +83,14 @@ def _connect(sent: Sent, request: Payload, received: object) -> Encoded:
 def _result(received: object, count: int, captured: Captured, op: str) -> Payload:
     if not isinstance(received, Received):
         return {}
-    frames, rest = split(b"".join(received.chunks))
-    answers = sum(1 for frame in frames if not is_push(frame))
-    result: dict[str, Value] = {REPLIES: b"".join(frames)}
+    data = b"".join(received.chunks)
+    plain = bulks(data)
+    if plain is not None and plain >= count:
+        return {REPLIES: data}
+    frames, rest = split(data)
+    replies = data[: len(data) - len(rest)]
+    answers = len(frames) - (sum(map(is_push, frames)) if PUSH in replies else 0)
+    result: dict[str, Value] = {REPLIES: replies}
     if op == MESSAGE or _is_confirmation(frames) or (answers >= count and not rest):
         return result  # whatever the client has said of it, the answer is whole
     if rest:

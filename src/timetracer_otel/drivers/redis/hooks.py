@@ -47,10 +47,10 @@ def sending(connection: Any, command: Any) -> Attempt | None:
     if not name or name in PRIVATE:
         return None
     known, tracked.packed = tracked.packed, None
-    expected = known[1] if known is not None and known[0] is command else 1
-    if name in HEARING and expected == 1:
+    count = known[1] if known is not None and known[0] is command else 0
+    if name in HEARING and count < 2:
         return _hearing(tracked, active, name, pieces)
-    attempt = _opened(tracked, active, pieces, expected)
+    attempt = _opened(tracked, active, pieces, count or 1, count)
     tracked.current = attempt
     return attempt
 
@@ -74,8 +74,8 @@ def name_of(piece: bytes) -> bytes:
     return parts[2].upper() if len(parts) > 2 else b""
 
 
-def _opened(tracked: Tracked, active: Tape, pieces: list[bytes], expected: int) -> Attempt | None:
-    sent = Sent(pieces, tracked, tracked.protocol)
+def _opened(tracked: Tracked, active: Tape, pieces: list[bytes], expected: int, count: int = 0) -> Attempt | None:
+    sent = Sent(pieces, tracked, tracked.protocol, count=count)
     captured = active.open(LIBRARY, sent, introduced(tracked, active))
     return None if captured is None else Attempt(captured, expected, sum(map(len, pieces)))
 
@@ -106,10 +106,10 @@ def _hearing(tracked: Tracked, active: Tape, name: bytes, pieces: list[bytes]) -
     return attempt
 
 
-def sent(connection: Any, attempt: Attempt | None) -> None:
+def sent(tracked: Tracked, attempt: Attempt | None) -> None:
     """A batch has left; what a connect on the way has sent is over."""
     if attempt is not None and not attempt.is_ended:
-        tracked_of(connection).current = attempt
+        tracked.current = attempt
 
 
 def unsent(connection: Any, attempt: Attempt | None, error: BaseException) -> None:

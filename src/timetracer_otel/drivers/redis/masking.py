@@ -36,7 +36,8 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]
     message, answer = encoded.request.get(COMMANDS), encoded.result.get(REPLIES, b"")
     if not isinstance(message, bytes) or not isinstance(answer, bytes):
         return encoded, ()
-    result, partial = encoded.result, partial_of(encoded.result)
+    result = encoded.result
+    partial = partial_of(result) if PARTIAL in result else b""
     if not _is_spoken(encoded.method, message) and not _may_hold_secrets(message + answer + partial, redactor):
         return encoded, ()
     walk = _Walk(redactor)

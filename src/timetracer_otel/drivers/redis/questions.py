@@ -6,7 +6,7 @@ any case. The order inside a batch is part of it, so that a transaction is one q
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload
@@ -72,7 +72,7 @@ def _number(request: Payload, name: str) -> int:
 
 
 def method_of(batch: Sequence[Sequence[bytes]], op: str = "") -> str:
-    """The command, `CONFIG GET`; of a batch `MULTI` or `PIPELINE`."""
+    """The command, `CONFIG GET`; of a batch, of which the first two commands say it, `MULTI` or `PIPELINE`."""
     if op:
         return op.upper()
     if len(batch) != 1 or not batch[0]:
@@ -84,7 +84,7 @@ def method_of(batch: Sequence[Sequence[bytes]], op: str = "") -> str:
     return word
 
 
-def subject(batch: Sequence[Sequence[bytes]]) -> str:
+def subject(batch: Iterable[Sequence[bytes]]) -> str:
     """What the first key begins with: `order` of `order:42`. Empty where it has no such part, since a key may be a
     secret as a whole."""
     for command in batch:

@@ -17,7 +17,7 @@ from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.redis import connecting, hooks, owners, tokens, wires
 from timetracer_otel.drivers.redis.connecting import DIAL, GREET
 from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes, require
-from timetracer_otel.drivers.redis.tracking import tracked_of
+from timetracer_otel.drivers.redis.tracking import Attempt, tracked_of
 
 LOST: Final = "commands are not recorded"
 PING: Final = "_send_ping"
@@ -62,8 +62,11 @@ def _put(patches: Patches, owner: Any, name: str, wrap: Callable[[Hook], Hook]) 
     patches.put(owner, name, wrap(vars(owner)[name]))
 
 
-def _listen(connection: Any) -> None:
-    wires.listen(connection, tracked_of(connection))
+def _sent(connection: Any, attempt: Attempt | None) -> None:
+    """A batch has left: only now the connection is sure to have a socket, of which nothing was read yet."""
+    tracked = tracked_of(connection)
+    wires.listen(connection, tracked)
+    hooks.sent(tracked, attempt)
 
 
 def _listen_async(connection: Any) -> None:
@@ -78,14 +81,13 @@ class _Taps:
         guard = guarded(LIBRARY)
         self._packed = guard(hooks.packed)
         self._sending = guard(hooks.sending)
-        self._sent = guard(hooks.sent)
+        self._sent = guard(_sent)
         self._unsent = guard(hooks.unsent)
         self._answered = guard(hooks.answered)
         self._disconnected = guard(hooks.disconnected)
         self._hush = guard(hooks.hush)
         self._resume = guard(hooks.resume)
         self._failed = guard(connecting.failed)
-        self._listen = guard(_listen)
         self._listen_async = guard(_listen_async)
 
     def packing(self, original: Hook) -> Hook:
@@ -108,7 +110,6 @@ class _Taps:
             except BaseException as error:
                 self._unsent(connection, attempt, error)
                 raise
-            self._listen(connection)  # only now it is sure to have a socket, of which nothing was read yet
             self._sent(connection, attempt)
             return result
 

@@ -33,6 +33,8 @@ class Sent:
     protocol: int
     op: str = ""
     """`message` where the server sent something by itself: then `pieces` say what was listened to."""
+    count: int = 0
+    """Of the commands, where the client has packed several at a time; 0 where nobody has counted them."""
 
 
 @dataclass(slots=True)

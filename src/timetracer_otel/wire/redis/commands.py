@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from timetracer_otel.errors import WireError
 from timetracer_otel.wire.redis.frames import END, split
@@ -20,6 +20,22 @@ def commands(data: bytes) -> list[list[bytes]]:
     if rest:
         raise WireError("RESP request: its last command is not whole")
     return [items(frame) for frame in frames]
+
+
+class Leading:
+    """The commands of a whole batch, each cut when it is come to: of a long one only the first are looked at.
+
+    Going through it raises WireError.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        at = 0
+        while at < len(self._data):
+            command, at = _items(self._data, at)
+            yield command
 
 
 def _of_lines(data: bytes) -> list[list[bytes]] | None:
@@ -42,14 +58,19 @@ def _of_lines(data: bytes) -> list[list[bytes]] | None:
 
 def items(frame: bytes) -> list[bytes]:
     """The bulk strings of one flat array or push; `text` of what is no bulk string. Raises WireError."""
-    if frame[:1] not in (b"*", b">"):
-        raise WireError(f"RESP request: {frame[:1]!r} is no array")
-    end = frame.find(END)
-    found, at = [], end + len(END)
-    for _ in range(max(int(frame[1:end]), 0)):
-        item, at = _item(frame, at)
+    return _items(frame, 0)[0]
+
+
+def _items(data: bytes, at: int) -> tuple[list[bytes], int]:
+    """`items` of the frame that begins there, and where the next one does."""
+    if data[at : at + 1] not in (b"*", b">"):
+        raise WireError(f"RESP request: {data[at : at + 1]!r} is no array")
+    end = data.find(END, at)
+    found, behind = [], end + len(END)
+    for _ in range(max(int(data[at + 1 : end]), 0)):
+        item, behind = _item(data, behind)
         found.append(item)
-    return found
+    return found, behind
 
 
 def _item(frame: bytes, at: int) -> tuple[bytes, int]:

@@ -15,12 +15,16 @@ AGGREGATES: Final = {b"*": 1, b"~": 1, b">": 1, b"%": 2, b"|": 2}
 """What stands inside, for each one that is counted."""
 BULKS: Final = (b"$", b"!", b"=")
 LINES: Final = (b"+", b"-", b":", b"_", b"#", b",", b"(")
+_AGGREGATES: Final = {ord(sign): each for sign, each in AGGREGATES.items()}
+_BULKS, _LINES = frozenset(b"".join(BULKS)), frozenset(b"".join(LINES))
 ATTRIBUTE: Final = b"|"
 PUSH: Final = b">"
 FRAME_MAX_BYTES: Final = 1024 * 1024 * 1024
 LINE_MAX_BYTES: Final = 1024 * 1024
 """Of simple strings and errors; what a script raises may be long."""
 DIGITS_MAX: Final = 20
+BULKS_MAX_BYTES: Final = 64 * 1024
+"""A longer answer may be cut into very many lines."""
 
 
 class FrameReader:
@@ -85,10 +89,11 @@ class FrameReader:
 
 
 def _size(kind: bytes, digits: bytes) -> int:
-    plain = digits[1:] if digits[:1] == b"-" else digits
-    if not plain.isdigit() or len(plain) > DIGITS_MAX or (digits[:1] == b"-" and plain != b"1"):
+    if digits.isdigit() and len(digits) <= DIGITS_MAX:
+        return int(digits)
+    if digits != b"-1":
         raise WireError(f"RESP {kind!r}: a length of {digits[:DIGITS_MAX]!r}")
-    return int(digits)
+    return -1
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
@@ -103,25 +108,36 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
         end = data.find(END, at)
         if end < 0:
             break
-        kind, behind = data[at : at + 1], end + 2
-        if kind in BULKS:
-            length = _size(kind, data[at + 1 : end])
+        kind, behind = data[at], end + 2
+        if kind in _BULKS:
+            length = _size(data[at : at + 1], data[at + 1 : end])
             if length >= 0:
                 behind += length + 2
                 if behind > size:
                     break
                 if data[behind - 2 : behind] != END:
-                    raise WireError(f"RESP {kind!r} of {length} bytes: no end where it should be")
-        elif kind in AGGREGATES:
-            missing += max(_size(kind, data[at + 1 : end]), 0) * AGGREGATES[kind] + (kind == ATTRIBUTE)
-        elif kind not in LINES:
-            raise WireError(f"RESP type {kind!r}: there is none; is the client speaking TLS?")
+                    raise WireError(f"RESP {data[at : at + 1]!r} of {length} bytes: no end where it should be")
+        elif kind in _AGGREGATES:
+            inside = max(_size(data[at : at + 1], data[at + 1 : end]), 0)
+            missing += inside * _AGGREGATES[kind] + (data[at : at + 1] == ATTRIBUTE)
+        elif kind not in _LINES:
+            raise WireError(f"RESP type {data[at : at + 1]!r}: there is none; is the client speaking TLS?")
         missing -= 1
         at = behind
         if not missing:
             frames.append(data[start:at])
             start, missing = at, 1
     return frames, data[start:]
+
+
+def bulks(data: bytes) -> int | None:
+    """How many bulk strings `data` is, where it is short and nothing else, and none of them holds the end of a line:
+    what most answers are. None if it may be anything else."""
+    if len(data) > BULKS_MAX_BYTES:
+        return None
+    *lines, rest = data.split(END)
+    texts = lines[1::2]
+    return len(texts) if not rest and lines[::2] == [b"$%d" % len(each) for each in texts] else None
 
 
 def is_push(frame: bytes) -> bool:
