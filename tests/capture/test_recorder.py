@@ -173,7 +173,7 @@ def test_a_lost_batch_gives_its_bytes_back_too(recorder: Recorder, shelf: Shelf)
     assert batch.size == 1000
     recorder.lost(batch, "part")
     assert recorder._budget.in_flight == 0
-    assert recorder.dropped == {"part": 1}
+    assert recorder.untold() == {"part": 1}
 
 
 def test_late_answers_are_counted_once(recorder: Recorder, shelf: Shelf) -> None:
@@ -385,6 +385,40 @@ def test_a_process_that_never_has_an_entry_holds_so_many_exchanges_and_no_more(
     (batch,) = shelf.environments
     assert [captured.request for captured in batch.exchanges] == [0, 1, 2]
     assert batch.dropped == {"exchanges": 2}
+
+
+def test_a_poller_whose_roots_are_no_entries_holds_so_many_exchanges_and_no_more(
+    recorder: Recorder, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "HELD_MAX", 3)
+    for number in range(5):
+        call_of_a_root(recorder, number, 1)
+    assert recorder._budget.in_flight == 3
+    recorder.flush(1)
+    (batch,) = shelf.environments
+    assert [captured.request for captured in batch.exchanges] == [0, 1, 2]
+    assert batch.dropped == {"exchanges": 2}
+
+
+def test_what_a_poller_leaves_to_the_environment_counts_against_its_limit(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(environment_max_bytes=100), shelf)
+    for number in range(3):
+        call_of_a_root(recorder, number, 60)
+    assert recorder._budget.in_flight == 60
+    recorder.flush(1)
+    (batch,) = shelf.environments
+    assert [captured.dropped for captured in batch.exchanges] == [None, "environment", "environment"]
+    assert [captured.result for captured in batch.exchanges] == ["answer", None, None]
+    assert batch.dropped == {"environment": 2}
+
+
+def call_of_a_root(recorder: Recorder, request: object, size: int) -> None:
+    root = start(recorder, kind=SpanKind.CLIENT)
+    with use_span(root):
+        captured = recorder.open("fake", request)
+    assert captured is not None
+    recorder.close(captured, "answer", size)
+    end(recorder, root)
 
 
 def test_what_is_discarded_after_its_end_gives_its_bytes_back(recorder: Recorder) -> None:

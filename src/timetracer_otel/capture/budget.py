@@ -34,9 +34,14 @@ class Budget:
         self._count(captured, -captured.held)
         captured.held = 0
 
-    def to_environment(self, captured: Captured) -> None:
-        """Its segment turned out to be none."""
+    def to_environment(self, captured: Captured) -> str | None:
+        """Its segment turned out to be none. The reason for which the payload must go, or None."""
+        if self._environment + captured.held > self._settings.environment_max_bytes:
+            self.in_flight -= captured.held
+            captured.held = 0
+            return "environment"
         self._environment += captured.held
+        return None
 
     def _count(self, captured: Captured, size: int) -> None:
         self.in_flight += size

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from timetracer_otel.capture.budget import size_of
 from timetracer_otel.capture.keep import is_kept
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, KeepDecision, SegmentBatch, SegmentState
 
@@ -85,16 +84,29 @@ class Parts:
             self._forget(segment)
             return
         for captured in segment.exchanges:
-            self._environment.add(captured)
-            self._budget.to_environment(captured)
+            if self._environment.is_full:
+                self._losses.counts["exchanges"] += 1
+                self._forget_exchange(captured)
+            else:
+                self._to_environment(captured)
         segment.empty()
 
+    def _to_environment(self, captured: Captured) -> None:
+        self._environment.add(captured)
+        reason = self._budget.to_environment(captured)
+        if reason is not None:
+            captured.result, captured.dropped = None, reason
+            self._losses.counts[reason] += 1
+
     def _forget(self, segment: SegmentState) -> tuple[Batch, ...]:
-        self._budget.in_flight -= size_of(segment.exchanges)
         for captured in segment.exchanges:
-            captured.is_forgotten = True
+            self._forget_exchange(captured)
         segment.empty()
         return _decision(segment)
+
+    def _forget_exchange(self, captured: Captured) -> None:
+        self._budget.in_flight -= captured.held
+        captured.is_forgotten = True
 
     # ---- environment -------------------------------------------------------------------------------------------------
 
