@@ -6,49 +6,66 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import TRACE, Case, Flush, Run, Setup, main, nothing
-from providers import provider
+import replays
+from harness import Case, Contestant, Setup, main
+from opentelemetry import trace
+from providers import plain, provider, traced
 
 ROOT = Path(__file__).resolve().parent.parent
 URI = "BENCH_MONGO"
 COUNT = 1000
+RECORDED = 10_000
+"""Commands that a replay can answer: each of them once."""
+
+
+def asking(documents: int) -> Callable[[], object]:
+    from pymongo import MongoClient
+
+    items = MongoClient[Any](os.environ[URI]).bench.items
+    if documents == 1:
+        return lambda: items.find_one({"_id": 1})
+    return lambda: list(items.find(batch_size=2 * COUNT))
+
+
+def instrument() -> None:
+    from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
+
+    PymongoInstrumentor().instrument()
 
 
 def contestant(documents: int, name: str) -> Setup:
-    def setup() -> tuple[Run, Flush]:
-        made = None if name == "plain" else provider(name)
-        if made is not None:
-            from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
-
-            PymongoInstrumentor().instrument()
-        from pymongo import MongoClient
-
-        items = MongoClient[Any](os.environ[URI]).bench.items
-
-        def ask() -> None:
-            if documents == 1:
-                items.find_one({"_id": 1})
-            else:
-                list(items.find(batch_size=2 * COUNT))
-
-        def run(count: int) -> None:
-            if made is None:
-                for _ in range(count):
-                    ask()
-                return
-            tracer = made.get_tracer("benchmark")
-            while count > 0:
-                with tracer.start_as_current_span("request"):
-                    for _ in range(min(count, TRACE)):
-                        ask()
-                count -= TRACE
-
-        return run, nothing if made is None else made.force_flush
+    def setup() -> Contestant:
+        if name == "plain":
+            return Contestant(plain(asking(documents)))
+        made = provider(name)
+        instrument()
+        return Contestant(*traced(made, asking(documents)))
 
     return setup
+
+
+def replaying(name: str) -> Setup:
+    def setup() -> Contestant:
+        if name == "replayed":
+            replays.begin([__file__, "--record"])
+        else:
+            provider("otel")
+        instrument()
+        return Contestant(replays.in_requests(plain(asking(1))))
+
+    return setup
+
+
+def record(store: str) -> None:
+    """One trace of all commands that a replay will be asked for."""
+    replays.record_into(store)
+    instrument()
+    with trace.get_tracer("benchmark").start_as_current_span("recorded"):
+        plain(asking(1))(RECORDED)
 
 
 def prepare(uri: str) -> None:
@@ -71,10 +88,16 @@ CASES = {
     )
     for documents, goal in ((1, 1.15), (COUNT, 1.25))
 }
+CASES["replay of pymongo find_one"] = Case(
+    "server", {name: replaying(name) for name in ("server", "replayed")}, {"replayed": 0.5}
+)
 
 if __name__ == "__main__":
     if "--worker" in sys.argv:
         main(CASES, __file__)
+    if "--record" in sys.argv:
+        record(sys.argv[2])
+        sys.exit()
     sys.path.insert(0, str(ROOT))
     from tests.servers.mongo import MongoServer
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 
 import bench_psycopg
+import replays
 from bench_psycopg import DSN
-from harness import TRACE, Case, Contestant, Run, Setup, main, new_folder
+from harness import Case, Contestant, Run, Setup, main
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from providers import provider
@@ -28,7 +28,6 @@ STATEMENTS = {
 }
 RECORDED = {1: 30_000, 1000: 600}
 """Statements, by the rows that each gives."""
-TRACE_ID_LENGTH = 32
 GOALS = {("psycopg", 1): 0.85, ("asyncpg", 1): 0.6, ("psycopg", 1000): 0.85, ("asyncpg", 1000): 0.85}
 
 
@@ -73,26 +72,15 @@ def instrument(driver: str) -> None:
 def setup_of(driver: str, rows: int, is_replayed: bool, is_bare: bool) -> Setup:
     def setup() -> Contestant:
         if is_replayed:
-            begin_replay(driver, rows)
+            replays.begin([__file__, "--record", driver, str(rows)])
         elif not is_bare:
             provider("otel")
         if is_replayed or not is_bare:
             instrument(driver)
         run = running(driver, rows)
-        return Contestant(unseen(run) if is_bare else in_requests(run))
+        return Contestant(unseen(run) if is_bare else replays.in_requests(run))
 
     return setup
-
-
-def begin_replay(driver: str, rows: int) -> None:
-    store = new_folder()
-    subprocess.run([sys.executable, __file__, "--record", driver, str(rows), store], check=True)
-    (trace_id,) = [name for name in os.listdir(store) if len(name) == TRACE_ID_LENGTH]
-    os.environ |= {"TIMETRACER_MODE": "replay", "TIMETRACER_STORE": store, "TIMETRACER_CASSETTE": trace_id}
-    import timetracer_otel
-
-    timetracer_otel.install()
-    os.environ["TIMETRACER_JOURNAL"] = store  # as if a runner read it: no report at the end of what was not asked for
 
 
 def unseen(run: Run) -> Run:
@@ -103,24 +91,9 @@ def unseen(run: Run) -> Run:
     return suppressed
 
 
-def in_requests(run: Run) -> Run:
-    """TRACE of them under each root span."""
-    tracer = trace.get_tracer("benchmark")
-
-    def traced(count: int) -> None:
-        for _ in range(count // TRACE or 1):
-            with tracer.start_as_current_span("request"):
-                run(min(count, TRACE))
-
-    return traced
-
-
 def record(driver: str, rows: int, store: str) -> None:
     """One trace of all statements that a replay will be asked for."""
-    os.environ |= {"TIMETRACER_MODE": "record", "TIMETRACER_WRITE": "sync"}
-    import timetracer_otel
-
-    timetracer_otel.install(store=store)
+    replays.record_into(store)
     instrument(driver)
     run = running(driver, rows)
     with trace.get_tracer("benchmark").start_as_current_span("recorded"):

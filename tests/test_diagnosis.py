@@ -181,6 +181,27 @@ def test_losses_of_the_newest_traces_are_summed(recorded: Callable[[], Recording
     assert found["store"][0].text.startswith(f"{tmp_path / 'store'}: 3 files, ")
 
 
+def test_losses_of_a_process_count_once_however_many_traces_it_has(
+    recorded: Callable[[], Recording], tmp_path: Path
+) -> None:
+    guard.failures.clear()  # those of other tests
+    try:
+        recording = recorded()
+        recording.active.recorder.connected(1, "fake", "fake://server", {})  # its environment is a part then
+        recording.active.recorder.dropped["environment"] += 2
+        for name in ("first", "second", "third"):
+            recording.tracer.start_span(name).end()
+    finally:
+        active.stop()
+    assert findings(tmp_path)["losses"] == [Finding("losses", "note", "in the newest 3 traces: environment 2")]
+
+
+def test_losses_that_no_part_says_yet_are_named(tmp_path: Path) -> None:
+    killed(tmp_path / "store", "store.pending(PROCESS.id).save_losses({'store_max': 2, 'part': 1})")
+    found = findings(tmp_path)["losses"]
+    assert found == [Finding("losses", "note", "in no part yet, the next one will say it: part 1, store_max 2")]
+
+
 def test_a_damaged_file_is_a_problem(recorded: Callable[[], Recording], tmp_path: Path) -> None:
     try:
         recorded().tracer.start_span("root").end()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from timetracer_otel.instrumentation import instrumentors, is_off
 from timetracer_otel.redaction import load_rules
 from timetracer_otel.set_up import Finding, frameworks, installed_version, set_up
 from timetracer_otel.startup import SWITCHED_OFF
-from timetracer_otel.store import Store
+from timetracer_otel.store import Store, TraceSummary
 from timetracer_otel.store.limits import file_sizes, free_bytes, nearest
 
 NEWEST_TRACES: Final = 100
@@ -191,23 +192,29 @@ def _losses(root: Path) -> Iterator[Finding]:
         return
     for problem in listing.problems:
         yield Finding("store", "problem", problem)
-    newest, losses = listing.traces[:NEWEST_TRACES], Counter[str]()
-    for trace in newest:
-        losses += _dropped(root, trace.trace_id)
-    if losses:
-        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(losses.items()))
-        yield Finding("losses", "note", f"in the newest {len(newest)} traces: {lost}")
+    newest = listing.traces[:NEWEST_TRACES]
+    if losses := _dropped(root, newest):
+        yield Finding("losses", "note", f"in the newest {len(newest)} traces: {_counted(losses)}")
     elif newest:
         yield Finding("losses", "ok", f"none in the newest {len(newest)} traces")
+    if untold := Store(root).untold_losses():
+        yield Finding("losses", "note", f"in no part yet, the next one will say it: {_counted(untold)}")
 
 
-def _dropped(root: Path, trace_id: str) -> Counter[str]:
-    try:
-        cassette, _ = Store(root).open_cassette(trace_id)
-    except CassetteError:  # the listing names it
-        return Counter()
-    segments = sum((Counter(segment.dropped) for segment in cassette.segments), Counter[str]())
-    return sum((Counter(environment.dropped) for environment in cassette.environments.values()), segments)
+def _dropped(root: Path, traces: Iterable[TraceSummary]) -> Counter[str]:
+    """Traces of one process have its environment in common."""
+    losses, environments = Counter[str](), dict[str, Mapping[str, int]]()
+    for trace in traces:
+        with suppress(CassetteError):  # the listing names it
+            cassette, _ = Store(root).open_cassette(trace.trace_id)
+            for segment in cassette.segments:
+                losses.update(segment.dropped)
+            environments |= {each.process.id: each.dropped for each in cassette.environments.values()}
+    return sum(map(Counter, environments.values()), losses)
+
+
+def _counted(losses: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(losses.items()))
 
 
 def size_text(size: int) -> str:

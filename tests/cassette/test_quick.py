@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.cassette.strategies import blobs
 from timetracer_otel.cassette import quick, values
 from timetracer_otel.cassette.model import Blob, Value
+from timetracer_otel.cassette.pieces import PIECE_BYTES
 from timetracer_otel.errors import Unconvertible
 
 LEAVES = st.one_of(
@@ -80,3 +81,24 @@ def test_a_mapping_of_another_type_does_not_hide_a_key_that_looks_like_ours() ->
 
 def test_nan_beside_null_is_not_null() -> None:
     assert quick.dumps([None, math.nan]) == values.dumps([None, math.nan]) != b"[null,null]"
+
+
+@given(st.sampled_from(["é", "🎈", '"', "\\", "\x00", "{$", "\n"]), st.integers(-8, 8), st.sampled_from([b"", b"\xff"]))
+def test_large_binary_data_is_written_in_pieces_as_the_plain_writer_writes_it(
+    text: str, place: int, end: bytes
+) -> None:
+    value: Value = {"rows": [b"~" * (PIECE_BYTES + place) + text.encode() + b"." * 100 + end, b"small"]}
+    assert quick.dumps(value) == quick.dumps_plain(value) == values.dumps(value)  # type: ignore[arg-type]  # a mapping
+
+
+@given(VALUES, st.sampled_from(["[", "{", '{"$', ',"$', "null"]), st.integers(-20, 8))
+def test_a_large_document_is_checked_in_pieces(value: Value, text: str, place: int) -> None:
+    large = ["." * (PIECE_BYTES + place), text, value, {text: math.inf}]
+    assert quick.dumps(large) == values.dumps(large)
+
+
+@given(st.dictionaries(st.sampled_from("ab"), st.one_of(st.text(), st.binary(max_size=60)), max_size=3), st.booleans())
+def test_what_is_too_large_to_stand_inline_is_none(document: dict[str, Value], is_tight: bool) -> None:
+    text = quick.dumps_plain(document)
+    limit = len(text) - is_tight
+    assert quick.dumps_inline(document, limit) == (None if is_tight else text)

@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from timetracer_otel.cli.app import COMMANDS, NAME, app
+from timetracer_otel.cli.app import COMMANDS, app
+from timetracer_otel.cli.task import NAME
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 HEAD = """# Command line

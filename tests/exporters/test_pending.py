@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from tests.exporters.conftest import Recording
 from timetracer_otel.capture import guard, segments
 from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES
 from timetracer_otel.config import KIB, Keep, Settings
+from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters import active
+from timetracer_otel.exporters.encode import Encoder
 
 Record = Callable[[Settings], Recording]
 
@@ -206,7 +210,37 @@ def test_r26_a_child_leaves_no_spool_for_which_there_was_no_room(
         os._exit(guard.failures["store.store_max"])
 
     assert _in_child(work) == 2  # for the spool, and for the part
-    assert pending(recording) == []
+    assert [name for name in pending(recording) if name.endswith(".spool")] == []
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_r25_what_a_child_lost_to_a_full_store_is_known_after_its_end_and_said_by_a_next_part(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "strict", False)
+
+    def lose(*names: str) -> None:
+        for name in names:
+            recording.tracer.start_span(name).end()
+
+    with monkeypatch.context() as full:
+        full.setattr(Encoder, "save", _no_room)
+        lose("parent")
+        for name in ("child", "other child"):
+            _in_child(partial(lose, name, name))
+        assert recording.store.untold_losses()["store_max"] == 5
+    for name in ("there is room again", "adopts", "says"):
+        recording.tracer.start_span(name).end()
+    said = Counter[str]()
+    for cassette in recording.cassettes():
+        said.update(cassette.segments[0].dropped)
+    assert said["store_max"] == 5
+    assert (recording.store.untold_losses(), pending(recording)) == ({}, [])
+
+
+def _no_room(encoder: Encoder, batch: object) -> None:
+    raise StoreFull("store", "store_max", 1)
 
 
 @needs_fork

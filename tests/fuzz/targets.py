@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 from tests.fuzz.printing import check_printed, print_cassette
@@ -37,6 +39,7 @@ from timetracer_otel.wire.postgres.backend import Backend
 from timetracer_otel.wire.postgres.copying import copy_rows
 from timetracer_otel.wire.postgres.reader import FrontendReader
 from timetracer_otel.wire.postgres.responses import response, shape, statuses
+from timetracer_otel.wire.postgres.tokens import Kind, tokens
 from timetracer_otel.wire.postgres.types import to_binary, to_text
 from timetracer_otel.wire.redis import readable
 from timetracer_otel.wire.redis.commands import commands
@@ -45,6 +48,7 @@ from timetracer_otel.wire.redis.frames import FrameReader, split
 GOLDEN: Final = Path(__file__).parent.parent / "golden"
 OIDS: Final = sorted(value for name, value in vars(oids).items() if name.isupper() and type(value) is int)
 KEY: Final = b"k" * 32
+CANARY: Final = "canary-5c1d8e-canary-5c1d8e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,14 @@ def postgres_sql(data: bytes) -> None:
     sql, redactor = data.decode("utf-8", "replace"), Redactor(KEY)
     masked, _ = mask_statement(sql, redactor)
     mask_statement(masked, redactor)
+    if redactor.text(sql) == sql:  # what is known by its shape is masked anywhere, be it a name
+        assert _but_strings(masked) == _but_strings(sql)
+    canary, _ = mask_statement(f"alter role a password '{CANARY}'; {sql}", redactor)
+    assert CANARY not in canary
+
+
+def _but_strings(sql: str) -> list[str]:
+    return [token.text for token in tokens(sql) if token.kind is not Kind.STRING]
 
 
 def mongo(data: bytes) -> None:
@@ -182,8 +194,10 @@ CONTENT: Final = (
 
 def redaction(data: bytes) -> None:
     """It raises on nothing, what it has made itself included. Text that is nothing may change when it is masked again:
-    a marker ends what looked like a string."""
+    a marker ends what looked like a string. Beside a secret with a name, nothing hides it."""
     redactor = Redactor(KEY).of_trace()
+    for place, masked in _beside_canary(data, redactor):
+        assert CANARY.encode() not in masked, place
     for given in (data, redactor.data(data)):
         redactor.data(given)
         redactor.query(given, "query")
@@ -196,6 +210,25 @@ def redaction(data: bytes) -> None:
     scrubber = redactor.stream()
     scrubber.feed(data)
     scrubber.end()
+
+
+def _beside_canary(data: bytes, redactor: Redactor) -> Iterator[tuple[str, bytes]]:
+    """Masked forms that hold `data` and a secret under a name; then, of the same trace, under none."""
+    text, canary = data.decode("utf-8", "surrogateescape"), CANARY.encode()
+    document = json.dumps({"a": text, "user": [{"password": CANARY}, text], text: {"api_key": [text, CANARY]}}).encode()
+    form = urlencode({"a": data, "token": CANARY, "b": data}).encode()
+    part = b'\r\n--b\r\ncontent-disposition: form-data; name="password"\r\n\r\n' + canary + b"\r\n--b--\r\n"
+    yield "query", redactor.query(b"token=" + canary + b"&" + data, "query")[0]
+    yield "headers", repr(redactor.headers([[b"x", data], [b"authorization", b"Bearer " + canary]], "h")).encode()
+    yield "cookie", repr(redactor.headers([[b"cookie", b"sid=" + canary + b"; " + data]], "h")).encode()
+    yield "JSON", redactor.body(document, "application/json", "", "body")[0]
+    yield "gzip", gzip.decompress(redactor.body(gzip.compress(document), "application/json", "gzip", "body")[0])
+    yield "form", redactor.body(form, "application/x-www-form-urlencoded", "", "body")[0]
+    yield "multipart", redactor.body(b"--b" + part, "multipart/form-data; boundary=b", "", "body")[0]
+    yield "data", redactor.data(data + canary + data)
+    yield "value", repr(redactor.value({"password": [text, CANARY], "a": [data + canary]}, "body")).encode()
+    scrubber = redactor.stream()
+    yield "stream", b"".join([scrubber.feed(data + canary[:9]), scrubber.feed(canary[9:] + data), scrubber.end()])
 
 
 def redaction_seeds() -> list[bytes]:
@@ -254,7 +287,11 @@ TARGETS: Final = {
     "postgres-values": Target(postgres_values, lambda: [bytes([at]) + b"{1,2}" for at in range(len(OIDS))]),
     "postgres-sql": Target(
         postgres_sql,
-        lambda: [b"select $1, E'\\x27' from \"t\" where password = 'hunter2' -- c\n/* /* */ */", b"$a$b$a$"],
+        lambda: [
+            b"select $1, E'\\x27' from \"t\" where password = 'hunter2' -- c\n/* /* */ */",
+            b"insert into t (password, n) values (E'a\\'b', 2), ($a$c''$a$, 3); alter role b password $$d$$",
+            b"$a$b$a$",
+        ],
     ),
     "mongo": Target(mongo, mongo_seeds),
     "redis": Target(

@@ -27,6 +27,8 @@ PIECES: Final = (
         b"token=((",
         b'token\\"',
         b"token   ",
+        b"index: token_1 dup key: { : ",
+        b"sig=AA",
     ),
     *(b"token = \\'", b'"token":', b'"token":"', b'\\"token\\":\\"', b"{'token': [\"", b"(b'token', b'"),
     *(

@@ -104,3 +104,23 @@ def test_a_scheme_that_signs_and_has_no_fields_is_masked_as_a_whole() -> None:
     assert Redactor(KEY).headers([[b"Authorization", b"OAuth c4nary"]], "h")[0] == [
         [b"Authorization", b"OAuth " + mark("authorization", "c4nary")]
     ]
+
+
+ANY_NAME = st.sampled_from(
+    (b"Host", b"accept", b"X-Trace", b"Cookie", b"Set-Cookie", b"Authorization", b"x-api-key", b"")
+)
+ANY_VALUE = st.sampled_from(
+    (
+        *(b"", b"shop", b"sid=a", b"Bearer tok", b"bear", b"er tok", b"password=hunter2", b"pass", b"word=x", b"\xe9"),
+        *(b"/cb#AKIAIOSFODNN7EXAMPLE", b"AKIA", b"IOSFODNN7EXAMPLE", b"http:", b"//u:p@h/", b"http://u:p@h/"),
+    )
+)
+
+
+@given(st.lists(st.tuples(ANY_NAME, ANY_VALUE), max_size=6))
+def test_headers_are_masked_together_as_each_is_alone(pairs: list[tuple[bytes, bytes]]) -> None:
+    redactor = Redactor(KEY)
+    alone = [redactor.headers([pair], "h")[0][0] for pair in pairs]
+    masked, paths = redactor.headers(pairs, "h")
+    assert masked == alone
+    assert len(paths) == sum(list(old) != new for old, new in zip(pairs, masked, strict=True))

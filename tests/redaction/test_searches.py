@@ -44,5 +44,14 @@ def test_names_of_a_rule_file_are_found(name: str) -> None:
     assert not BUILT_IN.holds_text(name)
 
 
+@given(st.sampled_from((*NAMES, "customer_id")), st.sampled_from("-_ "), st.sampled_from(CASES), st.text(), st.text())
+def test_a_name_is_found_as_well_when_all_separators_are_taken_out(
+    name: str, style: str, case: Callable[[str], str], before: str, after: str
+) -> None:
+    data = (before + case(name.replace("_", style)) + after).encode("utf-8", "surrogatepass")
+    assert OWN.holds(data)
+    assert OWN.holds(data.translate(None, b"-_ "))
+
+
 def test_what_only_resembles_a_name_needs_no_look() -> None:
     assert not BUILT_IN.holds_text("keyboard, monkey, access, private, author, sign, stoke, cook, pass, secrecy")

@@ -16,11 +16,14 @@ from timetracer_otel.cassette import Part, load_environment
 from timetracer_otel.cassette.allowance import Allowance
 from timetracer_otel.store.names import BLOBS, PROCESSES, environment_files, part_files, trace_folders
 from timetracer_otel.store.reading import read_part
+from timetracer_otel.store.untold import untold_losses
 
 WHOLE: Final = ("store_max", "free_min", "part", "queue")
 """Reasons for which a part, and with it a request, may be missing as a whole."""
 NO_LOSS: Final = ("not_entry", "no_span")
 """Queries of the pollers, which are nobody's."""
+PARTS_OF_CHILD: Final = 2
+"""Its span, and the connections that it inherited."""
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Account:
     requests: set[int] = field(default_factory=set)
     """Numbers of those that are recorded."""
     children: int = 0
-    """Spans of forked children that are recorded."""
+    """Parts of forked children that are recorded: each child makes `PARTS_OF_CHILD`."""
     counted: Counter[str] = field(default_factory=Counter)
     """Losses that parts and environments count, by reason."""
     seen: Counter[str] = field(default_factory=Counter)
@@ -43,7 +46,10 @@ class Account:
                 self._add(read_part(path, Allowance()))
         for files in environment_files(store / PROCESSES).values():
             for path in files:
-                self.counted += losses(load_environment(path.read_bytes(), str(path), None, Allowance()).dropped)
+                part = load_environment(path.read_bytes(), str(path), None, Allowance())
+                self.counted += losses(part.dropped)
+                self.children += part.process.parent is not None
+        self.counted += losses(untold_losses(store))
 
     def _add(self, part: Part) -> None:
         self.counted += losses(part.dropped)
@@ -53,9 +59,10 @@ class Account:
             if each.type == "http.server":
                 self.requests.add(int(str(each.request["path"]).rpartition("/")[2]))
 
-    def unaccounted(self, made: int) -> int:
-        """Requests and payloads that are missing, less those that are counted: 0 if all is told."""
-        missing = made - len(self.requests) + sum(self.seen[reason] for reason in WHOLE)
+    def unaccounted(self, made: int, children: int) -> int:
+        """Requests, children and payloads that are missing, less those that are counted: 0 if all is told."""
+        missing = made - len(self.requests) + children * PARTS_OF_CHILD - self.children
+        missing += sum(self.seen[reason] for reason in WHOLE)
         return missing - sum(self.counted[reason] for reason in WHOLE)
 
 
@@ -92,5 +99,8 @@ def doctor(store: Path) -> Counter[str]:
     variables = {"OTEL_TRACES_EXPORTER": "timetracer", "TIMETRACER_STORE": str(store)}
     done = run(["timetracer-otel", "doctor", "--json"], variables)
     texts = [each["text"] for each in json.loads(done.stdout) if each["topic"] == "losses"]
-    named = re.findall(r"([a-z_.A-Z]+) (\d+)(?:,|$)", texts[0].partition(": ")[2]) if texts else []
-    return Counter({name: int(count) for name, count in named})
+    named = Counter[str]()
+    for text in texts:
+        for name, count in re.findall(r"([a-z_.A-Z]+) (\d+)(?:,|$)", text.partition(": ")[2]):
+            named[name] += int(count)
+    return named

@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import shutil
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -21,12 +20,6 @@ from timetracer_otel.store.blobs import BlobWriter
 from timetracer_otel.store.limits import Room, file_sizes, free_bytes
 
 PIECE = os.urandom(10 * KIB)
-
-
-class Disk(NamedTuple):
-    total: int
-    used: int
-    free: int
 
 
 def write(store: Store, number: int, data: bytes = PIECE) -> Path:
@@ -126,7 +119,7 @@ def test_a_write_that_fails_does_not_count(tmp_path: Path) -> None:
 
 def test_a_disk_with_too_little_free_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = [5 * MIB + 20 * KIB]
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(GIB, 0, free[0]))
+    monkeypatch.setattr(limits, "_free_bytes", lambda path: free[0])
     store = Store(tmp_path, free_min_bytes=5 * MIB)
     write(store, 0)
     free[0] = 5 * MIB + 5 * KIB
@@ -144,10 +137,10 @@ def test_the_real_disk_has_a_floor_as_well(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_does_not_say_what_is_free_has_no_floor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(path: object) -> Disk:
+    def unknown(path: object) -> int:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr(shutil, "disk_usage", unknown)
+    monkeypatch.setattr(limits, "_free_bytes", unknown)
     write(Store(tmp_path, free_min_bytes=GIB), 0)
 
 

@@ -8,19 +8,26 @@ from timetracer_otel.capture import guard
 
 
 class Losses:
-    """`counts` are those of no segment's own."""
+    """`counts` are those of no segment's own; `untold` are parts that were lost, and what they had to say."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.untold: Counter[str] = Counter()
         self._reported: Counter[str] = Counter()
 
-    def take(self, own: Counter[str]) -> dict[str, int]:
+    def take(self, own: dict[str, int]) -> dict[str, int]:
         """A segment's own, the process's, and failures inside the guard; they are counted from zero again."""
-        if not (own or self.counts or guard.failures):  # counters are slow, and this is per part
+        if not (own or self.counts or self.untold or guard.failures):  # counters are slow, and this is per part
             return {}
         failed = guard.counts()
         failures, self._reported = failed - self._reported, failed
-        losses = own + self.counts + Counter({f"guard.{tap}": count for tap, count in failures.items()})
+        losses = (
+            Counter(own)
+            + self.counts
+            + self.untold
+            + Counter({f"guard.{tap}": count for tap, count in failures.items()})
+        )
         own.clear()
         self.counts.clear()
+        self.untold.clear()
         return dict(losses)

@@ -12,7 +12,6 @@ import sys
 import sysconfig
 import time
 from collections.abc import Mapping
-from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -130,6 +129,8 @@ def _own_folders() -> frozenset[str]:
 @functools.cache
 def versions() -> dict[str, str]:
     """Of those of `PACKAGES` that are installed."""
+    from importlib import metadata
+
     found = {}
     for name in PACKAGES:
         try:

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,7 +59,7 @@ class Recorder:
 
     @property
     def dropped(self) -> Counter[str]:
-        """Losses of this process by reason since its last part."""
+        """Losses of no segment by reason since the last part."""
         return self._losses.counts
 
     def after_fork(self) -> None:
@@ -326,8 +326,17 @@ class Recorder:
         """It was not written: the next part says so, and repeats what this one had to say."""
         with self._lock:
             self._budget.in_flight -= batch.size
-            self.dropped.update(batch.dropped)
-            self.dropped[reason] += 1
+            self._losses.untold.update(batch.dropped)
+            self._losses.untold[reason] += 1
+
+    def inherited(self, losses: Mapping[str, int]) -> None:
+        """What dead processes lost and could not say: the next part says it for them."""
+        with self._lock:
+            self._losses.untold.update(losses)
+
+    def untold(self) -> dict[str, int]:
+        """Parts that were lost, by reason, and what they had to say, until the next part says it."""
+        return dict(self._losses.untold)
 
     def flush(self, timeout_s: float, is_last: bool = False) -> bool:
         """Hands over what is open, marked incomplete; True when all of it is on disk.

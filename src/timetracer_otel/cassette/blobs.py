@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.cassette.model import Blob, Value
+from timetracer_otel.cassette.pieces import is_utf8
 from timetracer_otel.config import KIB, MIB
 from timetracer_otel.errors import Unconvertible
 
@@ -44,11 +45,10 @@ def beside(value: Value, put: Put) -> Value:
 
 def _is_text(data: bytes) -> bool:
     try:
-        _Decoder().decode(data[:KIB])  # most that is none says so soon; a failure of the whole takes as long as a copy
-        data.decode()
+        _Decoder().decode(data[:KIB])  # most that is none says so soon
     except UnicodeDecodeError:
         return False
-    return True
+    return is_utf8(data)
 
 
 _Decoder: Final = codecs.getincrementaldecoder("utf-8")

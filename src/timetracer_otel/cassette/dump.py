@@ -75,11 +75,10 @@ def dump_exchange(exchange: Exchange, is_plain: bool = False, put: Put | None = 
     """
     document = exchange_document(exchange)
     if is_plain:
-        text = quick.dumps_plain(document)
-        if put is None or len(text) <= INLINE_MAX_BYTES:
+        text = quick.dumps_plain(document) if put is None else quick.dumps_inline(document, INLINE_MAX_BYTES)
+        if text is not None:
             return text
-        del text  # else memory would hold a large payload twice
-    texts = quick.payload_texts(document, ("request", "result", "dropped"))
+    texts = quick.payload_texts(document, ("request", "result", "dropped"), is_plain)
     if put is not None:
         texts |= {name: _stored(texts[name], put) for name in ("request", "result")}
     return quick.dumps_around(document, texts)

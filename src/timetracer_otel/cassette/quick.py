@@ -5,16 +5,21 @@ orjson alone would be wrong in four places. Each is known by the text or by an e
 
 from __future__ import annotations
 
+import binascii
 import math
 from collections.abc import Mapping, Sequence
 from types import NoneType
-from typing import Final
+from typing import Any, Final
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Blob, Value
+from timetracer_otel.cassette.pieces import PIECE_BYTES, contains, count, pieces, texts
+from timetracer_otel.config import KIB
 
 _ATOMS: Final = frozenset[type]({NoneType, bool, int, str})
 _NEVER: Final = frozenset[type]({NoneType, bool, int, str, bytes})
+BASE64_BYTES: Final = 192 * KIB
+"""Three of them become four digits."""
 
 
 def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
@@ -45,6 +50,24 @@ def dumps_plain(document: Mapping[str, Value]) -> bytes:
         return values.dumps(document)
 
 
+def dumps_inline(document: Mapping[str, Value], max_bytes: int) -> bytes | None:
+    """`dumps_plain`; None if it is larger than that. Binary data alone that is, is not written for nothing."""
+    import orjson
+
+    def marked(leaf: object) -> Any:
+        if type(leaf) is bytes and len(leaf) > max_bytes:
+            raise OverflowError
+        return _marked(leaf)
+
+    try:
+        text = orjson.dumps(document, marked, orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError as error:
+        if isinstance(error.__cause__, OverflowError):
+            return None
+        text = values.dumps(document)
+    return text if len(text) <= max_bytes else None
+
+
 def dumps_strictly(document: object) -> bytes:
     """`dumps_plain`, also of what `plain` gave. Raises TypeError for what needs the slow writer."""
     import orjson
@@ -60,18 +83,32 @@ def plain(mapping: Mapping[str, Value]) -> object:
     return mapping if is_plain else orjson.Fragment(dumps(mapping, values.MAX_DEPTH - 1))
 
 
-def _marked(leaf: object) -> Value:
+def _marked(leaf: object) -> Any:
+    """JSON, or what orjson embeds as it is."""
     if type(leaf) is bytes:  # each binary cell of each answer
-        return values.encode_bytes(leaf)
+        return values.encode_bytes(leaf) if len(leaf) <= PIECE_BYTES else _large_bytes(leaf)
     if isinstance(leaf, Blob):
-        return values.encode(leaf)  # type: ignore[no-any-return]  # JSON
+        return values.encode(leaf)
     if not isinstance(leaf, (bytes, bytearray, memoryview)):
         raise TypeError  # a mapping of another type; or no Value, which `values.dumps` then names
-    return values.encode(bytes(leaf))  # type: ignore[no-any-return]  # JSON
+    return values.encode(bytes(leaf))
 
 
-def payload_texts(document: Mapping[str, Value], payloads: Sequence[str]) -> dict[str, bytes]:
-    """The JSON text of each of these fields that is there."""
+def _large_bytes(data: bytes) -> Any:
+    """The text of `values.encode_bytes`, ready to be embedded. (Any: only orjson knows what that is.)"""
+    import orjson
+
+    try:
+        return orjson.Fragment(b"".join([b'{"$text":"', *[orjson.dumps(text)[1:-1] for text in texts(data)], b'"}']))
+    except UnicodeDecodeError:
+        digits = [binascii.b2a_base64(piece, newline=False) for piece in pieces(data, size=BASE64_BYTES)]
+        return orjson.Fragment(b"".join([b'{"$b64":"', *digits, b'"}']))
+
+
+def payload_texts(document: Mapping[str, Any], payloads: Sequence[str], is_plain: bool = False) -> dict[str, bytes]:
+    """The JSON text of each of these fields that is there; by `dumps_plain` where nothing in it needs a look."""
+    if is_plain:
+        return {name: dumps_plain(document[name]) for name in payloads if name in document}
     return {name: dumps(document[name], values.MAX_DEPTH - 1) for name in payloads if name in document}
 
 
@@ -89,6 +126,8 @@ def dumps_around(document: Mapping[str, Value], texts: Mapping[str, bytes]) -> b
 
 def _may_be_deep(text: bytes, max_depth: int) -> bool:
     """It has as many brackets, be they side by side."""
+    if len(text) > PIECE_BYTES:
+        return count(text, b"[") + count(text, b"{") > max_depth
     return text.count(b"[") + text.count(b"{") > max_depth
 
 
@@ -96,6 +135,8 @@ def _may_hold_marks(text: bytes, markers: int) -> bool:
     """A key of the data begins with "$", as only ours do. One letter is looked for first: that costs a tenth."""
     if b"$" not in text:
         return markers != 0
+    if len(text) > PIECE_BYTES:
+        return count(text, b'{"$') != markers or contains(text, b',"$')
     return text.count(b'{"$') != markers or b',"$' in text
 
 

@@ -11,10 +11,10 @@ from typing import Annotated, Final, Optional, TypeAlias
 import typer
 
 from timetracer_otel.cli.elsewhere import pull_command, push_command
-from timetracer_otel.cli.options import StoreOption, Task
+from timetracer_otel.cli.options import StoreOption
+from timetracer_otel.cli.task import NAME, Task
 from timetracer_otel.errors import UsageError
 
-NAME: Final = "timetracer-otel"
 COMMANDS: Final = (
     "list",
     "show",
@@ -213,11 +213,11 @@ def replay_command(
     from timetracer_otel.cli import replaying
     from timetracer_otel.cli.listing import Wanted
     from timetracer_otel.cli.reports import Files
-    from timetracer_otel.cli.settings import wishes
 
     wanted, files = Wanted(service=service, entry=entry, errors=errors, since=since), Files(json_file, junit, markdown)
     if all_of_them:
         from timetracer_otel.cli import replaying_all
+        from timetracer_otel.cli.settings import wishes
 
         if pdb:
             raise UsageError("--pdb", "it looks into one replay, --all runs many", "name one of them")
@@ -230,17 +230,7 @@ def replay_command(
         raise UsageError("replay", "--service, --entry, --errors and --since choose among many", "say --all")
     if cassette is None:
         raise UsageError("replay", "no cassette is named", "name one, or say --all")
-    return partial(
-        replaying.print_replay,
-        store,
-        cassette,
-        app_name,
-        timeout,
-        pdb,
-        files,
-        tuple(live or ()),
-        wishes(ignore, chunks),
-    )
+    return replaying.task(cassette, store, app_name, timeout, pdb, files, live or (), ignore or (), chunks)
 
 
 @app.command("exec")

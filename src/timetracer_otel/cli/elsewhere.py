@@ -7,7 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from timetracer_otel.cli.options import StoreOption, Task
+from timetracer_otel.cli.options import StoreOption
+from timetracer_otel.cli.task import Task
 
 
 def push_command(

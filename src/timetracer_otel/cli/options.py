@@ -1,14 +1,10 @@
-"""What several modules of commands share."""
+"""Options that several modules of commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Optional, TypeAlias
 
 import typer
-
-Task: TypeAlias = Callable[[], int]
-"""Does what was asked for and returns the exit code."""
 
 # typer reads annotations at run time, on Python 3.10 too: hence Optional.
 StoreOption: TypeAlias = Annotated[

@@ -6,18 +6,36 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.letting import libraries, tell_uncovered
-from timetracer_otel.cli.reports import Files, print_report
+from timetracer_otel.cli.reports import NO_FILES, Files, print_report
+from timetracer_otel.cli.task import Task
 from timetracer_otel.errors import CassetteAmbiguous, CassetteError, CassetteNotFound
 from timetracer_otel.replay import places, runner
-from timetracer_otel.replay.ignoring import NONE, Wishes
+from timetracer_otel.replay.ignoring import Wishes
 from timetracer_otel.replay.library import heads
 from timetracer_otel.replay.runner import Options
 from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.store.names import PROCESSES
+
+
+def task(
+    cassette: str,
+    store: str | None = None,
+    app: str | None = None,
+    timeout: str | None = None,
+    pdb: bool = False,
+    files: Files = NO_FILES,
+    live: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    chunks: bool = False,
+) -> Task:
+    """Replays one cassette. Raises UsageError for an option, or one of the project's, that cannot be."""
+    wishes = settings.wishes(ignore, chunks)
+    return partial(print_replay, store, cassette, app, timeout, pdb, files, tuple(live), wishes)
 
 
 def print_replay(
@@ -27,8 +45,8 @@ def print_replay(
     timeout: str | None,
     pdb: bool,
     files: Files,
-    live: Sequence[str] = (),
-    wishes: Wishes = NONE,
+    live: Sequence[str],
+    wishes: Wishes,
 ) -> int:
     """The exit code of the verdict. Raises TimetracerError when there is nothing to replay."""
     cassette, segment = chosen(store, wanted)

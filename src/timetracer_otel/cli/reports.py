@@ -73,6 +73,9 @@ class Files:
         yield from ((option, path) for option, path in paths.items() if path is not None)
 
 
+NO_FILES: Final = Files()
+
+
 def _write(path: str, text: str) -> None:
     if path == STDOUT:
         sys.stdout.write(text)

@@ -7,11 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Final, TextIO
 
-import typer
-
 from timetracer_otel.cassette.escaping import safe
-from timetracer_otel.cli.app import COMMANDS, NAME, app
-from timetracer_otel.cli.options import Task
+from timetracer_otel.cli import quick
+from timetracer_otel.cli.task import NAME, Task
 from timetracer_otel.errors import TimetracerError
 
 BAD_INPUT: Final = 2
@@ -19,9 +17,6 @@ INTERRUPTED: Final = 130
 STDERR: Final = 2
 BROKEN_PIPE: Final = 141
 """As a shell reports a program that SIGPIPE ended; not 1, which is the exit code of a replay that deviates."""
-
-ParseError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
-"""ClickException, the base of what parsing raises: newer releases of typer have a click of their own inside."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,8 +26,6 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = _task(arguments)()
         sys.stdout.flush()
-    except ParseError as error:
-        return _refuse(_parse_message(error, arguments))
     except BrokenPipeError:  # `timetracer-otel list | head`
         _forget_stdout()
         return BROKEN_PIPE
@@ -40,29 +33,23 @@ def run(arguments: Sequence[str]) -> int:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(_os_message(error))
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return INTERRUPTED
     return code
 
 
 def _task(arguments: Sequence[str]) -> Task:
-    """What the arguments ask for. typer only parses: inside of it, interrupts and broken pipes get codes of its own."""
-    parsed = app(args=list(arguments), prog_name=NAME, standalone_mode=False)
-    return parsed if callable(parsed) else lambda: int(parsed or 0)  # --help and --version have printed already
+    """What the arguments ask for."""
+    if (task := quick.task(arguments)) is not None:
+        return task
+    from timetracer_otel.cli import parsing
+
+    return parsing.task(arguments)
 
 
 def _refuse(message: str) -> int:
     print(f"{NAME}: {safe(message)}", file=sys.stderr)
     return BAD_INPUT
-
-
-def _parse_message(error: Exception, arguments: Sequence[str]) -> str:
-    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]  # every ClickException has it
-    if message.startswith("No such command"):
-        return f"{message.rstrip('.')}; the commands are {', '.join(COMMANDS)}"
-    if message.startswith("No such option") and list(arguments[:1]) == ["exec"] and "--" not in arguments:
-        return f"{message.rstrip('.')}; put -- before the program that is to run"
-    return message
 
 
 def _os_message(error: OSError) -> str:

@@ -36,7 +36,7 @@ from timetracer_otel.store import Store
 from timetracer_otel.store.adoption import adopt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from timetracer_otel.capture.segments import Batch, Made
     from timetracer_otel.capture.table import Captured
@@ -67,6 +67,7 @@ class Encoder:
         # With all that they import, while a fork waits for it (`Writer`).
         compress(dumps(None))
         self._heads.process()
+        rules.patterns.compile()
 
     def after_fork(self) -> None:
         """The child has no spools, and takes part in no lock of the parent's threads."""
@@ -84,9 +85,19 @@ class Encoder:
         else:
             self._settle(batch)
 
-    def adopt(self) -> None:
-        """What dead processes left in the store becomes part of its traces, as far as an app has time for it."""
-        adopt(Path(self._settings.store), ADOPT_S)
+    def adopt(self) -> Counter[str]:
+        """What dead processes left in the store becomes part of its traces, as far as an app has time for it.
+
+        What comes back is what they lost and could not say.
+        """
+        losses: Counter[str] = Counter()
+        adopt(Path(self._settings.store), ADOPT_S, losses)
+        return losses
+
+    def save_losses(self, losses: Mapping[str, int]) -> None:
+        """What no part says yet, where others find it if this process ends before. Raises OSError."""
+        if self._outlets.has_store:
+            self._pending().save_losses(losses)
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
@@ -98,14 +109,14 @@ class Encoder:
         coded = self._exchanges.encode_all(batch.exchanges, redactor, owner, losses)
         spans, root = self._quick_spans.dump(batch.spans, redactor, _place_of_root(batch))
         part = self._part(batch, identity, root, coded, losses)
-        pieces = part_pieces(part, [one.text for one in coded], spans, self._heads.process_text())
+        pieces = part_pieces(part, [one.text for one in coded], spans, self._heads.process_text(identity))
         self._part_to_live(part, pieces, owner.start_ns, batch.is_held)
         if not self._outlets.has_store:
             return
         if batch.is_held:
             self._pending().hold(part.trace_id, part.segment, batch.part, pieces)
         else:
-            self._store.write_part(part.trace_id, part.segment, identity.id, batch.part, pieces)
+            self._store.put_part(part.trace_id, part.segment, identity.id, batch.part, pieces)
         self._remove_spool(batch.trace_id, batch.root_id)
 
     def _part(

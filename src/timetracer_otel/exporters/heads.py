@@ -40,9 +40,8 @@ class HeadEncoder:
             self._process = (key, identity)
         return identity
 
-    def process_text(self) -> bytes:
-        """As it stands in a part."""
-        identity = self.process()
+    def process_text(self, identity: Process) -> bytes:
+        """That of `process`, as it stands in a part."""
         known, text = self._process_text
         if known is not identity:
             text = dump_process(identity)

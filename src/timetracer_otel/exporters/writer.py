@@ -11,13 +11,15 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.segments import KeepDecision, Key, key_of
+from timetracer_otel.cassette.pieces import take_turns
 from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters.outlets import Outlets
 from timetracer_otel.exporters.spill import DiskSpill
@@ -44,6 +46,10 @@ class Ledger(Protocol):
     def written(self, batch: Batch) -> None: ...
 
     def lost(self, batch: Batch, reason: str) -> None: ...
+
+    def inherited(self, losses: Mapping[str, int]) -> None: ...
+
+    def untold(self) -> dict[str, int]: ...
 
 
 class Writer:
@@ -72,6 +78,7 @@ class Writer:
         self._starting = threading.RLock()
         self._overdue: tuple[threading.Event, float] | None = None
         self._has_adopted = False
+        self._saved_losses: dict[str, int] = {}
         self._counting = threading.RLock()
         self.outlets.after_fork()
         self._queued: Counter[Key] = Counter()
@@ -184,6 +191,7 @@ class Writer:
             self._queue.get()()
 
     def _run(self) -> None:
+        take_turns()
         try:
             while True:
                 self._queue.get()()
@@ -202,6 +210,18 @@ class Writer:
                 self.ledger.written(batch)
             else:
                 self.ledger.lost(batch, reason)
+        self._save_losses(reason is None)
+
+    def _save_losses(self, has_room: bool) -> None:
+        """In a file as well: this process, a forked child above all, may end before it can write a part."""
+        untold = self.ledger.untold()
+        if untold == self._saved_losses:
+            return
+        if has_room:  # again: what children lost that ended meanwhile can be said as well
+            self._has_adopted = False
+        with suppress(OSError):  # nothing can be written at all; the log says so
+            self._encoder_of_process().save_losses(untold)
+            self._saved_losses = untold
 
     def _save(self, batch: Batch) -> str | None:
         """None, or why it could not be written."""
@@ -228,7 +248,7 @@ class Writer:
         """Once in each process, a forked one too: what a killed sibling left is then soon among the traces."""
         if not self._has_adopted and self.outlets.has_store:
             self._has_adopted = True
-            encoder.adopt()
+            self.ledger.inherited(encoder.adopt())
 
     def _begin_blob(self, captured: Captured) -> tuple[Scrubber, BlobWriter]:
         return self._encoder_of_process().begin_blob(captured)

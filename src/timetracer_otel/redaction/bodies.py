@@ -24,6 +24,7 @@ _WIDE_MARKS: Final = (
     *((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
     *((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
 )
+_ANY_WIDE_MARK: Final = tuple(mark for mark, _ in _WIDE_MARKS)
 
 
 def redact_body(data: bytes, content_type: str, content_encoding: str, path: str, masker: Masker) -> Hit:
@@ -31,13 +32,15 @@ def redact_body(data: bytes, content_type: str, content_encoding: str, path: str
 
     A body in a coding that nobody here can undo is masked as a whole: it cannot be said that it holds no secret.
     """
-    rule = masker.rule_at(path) if data else None
+    if not data:
+        return data, ()
+    rule = masker.rule_at(path)
     if rule is not None:
         return _whole(data, rule, path, masker)
-    codings = codings_of(content_encoding)
+    codings = codings_of(content_encoding) if content_encoding else ()
     if not codings and data[:2] == GZIP_MAGIC:
         return _redact_archive(data, content_type, path, masker)
-    if not data or not codings:
+    if not codings:
         return _redact_plain(data, content_type, path, masker)
     try:
         decoded = decode(data, codings)
@@ -83,7 +86,7 @@ def _redact_plain(data: bytes, content_type: str, path: str, masker: Masker, dep
 def _redact_narrow(data: bytes, media_type: str, path: str, masker: Masker) -> Hit:
     if media_type == FORM:
         return redact_form(data, path, masker)
-    if JSON.fullmatch(media_type) or BEGINS_AS_JSON.match(data):  # JSON is often sent as text/plain
+    if BEGINS_AS_JSON.match(data) or JSON.fullmatch(media_type):  # JSON is often sent as text/plain
         return _redact_json(data, path, masker)
     masked = masker.scrub(data)
     return masked, (() if masked is data else (path,))
@@ -97,12 +100,12 @@ def _redact_json(data: bytes, path: str, masker: Masker) -> Hit:
 
 
 def _wide_encoding(data: bytes, content_type: str, media_type: str) -> str | None:
-    if marked := next((encoding for mark, encoding in _WIDE_MARKS if data.startswith(mark)), None):
-        return marked
-    if named := WIDE_CHARSET.search(content_type):
+    if data.startswith(_ANY_WIDE_MARK):
+        return next(encoding for mark, encoding in _WIDE_MARKS if data.startswith(mark))
+    if "=" in content_type and (named := WIDE_CHARSET.search(content_type)):
         name = (named[1] or "utf-16").lower()
         return name if name.endswith("e") else f"{name}-le"  # else a mark would be added
-    if JSON.fullmatch(media_type) and b"\0" in data[:4]:  # RFC 4627, section 3
+    if b"\0" in data[:4] and JSON.fullmatch(media_type):  # RFC 4627, section 3
         return json.detect_encoding(data)
     return None
 

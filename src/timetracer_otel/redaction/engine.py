@@ -103,8 +103,7 @@ class Redactor:
 
     def shaped(self, data: bytes) -> bool:
         """`suspicious` of data in which `may_name` finds nothing: only what no name says to be a secret is left."""
-        masker = self._masker
-        return masker.rules.patterns.holds_shape(data.decode("latin-1")) or masker.is_known_in(data)
+        return self._masker.shaped(data)
 
     def text(self, text: str) -> str:
         """`text` with what looks like a secret masked."""

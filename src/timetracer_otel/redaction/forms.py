@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 from timetracer_otel.redaction.json_text import scrub_plain
 from timetracer_otel.redaction.markers import percent_encoded
 from timetracer_otel.redaction.masker import Masker
+from timetracer_otel.redaction.signed_urls import signatures_in
 
 _UNQUOTED: Final = "-._~*"
 _GRANTS: Final = {
@@ -23,7 +24,12 @@ _KINDS: Final = tuple(map(re.compile, (rb"[a-z]", rb"[A-Z]", rb"[0-9]")))
 
 def redact_form(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     """`name=value&...`, values of secret names masked whole, others by pattern; the same object when nothing hits."""
-    return _redacted(data, path, masker, _grants(data))
+    return _redacted(data, path, masker, {**_grants(data), **signatures_in(_fields(data))})
+
+
+def _fields(data: bytes) -> dict[bytes, bytes]:
+    """As they are spelled."""
+    return dict(pair.partition(b"=")[::2] for pair in data.split(b"&"))
 
 
 def _grants(data: bytes) -> Mapping[bytes, str]:
@@ -42,7 +48,9 @@ def _redacted(data: bytes, path: str, masker: Masker, secret: Mapping[bytes, str
 
 def redact_query(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     """`redact_form` of a query string, as a whole where a place says so."""
-    rule = masker.rule_at(path) if data else None
+    if not data:
+        return data, ()
+    rule = masker.rule_at(path)
     if rule is None:
         return _redact_query(data, path, masker)
     masked = percent_encoded(masker.mark(rule, data))
@@ -51,7 +59,7 @@ def redact_query(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[s
 
 def _redact_query(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     """A form, in which `code` beside `state` is a grant of OAuth, and `key` may be one of an API."""
-    fields = dict(pair.partition(b"=")[::2] for pair in data.split(b"&"))
+    fields = _fields(data)
     granted = {b"code": "code"} if b"state" in fields else {}
     keyed = {b"key": "api_key"} if _is_api_key(fields.get(b"key", b"")) else {}
     return _redacted(data, path, masker, {**_grants(data), **granted, **keyed})

@@ -20,6 +20,8 @@ def redact_headers(
 ) -> tuple[list[list[bytes]], tuple[str, ...]]:
     """The pairs with secrets masked, and the paths that hold a marker: `headers.cookie`, `headers.set-cookie[1]`."""
     names = [name.decode("latin-1").lower() for name, _ in pairs]
+    if _are_clean(names, pairs, masker):
+        return [[name, value] for name, value in pairs], ()
     masked = [
         [pair[0], _value(name, pair[1], masker, masker.rule_at(f"{path}.{name}") if masker.has_places else None)]
         for name, pair in zip(names, pairs, strict=True)
@@ -30,6 +32,13 @@ def redact_headers(
             paths.append(f"{path}.{name}[{seen[name]}]" if total[name] > 1 else f"{path}.{name}")
         seen[name] += 1
     return masked, tuple(paths)
+
+
+def _are_clean(names: Sequence[str], pairs: Sequence[Sequence[bytes]], masker: Masker) -> bool:
+    """True if nothing is to be masked, which is never wrong: one look at all values together."""
+    if masker.has_places or any(map(masker.rule_of, names)):
+        return False
+    return not masker.suspicious(b"\0".join([value for _, value in pairs]))
 
 
 def _value(name: str, value: bytes, masker: Masker, rule_here: str | None) -> bytes:

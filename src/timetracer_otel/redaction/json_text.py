@@ -65,7 +65,7 @@ def scrub_plain(data: bytes, masker: Masker, depth: int = 0) -> bytes:
 def _once(data: bytes, path: str, masker: Masker, depth: int) -> tuple[bytes, tuple[str, ...]]:
     is_escaped = b"\\u00" in data
     may_name = is_escaped or masker.rules.names.holds(data.translate(None, _STYLE))
-    may_match = may_name or b"\\/" in data or masker.suspicious(data) or masker.may_be_string_in(data)
+    may_match = may_name or b"\\/" in data or masker.shaped(data) or masker.may_be_string_in(data)
     if not may_match:
         return data, ()
     masked, names = _members(data, masker) if may_name else (data, [])

@@ -46,6 +46,10 @@ class Masker:
         """False if `scrub` would change nothing."""
         return self.rules.patterns.suspicious(data) or self.is_known_in(data)
 
+    def shaped(self, data: bytes) -> bool:
+        """`suspicious` of data in which no name of a secret is: only what is known without one is left."""
+        return self.rules.patterns.shaped(data) or self.is_known_in(data)
+
     def suspicious_text(self, text: str) -> bool:
         """`suspicious` of text."""
         return self.rules.patterns.suspicious_text(text) or (

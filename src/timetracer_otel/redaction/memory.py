@@ -51,7 +51,7 @@ class Memory:
 
     def is_in(self, data: bytes) -> bool:
         """True if a known secret stands somewhere in `data`."""
-        return any(secret in data for secret, _ in self.long)
+        return bool(self.long) and any(secret in data for secret, _ in self.long)
 
     def may_be_string_in(self, data: bytes) -> bool:
         """False if no known secret is a whole string of `data`, JSON."""

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
+from timetracer_otel.cassette.pieces import PIECE_BYTES, contains, pieces
 from timetracer_otel.redaction import rare_letters
 from timetracer_otel.redaction.rare_letters import LONG
 
 NAMES: Final = (
     *("aws_secret_access_key", "secret_access_key", "aws_session_token", "x_amz_security_token", "security_token"),
-    *("x_amz_signature", "x_goog_signature"),
+    *("x_amz_signature", "x_goog_signature", "cloudfront_signature"),
     *("proxy_authorization", "authorization", "set_cookie", "cookie"),
     *(
         "old_password",
@@ -77,10 +78,18 @@ class Names:
         """
         self._rules = {bare(name): name for name in self.all}
         self._is_ascii = all(name.isascii() for name in self._rules)
-        self._searches = _searches((*STEMS, *(max(name.split("_"), key=len) for name in extra)))
+        stems = (*STEMS, *(max(name.split("_"), key=len) for name in extra))
+        self._searches = _searches(stems)
+        self.reach: Final = 2 * max(len(stem.encode()) for stem in stems)
+        """Bytes or characters that a hit has at most, with a separator between any two."""
 
     def holds(self, data: bytes) -> bool:
         """False if no secret name is in `data`: cheap, and never wrong about False."""
+        if len(data) > PIECE_BYTES:
+            return any(self._holds(piece) for piece in pieces(data, self.reach))
+        return self._holds(data)
+
+    def _holds(self, data: bytes) -> bool:
         searches = self._possible(data.decode("latin-1"))  # `in` on text costs a tenth of what it costs on bytes
         return bool(searches) and _finds(searches, data.lower().decode("latin-1"))
 
@@ -89,12 +98,29 @@ class Names:
 
         `holds` looks for names in running text, where a name has one separator between two words at most.
         """
+        if len(data) > PIECE_BYTES:
+            return not self._is_ascii or contains(data, _KELVIN) or contains(data, _PARAMETER) or self._may_hold(data)
         if not self._is_ascii or _KELVIN in data or _PARAMETER in data:
             return True
-        return self.holds(data.translate(None, _SEPARATORS))
+        return self._holds(data.translate(None, _SEPARATORS))
+
+    def _may_hold(self, data: bytes) -> bool:
+        """Whether a name is there when all separators are taken out."""
+        rest = b""
+        for piece in pieces(data):
+            rest += piece.translate(None, _SEPARATORS)
+            if self._holds(rest):
+                return True
+            rest = rest[-self.reach :]
+        return False
 
     def holds_text(self, text: str) -> bool:
         """`holds` of text."""
+        if len(text) > PIECE_BYTES:
+            return any(self._holds_text(piece) for piece in pieces(text, self.reach))
+        return self._holds_text(text)
+
+    def _holds_text(self, text: str) -> bool:
         searches = self._possible(text)
         if not searches:
             return False

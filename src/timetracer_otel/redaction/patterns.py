@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias
 
+from timetracer_otel.cassette.pieces import PIECE_BYTES, pieces
 from timetracer_otel.cassette.recent import Recent
 from timetracer_otel.config import KIB
 from timetracer_otel.redaction import rare_letters
 from timetracer_otel.redaction.markers import MARKER_BYTES, Mark
 from timetracer_otel.redaction.names import Names
-from timetracer_otel.redaction.pair_shapes import paired_shapes
-from timetracer_otel.redaction.prose import said
-from timetracer_otel.redaction.shapes import Shape, secret_shapes
+
+if TYPE_CHECKING:
+    from timetracer_otel.redaction.shapes import Shape
 
 _SHORTEST_HIT: Final = len(b"pwd=x")
 REMEMBERED_MIN_BYTES: Final = 256 * KIB
@@ -23,7 +24,10 @@ REMEMBERED_MIN_BYTES: Final = 256 * KIB
 _SMALL_SCHEME: Final = re.compile(r"b(?:earer|asic|EARER|ASIC)[ \t]")
 _CAPITAL_SCHEME: Final = re.compile(r"B(?:earer|asic|EARER|ASIC)[ \t]")
 
-_WORDS: Final = (("AKIA", 2), ("ASIA", 2), ("AIza", 1), ("eyJ", 2), ("-----BEGIN ", 6), ("Failing row contains (", 0))
+_WORDS: Final = (
+    *(("AKIA", 2), ("ASIA", 2), ("AIza", 1), ("eyJ", 2), ("-----BEGIN ", 6), ("Failing row contains (", 0)),
+    ("sig=", 2),
+)
 """With the place of their rare letter."""
 
 Prefilter: TypeAlias = Callable[[str], bool]
@@ -31,17 +35,34 @@ Prefilter: TypeAlias = Callable[[str], bool]
 
 
 class Patterns:
-    """The shapes of one set of rules."""
+    """The shapes of one set of rules, which are compiled with `compile` or for the first suspicious data: most replays
+    meet none."""
 
     def __init__(self, names: Names, further: Sequence[Shape] = (), may_hold: Prefilter | None = None) -> None:
         """`further` shapes hit only where `may_hold` is true, of text or bytes as latin-1; without it anywhere."""
         self._names = names
-        self._shapes = (*secret_shapes(names), *paired_shapes(names), said(names), *further)
+        self._further: Final = tuple(further)
+        self._shapes: tuple[Shape, ...] = ()
         self.has_further: Final = bool(further)
         self._may_hold_further = (may_hold or _always) if further else None
         self._shortest = 1 if further else _SHORTEST_HIT
+        self._reach = max(names.reach, *(len(word) for word, _ in _WORDS))
         self._clean: Final[Recent[bool]] = Recent()
         """Large data that nothing can hit."""
+
+    def compile(self) -> tuple[Shape, ...]:
+        """The shapes, one by one in the order in which they go over the data."""
+        if not self._shapes:
+            from timetracer_otel.redaction import signed_urls
+            from timetracer_otel.redaction.duplicate_keys import duplicate_keys
+            from timetracer_otel.redaction.pair_shapes import paired_shapes
+            from timetracer_otel.redaction.prose import said
+            from timetracer_otel.redaction.shapes import secret_shapes
+
+            names = self._names
+            own = (duplicate_keys(names), *secret_shapes(names), *paired_shapes(names), said(names))
+            self._shapes = (*own, *signed_urls.SHAPES, *self._further)
+        return self._shapes
 
     def suspicious(self, data: bytes) -> bool:
         """False if nothing can hit `data`: literal searches only, those for names only where an assignment can be."""
@@ -53,7 +74,15 @@ class Patterns:
         """`suspicious` of text, without a copy of it as bytes in the usual case."""
         if len(text) < self._shortest:
             return False
+        if len(text) > PIECE_BYTES and not self.has_further:
+            return self._hits_somewhere(text)
         return self.holds_shape(text) or (_can_assign(text) and self._names.holds_text(text))
+
+    def shaped(self, data: bytes) -> bool:
+        """`holds_shape` of bytes."""
+        if len(data) > PIECE_BYTES and not self.has_further:
+            return self._hits_somewhere(data, asks_names=False)
+        return self.holds_shape(data.decode("latin-1"))
 
     def holds_shape(self, view: str) -> bool:
         """False if `view`, text or bytes as latin-1, holds nothing that is known without a name beside it.
@@ -69,6 +98,7 @@ class Patterns:
             or ("@" in view and "://" in view)
             or ("E" in view and "-----BEGIN " in view)
             or ("F" in view and "Failing row contains (" in view)
+            or ("=" in view and "sig=" in view)
             or ("b" in view and _SMALL_SCHEME.search(view) is not None)
             or ("B" in view and _CAPITAL_SCHEME.search(view) is not None)
             or (self._may_hold_further is not None and self._may_hold_further(view))
@@ -76,10 +106,8 @@ class Patterns:
 
     def _holds_shape_somewhere(self, view: str) -> bool:
         return (
-            any(rare_letters.holds(view, word, letter) for word, letter in _WORDS)
+            _holds_token(view)
             or ("@" in view and rare_letters.holds(view, "://", 0))
-            or rare_letters.finds(view, _SMALL_SCHEME, "b")
-            or rare_letters.finds(view, _CAPITAL_SCHEME, "B")
             or (self._may_hold_further is not None and self._may_hold_further(view))
         )
 
@@ -101,10 +129,31 @@ class Patterns:
     def _is_large_suspicious(self, data: bytes) -> bool:
         if self._clean.get(data):
             return False
-        is_suspicious = self._is_suspicious(data.decode("latin-1"), data)
+        if self.has_further:
+            is_suspicious = self._is_suspicious(data.decode("latin-1"), data)
+        else:
+            is_suspicious = self._hits_somewhere(data)
         if not is_suspicious:
             self._clean.put(data, True)
         return is_suspicious
+
+    def _hits_somewhere(self, data: AnyStr, asks_names: bool = True) -> bool:
+        """What `_is_suspicious` says, of large data: piece by piece, though what makes it true may be far apart."""
+        has_at = has_url = can_assign = is_named = False
+        for piece in pieces(data, self._reach):
+            view = piece if isinstance(piece, str) else piece.decode("latin-1")
+            has_at, has_url = has_at or "@" in view, has_url or "://" in view
+            if (has_at and has_url) or _holds_token(view):
+                return True
+            if asks_names:
+                can_assign = can_assign or _can_assign(view)
+                is_named = is_named or self._is_named(piece)
+                if can_assign and is_named:
+                    return True
+        return False
+
+    def _is_named(self, piece: bytes | str) -> bool:
+        return self._names.holds_text(piece) if isinstance(piece, str) else self._names.holds(piece)
 
     def _scrubbed(self, data: bytes, mark: Mark) -> bytes:
         is_named, masked = self._names.holds(data), data
@@ -113,10 +162,18 @@ class Patterns:
         return data if masked == data else masked
 
     def _scrubbed_once(self, data: bytes, is_named: bool, mark: Mark) -> bytes:
-        for shape in self._shapes:
+        for shape in self.compile():
             if (is_named or not shape.by_name) and (not shape.needs or any(need in data for need in shape.needs)):
                 data = _between_markers(data, shape, mark)
         return data
+
+
+def _holds_token(view: str) -> bool:
+    return (
+        any(rare_letters.holds(view, word, letter) for word, letter in _WORDS)
+        or rare_letters.finds(view, _SMALL_SCHEME, "b")
+        or rare_letters.finds(view, _CAPITAL_SCHEME, "B")
+    )
 
 
 def _always(view: str) -> bool:

@@ -51,6 +51,8 @@ class Places:
 
     def under(self, path: str) -> Places:
         """Those that may stand somewhere below `path`, with the steps that are left."""
+        if not self.all:
+            return self
         steps = steps_of(path)
         rests = [Place(rest) for place in self.all for rest in _rests(place.steps, steps)]
         return Places(tuple(dict.fromkeys(rests)))

@@ -6,13 +6,15 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Exchange, Value
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.replay.likeness import TEXT_MAX, WORD
-from timetracer_otel.replay.matching import Index
+
+if TYPE_CHECKING:  # a report is made without them
+    from timetracer_otel.replay.matching import Index
 
 SHOWN_MAX: Final = 300
 """Characters of a statement or a value in the driver's exception."""

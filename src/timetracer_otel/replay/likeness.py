@@ -7,10 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.replay.candidates import Candidate, Family
+
+if TYPE_CHECKING:  # a report is made without them
+    from timetracer_otel.replay.candidates import Candidate, Family
 
 TEXT_MAX: Final = 8_000
 """Characters of a statement that take part."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from timetracer_otel.capture.process import versions
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import ReplayError, UsageError
 from timetracer_otel.replay import isolation, launch
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 60.0
 BREAKPOINT: Final = "PYTHONBREAKPOINT"
 REPORT: Final = "timetracer_otel.replay.text"
-"""With all that it needs; loaded while the replaying process starts, which takes longer."""
+"""With all that it needs."""
 DRAIN_S: Final = 2.0
 """How long the pipe may stay open after the process has ended: by children that it left behind."""
 
@@ -159,10 +160,16 @@ def _run(launching: Callable[[str], Launch], options: Options, is_program: bool)
         if options.live:
             how = launch.letting(how, options.live)
         running = Running(how, is_program, has_terminal=is_program or options.debug, output=options.output)
-        threading.Thread(target=importlib.import_module, args=(REPORT,), daemon=True).start()
+        threading.Thread(target=_prepare, daemon=True).start()
         why = running.wait(_limit_s(options), lambda: _is_paused(reader, options.stopped))
         events = reader.finish(DRAIN_S)
     return Ended(events, running.status, why or _unfinished(events, running, is_program))
+
+
+def _prepare() -> None:
+    """What the report will need, while the replaying process starts, which takes longer."""
+    importlib.import_module(REPORT)
+    versions()
 
 
 def _is_paused(reader: Reader, stopped: threading.Event | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from timetracer_otel.errors import DamagedCassette, UnsupportedVersion
 from timetracer_otel.store import locking
 from timetracer_otel.store.names import home_of_held, home_of_spool, is_leftover, pending_files, process_folders
 from timetracer_otel.store.pending import move_held
+from timetracer_otel.store.untold import take_losses
 
 APP_SPOOL_MAX_BYTES: Final = 4 * MIB
 """Larger ones take so long that an application leaves them to the command line."""
@@ -43,10 +45,11 @@ class _Budget:
         return self.until_s is None or spool.lstat().st_size <= APP_SPOOL_MAX_BYTES
 
 
-def adopt(root: Path, seconds: float | None = None) -> int:
+def adopt(root: Path, seconds: float | None = None, losses: Counter[str] | None = None) -> int:
     """How many parts came of it. What cannot be adopted now stays, for the next one who tries.
 
-    With `seconds` it ends after about that time, after one file at least, and leaves large spools alone.
+    With `seconds` it ends after about that time, after one file at least, and leaves large spools alone. Losses that
+    no part says are added to `losses`, of whoever writes a part that says them; without it they stay.
     """
     adopted = 0
     with suppress(OSError):
@@ -57,7 +60,7 @@ def adopt(root: Path, seconds: float | None = None) -> int:
         budget = _Budget(None if seconds is None else time.monotonic() + seconds)
         for folder in folders:
             with suppress(OSError):  # a store that we may only read; a process that somebody else adopts
-                adopted += _adopt_process(root, folder, budget)
+                adopted += _adopt_process(root, folder, budget, losses)
             if budget.is_used_up():
                 break
     return adopted
@@ -75,12 +78,14 @@ def unfinished(root: Path) -> Unfinished:
     return Unfinished(processes, living=segments[True], dead=segments[False])
 
 
-def _adopt_process(root: Path, folder: Path, budget: _Budget) -> int:
+def _adopt_process(root: Path, folder: Path, budget: _Budget, losses: Counter[str] | None) -> int:
     lock = locking.take_over(folder)
     if lock is None:
         return 0
     try:
         adopted, is_done = _adopt_files(root, folder, budget)
+        if losses is not None:
+            losses.update(take_losses(folder))
         if is_done:
             _clear(folder)
         if is_done and locking.put_away(lock):

@@ -19,8 +19,8 @@ def write_atomically(path: str | Path, data: bytes, durable: bool, mode: int | N
     `durable` waits until the disk has it; without, it survives the death of the process but not of the machine.
     `mode` are the file's permissions, in place of those of any new file.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, temporary_name(name))
+    folder, name = os.path.split(text := os.fspath(path))
+    temporary = text[: len(text) - len(name)] + temporary_name(name)
     try:
         _write(temporary, data, durable, mode)
         os.replace(temporary, path)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +61,18 @@ class Store:
         durable: bool = False,
     ) -> Path:
         """`data` from `cassette.dump_part`, or from `part_pieces`."""
+        return Path(self.put_part(trace_id, root_span_id, process_id, number, data, durable))
+
+    def put_part(
+        self,
+        trace_id: str,
+        root_span_id: str,
+        process_id: str,
+        number: int,
+        data: bytes | Sequence[bytes],
+        durable: bool = False,
+    ) -> str:
+        """As `write_part`. To make a Path takes as long as to write the file's name into its folder."""
         folder = self._written_text + trace_name(trace_id)
         path = f"{folder}{os.sep}{part_name(root_span_id, process_id, number)}"
         # Most traces have one segment, and this is its first part.
@@ -71,7 +84,7 @@ class Store:
         with suppress(OSError):  # `prune` leaves the environment of a living process alone
             self.pending(process_id).claim()
         path = os.path.join(self._written, PROCESSES, environment_name(process_id, number))
-        return self._write(path, [data], durable)
+        return Path(self._write(path, [data], durable))
 
     def write_blob(self, process_id: str, data: bytes) -> str:
         """SHA-256 in hex of `data`, which a blob of that name then holds; `pending` has one for what is streamed."""
@@ -108,6 +121,12 @@ class Store:
 
         return unfinished(self._written)
 
+    def untold_losses(self) -> Counter[str]:
+        """What processes lost, by reason, and no part says yet."""
+        from timetracer_otel.store.untold import untold_losses
+
+        return untold_losses(self._written)
+
     def open_cassette(self, wanted: str) -> tuple[Cassette, str | None]:
         """The cassette that `wanted` names (a folder, a file, a trace id, its beginning), and a segment's id or None.
 
@@ -123,17 +142,18 @@ class Store:
 
         return list_traces(self.root)
 
-    def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> Path:
+    def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> str:
         packed = compress(*pieces)
-        with self._room.taken(len(packed)):
+        self._room.take(len(packed))
+        try:
             if new_folder is not None:
                 _begin_folder(new_folder)
-            try:
-                _put(path, packed, durable)
-            except BaseException:
-                _end_folder(os.path.dirname(path))
-                raise
-        return Path(path)
+            _put(path, packed, durable)
+        except BaseException:
+            self._room.give(len(packed))
+            _end_folder(os.path.dirname(path))
+            raise
+        return path
 
 
 def _put(path: str, packed: bytes, durable: bool) -> None:

@@ -152,9 +152,16 @@ def file_sizes(folder: str | Path, levels: int = LEVELS) -> Iterator[int]:
 def free_bytes(path: Path) -> int:
     """Free on the disk of that folder, be it not made yet. Raises OSError."""
     try:
-        return shutil.disk_usage(path).free
+        return _free_bytes(path)
     except FileNotFoundError:
-        return shutil.disk_usage(nearest(path)).free
+        return _free_bytes(nearest(path))
+
+
+def _free_bytes(path: Path) -> int:
+    if hasattr(os, "statvfs"):  # asked before each write, and `disk_usage` takes twice the time
+        disk = os.statvfs(path)
+        return disk.f_bavail * disk.f_frsize
+    return shutil.disk_usage(path).free
 
 
 def nearest(path: Path) -> Path:

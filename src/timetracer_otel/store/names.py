@@ -11,6 +11,8 @@ from typing import Final
 PROCESSES: Final = "processes"
 PENDING: Final = "pending"
 BLOBS: Final = "blobs"
+LOSSES: Final = "losses.json"
+"""In the folder of a process in `pending/`."""
 
 _PART: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}\.[0-9]+\.json(\.zst)?")
 _ENVIRONMENT: Final = re.compile(r"[0-9a-f]{32}\.[0-9]+\.json(\.zst)?")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from timetracer_otel.store.atomic import make_own_folder, write_atomically
 from timetracer_otel.store.blobs import BlobWriter
 from timetracer_otel.store.limits import Room
 from timetracer_otel.store.names import (
+    LOSSES,
     PENDING,
     held_name,
     home_of_held,
@@ -26,6 +27,7 @@ from timetracer_otel.store.names import (
     process_name,
     spool_name,
 )
+from timetracer_otel.store.untold import dump_losses
 
 T = TypeVar("T")
 
@@ -133,6 +135,14 @@ class Pending:
         """For content that is too large for a part."""
         temporary = self._folder / new_blob_name()
         return self._in_folder(lambda: BlobWriter(self._root, temporary, self._room))
+
+    def save_losses(self, losses: Mapping[str, int]) -> None:
+        """What no part says yet, in place of what was saved before; for whoever adopts it."""
+        path = self._folder / LOSSES
+        if losses:  # small, and one file for each process: a full store has room for it
+            self._in_folder(lambda: write_atomically(path, dump_losses(losses), durable=False))
+        else:
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Takes the folder away if nothing is in it or about to be; the next use makes it again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -49,6 +50,22 @@ def test_a_statement_stands_as_it_travelled(postgres: PostgresServer, tape: Tape
     }
     assert values(exchange) == [[b"\0\0\0\7"], [b"x"], [None]]
     assert exchange.result["tx"] == "I"
+
+
+def test_an_answer_is_gone_with_its_exchange_and_waits_for_no_collection_of_garbage(
+    postgres: PostgresServer, tape: Tape
+) -> None:
+    async def work(connection: Any) -> list[str]:
+        gc.disable()
+        try:
+            for statement in ("select 'first'", "select 'second'"):
+                await connection.fetchval(statement)
+            tape.captured.clear()
+            return [each.prepared.sql for each in gc.get_objects() if type(each) is tracking.Operation]
+        finally:
+            gc.enable()
+
+    assert "select 'first'" not in run(postgres, work)
 
 
 @pytest.mark.parametrize("count", [2, 19, 20, 1500])

@@ -104,6 +104,45 @@ def test_a_value_beside_the_name_of_a_secret_is_masked(value: Any) -> None:
     assert ("ada" in repr(kept)) == ("ada" in repr(value))
 
 
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [[["name", "ada"], ["password", CANARY]]],
+        [["password", {"deep": CANARY}]],
+        {"$literal": [["name", "ada"], ["password", CANARY]]},
+        [[[{"$literal": "password"}, {"$literal": CANARY}]]],
+        [[{"k": {"$literal": "password"}, "v": CANARY}]],
+    ],
+    ids=range(5),
+)
+def test_r46_a_secret_in_a_literal_pair_of_an_object_to_be_is_masked(pairs: Any) -> None:
+    command = {"aggregate": "users", "pipeline": [{"$replaceWith": {"$arrayToObject": pairs}}]}
+    (kept,), paths = masked(command)
+    assert "'password'" in repr(kept)
+    assert "[redacted:password#" in repr(kept)
+    assert len(paths) == 1
+
+
+def test_arrays_that_are_no_pairs_of_an_object_to_be_stay() -> None:
+    for pipeline in (
+        [{"$match": {"fields": ["password", "name"]}}],
+        [{"$replaceWith": {"$arrayToObject": [[["password", "$field"], ["name", "ada"], ["password", "a", "b"]]]}}],
+    ):
+        command = {"aggregate": "users", "pipeline": pipeline}
+        assert masked(command) == ([command], ())
+
+
+@pytest.mark.parametrize("index", ["password_1", "app.users.$password_1", "name_1_password_-1", "unique_password"])
+def test_r46_a_duplicate_that_an_old_server_refuses_is_masked(index: str) -> None:
+    values = f' : "ada", : "{CANARY}"' if index.startswith("name") else f' : "{CANARY}"'
+    said = f"E11000 duplicate key error collection: app.users index: {index} dup key: {{{values} }}"
+    command, reply = {"insert": "users", "documents": [{"n": 1}]}, {"writeErrors": [{"index": 0, "errmsg": said}]}
+    (_, kept), paths = masked(command, reply)
+    assert kept["writeErrors"][0]["errmsg"].startswith(said.partition("{")[0])
+    assert ("ada" in values) == ("ada" in repr(kept))
+    assert paths == ("result.replies[0].writeErrors[0].errmsg",)
+
+
 def test_a_name_beside_which_stands_no_value_changes_nothing() -> None:
     index = {"v": 2, "key": {"_id": 1}, "name": "token"}
     listed = [{"k": "password"}, {"k": "name", "v": "ada"}, {"name": "password", "v": 1}, ["password", "x"], index]

@@ -11,6 +11,8 @@ from typing import Any
 import bson
 import pytest
 from bson import Binary, Int64
+from hypothesis import given
+from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -19,7 +21,8 @@ from tests.drivers.pymongo.taping import PRODUCTION, replayed, taps
 from tests.servers.mongo import MongoServer
 from timetracer_otel.cassette.compression import decompress
 from timetracer_otel.cassette.values import dumps
-from timetracer_otel.drivers.pymongo.masking import masked_document
+from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.pymongo.masking import mask, masked_document
 from timetracer_otel.redaction import Redactor
 
 pytestmark = pytest.mark.usefixtures("spans")
@@ -157,3 +160,25 @@ def test_a_secret_in_a_text_is_found_whatever_stands_around_it(text: str) -> Non
         assert CANARY.encode() not in masked
         bson.decode(masked)
     assert paths == ["c.note", "c.a[0].b", "c.log"]
+
+
+WORDS = st.sampled_from(
+    ("a", "password", "$password", "token", "k", "v", "E11000 index: token_1 dup key: { : 'x' }", "pwd=hunter22")
+)
+VALUES = st.recursive(
+    WORDS | st.integers(-9, 9), lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner), max_leaves=6
+)
+FIRST = st.sampled_from(({"find": "a"}, {"distinct": "a", "key": "password"}, {"getMore": Int64(3), "collection": "a"}))
+
+
+@given(FIRST, VALUES, st.lists(st.dictionaries(WORDS, VALUES), max_size=2))
+def test_one_look_at_an_exchange_finds_what_looking_into_each_document_does(
+    first: dict[str, Any], value: Any, replies: list[dict[str, Any]]
+) -> None:
+    request = {"command": bson.encode({**first, "x": value, "$clusterTime": {"signature": {"keyId": Int64(1)}}})}
+    result: dict[str, Any] = {"replies": [bson.encode(each) for each in replies]}
+    one_look, paths = mask(Encoded("db.command", "pymongo", "a", "a.a", request, result, target="t"), Redactor(b"key"))
+    looked_into = Encoded("db.command", "pymongo", "a", "a.a", request, {**result, "lost": "gone"}, target="t")
+    each, same_paths = mask(looked_into, Redactor(b"key"))
+    assert (one_look.request, {**one_look.result, "lost": "gone"}) == (each.request, each.result)
+    assert paths == same_paths

@@ -39,12 +39,15 @@ class Content:
 def header(headers: Headers, name: str) -> str:
     """The first value under `name` (lower case), empty if there is none."""
     wanted = name.encode("latin-1")
-    return next((value.decode("latin-1") for key, value in headers if key.lower() == wanted), "")
+    for key, value in headers:  # not next() of a generator, which takes twice the time
+        if key.lower() == wanted:
+            return value.decode("latin-1")
+    return ""
 
 
 def codings(headers: Headers) -> str:
     """All content codings of the message, as one line would name them: it may take several."""
-    return ",".join(value.decode("latin-1") for key, value in headers if key.lower() == b"content-encoding")
+    return ",".join([value.decode("latin-1") for key, value in headers if key.lower() == b"content-encoding"])
 
 
 def common_start(one: bytes, other: bytes) -> int:

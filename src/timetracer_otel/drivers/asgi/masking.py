@@ -86,10 +86,9 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
     chunks = cast("Sequence[Sequence[Any]]", message.get("body", ()))
     if chunks and isinstance(chunks[0][1], Blob):
         return _with_stored_body({**message, "headers": headers}, paths, where)
-    old = b"".join(chunk for _, chunk in chunks)
-    content_type, encoding = header(old_headers, "content-type"), codings(old_headers)
-    new, body_paths = _body(old, content_type, encoding, f"{where}.body", redactor)
-    if new == old:
+    old = b"".join([chunk for _, chunk in chunks])
+    new, body_paths = _body(old, old_headers, f"{where}.body", redactor) if old else (old, ())
+    if new is old or new == old:
         return ({**message, "headers": headers}, paths) if paths else (message, ())
     masked: dict[str, Value] = {
         **message,
@@ -100,8 +99,9 @@ def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload,
     return masked, paths + body_paths
 
 
-def _body(data: bytes, content_type: str, encoding: str, path: str, redactor: Redactor) -> tuple[bytes, Paths]:
+def _body(data: bytes, headers: Sequence[Sequence[bytes]], path: str, redactor: Redactor) -> tuple[bytes, Paths]:
     """A large one as it is masked on its way to disk: what replay makes must come out as what was recorded."""
+    content_type, encoding = header(headers, "content-type"), codings(headers)
     if len(data) <= WINDOW_BYTES or is_structured(content_type, encoding) or begins_as_json(data):
         return redactor.body(data, content_type, encoding, path)
     scrubber = redactor.stream()

@@ -31,6 +31,8 @@ def end(protocol: Any, tracked: Tracked, operation: Operation, failed: bool = Fa
         introduction.greeted(tracked, operation)
     if operation.kind in (Kind.STATEMENT, Kind.COPY):
         close(operation)
+        # It has ended. Each would refer to the other, and the answer would stay until garbage is collected.
+        operation.captured = None
     elif operation.kind is Kind.PREPARE:
         _prepared(protocol, tracked, operation, failed)
     elif operation.kind is Kind.MANY:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -94,11 +95,22 @@ def mask_body(service: str, body: bytes, redactor: Redactor, columns: Mapping[in
         return _xml(body, names, redactor)
     if service in OBJECTS:
         return body
-    coded = CODED.get(service, frozenset())
-    is_named = any(name.encode() in body for name in names) or any(f'"{name}"'.encode() in body for name in coded)
-    if not is_named and not columns and not may_tell(body, redactor):
+    if not _are_in(body, _spelled(service)) and not columns and not may_tell(body, redactor):
         return body
-    return _json(service, body, names | coded, redactor, columns) if body.lstrip()[:1] in (b"{", b"[") else body
+    names |= CODED.get(service, frozenset())
+    return _json(service, body, names, redactor, columns) if body.lstrip()[:1] in (b"{", b"[") else body
+
+
+@cache
+def _spelled(service: str) -> tuple[bytes, ...]:
+    """Without one of these no member of a JSON answer is a secret, or coded."""
+    names = ANY | MEMBERS.get(service, frozenset())
+    coded = CODED.get(service, frozenset())
+    return (*(name.encode() for name in names), *(f'"{name}"'.encode() for name in coded))
+
+
+def _are_in(body: bytes, spelled: tuple[bytes, ...]) -> bool:
+    return any(each in body for each in spelled)
 
 
 def _json(service: str, body: bytes, names: frozenset[str], redactor: Redactor, columns: Mapping[int, str]) -> bytes:

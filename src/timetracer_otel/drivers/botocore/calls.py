@@ -53,6 +53,12 @@ class Attempt:
     def is_over(self) -> bool:
         return self.status is not None or self.error is not None
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is kept of it."""
+        sent = self.upload.size if self.upload is not None and self.upload.is_kept else 0
+        return OVERHEAD_BYTES + sent + (self.body.size if isinstance(self.body, Heard) else len(self.body))
+
 
 class Call:
     """`params` are a snapshot: see `parameters`."""
@@ -77,19 +83,14 @@ class Call:
         """Tells the tape how it stands."""
         if self.captured is None:
             return
-        bodies = [attempt.body for attempt in self.attempts]
-        is_lost = any(isinstance(body, Heard) and body.is_lost for body in bodies)
+        is_lost = any(isinstance(attempt.body, Heard) and attempt.body.is_lost for attempt in self.attempts)
         is_complete = bool(self.attempts) and self.attempts[-1].is_over
         self.tape.close(self.captured, self, self.size, is_complete, LIMIT if is_lost else None)
 
     @property
     def size(self) -> int:
         """Bytes, as far as they weigh."""
-        bodies = (attempt.body for attempt in self.attempts)
-        received = sum(body.size if isinstance(body, Heard) else len(body) for body in bodies)
-        uploads = (attempt.upload for attempt in self.attempts if attempt.upload is not None)
-        sent = sum(upload.size for upload in uploads if upload.is_kept)
-        return OVERHEAD_BYTES * len(self.attempts) + received + sent + _weight(self.params)
+        return sum([each.size for each in self.attempts]) + _weight(self.params)
 
 
 class Clients:

@@ -52,9 +52,18 @@ CODEC: Final = BotocoreCodec()
 
 def _is_plain(value: Value) -> bool:
     """No name in it begins with "$", and no leaf is a float: parameters are the application's."""
-    if isinstance(value, dict):
-        return not any(name.startswith("$") for name in value) and all(map(_is_plain, value.values()))
-    return all(map(_is_plain, value)) if isinstance(value, list) else not isinstance(value, float)
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if any(name.startswith("$") for name in each):
+                return False
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, float):
+            return False
+    return True
 
 
 def _upload(call: Call) -> Upload | None:

@@ -78,7 +78,7 @@ def answered(call: Call | None, attempt: Attempt | None, request: Any, response:
     """The response is there, with its body unless that is a stream."""
     if call is None or attempt is None:
         return
-    attempt.headers = [(str(name), _text(value)) for name, value in response.headers.items()]
+    attempt.headers = _pairs(response.headers)
     if request.stream_output:
         heard = Heard(_length(response), payload_max_bytes, call.heard)
         attempt.body = heard
@@ -86,6 +86,12 @@ def answered(call: Call | None, attempt: Attempt | None, request: Any, response:
     else:
         attempt.body = response._content or b""
     attempt.status = int(response.status_code)
+
+
+def _pairs(headers: Any) -> list[tuple[str, str]]:
+    """Of botocore's own mapping without its `items`, which makes a key anew for each value."""
+    held = getattr(headers, "_dict", None)
+    return [(str(name), _text(value)) for name, value in (held if isinstance(held, dict) else headers).items()]
 
 
 def _length(response: Any) -> int | None:

@@ -9,7 +9,8 @@ from typing import cast
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import answer_secrets, attribute_markers, checksums, sql_members
-from timetracer_otel.drivers.botocore.told_secrets import mask_told
+from timetracer_otel.drivers.botocore.telling_names import may_tell
+from timetracer_otel.drivers.botocore.told_secrets import NO_COLUMNS, mask_told
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.aws import event_stream
 
@@ -19,8 +20,10 @@ Paths = tuple[str, ...]
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange with secrets masked, and the paths that hold a marker."""
     service = encoded.url
-    request, request_paths = _request(service, encoded.request, redactor)
-    columns = sql_members.columns_of(encoded.request["params"], service, redactor)
+    params = encoded.request["params"]
+    tells = may_tell(params, service)
+    request, request_paths = _request(service, encoded.request, tells, redactor)
+    columns = sql_members.columns_of(params, service, redactor) if tells else NO_COLUMNS
     result, result_paths = _result(service, encoded.result, columns, redactor)
     paths = request_paths + result_paths
     return (replace(encoded, request=request, result=result), paths) if paths else (encoded, ())
@@ -29,21 +32,27 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
 # ---- the request -----------------------------------------------------------------------------------------------------
 
 
-def _request(service: str, request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+def _request(service: str, request: Payload, tells: bool, redactor: Redactor) -> tuple[Payload, Paths]:
     params = cast("Mapping[str, Value]", request["params"])
     body = next((name for name, value in params.items() if isinstance(value, bytes)), None)
+    told, told_paths = _told(service, params, body, redactor) if tells else (params, Paths())
+    rest = {name: value for name, value in told.items() if name != body}
+    masked, paths = redactor.value(rest, "request.params")
+    found = dict(cast("Mapping[str, Value]", masked))
+    if body is not None:
+        found[body], body_paths = _sent(told[body], params, f"request.params.{body}", redactor)
+        paths += body_paths
+    paths = (*told_paths, *paths)
+    return ({**request, "params": {name: found[name] for name in params}}, paths) if paths else (request, ())
+
+
+def _told(service: str, params: Payload, body: str | None, redactor: Redactor) -> tuple[Payload, Paths]:
+    """Without what the service, or a neighbour, says to be a secret. `body`: the one member that is looked at later."""
     named, named_paths = answer_secrets.mask_named(service, params, "request.params", redactor)
     rest = {name: value for name, value in named.items() if name != body}
     told, told_paths = mask_told(rest, service, "request.params", redactor)
     stated, stated_paths = sql_members.mask_statements(cast(Payload, told), service, "request.params", redactor)
-    masked, paths = redactor.value(stated, "request.params")
-    found = dict(cast("Mapping[str, Value]", masked))
-    if body is not None:
-        found[body], body_paths = _sent(named[body], params, f"request.params.{body}", redactor)
-        paths += body_paths
-    ordered = {name: found[name] for name in params}
-    paths = (*named_paths, *told_paths, *stated_paths, *paths)
-    return ({**request, "params": ordered}, paths) if paths else (request, ())
+    return {**named, **stated}, (*named_paths, *told_paths, *stated_paths)
 
 
 def _sent(value: Value, params: Payload, path: str, redactor: Redactor) -> tuple[Value, Paths]:

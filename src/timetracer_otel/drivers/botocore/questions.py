@@ -19,6 +19,8 @@ from timetracer_otel.drivers.botocore.json_members import decoded, is_json
 from timetracer_otel.drivers.botocore.names import LIBRARY
 from timetracer_otel.drivers.botocore.propagation import payload_without_propagation, without_propagation
 
+KEY_MAX: Final = 256
+"""Bytes of a value that is its own key; that of a longer one is its hash, as that of an upload is."""
 TEXT_MAX: Final = 64 * 1024
 """Characters of a value that may hold ids and markers; a larger one is compared as a whole."""
 SHOWN_MAX: Final = 1000
@@ -71,6 +73,9 @@ def _slots(service: str, operation: str, params: Payload, upload: Payload, is_un
 
 def _leaves(path: str, value: Value, service: str) -> Iterator[Slot]:
     """One slot for each leaf, those of a mapping by name."""
+    if isinstance(value, (str, bytes)):
+        yield _leaf(path, value)
+        return
     if isinstance(value, Mapping):
         if service == "dynamodb" and len(value) == 1 and (found := _attribute(path, value)) is not None:
             yield from found
@@ -138,9 +143,9 @@ def _leaf(path: str, value: Value) -> Slot:
 def _key(value: Value) -> Hashable:
     """Text and its UTF-8 are the same: a member that takes both takes them for the same bytes."""
     if isinstance(value, str):
-        return ("bytes", hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest())
+        value = value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes):
-        return ("bytes", hashlib.sha256(value).hexdigest())
+        return ("bytes", value if len(value) <= KEY_MAX else hashlib.sha256(value).hexdigest())
     return (type(value).__name__, repr(value))
 
 

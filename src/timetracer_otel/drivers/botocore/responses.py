@@ -77,8 +77,9 @@ def _made(kind: Any, arguments: Mapping[str, Value]) -> BaseException:
 def response(request: Any, answer: Answer, refuse: Refuse) -> AWSResponse:
     """As `URLLib3Session.send` gives it: with the body read already, unless that is a stream."""
     headers: Any = list(answer.headers)  # it takes pairs too: a name may stand twice
+    body = RecordedBody(answer, refuse, _broken)
     raw = HTTPResponse(
-        RecordedBody(answer, refuse, _broken),
+        body,
         headers=headers,
         status=answer.status,
         preload_content=False,
@@ -87,8 +88,13 @@ def response(request: Any, answer: Answer, refuse: Refuse) -> AWSResponse:
         request_method=request.method,
     )
     given: Any = AWSResponse(request.url, answer.status, dict_of(answer.headers), raw)
-    if not request.stream_output:
-        given.content  # noqa: B018  it is kept by the response
+    if request.stream_output:
+        return given
+    if answer.is_unread:
+        given.content  # noqa: B018  reading it raises what it did
+    else:  # read to its end
+        given._content = answer.body
+        body.close()
     return given
 
 

@@ -30,6 +30,8 @@ NAMED: Final = ("parameters", "Parameters")
 SETS: Final = "parameterSets"
 PLACED: Final = "ExecutionParameters"
 COLUMNS: Final = ("columnMetadata", "ColumnMetadata", "ColumnInfo")
+METADATA: Final = "ResultSetMetadata"
+"""Where Athena has its columns."""
 ROWS: Final = ("records", "Records", "Rows")
 MEMBER: Final = re.compile(r"('(?:[^']|'')*')(\s*:\s*)('(?:[^']|'')*')")
 """Of a value of PartiQL: `{'password': 'x'}`."""
@@ -172,7 +174,7 @@ def rules_of_rows(value: Value, columns: Mapping[int, str], redactor: Redactor) 
 
 def _names(found: Mapping[str, Value]) -> list[str]:
     """Of the columns, where the answer tells them."""
-    inner = found.get("ResultSetMetadata")
+    inner = found.get(METADATA)
     about = {**inner, **found} if isinstance(inner, Mapping) else found
     columns = next((about[name] for name in COLUMNS if name in about), ())
     told = [each if isinstance(each, Mapping) else {} for each in columns] if isinstance(columns, (list, tuple)) else []

@@ -13,6 +13,9 @@ from timetracer_otel.redaction.pairs import NAMING, paired
 
 PAIRED: Final = re.compile(rf'"(?:{"|".join(sorted(NAMING))})"\s*:\s*"([^"\\]{{1,512}})"'.encode(), re.IGNORECASE)
 NO_COLUMNS: Final[Mapping[int, str]] = {}
+PLACEHOLDERS: Final = "ExpressionAttributeValues"
+POSITIONED: Final = "Statement"
+"""Of PartiQL, with `Parameters` for its question marks."""
 EXPRESSIONS: Final = ("UpdateExpression", "ConditionExpression", "FilterExpression", "KeyConditionExpression")
 KEYWORDS: Final = frozenset({"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN", "BETWEEN"})
 CLAUSE: Final = re.compile(r",|\b(?:AND|OR|SET|REMOVE|ADD|DELETE)\b", re.IGNORECASE)
@@ -90,7 +93,7 @@ def _paired(found: Mapping[str, Value], redactor: Redactor) -> Iterator[tuple[st
 
 def _expressed(found: Mapping[str, Value], redactor: Redactor) -> Iterator[tuple[Value, str, str]]:
     """Placeholders that an expression compares with, or puts into, a secret attribute."""
-    values, names = found.get("ExpressionAttributeValues"), found.get("ExpressionAttributeNames")
+    values, names = found.get(PLACEHOLDERS), found.get("ExpressionAttributeNames")
     if not isinstance(values, Mapping):
         return
     aliases = names if isinstance(names, Mapping) else {}
@@ -121,7 +124,7 @@ def _positions(value: Value, redactor: Redactor) -> dict[tuple[int, str], str]:
     rules: dict[tuple[int, str], str] = {}
     for found in _statements(value):
         parameters, last, number = found["Parameters"], "", 0
-        for token in POSITION.finditer(str(found["Statement"])):
+        for token in POSITION.finditer(str(found[POSITIONED])):
             if not token["place"]:
                 last = token["text"] or token["name"] or last
                 continue
@@ -134,7 +137,7 @@ def _positions(value: Value, redactor: Redactor) -> dict[tuple[int, str], str]:
 
 def _statements(value: Value) -> Iterator[Mapping[str, Value]]:
     if isinstance(value, Mapping):
-        if isinstance(value.get("Statement"), str) and isinstance(value.get("Parameters"), Sequence):
+        if isinstance(value.get(POSITIONED), str) and isinstance(value.get("Parameters"), Sequence):
             yield value
         for each in value.values():
             yield from _statements(each)

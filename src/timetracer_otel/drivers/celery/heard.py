@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -12,6 +13,8 @@ from timetracer_otel.drivers.celery.typed import Snapshot, TooLarge, unkept_valu
 
 payload_max_bytes = Settings().payload_max_bytes
 """Of one task or message; `record.install` sets it."""
+SHAPES_MAX: Final = 64
+"""Of requests: the names in most of them are the same."""
 OPTIONS: Final = ("serializer", "compression", "delivery_mode")
 """Of a publish, as the broker or the reader of the message notices them."""
 
@@ -37,10 +40,18 @@ class HeardTask:
 
     def _copy(self, fields: Mapping[str, Any], snapshot: Snapshot) -> None:
         self.args, self.kwargs = snapshot.of(fields.get("args")), snapshot.of(fields.get("kwargs"))
-        others = {name: each for name, each in fields.items() if name[:1] != "_" and name not in ("args", "kwargs")}
+        others = dict(fields)
+        for name in _apart(tuple(others)):
+            del others[name]
         context = snapshot.fields(others)
         assert isinstance(context, dict)
         self.context = context
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def _apart(names: tuple[str, ...]) -> Sequence[str]:
+    """Those that are no part of the context: Celery's own, and the arguments, which stand beside it."""
+    return [name for name in names if name.startswith("_") or name in ("args", "kwargs")]
 
 
 class HeardOutcome:

@@ -47,10 +47,11 @@ def on_prerun(task: Any = None, **_: object) -> None:
         return
     from celery._state import task_join_will_block
 
-    heard = HeardTask(task.app, str(task.name), vars(task.request), bool(task_join_will_block()))
+    request = task.request  # Celery looks it up each time
+    heard = HeardTask(task.app, str(task.name), vars(request), bool(task_join_will_block()))
     captured = to.open(LIB, heard, is_entry=True)
     if captured is not None:
-        _running.set(Hearing(to, captured, heard, task.request, _running.get()))
+        _running.set(Hearing(to, captured, heard, request, _running.get()))
 
 
 @guarded(LIB)

@@ -24,7 +24,7 @@ NODE_BYTES: Final = 16
 RESTORE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What `restore` raises for data that `Snapshot` did not write."""
 
-_PLAIN: Final = frozenset({type(None), bool, int, float})
+_FLAT: Final = frozenset[type]({type(None), bool, int, float, str})
 _TEXT: Final = frozenset({str})
 
 
@@ -43,11 +43,12 @@ class Snapshot:
     def of(self, value: object, depth: int = DEPTH_MAX) -> Value:
         """Plain data. Raises TooLarge."""
         kind = type(value)
-        self._count(NODE_BYTES + (len(value) if isinstance(value, (str, bytes, bytearray)) else 0), depth)
-        if kind in _PLAIN or kind is str or kind is bytes:
-            return value  # type: ignore[return-value]  # its type is one of these exactly
         if kind is dict:
+            self._count(NODE_BYTES, depth)
             return self.fields(value, depth)  # type: ignore[arg-type]
+        self._count(NODE_BYTES + (len(value) if isinstance(value, (str, bytes, bytearray)) else 0), depth)
+        if kind in _FLAT or kind is bytes:
+            return value  # type: ignore[return-value]  # its type is one of these exactly
         if kind is list:
             return [self.of(each, depth - 1) for each in value]  # type: ignore[attr-defined]
         if (encode := _LEAVES.get(kind)) is not None:
@@ -71,18 +72,17 @@ class Snapshot:
         return {TAG: "dict", "items": items}
 
     def _named(self, value: dict[str, Any], depth: int) -> Value:
-        """Written out for what most values are: they are not asked one by one."""
-        found, size = dict[str, Value](), 0
+        """Most values stand in a copy as they are: those are counted together, and only the others are asked."""
+        found, size, others = dict[str, Value](value), 0, 0
         for key, each in value.items():
             kind = type(each)
-            if kind in _PLAIN:
-                found[key], size = each, size + NODE_BYTES
-            elif kind is str:
-                found[key], size = each, size + NODE_BYTES + len(each)
-            else:
+            if kind is str:
+                size += len(each)
+            elif kind not in _FLAT:
                 found[key] = self.of(each, depth - 1)
-        if size:
-            self._count(size, depth - 1)
+                others += 1
+        if others < len(found):
+            self._count(size + NODE_BYTES * (len(found) - others), depth - 1)
         return found
 
 

@@ -68,4 +68,6 @@ def _are_suspicious(present: Sequence[str | bytes], redactor: Redactor) -> bool:
             return redactor.suspicious(b"\0".join(cast("Sequence[bytes]", present)))
         return redactor.suspicious("\0".join(cast("Sequence[str]", present)))
     except TypeError:
-        return redactor.suspicious(b"\0".join([octets(value) for value in present]))
+        texts = [value for value in present if type(value) is str]
+        others = [value for value in present if type(value) is bytes]
+        return redactor.suspicious(b"\0".join([octets("\0".join(texts)), *others]))

@@ -77,7 +77,8 @@ def _recorded(exchange: Exchange, wanted: Question, claim: Claim) -> Answer:
         claim.source.undecided(str(error))
         return Answer([refusal(str(error))])
     if claim.ids is not None:
-        claim.ids.bind(question_of(exchange), wanted)
+        if any(slot.made for slot in wanted.slots):
+            claim.ids.bind(question_of(exchange), wanted)
         replies = [claim.ids.renamed(each) for each in replies]
     is_lost = not replies and "lost" in exchange.result
     return Answer(replies or [SUCCESS], is_lost)

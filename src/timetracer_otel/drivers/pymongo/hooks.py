@@ -7,6 +7,7 @@ those that it empties for them (SCRAM, createUser) are left out.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from timetracer_otel.capture.table import tape
@@ -124,6 +125,11 @@ def _close(attempt: Attempt) -> None:
 
 
 def _process() -> bytes:
+    return bytes(_object_id()._random())
+
+
+@cache
+def _object_id() -> Any:
     from bson.objectid import ObjectId
 
-    return ObjectId._random()
+    return ObjectId

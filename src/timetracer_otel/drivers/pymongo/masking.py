@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -32,6 +32,8 @@ NAMES_MAX: Final = 48
 """Of one document, the most frequent first; with the others in place a document may be looked through for nothing."""
 CLOCK: Final = (b"\x03$clusterTime\0", b"\x03signature\0", b"\x12keyId\0")
 """Names in every reply of a replica set, which sound like secrets."""
+MORE: Final = b"\x12getMore\0"
+"""Begins a command whose reply holds what an earlier one has asked for."""
 END_BYTES: Final = 512
 REMEMBERED_MAX: Final = 100
 """Names of a document for which is remembered what they decide: commands and replies of one call are alike."""
@@ -41,6 +43,8 @@ ASSIGNING: Final = b"='\"<$"
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
     """The same with secrets masked, and the paths that hold a marker now."""
+    if _is_clean(encoded, redactor):
+        return encoded, ()
     paths: list[str] = []
     request, result = dict(encoded.request), dict(encoded.result)
     _mask_paths(request, result, encoded.target or "", redactor, paths)
@@ -53,6 +57,20 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]
     if not paths and lost == result.get("lost"):
         return encoded, ()
     return replace(encoded, request=request, result=result), tuple(dict.fromkeys(paths))
+
+
+def _is_clean(encoded: Encoded, redactor: Redactor) -> bool:
+    """True if nothing in it is to be masked, which is never wrong: one look at all of it, as most exchanges need."""
+    command, replies = encoded.request.get(COMMAND), encoded.result.get(REPLIES, ())
+    if redactor.has_places or "lost" in encoded.result or not isinstance(replies, (list, tuple)):
+        return False
+    documents = [each for each in (command, *replies) if isinstance(each, bytes)]
+    if len(documents) <= len(replies) or MORE in documents[0]:
+        return False
+    if any(secret in document for secret in redactor.known() for document in documents):
+        return False
+    clockless = b"".join(map(_without_clock, documents))
+    return not (redactor.may_name(clockless) or redactor.shaped(clockless))
 
 
 def _mask_paths(
@@ -143,19 +161,26 @@ class _Walk:
     paths: list[str]
     has_hit: bool = field(default=False)
 
-    def document(self, data: bytes, path: str, rule: str | None, is_array: bool) -> bytes:
-        """Raises WireError."""
+    def document(self, data: bytes, path: str, rule: str | None, is_array: bool, has_pairs: bool = False) -> bytes:
+        """`has_pairs`: its arrays may be pairs of a name and a value. Raises WireError."""
         parts = list(bson.elements(data))
-        told = {} if rule is not None or is_array else told_fields.told(parts, self.redactor)
+        told = {} if rule is not None else self._told(parts, is_array, has_pairs)
+        steps = (f"{path}[{number}]" if is_array else f"{path}.{part.text}" for number, part in enumerate(parts))
         return bson.joined(
-            self._element(part, f"{path}[{number}]" if is_array else f"{path}.{part.text}", rule or told.get(number))
-            for number, part in enumerate(parts)
+            self._element(part, step, rule or told.get(number), has_pairs)
+            for number, (part, step) in enumerate(zip(parts, steps, strict=True))
         )
 
-    def _element(self, part: bson.Element, path: str, rule: str | None) -> bson.Element:
+    def _told(self, parts: Sequence[bson.Element], is_array: bool, has_pairs: bool) -> told_fields.Rules:
+        if not is_array:
+            return told_fields.told(parts, self.redactor)
+        return told_fields.told_in_pair(parts, self.redactor) if has_pairs else {}
+
+    def _element(self, part: bson.Element, path: str, rule: str | None, has_pairs: bool = False) -> bson.Element:
         rule = rule or self.redactor.rule_of(part.text) or self.redactor.rule_at(path)
         if part.kind in NESTED:
-            return part._replace(value=self.document(part.value, path, rule, part.kind == bson.ARRAY))
+            has_pairs = has_pairs or part.name == told_fields.PAIRED
+            return part._replace(value=self.document(part.value, path, rule, part.kind == bson.ARRAY, has_pairs))
         if part.kind == bson.CODE_WITH_SCOPE:
             return part._replace(value=self._code(part.value, path, rule))
         if rule is None and (inside := documents_in(part)):

@@ -81,6 +81,8 @@ class ObjectIds:
 
     def renamed(self, reply: bytes) -> bytes:
         """A recorded reply with the ids of this run, in binary and in hex: the lengths stay."""
+        if not self._there:
+            return reply
         with self._lock:
             pairs = [
                 *self._there.items(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
@@ -21,6 +22,8 @@ from timetracer_otel.drivers.pymongo.topology import Topology, topology
 from timetracer_otel.wire.mongo.backend import MongoBackend
 
 LOST: Final = "replay cannot redirect it"
+LED: Final = "_timetracer_led"
+"""Attribute of a connection: the process in which it was found to lead to the stub."""
 CLAIMS_MAX: Final = 10_000
 """Commands on their way to the stub."""
 
@@ -88,8 +91,13 @@ class Stub:
 
     def _refuse_foreign(self, connection: Any) -> None:
         """One that was made before leads to a server."""
+        if getattr(connection, LED, None) == os.getpid():
+            return
         peer = _peer(connection)
-        if peer is None or peer[1] in {port() for port in self._listening.values()}:
+        if peer is None:
+            return
+        if peer[1] in {port() for port in self._listening.values()}:
+            setattr(connection, LED, os.getpid())
             return
         from pymongo.errors import OperationFailure
 

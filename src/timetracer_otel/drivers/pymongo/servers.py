@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -42,6 +43,9 @@ KEPT: Final = frozenset(
 )
 """Nothing of the handshake's authentication, and nothing that changes with every greeting."""
 
+INTRODUCED: Final = "_timetracer_introduced"
+"""Attribute of a connection: its greeting, and the number that its server has by that."""
+
 _numbers: Final[dict[tuple[str, str], int]] = {}
 _told: dict[int, Any] = {}
 """By number: the tape that has heard of this server."""
@@ -60,6 +64,7 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, (str, int, bool))
 
 
+@lru_cache(maxsize=256)
 def target(address: Any) -> str:
     """The server without user and database: `mongodb://db0:27017`."""
     host, port = address if isinstance(address, tuple) else (address, None)
@@ -69,12 +74,20 @@ def target(address: Any) -> str:
 
 def introduced(connection: Any, active: Tape) -> int:
     """The number of the connection's server; the tape has heard of that then."""
-    known: Mapping[str, Value] = getattr(connection, GREETING, None) or {}
-    where = target(connection.address)
-    number = _numbers.get((where, repr(known)))
-    if number is None:
-        number = _numbers.setdefault((where, repr(known)), next(numbers.connections))
+    known: Mapping[str, Value] | None = getattr(connection, GREETING, None)
+    greeting, number = getattr(connection, INTRODUCED, (None, None))
+    if number is None or greeting is not known:
+        number = _number(connection, known or {})
+        setattr(connection, INTRODUCED, (known, number))
     if _told.get(number) is not active:
         _told[number] = active
-        active.connected(number, LIBRARY, where, {HELLO: dict(known)} if known else {})
-    return number
+        about = {HELLO: dict(known)} if known else {}
+        active.connected(number, LIBRARY, target(connection.address), about)
+    return int(number)
+
+
+def _number(connection: Any, known: Mapping[str, Value]) -> int:
+    server = (target(connection.address), repr(known))
+    if server not in _numbers:
+        _numbers.setdefault(server, next(numbers.connections))
+    return _numbers[server]

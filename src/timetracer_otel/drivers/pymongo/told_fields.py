@@ -18,7 +18,9 @@ REFUSED: Final = ("specifiedas", ("consideredvalue", "consideredvalues"))
 """A rule of a collection, and the values that it refuses."""
 TEXT: Final = re.compile(rb"\x00([^\x00-\x1f]{1,160})\x00")
 """The text of a string: what stands before it is the last byte of its length."""
-COMPARING: Final = frozenset({"$eq", "$in"})
+SAYING: Final = frozenset({"$eq", "$in", "$literal"})
+PAIRED: Final = b"$arrayToObject"
+"""Its operand holds pairs of a name and a value, which are arrays."""
 
 Rules = Mapping[int, str]
 """The rule of a value by its place in the document."""
@@ -37,6 +39,14 @@ def told(parts: Sequence[bson.Element], redactor: Redactor) -> Rules:
     return {**rules, **_refused(parts, members, redactor)}
 
 
+def told_in_pair(parts: Sequence[bson.Element], redactor: Redactor) -> Rules:
+    """Of a pair of `$arrayToObject`: `["password", X]`. The path of a field is no value. Raises WireError."""
+    if len(parts) != 2 or (parts[1].kind == bson.STRING and bson.string_of(parts[1].value).startswith(b"$")):
+        return {}
+    rule = _rule(_said(parts[0]), redactor)
+    return {1: rule} if rule is not None else {}
+
+
 def _rule(names: Iterator[str], redactor: Redactor) -> str | None:
     return next(filter(None, map(redactor.rule_of, names)), None)
 
@@ -46,7 +56,7 @@ def _said(part: bson.Element) -> Iterator[str]:
     if part.kind == bson.STRING:
         yield bson.string_of(part.value).decode("utf-8", "replace")
     elif part.kind in NESTED:
-        inner = (each for each in bson.elements(part.value) if part.kind == bson.ARRAY or each.text in COMPARING)
+        inner = (each for each in bson.elements(part.value) if part.kind == bson.ARRAY or each.text in SAYING)
         for each in inner:
             yield from _said(each)
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 from timetracer_otel.drivers import numbers
 from timetracer_otel.wire.mongo import bson
 
+AUTOCOMMIT: Final = b"\x08autocommit\0"
+"""Of every command of a transaction."""
 KEPT_MAX: Final = 10_000
 """Transactions whose numbers are remembered."""
 
@@ -29,6 +31,8 @@ class Transactions:
 
     def of_document(self, command: bytes) -> int | None:
         """Of a command as it is sent; None outside of transactions. Raises WireError."""
+        if AUTOCOMMIT not in command:
+            return None
         found = {part.name: part for part in bson.elements(command)}
         if not found.keys() >= {b"autocommit", b"lsid", b"txnNumber"}:
             return None

@@ -41,10 +41,10 @@ def _end(stream: bytes, at: int) -> int | None:
     if at + _LEAST > len(stream):
         return None
     total, headers_length = _PRELUDE.unpack_from(stream, at)
-    is_whole = _LEAST + headers_length <= total and at + total <= len(stream)
+    if not _LEAST + headers_length <= total <= len(stream) - at:
+        return None
     (crc,) = _CRC.unpack_from(stream, at + _PRELUDE.size)
-    is_intact = crc == zlib.crc32(stream[at : at + _PRELUDE.size])
-    return at + total if is_whole and is_intact else None
+    return at + total if crc == zlib.crc32(stream[at : at + _PRELUDE.size]) else None
 
 
 def _message(headers: bytes, payload: bytes) -> bytes:

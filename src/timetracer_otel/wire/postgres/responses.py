@@ -129,24 +129,29 @@ def response(data: bytes) -> Response:
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """(kind, start, end, count): as `spans`, but rows that follow each other are one."""
-    at, size, header = 0, len(data), _HEADER.size
-    unpack = _HEADER.unpack_from
-    while at + header <= size:
-        start, count = at, 0
-        first = kind = data[at]
-        while kind == first and at + header <= size:
-            kind, length = unpack(data, at)
-            if length < 4:
-                raise WireError(f"PostgreSQL server message {chr(kind)!r}: length {length} is below 4")
-            if kind != first or at + 1 + length > size:
-                break
-            at += 1 + length
-            count += 1
-            if first != ROW:
-                break
-        if not count:
+    at, last = 0, len(data) - _HEADER.size
+    while at <= last:
+        kind, length = _HEADER.unpack_from(data, at)
+        if length < 4:
+            raise WireError(f"PostgreSQL server message {chr(kind)!r}: length {length} is below 4")
+        end, count = _end_of_rows(data, at) if kind == ROW else (at + 1 + length, 1)
+        if end > len(data) or not count:
             return
-        yield first, start, at, count
+        yield kind, at, end, count
+        at = end
+
+
+def _end_of_rows(data: bytes, at: int) -> tuple[int, int]:
+    """Where the rows that begin here end, without one that is cut, and how many they are: nearly all of most answers
+    is walked over here."""
+    count, before, last, unpack = 0, at, len(data) - _HEADER.size, _HEADER.unpack_from
+    while at <= last:
+        kind, length = unpack(data, at)
+        if kind != ROW or length < 4:
+            break
+        before, at = at, at + 1 + length
+        count += 1
+    return (at, count) if at <= len(data) else (before, count - 1)
 
 
 def shape(data: bytes) -> Shape:

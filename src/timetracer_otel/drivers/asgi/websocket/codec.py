@@ -54,6 +54,8 @@ def redact_piece(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[s
 def redact_messages(result: Payload, redactor: Redactor) -> tuple[Payload, tuple[str, ...]]:
     """The conversation with secrets masked: each message as a body of its own."""
     said = messages_of(result)
+    if not said:
+        return result, ()
     first = cast(int, result.get("first", 0))
     masked = [_redacted(each, f"result.messages[{number}]", redactor) for number, each in enumerate(said, first)]
     paths = tuple(path for _, found in masked for path in found)
