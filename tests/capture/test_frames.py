@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import smtplib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,3 +54,9 @@ def test_the_package_that_calls_is_named_unless_the_app_calls_by_itself() -> Non
     namespace: dict[str, object] = {"__name__": "requests.adapters", "library": library}
     exec(compile("def send(): return library()", "/x/site-packages/requests/adapters.py", "exec"), namespace)
     assert namespace["send"]() == "requests"  # type: ignore[operator]
+
+
+def test_r51_a_client_of_pythons_own_is_named_as_an_installed_one_is() -> None:
+    namespace: dict[str, object] = {"__name__": "smtplib", "library": library}
+    exec(compile("def connect(): return library()", smtplib.__file__, "exec"), namespace)
+    assert namespace["connect"]() == "smtplib"  # type: ignore[operator]

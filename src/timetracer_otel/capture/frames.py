@@ -16,6 +16,8 @@ TYPED: Final = frozenset({"<string>", "<stdin>"})
 """`python -c` and a prompt: the app's own code, though no file."""
 BETWEEN: Final = frozenset({"opentelemetry", "wrapt", "anyio", "httpcore"})
 """Packages that are passed through on the way to the one that people know."""
+CLIENTS: Final = frozenset({"ftplib", "imaplib", "nntplib", "poplib", "smtplib", "telnetlib", "xmlrpc"})
+"""Python's own modules that speak to servers which no driver covers."""
 OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 SITE: Final = f"{os.sep}site-packages{os.sep}"
 DIST: Final = f"{os.sep}dist-packages{os.sep}"
@@ -44,13 +46,13 @@ def _passed(traceback: TracebackException) -> Iterator[FrameSummary]:
 
 
 def library() -> str:
-    """Name of the installed package that makes the call, such as `httpx`; empty when the app makes it itself."""
+    """Name of the package that makes the call, such as `httpx` or `smtplib`; empty when the app makes it itself."""
     for frame in _stack():
         name = frame.f_code.co_filename
         if is_app(name):
             return ""
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if _is_installed(name) and not name.startswith(OURS) and package not in BETWEEN:
+        if package in CLIENTS or (_is_installed(name) and not name.startswith(OURS) and package not in BETWEEN):
             return package
     return ""
 
