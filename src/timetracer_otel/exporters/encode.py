@@ -116,7 +116,7 @@ class Encoder:
         if batch.is_held:
             self._pending().hold(part.trace_id, part.segment, batch.part, pieces)
         else:
-            self._store.put_part(part.trace_id, part.segment, identity.id, batch.part, pieces)
+            self._store.write_part(part.trace_id, part.segment, identity.id, batch.part, pieces)
         self._remove_spool(batch.trace_id, batch.root_id)
 
     def _part(

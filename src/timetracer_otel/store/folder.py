@@ -61,18 +61,6 @@ class Store:
         durable: bool = False,
     ) -> Path:
         """`data` from `cassette.dump_part`, or from `part_pieces`."""
-        return Path(self.put_part(trace_id, root_span_id, process_id, number, data, durable))
-
-    def put_part(
-        self,
-        trace_id: str,
-        root_span_id: str,
-        process_id: str,
-        number: int,
-        data: bytes | Sequence[bytes],
-        durable: bool = False,
-    ) -> str:
-        """As `write_part`. To make a Path takes as long as to write the file's name into its folder."""
         folder = self._written_text + trace_name(trace_id)
         path = f"{folder}{os.sep}{part_name(root_span_id, process_id, number)}"
         # Most traces have one segment, and this is its first part.
@@ -84,7 +72,7 @@ class Store:
         with suppress(OSError):  # `prune` leaves the environment of a living process alone
             self.pending(process_id).claim()
         path = os.path.join(self._written, PROCESSES, environment_name(process_id, number))
-        return Path(self._write(path, [data], durable))
+        return self._write(path, [data], durable)
 
     def write_blob(self, process_id: str, data: bytes) -> str:
         """SHA-256 in hex of `data`, which a blob of that name then holds; `pending` has one for what is streamed."""
@@ -142,7 +130,7 @@ class Store:
 
         return list_traces(self.root)
 
-    def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> str:
+    def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> Path:
         packed = compress(*pieces)
         self._room.take(len(packed))
         try:
@@ -153,7 +141,7 @@ class Store:
             self._room.give(len(packed))
             _end_folder(os.path.dirname(path))
             raise
-        return path
+        return Path(path)
 
 
 def _put(path: str, packed: bytes, durable: bool) -> None:
