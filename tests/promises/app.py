@@ -263,7 +263,7 @@ async def world(request: Request) -> Response:
             began = time.monotonic()
             with contextlib.suppress(OSError):
                 attempt()
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 4  # a name that is asked for takes 5 s without a network
     return Json({"world": "fine"})
 
 

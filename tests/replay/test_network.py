@@ -28,7 +28,7 @@ def tried(call):
         got.append("done")
     except OSError as error:
         got.append(type(error).__name__)
-    assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4  # a name that is asked for takes 5 s without a network
 """
 
 

@@ -16,7 +16,7 @@ from timetracer_otel.drivers.pymongo import redirect
 from timetracer_otel.drivers.pymongo.replay import REPLAYING
 from timetracer_otel.drivers.pymongo.servers import HELLO
 
-USABLE_S = 2
+USABLE_S = 5
 PRIMARY: dict[str, Any] = {
     "setName": "rs0",
     "hosts": ["db0.prod:27017", "db1.prod:27017"],
