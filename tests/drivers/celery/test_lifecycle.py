@@ -28,6 +28,9 @@ print(victim.id)
 """
 
 
+SOFT = "run/payments.sleeps FAILURE SoftTimeLimitExceeded: SoftTimeLimitExceeded()"
+
+
 def of(payments: Payments, name: str) -> list[Segment]:
     return [each for each in payments.segments() if each.entry and each.entry.name == name]
 
@@ -45,11 +48,12 @@ def test_r14_a_task_whose_process_dies_is_there_with_its_arguments_and_the_worke
         until(lambda: "3602" in started_by(payments, victim), "the victim")
         os.kill(int(started_by(payments, victim).split()[0]), signal.SIGKILL)
         until(lambda: len(of(payments, "lost/payments.sleeps")) == 2, "the lost tasks")
+        until(lambda: outcomes(payments)[SOFT], "the task over its soft limit")
         payments.client("assert add.delay(1, 1).get(timeout=30) == 2")  # the worker is well
     redis.stop()
     found = outcomes(payments)
     assert found["run/payments.add SUCCESS"] == 6
-    assert found["run/payments.sleeps FAILURE SoftTimeLimitExceeded: SoftTimeLimitExceeded()"] == 1
+    assert found[SOFT] == 1
     (gone,) = of(payments, "lost/payments.exits")
     assert gone.entry is not None
     assert gone.entry.outcome.startswith("LOST WorkerLostError: Worker exited prematurely: exitcode 3")
