@@ -16,7 +16,8 @@ import urllib3
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from tests.drivers.botocore.taping import Tape, client, taps
+from tests.drivers.botocore.taping import client, taps
+from tests.drivers.taping import ListTape
 from tests.servers.canned_aws import CannedAws, Sent
 from timetracer_otel.capture import guard
 from timetracer_otel.cassette.model import Exchange
@@ -237,7 +238,7 @@ def test_a_cancelled_call_is_incomplete(canned: CannedAws) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    tape: Tape
+    tape: ListTape
     with taps() as tape:
         asyncio.run(cancelled())
         assert [each.complete for each in tape.captured] in ([False], [])

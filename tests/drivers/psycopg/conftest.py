@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drivers.psycopg.taping import ListTape, taps
+from tests.drivers.psycopg.taping import taps
+from tests.drivers.taping import ListTape
 
 
 @pytest.fixture

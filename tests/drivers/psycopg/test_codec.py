@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.drivers.psycopg.taping import ListTape
+from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.drivers.psycopg import codec

@@ -10,7 +10,7 @@ import pytest
 
 from tests.drivers.psycopg.copy_scenarios import ROWS, copied_in, large
 from tests.drivers.psycopg.here import record_here, replay_here
-from tests.drivers.psycopg.taping import ListTape
+from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers.psycopg import flows

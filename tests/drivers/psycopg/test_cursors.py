@@ -9,8 +9,8 @@ import pytest
 
 from tests.drivers.psycopg.cursor_scenarios import above, beyond, many_rows, moved, pages, streamed
 from tests.drivers.psycopg.here import record_here, replay_here
-from tests.drivers.psycopg.taping import ListTape
 from tests.drivers.psycopg.test_never_hurts import HOOKS
+from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.drivers.psycopg import flows, hooks
 from timetracer_otel.drivers.psycopg.record import RECORDING

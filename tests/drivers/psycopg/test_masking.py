@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Json, Jsonb
 
-from tests.drivers.psycopg.taping import ListTape
+from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.drivers.base import Encoded

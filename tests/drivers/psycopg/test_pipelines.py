@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.drivers.psycopg.taping import ListTape, error_of, rows
+from tests.drivers.psycopg.taping import error_of, rows
+from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 
 

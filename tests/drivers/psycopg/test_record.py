@@ -9,7 +9,8 @@ import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from tests.drivers.psycopg.taping import ListTape, error_of, rows, taps
+from tests.drivers.psycopg.taping import error_of, rows, taps
+from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.capture import table
 from timetracer_otel.capture.recorder import Recorder

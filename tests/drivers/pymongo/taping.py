@@ -2,85 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractContextManager
 
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-
-from tests.drivers.psycopg.replaying import Replayed, replaying
-from tests.drivers.psycopg.taping import ListTape
-from timetracer_otel.capture import guard, table
-from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Exchange, Signature
+from tests.drivers.psycopg.replaying import Replayed
+from tests.drivers.taping import ListTape, tapped
+from tests.drivers.traced import replayed_by
 from timetracer_otel.drivers.pymongo.codec import CODEC
 from timetracer_otel.drivers.pymongo.record import RECORDING
 from timetracer_otel.drivers.pymongo.replay import REPLAYING
-from timetracer_otel.redaction import Redactor
 
 PRODUCTION = "mongodb+srv://user:pw@cluster.example/app?tls=true&replicaSet=rs0"
-PROVIDER = TracerProvider()
 
 
-@dataclass
-class Tape(ListTape):
-    """Keeps everything."""
-
-    @property
-    def exchanges(self) -> list[Exchange]:
-        redactor = Redactor(b"key").of_trace()
-        return [exchange_of(captured, redactor) for captured in self.captured]
-
-    @property
-    def names(self) -> list[str]:
-        return [each.signature.method for each in self.exchanges]
-
-
-def exchange_of(captured: Captured, redactor: Redactor) -> Exchange:
-    encoded, redacted = CODEC.redact(CODEC.encode(captured), redactor)
-    return Exchange(
-        id=f"test-{captured.number}",
-        type=encoded.type,
-        signature=Signature(encoded.lib, encoded.method, encoded.url),
-        request=encoded.request,
-        result=encoded.result,
-        complete=captured.complete,
-        target=encoded.target,
-        connection=captured.connection,
-        transaction=captured.transaction,
-        at_ns=captured.number,
-        duration_ns=1,
-        redacted=redacted,
-    )
-
-
-@contextlib.contextmanager
-def taps(strict: bool = True) -> Iterator[Tape]:
+def taps(strict: bool = True) -> AbstractContextManager[ListTape]:
     """pymongo with the taps in; a failure inside them is raised, unless told otherwise."""
-    tape, before = Tape(), guard.strict
-    table.activate(tape)
-    guard.strict = strict
-    RECORDING.install()
-    try:
-        yield tape
-    finally:
-        RECORDING.uninstall()
-        guard.strict = before
-        table.activate(None)
+    return tapped(RECORDING, ListTape(CODEC, masks=True), strict)
 
 
-@contextlib.contextmanager
-def replayed(tape: Tape) -> Iterator[Replayed]:
-    """pymongo redirected to what the tape holds, in a span of the trace that is replayed."""
-    with replaying({"trace": tape.exchanges}, tape.connections, REPLAYING) as replay, traced(replay, "trace"):
-        yield replay
-
-
-@contextlib.contextmanager
-def traced(replay: Replayed, name: str) -> Iterator[Any]:
-    """The calling context works for the session of this name."""
-    with PROVIDER.get_tracer("tests").start_as_current_span(name) as span:
-        replay.bindings.bind(trace.get_current_span().get_span_context().trace_id, replay.sessions[name])
-        yield span
+def replayed(tape: ListTape) -> AbstractContextManager[Replayed]:
+    """pymongo redirected to what the tape holds."""
+    return replayed_by(REPLAYING, tape)

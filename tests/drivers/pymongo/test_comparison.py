@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tests.drivers.pymongo.taping import Tape, taps
+from tests.drivers.pymongo.taping import taps
+from tests.drivers.taping import ListTape
 from tests.servers.mongo import MongoServer
 from timetracer_otel.cassette.model import Cassette
 from timetracer_otel.comparison.answers import differing
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("spans")
 NOISE = Noise(Cassette("", ()), Cassette("", ()))
 
 
-def recorded(server: MongoServer, age: int) -> Tape:
+def recorded(server: MongoServer, age: int) -> ListTape:
     with MongoClient[Any](server.uri) as client:
         client.diff.people.replace_one({"_id": 1}, {"age": age, "tags": ["a"]}, upsert=True)
         client.diff.rows.delete_many({})

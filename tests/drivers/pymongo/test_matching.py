@@ -12,7 +12,8 @@ from bson import Int64, ObjectId
 from pymongo import AsyncMongoClient, InsertOne, MongoClient
 from pymongo.errors import ClientBulkWriteException, OperationFailure
 
-from tests.drivers.pymongo.taping import PRODUCTION, Tape, replayed, taps
+from tests.drivers.pymongo.taping import PRODUCTION, replayed, taps
+from tests.drivers.taping import ListTape
 from tests.servers.mongo import MongoServer
 from timetracer_otel.drivers.pymongo.exceptions import UnrecordedCommand
 from timetracer_otel.wire.mongo.backend import MISMATCH
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("spans")
 Program = Callable[[MongoClient[Any]], Any]
 
 
-def recorded(server: MongoServer, program: Program) -> Tape:
+def recorded(server: MongoServer, program: Program) -> ListTape:
     with taps() as tape, MongoClient[Any](server.uri) as client:
         client.drop_database("matching")
         tape.captured.clear()
@@ -29,7 +30,7 @@ def recorded(server: MongoServer, program: Program) -> Tape:
     return tape
 
 
-def misses_of(tape: Tape, program: Program) -> list[Any]:
+def misses_of(tape: ListTape, program: Program) -> list[Any]:
     with replayed(tape) as replay, MongoClient[Any](PRODUCTION) as client:
         try:
             program(client)
@@ -129,7 +130,7 @@ MUTANTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def found_one(server: MongoServer) -> Tape:
+def found_one(server: MongoServer) -> ListTape:
     from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
 
     PymongoInstrumentor().instrument(skip_dep_check=True)
@@ -137,7 +138,7 @@ def found_one(server: MongoServer) -> Tape:
 
 
 @pytest.mark.parametrize("path", MUTANTS)
-def test_one_other_value_is_one_miss_that_names_it(found_one: Tape, path: str) -> None:
+def test_one_other_value_is_one_miss_that_names_it(found_one: ListTape, path: str) -> None:
     (miss,) = misses_of(found_one, lambda client: client.matching.any.find_one(MUTANTS[path]))
     assert [each["path"] for each in miss["differences"]] == [path]
 
@@ -151,23 +152,23 @@ def test_one_other_value_is_one_miss_that_names_it(found_one: Tape, path: str) -
         {},
     ],
 )
-def test_r38_the_order_and_the_nesting_of_keys_are_part_of_a_query(found_one: Tape, query: dict[str, Any]) -> None:
+def test_r38_the_order_and_the_nesting_of_keys_are_part_of_a_query(found_one: ListTape, query: dict[str, Any]) -> None:
     (miss,) = misses_of(found_one, lambda client: client.matching.any.find_one(query))
     assert miss["differences"]
 
 
-def test_r38_an_integer_is_the_same_in_four_and_in_eight_bytes(found_one: Tape) -> None:
+def test_r38_an_integer_is_the_same_in_four_and_in_eight_bytes(found_one: ListTape) -> None:
     assert misses_of(found_one, lambda client: client.matching.any.find_one({**QUERY, "a": Int64(1)})) == []
 
 
-def test_another_collection_database_or_command_is_a_miss(found_one: Tape) -> None:
+def test_another_collection_database_or_command_is_a_miss(found_one: ListTape) -> None:
     (miss,) = misses_of(found_one, lambda client: client.matching.other.find_one(QUERY))
     assert miss["request"]["text"] == "matching.other.find(filter, limit, singleBatch)"
     assert miss["nearest"]["text"] == "matching.any.find(filter, limit, singleBatch)"
     assert misses_of(found_one, lambda client: client.matching.any.count_documents(QUERY))
 
 
-def test_a_miss_is_not_retried_and_its_text_says_what_differs(found_one: Tape) -> None:
+def test_a_miss_is_not_retried_and_its_text_says_what_differs(found_one: ListTape) -> None:
     with (
         replayed(found_one) as replay,
         MongoClient[Any](PRODUCTION) as client,
@@ -192,7 +193,7 @@ ASKING: dict[str, Program] = {
 
 
 @pytest.mark.parametrize("name", ASKING)
-def test_a_miss_is_an_error_of_our_own_that_survives_pickling(found_one: Tape, name: str) -> None:
+def test_a_miss_is_an_error_of_our_own_that_survives_pickling(found_one: ListTape, name: str) -> None:
     with (
         replayed(found_one) as replay,
         MongoClient[Any](PRODUCTION) as client,
@@ -273,7 +274,7 @@ def test_r02_a_cursor_that_is_read_on_beyond_what_was_recorded_is_a_miss_that_na
             assert "matching.rows.getMore(" in str(raised.value)
 
 
-def test_housekeeping_is_never_a_miss(found_one: Tape) -> None:
+def test_housekeeping_is_never_a_miss(found_one: ListTape) -> None:
     def program(client: MongoClient[Any]) -> None:
         client.admin.command("ping")
         client.server_info()
@@ -283,7 +284,7 @@ def test_housekeeping_is_never_a_miss(found_one: Tape) -> None:
     assert misses_of(found_one, program) == []
 
 
-def test_what_holds_a_password_is_never_recorded_and_leaves_the_verdict_open(found_one: Tape) -> None:
+def test_what_holds_a_password_is_never_recorded_and_leaves_the_verdict_open(found_one: ListTape) -> None:
     with replayed(found_one) as replay, MongoClient[Any](PRODUCTION) as client:
         client.matching.command("createUser", "ada", pwd="hunter22", roles=[])
     assert replay.misses == []

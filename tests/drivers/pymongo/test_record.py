@@ -13,7 +13,8 @@ from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from pymongo import CursorType, MongoClient
 
-from tests.drivers.pymongo.taping import PROVIDER, replayed, taps
+from tests.drivers.pymongo.taping import replayed, taps
+from tests.drivers.traced import PROVIDER
 from tests.servers.mongo import MongoServer
 from timetracer_otel.drivers.missing import MissingNames
 from timetracer_otel.drivers.pymongo import adoption

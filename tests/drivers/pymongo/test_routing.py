@@ -13,7 +13,9 @@ from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 from pymongo import AsyncMongoClient, MongoClient
 
 from tests.drivers.psycopg.replaying import Replayed, replaying
-from tests.drivers.pymongo.taping import PRODUCTION, PROVIDER, Tape, replayed, taps, traced
+from tests.drivers.pymongo.taping import PRODUCTION, replayed, taps
+from tests.drivers.taping import ListTape
+from tests.drivers.traced import PROVIDER, traced
 from tests.servers.mongo import MongoServer
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.pymongo.replay import REPLAYING
@@ -39,7 +41,7 @@ async def all_at_once(uri: str, entering: Any) -> list[Any]:
         return list(await asyncio.gather(*map(one, range(REQUESTS))))
 
 
-def by_request(tape: Tape) -> dict[str, list[Exchange]]:
+def by_request(tape: ListTape) -> dict[str, list[Exchange]]:
     """The exchanges of each request, which its span holds."""
     spans: dict[int | None, list[Exchange]] = {}
     for captured, exchange in zip(tape.captured, tape.exchanges, strict=True):

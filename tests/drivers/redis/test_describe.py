@@ -60,7 +60,7 @@ def test_the_readable_form_replays_as_the_bytes_do(server: RedisServer) -> None:
     class Shown(type(tape)):  # type: ignore[misc]  # the same tape, whose exchanges somebody has made readable
         exchanges = shown
 
-    with replayed(Shown()) as replay:
+    with replayed(Shown(tape.codec)) as replay:
         client = redis.Redis(host="cache.example", protocol=3)
         assert program(client) == recorded
         client.close()

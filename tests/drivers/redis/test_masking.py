@@ -12,7 +12,8 @@ import redis
 import zstandard
 
 from tests.drivers.redis.harness import SAME, record, replay
-from tests.drivers.redis.taping import PRODUCTION, Tape, replayed, taps
+from tests.drivers.redis.taping import PRODUCTION, replayed, taps
+from tests.drivers.taping import ListTape
 from tests.servers.redis import RedisServer
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.redis.masking import mask
@@ -26,7 +27,7 @@ CANARY = "c4n4ry-of-the-app"
 PROGRAM = "tests.drivers.redis.secretive"
 
 
-def recorded(server: RedisServer, program: Program, protocol: int) -> Tape:
+def recorded(server: RedisServer, program: Program, protocol: int) -> ListTape:
     server.command("FLUSHALL")
     with taps() as tape:
         client: Any = redis.Redis.from_url(server.url(), protocol=protocol)

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import started
-from tests.drivers.redis.taping import PRODUCTION, Tape, replayed, taps, until
+from tests.drivers.redis.taping import PRODUCTION, replayed, taps, until
+from tests.drivers.taping import ListTape
 from tests.servers.redis import RedisServer
 from timetracer_otel.drivers.redis.exceptions import UnrecordedCommand
 from timetracer_otel.drivers.redis.questions import question
@@ -25,7 +26,7 @@ def client_of(url: str, **options: Any) -> Any:
     return redis.Redis.from_url(url, **options)
 
 
-def recorded(server: RedisServer, program: Program, **options: Any) -> Tape:
+def recorded(server: RedisServer, program: Program, **options: Any) -> ListTape:
     with taps() as tape:
         client = client_of(server.url(), **options)
         client.flushdb()
@@ -294,10 +295,10 @@ def test_every_mutant_of_a_recorded_command_is_a_miss(server: RedisServer, data:
         assert len(replay.misses) == 1
 
 
-_tapes: list[Tape] = []
+_tapes: list[ListTape] = []
 
 
-def _mutated(server: RedisServer) -> Tape:
+def _mutated(server: RedisServer) -> ListTape:
     """Recorded once."""
     if not _tapes:
         _tapes.append(recorded(server, lambda r: r.execute_command("SET", "order:42", "paid", "EX", "60")))

@@ -12,7 +12,9 @@ import redis.asyncio
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
 from tests.drivers.psycopg.replaying import Replayed, replaying
-from tests.drivers.redis.taping import PRODUCTION, PROVIDER, Tape, taps, traced
+from tests.drivers.redis.taping import PRODUCTION, taps
+from tests.drivers.taping import ListTape
+from tests.drivers.traced import PROVIDER, traced
 from tests.servers.redis import RedisServer
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.redis.replay import REPLAYING
@@ -36,7 +38,7 @@ async def all_at_once(url: str, entering: Any) -> list[Any]:
         await pool.disconnect()
 
 
-def by_request(tape: Tape) -> dict[str, list[Exchange]]:
+def by_request(tape: ListTape) -> dict[str, list[Exchange]]:
     """The exchanges of each request, which its span holds."""
     spans: dict[int | None, list[Exchange]] = {}
     for captured, exchange in zip(tape.captured, tape.exchanges, strict=True):

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.asyncpg import connecting
-from timetracer_otel.drivers.asyncpg.names import require
 from timetracer_otel.drivers.asyncpg.pooling import acquiring, number_of
 from timetracer_otel.drivers.asyncpg.protocol import CALLBACKS, OPERATIONS, READ, tapped
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres import alchemy
 
@@ -32,8 +32,8 @@ class AsyncpgRecording:
             return
         from asyncpg import connect_utils, pool, protocol
 
-        require([(protocol, "Protocol"), (connect_utils, "protocol"), (connect_utils, "_connect")], LOST)
-        require([(protocol.Protocol, name) for name in (*OPERATIONS, *CALLBACKS, *READ)], LOST)
+        require("asyncpg", [(protocol, "Protocol"), (connect_utils, "protocol"), (connect_utils, "_connect")], LOST)
+        require("asyncpg", [(protocol.Protocol, name) for name in (*OPERATIONS, *CALLBACKS, *READ)], LOST)
         self._patches.put(protocol, "Protocol", tapped(protocol.Protocol))
         self._patches.put(connect_utils, "_connect", _dialling(connect_utils._connect))
         if "_acquire" in vars(pool.Pool):  # without it statements are recorded all the same

@@ -13,11 +13,11 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.asyncpg.answers import AsyncpgAnswers
 from timetracer_otel.drivers.asyncpg.connecting import place_of
 from timetracer_otel.drivers.asyncpg.failures import can_raise, error_of
-from timetracer_otel.drivers.asyncpg.names import require
 from timetracer_otel.drivers.asyncpg.protocol import TappedTransport
 from timetracer_otel.drivers.asyncpg.redirect import HIDDEN_VARIABLES, LOOPBACK, redirected
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres.answers import Claim
 from timetracer_otel.drivers.postgres.connecting import CONNECT, UNANSWERED
@@ -102,9 +102,9 @@ class AsyncpgReplaying:
         from asyncpg import connect_utils, connection, protocol
 
         names = ("_connect", "_parse_connect_arguments", "_connect_addr", "_cancel", "protocol")
-        require([(protocol, "Protocol"), *((connect_utils, name) for name in names)], LOST)
-        require([(connection.Connection, "_check_open")], LOST)
-        require([(protocol.Protocol, "connection_made"), (protocol.Protocol, "get_server_pid")], LOST)
+        require("asyncpg", [(protocol, "Protocol"), *((connect_utils, name) for name in names)], LOST)
+        require("asyncpg", [(connection.Connection, "_check_open")], LOST)
+        require("asyncpg", [(protocol.Protocol, "connection_made"), (protocol.Protocol, "get_server_pid")], LOST)
         if self._stub is None or self._stub.host is not host:  # else connections of a replay before this one are there
             self._stub = Stub(host)
         stub = self._stub

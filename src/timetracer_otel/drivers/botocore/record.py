@@ -21,7 +21,8 @@ from timetracer_otel.drivers.botocore.following import (
     requesting,
     requesting_async,
 )
-from timetracer_otel.drivers.botocore.names import LIBRARY, require
+from timetracer_otel.drivers.botocore.names import LIBRARY
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "AWS calls are not recorded"
@@ -77,7 +78,7 @@ class BotocoreRecording:
 
 def _require(client: Any, endpoint: Any, credentials: Any) -> None:
     names = [(client, "_convert_to_request_dict"), (client, "_make_request"), (endpoint, "_send")]
-    require([*names, (credentials, "_protected_refresh")], LOST)
+    require(LIBRARY, [*names, (credentials, "_protected_refresh")], LOST)
 
 
 def sending(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -20,8 +20,9 @@ from timetracer_otel.drivers.botocore.following import (
     requesting,
     requesting_async,
 )
-from timetracer_otel.drivers.botocore.names import require
+from timetracer_otel.drivers.botocore.names import LIBRARY
 from timetracer_otel.drivers.botocore.uploads import Upload, upload_of
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "replay cannot answer it"
@@ -84,7 +85,7 @@ REPLAYING: Final = BotocoreReplaying()
 
 
 def _require(client: Any, endpoint: Any) -> None:
-    require([(client, "_convert_to_request_dict"), (client, "_make_request"), (endpoint, "_send")], LOST)
+    require(LIBRARY, [(client, "_convert_to_request_dict"), (client, "_make_request"), (endpoint, "_send")], LOST)
 
 
 def _end(asking: Any) -> None:

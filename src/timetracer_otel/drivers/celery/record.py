@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from timetracer_otel.config import Settings
 from timetracer_otel.drivers.celery import heard, lost, publishing, results, tasks
-from timetracer_otel.drivers.celery.names import require
+from timetracer_otel.drivers.celery.names import LIB
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "its tasks are not recorded"
@@ -46,7 +47,7 @@ class CeleryRecording:
 
         named = [(signals, name) for name, _ in (*AFTER_THEIRS, *BEFORE_THEIRS)]
         reads = [(AsyncResult, "get"), (AsyncResult, "_get_task_meta"), (ResultSet, "iter_native")]
-        require([(AMQP, "_create_task_sender"), (signals.task_prerun, "receivers"), *named, *reads], LOST)
+        require(LIB, [(AMQP, "_create_task_sender"), (signals.task_prerun, "receivers"), *named, *reads], LOST)
         heard.payload_max_bytes = Settings.from_environment().payload_max_bytes
         publishing.install(self._patches)
         results.install(self._patches)

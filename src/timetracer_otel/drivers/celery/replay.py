@@ -8,7 +8,8 @@ from typing import Any, Final
 from timetracer_otel.cassette.model import Exchange, Segment, Value
 from timetracer_otel.drivers.base import Comparison, Outcome, Question, ReplayHost
 from timetracer_otel.drivers.celery import compare, publishing, questions
-from timetracer_otel.drivers.celery.names import RUN, require
+from timetracer_otel.drivers.celery.names import LIB, RUN
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "replay cannot redirect it"
@@ -27,7 +28,7 @@ class CeleryReplaying:
         from celery.app.base import Celery
         from kombu.connection import Connection
 
-        require([(Celery, "_get_backend"), (Connection, "get_transport_cls")], LOST)
+        require(LIB, [(Celery, "_get_backend"), (Connection, "get_transport_cls")], LOST)
         from timetracer_otel.drivers.celery import calling
         from timetracer_otel.drivers.celery.backend import backend_of
         from timetracer_otel.drivers.celery.transport import Broker, transport_of

@@ -14,10 +14,11 @@ from timetracer_otel.drivers.http.aiohttp_tap import origin_of
 from timetracer_otel.drivers.http.asking import Answer
 from timetracer_otel.drivers.http.covering import is_suppressed
 from timetracer_otel.drivers.http.errors import client_error, innermost, links, system_error
-from timetracer_otel.drivers.http.names import CONNECT, require
+from timetracer_otel.drivers.http.names import CONNECT
 from timetracer_otel.drivers.http.requests import request as request_of
 from timetracer_otel.drivers.http.uploads import Progress, Upload
 from timetracer_otel.drivers.http.wires import reads_of
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "replay cannot answer aiohttp"

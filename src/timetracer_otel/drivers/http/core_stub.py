@@ -16,9 +16,9 @@ from timetracer_otel.drivers.http.calls import Head
 from timetracer_otel.drivers.http.core_tap import origin_of
 from timetracer_otel.drivers.http.covering import is_suppressed
 from timetracer_otel.drivers.http.errors import client_error, innermost, system_error
-from timetracer_otel.drivers.http.names import require
 from timetracer_otel.drivers.http.requests import request as request_of
 from timetracer_otel.drivers.http.uploads import Upload
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "replay cannot answer httpx"

@@ -9,7 +9,8 @@ from typing import Any, Final
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.http import calls
 from timetracer_otel.drivers.http.calls import AnswerHead, Call, Head, Origin
-from timetracer_otel.drivers.http.names import LIBRARY, PORTS, require
+from timetracer_otel.drivers.http.names import LIBRARY, PORTS
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "requests of httpx are not recorded"

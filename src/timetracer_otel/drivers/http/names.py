@@ -1,11 +1,8 @@
-"""Names of this driver, and how it tells that a client lacks those that it needs."""
+"""Names of this driver."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
-
-from timetracer_otel.drivers.missing import MissingNames
+from typing import Final
 
 LIBRARY: Final = "http"
 CALL: Final = "http.client"
@@ -13,16 +10,3 @@ CALL: Final = "http.client"
 CONNECT: Final = "net.connect"
 """Type of one that is a connection which was not made."""
 PORTS: Final = {"http": 80, "https": 443}
-
-
-def require(client: str, needed: Iterable[tuple[Any, str]], lost: str) -> None:
-    """Raises MissingNames unless every owner has its name. `client`: its module."""
-    missing = tuple(f"{owner.__name__}.{name}" for owner, name in needed if not hasattr(owner, name))
-    if missing:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            found = version(client)
-        except PackageNotFoundError:
-            found = "of this Python"
-        raise MissingNames(client, found, missing, lost)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from timetracer_otel.drivers.base import ReplayHost
-from timetracer_otel.drivers.http.names import require
 from timetracer_otel.drivers.http.socket_stub import unrecorded
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "replay cannot answer requests"

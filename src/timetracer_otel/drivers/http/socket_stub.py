@@ -17,11 +17,11 @@ from timetracer_otel.drivers.http import asking
 from timetracer_otel.drivers.http.asking import Answer
 from timetracer_otel.drivers.http.covering import is_suppressed
 from timetracer_otel.drivers.http.errors import dialled, innermost, system_error
-from timetracer_otel.drivers.http.names import require
 from timetracer_otel.drivers.http.requests import request
 from timetracer_otel.drivers.http.socket_tap import origin_of
 from timetracer_otel.drivers.http.uploads import Upload
 from timetracer_otel.drivers.http.wires import reads_of
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "replay cannot answer http.client"

@@ -16,7 +16,8 @@ from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.http import calls
 from timetracer_otel.drivers.http.calls import Call, Origin
 from timetracer_otel.drivers.http.errors import chain_of
-from timetracer_otel.drivers.http.names import LIBRARY, PORTS, require
+from timetracer_otel.drivers.http.names import LIBRARY, PORTS
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "requests over http.client are not recorded"

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from timetracer_otel.capture.guard import asking, guarded
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.psycopg import connecting, copying, hooks, listening, streaming
-from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_defining, module_of, require
+from timetracer_otel.drivers.psycopg.names import ABSENT, base, module_defining, module_of
 from timetracer_otel.drivers.psycopg.pooling import PoolTaps
 from timetracer_otel.drivers.psycopg.sending import Function, Hook, Sending
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY, busy
@@ -263,7 +264,7 @@ class PsycopgRecording:
         if self._patches:
             return
         taps = list(_taps())
-        require(((tap.owner, tap.name) for tap in taps), LOST)
+        require("psycopg", ((tap.owner, tap.name) for tap in taps), LOST, own=True)
         for tap in taps:
             self._patches.put(tap.owner, tap.name, tap.wrapper(vars(tap.owner)[tap.name]))
         self._pools.install()

@@ -9,13 +9,14 @@ from weakref import WeakValueDictionary
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
 from timetracer_otel.drivers.postgres.connecting import CONNECT
 from timetracer_otel.drivers.postgres.questions import question_of
 from timetracer_otel.drivers.postgres.refusing import Calls, question_of_connect
 from timetracer_otel.drivers.psycopg.connecting import place_of
-from timetracer_otel.drivers.psycopg.names import base, require
+from timetracer_otel.drivers.psycopg.names import base
 from timetracer_otel.drivers.psycopg.redirect import SERVICE_VARIABLES, redirected
 from timetracer_otel.drivers.psycopg.refusing import can_raise, fail_next, refusing
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
@@ -109,6 +110,7 @@ class PsycopgReplaying:
         from psycopg import connection, connection_async, generators
 
         require(
+            "psycopg",
             [
                 (connection, "conninfo_attempts"),
                 (connection_async, "conninfo_attempts_async"),
@@ -120,6 +122,7 @@ class PsycopgReplaying:
                 (connection_async, "notifies"),
             ],
             LOST,
+            own=True,
         )
         if self._stub is None or self._stub.host is not host:  # else connections of a replay before this one are there
             self._stub = Stub(host)

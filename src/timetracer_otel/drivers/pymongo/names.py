@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from timetracer_otel.drivers.missing import MissingNames
@@ -28,15 +27,6 @@ SENSITIVE: Final = frozenset(
 
 Source: pymongo 4.20, monitoring.py, `_SENSITIVE_COMMANDS`; `logout` beside them.
 """
-
-
-def require(needed: Iterable[tuple[Any, str]], lost: str) -> None:
-    """Raises MissingNames unless every owner has its name."""
-    missing = tuple(name for owner, name in needed if name not in vars(owner))
-    if missing:
-        import pymongo
-
-        raise MissingNames(LIBRARY, pymongo.version, missing, lost)
 
 
 def connection_classes() -> tuple[Any, Any]:

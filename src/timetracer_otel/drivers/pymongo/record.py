@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.pymongo import hooks, wires
-from timetracer_otel.drivers.pymongo.names import LIBRARY, connection_classes, require
+from timetracer_otel.drivers.pymongo.names import LIBRARY, connection_classes
 
 LOST: Final = "commands are not recorded"
 EVENTS: Final = ("started", "succeeded", "failed")
@@ -30,8 +31,8 @@ class PymongoRecording:
         from opentelemetry.instrumentation import pymongo as instrumentor
 
         tracer, (sync, asynchronous) = instrumentor.CommandTracer, connection_classes()
-        require([(tracer, name) for name in EVENTS], LOST)
-        require([(each, GREET) for each in (sync, asynchronous)], LOST)
+        require(LIBRARY, [(tracer, name) for name in EVENTS], LOST, own=True)
+        require(LIBRARY, [(each, GREET) for each in (sync, asynchronous)], LOST, own=True)
         guard = guarded(LIBRARY)
         wires.put_in(self._patches, guard(hooks.sending), guard(hooks.received), LOST)
         self._patches.put(tracer, "started", _started(tracer.started, guard(_telling(instrumentor))))

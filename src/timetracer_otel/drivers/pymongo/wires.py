@@ -13,8 +13,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final, TypeAlias
 
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.pymongo.names import connection_classes, require
+from timetracer_otel.drivers.pymongo.names import LIBRARY, connection_classes
 
 Hook: TypeAlias = Callable[..., Any]
 METHODS: Final = ("send_message", "receive_message")
@@ -31,7 +32,7 @@ def put_in(patches: Patches, sending: Hook, received: Hook | None, lost: str) ->
     Raises MissingNames; its last words are `lost`.
     """
     sync, asynchronous = connection_classes()
-    require([(each, name) for each in (sync, asynchronous) for name in METHODS], lost)
+    require(LIBRARY, [(each, name) for each in (sync, asynchronous) for name in METHODS], lost, own=True)
     patches.put(sync, "send_message", _sending(sync.send_message, sending))
     patches.put(asynchronous, "send_message", _async_sending(asynchronous.send_message, sending))
     if received is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, Final
 
@@ -33,15 +32,6 @@ def bases() -> tuple[Any, Any]:
         return sync.AbstractConnection, asynchronous.AbstractConnection
     except (ImportError, AttributeError) as error:
         raise MissingNames(LIBRARY, redis.__version__, ("AbstractConnection",), "it is recorded from 4.6 on") from error
-
-
-def require(needed: Iterable[tuple[Any, str]], lost: str) -> None:
-    """Raises MissingNames unless every owner has its name."""
-    missing = tuple(name for owner, name in needed if name not in vars(owner))
-    if missing:
-        import redis
-
-        raise MissingNames(LIBRARY, redis.__version__, missing, lost)
 
 
 def connecting_classes() -> list[tuple[Any, bool]]:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sized
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.redis import connecting, hooks, owners, tokens, wires
 from timetracer_otel.drivers.redis.connecting import DIAL, GREET
-from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes, require
+from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes
 from timetracer_otel.drivers.redis.tracking import Attempt, tracked_of
 
 LOST: Final = "commands are not recorded"
@@ -34,7 +35,7 @@ class RedisRecording:
     def install(self) -> None:
         if self._patches:
             return
-        require([(base, name) for base in bases() for name in NEEDED], LOST)
+        require(LIBRARY, [(base, name) for base in bases() for name in NEEDED], LOST, own=True)
         taps = _Taps()
         for base, is_async in zip(bases(), (False, True), strict=True):
             put = functools.partial(_put, self._patches, base)

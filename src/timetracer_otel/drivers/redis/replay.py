@@ -14,21 +14,13 @@ from typing import Any, Final, TypeAlias
 
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
+from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.redis import due, exceptions, tokens
 from timetracer_otel.drivers.redis.answers import RedisAnswers, Unsendable
 from timetracer_otel.drivers.redis.connecting import DIAL, GREET
 from timetracer_otel.drivers.redis.handshake import greeted
-from timetracer_otel.drivers.redis.names import (
-    GREETINGS,
-    LIBRARY,
-    NEEDED,
-    bases,
-    connecting_classes,
-    protocol,
-    require,
-    server,
-)
+from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes, protocol, server
 from timetracer_otel.drivers.redis.questions import question_of
 from timetracer_otel.drivers.redis.tracking import database_of
 from timetracer_otel.wire.redis.backend import Answer, Line, RedisBackend, greeting
@@ -88,7 +80,7 @@ class RedisReplaying:
     def install(self, host: ReplayHost) -> None:
         if self._patches:
             return
-        require([(base, name) for base in bases() for name in NEEDED], LOST)
+        require(LIBRARY, [(base, name) for base in bases() for name in NEEDED], LOST, own=True)
         stub = _Stub(host)
         for owner, is_async in connecting_classes():
             wrap = stub.dialling_async if is_async else stub.dialling
