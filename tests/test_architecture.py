@@ -55,6 +55,26 @@ def test_no_driver_is_left_out_of_the_rule_that_drivers_do_not_know_each_other()
     assert set(named) == set(DRIVERS)
 
 
+def test_the_picture_of_the_layers_is_that_of_the_rule() -> None:
+    root = PACKAGE.parent.parent
+    rule = (root / "pyproject.toml").read_text().partition("layers = [")[2].partition("]")[0]
+    layers = [line.replace("timetracer_otel.", "").split(" | ") for line in re.findall(r'"(.+)"', rule)]
+    picture = _picture().partition("flowchart TB")[2]
+    drawn = [names.split(", ") for names in re.findall(r"^  l\d+\[(.+?)\]", picture, re.MULTILINE)]
+    assert drawn == layers
+    assert re.findall(r" --> l(\d+)$", picture, re.MULTILINE) == [str(number) for number in range(2, len(layers) + 1)]
+
+
+def test_files_that_the_picture_names_are_there() -> None:
+    named = re.findall(r"\b((?:drivers|exporters|replay|capture)/[\w*/]*\.py)", _picture())
+    assert len(named) > 8
+    assert [name for name in named if not list(PACKAGE.glob(name))] == []
+
+
+def _picture() -> str:
+    return (PACKAGE.parent.parent / "docs" / "architecture.md").read_text()
+
+
 def test_modules_stay_below_four_hundred_lines() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     assert {str(path): length for path, length in lengths.items() if length > 400} == {}
