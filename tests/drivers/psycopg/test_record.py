@@ -342,7 +342,8 @@ def test_a_psycopg_without_a_name_that_a_tap_needs_gets_no_tap_at_all(monkeypatc
     with pytest.raises(MissingNames) as raised:
         RECORDING.install()
     assert str(raised.value) == (
-        f"psycopg {psycopg.__version__} has no _send_prepare: statements are not recorded; report it to timetracer-otel"
+        f"psycopg {psycopg.__version__} has no BaseCursor._send_prepare: statements are not recorded; "
+        "report it to timetracer-otel"
     )
     assert dict(vars(module_of(cursor))) == before
 
