@@ -1,13 +1,14 @@
-"""`python -m tests.suites NAME [--rounds 3]`: exit code 1 where a test sees that the taps are in."""
+"""`python -m tests.suites NAME|all [--rounds 3]`: exit code 1 where a test sees that the taps are in."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.suites import sources
@@ -16,23 +17,46 @@ from tests.suites.runs import Place, Run, run
 from tests.suites.suite import Suite
 
 LIBRARIES = sorted(each.stem for each in (Path(__file__).parent / "libraries").glob("[!_]*.py"))
+ALL = "all"
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/driver-suites", description="The own tests of a library, with taps.")
-    parser.add_argument("library", choices=LIBRARIES)
+    parser.add_argument("library", choices=[*LIBRARIES, ALL])
     parser.add_argument("--rounds", type=int, default=3, help="how often all tests run in each of the two ways")
     parser.add_argument("--only", nargs="+", default=[], help="tests, as pytest names them; else all")
     chosen = parser.parse_args(arguments)
-    suite: Suite = importlib.import_module(f"tests.suites.libraries.{chosen.library}").SUITE
+    if chosen.library != ALL:
+        return judge_library(chosen.library, chosen.rounds, chosen.only)
+    if chosen.only:
+        parser.error("--only names the tests of one library")
+    return judge_each(LIBRARIES, lambda library: judge_library(library, chosen.rounds, []))
+
+
+def judge_each(libraries: Sequence[str], judged: Callable[[str], int]) -> int:
+    """The worst exit code. A library whose tests do not run is as bad as one that differs, and the next one follows."""
+    codes = dict[str, int]()
+    for library in libraries:
+        print(f"== {library}", flush=True)
+        try:
+            codes[library] = judged(library)
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            print(f"its tests did not run: {error}", flush=True)
+            codes[library] = 1
+    print("\n".join(f"{library}: {'NOT the same' if code else 'no difference'}" for library, code in codes.items()))
+    return max(codes.values())
+
+
+def judge_library(library: str, rounds: int, only: Sequence[str]) -> int:
+    """The exit code. Raises AssertionError, OSError or SubprocessError where the tests do not run."""
+    suite: Suite = importlib.import_module(f"tests.suites.libraries.{library}").SUITE
     with tempfile.TemporaryDirectory(prefix="suite-") as made:
         folder = Path(made)
         folder.chmod(0o755)  # servers that run as somebody else read certificates in it
         packages = sources.install(suite.requirements, folder / "packages")
         (folder / "run").mkdir()
         tests = sources.unpack(suite, folder)
-        with suite.servers(folder) as variables:
-            return compare(Place(suite, tests, packages, variables), chosen.rounds, chosen.only)
+        return compare(Place(suite, tests, packages), rounds, only)
 
 
 def compare(place: Place, rounds: int, only: Sequence[str]) -> int:

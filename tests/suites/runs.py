@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,12 +13,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.suites.suite import Suite
 from timetracer_otel.store import Store
 
 INSIDE = Path(__file__).resolve().parent / "inside"
-PREFIXES = ("OTEL_", "TIMETRACER_", "PG", "PYTEST_")
+PREFIXES = ("AWS_", "OTEL_", "TIMETRACER_", "PG", "PYTEST_")
 QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
 
 
@@ -34,31 +37,46 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the tests of a suite lie, and what leads to their servers."""
+    """Where the tests of a suite lie, and the packages that only they need."""
 
     suite: Suite
     folder: Path
     packages: Path
-    variables: Mapping[str, str]
 
 
 def run(place: Place, taps: bool, only: Sequence[str] = ()) -> Run:
-    """All tests, or those named. Raises AssertionError where they did not run to the end."""
-    with tempfile.TemporaryDirectory(prefix="suite-") as scratch:
-        outcomes, store, log = Path(scratch) / "outcomes", Path(scratch) / "store", Path(scratch) / "log"
-        variables = {"SUITE_OUTCOMES": str(outcomes), **_recording(taps, store), **place.variables}
-        with log.open("wb") as output:
-            subprocess.run(
-                _command(place.suite, only),
-                cwd=place.folder,
-                env={**_environment(place), **variables},
-                stdout=output,
-                stderr=output,
-                timeout=place.suite.timeout_s,
-                check=False,
-            )
+    """All tests, or those named, with servers and temporary files of their own. Raises AssertionError where they do not
+    run to the end."""
+    with tempfile.TemporaryDirectory(prefix="suite-") as made:
+        scratch = Path(made)
+        scratch.chmod(0o755)  # for servers that run as somebody else
+        outcomes, store, log = scratch / "outcomes", scratch / "store", scratch / "log"
+        own = {"SUITE_OUTCOMES": str(outcomes), "TMPDIR": str(_temporary(scratch)), **_recording(taps, store)}
+        with place.suite.servers(scratch) as variables, log.open("wb") as output:
+            _to_the_end(_command(place.suite, only), place, {**_environment(place), **own, **variables}, output)
         assert outcomes.exists(), f"the tests did not run to the end:\n{log.read_text(errors='replace')[-5000:]}"
         return _read(outcomes, store)
+
+
+def _to_the_end(command: list[str], place: Place, environment: Mapping[str, str], output: BinaryIO) -> None:
+    """Or to the end of its time. Workers that the tests leave behind end with them."""
+    with subprocess.Popen(
+        command, cwd=place.folder, env=environment, stdout=output, stderr=output, start_new_session=True
+    ) as process:
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(place.suite.timeout_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _temporary(scratch: Path) -> Path:
+    """Like the machine's: for everybody."""
+    folder = scratch / "tmp"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    return folder
 
 
 def _command(suite: Suite, only: Sequence[str]) -> list[str]:
@@ -67,7 +85,7 @@ def _command(suite: Suite, only: Sequence[str]) -> list[str]:
         option for path in suite.ignored for option in (["--deselect", path] if "::" in path else ["--ignore", path])
     ]
     chosen = only or suite.files or [suite.tests]
-    return ["opentelemetry-instrument", sys.executable, "-m", "pytest", *options, *ignored, *chosen]
+    return ["opentelemetry-instrument", sys.executable, "-m", "pytest", *options, *suite.options, *ignored, *chosen]
 
 
 def _environment(place: Place) -> dict[str, str]:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 from tests.suites.suite import Suite
@@ -27,11 +27,19 @@ def unpack(suite: Suite, folder: Path) -> Path:
 
 
 def install(requirements: tuple[str, ...], folder: Path) -> Path:
-    """A folder of the packages that only the tests need."""
+    """A folder of the packages that only the tests need, and of what these need in the versions that are installed."""
     folder.mkdir()
     if requirements:
-        _pip("install", "--target", str(folder), *requirements)
+        constraints = folder / "constraints.txt"
+        constraints.write_text("".join(f"{name}=={found}\n" for name, found in _installed()))
+        _pip("install", "--target", str(folder), "--constraint", str(constraints), *requirements)
     return folder
+
+
+def _installed() -> list[tuple[str, str]]:
+    """From the index, so without what is installed from a folder, as we are."""
+    found = ((each.metadata["Name"], each) for each in distributions())
+    return sorted({(name, each.version) for name, each in found if not each.read_text("direct_url.json")})
 
 
 def _pip(*arguments: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 Servers: TypeAlias = Callable[[Path], AbstractContextManager[Mapping[str, str]]]
-"""Starts what the tests talk to, in a folder that is theirs; gives the environment variables that lead there."""
+"""Starts what one run talks to, in a folder that is its own; gives the environment variables that lead there."""
 
 
 def no_servers(folder: Path) -> AbstractContextManager[Mapping[str, str]]:
@@ -33,5 +33,7 @@ class Suite:
     """Files and tests that say nothing about recording -> why."""
     servers: Servers = no_servers
     variables: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    """Of pytest, where the library's own configuration has them: that is not moved."""
     timeout_s: float = 900
     """For one run of all of them."""

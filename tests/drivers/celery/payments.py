@@ -226,12 +226,15 @@ def parent(x: int) -> Any:
     return [value * 2, child.state, app.AsyncResult("nobody").state]
 
 
-@app.task
-def joins(x: int) -> Any:
+@app.task(bind=True)
+def joins(self: Any, x: int) -> Any:
     job = group(add.s(x, number) for number in range(3)).apply_async()
     job.save()
+    self.update_state(state="JOINING", meta={"of": x})
+    own = app.AsyncResult(self.request.id)
+    on_the_way = [own.state, own.info, own.children]  # as the backend has them: Celery makes results of them in the end
     with allow_join_result():
-        return [job.get(timeout=50), GroupResult.restore(job.id, app=app).completed_count()]
+        return [job.get(timeout=50), GroupResult.restore(job.id, app=app).completed_count(), on_the_way]
 
 
 @app.task

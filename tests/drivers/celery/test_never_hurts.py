@@ -24,6 +24,19 @@ app.send_task("nobody.knows", ({"a": [1.5, None]},), task_id=fixed(3), link=add.
 chain(add.s(1, 2).set(task_id=fixed(4)), add.s(3).set(task_id=fixed(5))).apply_async()
 add.apply_async((b"bytes", {1, 2}), task_id=fixed(6), serializer="pickle", compression="zlib")
 """
+GATHER = """
+from celery.result import ResultSet
+done = app.AsyncResult("00000000-0000-0000-0000-000000000007")
+app.backend.mark_as_done(done.id, 1)
+gathered = ResultSet([], app=app)
+gathered.add(done)
+gathered.then(lambda results: print("all are there"))
+print(done.get(timeout=30))
+metas = gathered.iter_native()
+print("to be read")
+print([meta["status"] for _, meta in metas])
+"""
+"""A set that was filled one by one is complete as soon as somebody asks for its results, before they are read."""
 RESULTS = """
 def fixed(number):
     return f"00000000-0000-0000-0000-{number:012}"
@@ -55,15 +68,18 @@ def queued(redis: RedisServer) -> list[Any]:
     return found
 
 
-def test_message_bytes_on_the_broker_are_the_same_with_and_without_us(redis: RedisServer, tmp_path: Path) -> None:
+def test_messages_on_the_broker_and_calls_of_a_set_are_the_same_with_and_without_us(
+    redis: RedisServer, tmp_path: Path
+) -> None:
     payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
-    seen = []
+    seen, printed = [], []
     for exporter in ("none", "timetracer"):
-        payments.client(PUBLISH, is_traced=True, OTEL_TRACES_EXPORTER=exporter)
+        printed.append(payments.client(PUBLISH + GATHER, is_traced=True, OTEL_TRACES_EXPORTER=exporter))
         seen.append(queued(redis))
         redis.command("FLUSHALL")
     assert len(seen[0]) == 5
     assert seen[0] == seen[1]
+    assert printed == ["1\nall are there\nto be read\n['SUCCESS']\n"] * 2
 
 
 def test_results_are_the_same_without_us_with_us_and_though_every_tap_raises(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from celery import Celery
+from celery.backends.redis import RedisBackend
 
 from tests.drivers.redis.harness import ROOT, SAME
+from tests.drivers.redis.taping import taps
 from tests.launching import LAUNCHER, environment, recording
 from tests.servers.redis import RedisServer
 from timetracer_otel.cassette import Segment
@@ -99,3 +101,13 @@ def test_what_celery_itself_asks_redis_is_no_exchange_and_what_a_task_asks_is_on
 
 def _noted(redis: RedisServer) -> bool:
     return b"notes" in redis.command("EVAL", "redis.call('SELECT', 2); return redis.call('KEYS', '*')", "0")
+
+
+def test_a_stand_in_for_the_pool_of_a_backend_is_left_as_it_is() -> None:
+    class Pool:
+        def __init__(self, **parameters: object) -> None:
+            self.parameters = parameters
+
+    with taps():  # strict: what fails in a tap is raised
+        backend = RedisBackend(app=Celery(), url="redis://127.0.0.1:1/0", connection_pool=Pool)
+        assert vars(backend._get_pool(port=1)) == {"parameters": {"port": 1}}

@@ -23,8 +23,9 @@ WORST = ("error", "failed", "skipped", "passed")
 class Outcomes:
     """What came of each test."""
 
-    def __init__(self) -> None:
-        self._reports: dict[str, Counter[str]] = {}
+    def __init__(self, path: Path) -> None:
+        """`path`: the file of them. A test may leave another environment behind."""
+        self._path, self._reports = path, dict[str, Counter[str]]()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -40,7 +41,7 @@ class Outcomes:
     def pytest_sessionfinish(self) -> None:
         lines = [{"test": test, "outcome": _shown(counts)} for test, counts in self._reports.items()]
         text = "".join(json.dumps(line) + "\n" for line in [*lines, {"failures": _failures_of_taps()}])
-        Path(os.environ["SUITE_OUTCOMES"]).write_text(text)
+        self._path.write_text(text)
 
 
 def _shown(counts: Counter[str]) -> str:
@@ -53,4 +54,4 @@ def _failures_of_taps() -> dict[str, int]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Outcomes())
+    config.pluginmanager.register(Outcomes(Path(os.environ["SUITE_OUTCOMES"])))

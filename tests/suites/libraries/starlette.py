@@ -11,4 +11,5 @@ SUITE = Suite(
     ignored={
         "tests/middleware/test_opentelemetry.py": "counts spans, and finds more under any instrumentor",
     },
+    timeout_s=3600,
 )

@@ -153,5 +153,11 @@ def _meta(answer: Mapping[str, Any], snapshot: Snapshot) -> Payload:
     else:
         plain["result"] = result
     if "children" in answer:
-        plain["children"] = [child.as_tuple() for child in answer["children"] or ()]
+        plain["children"] = [_as_tuple(child) for child in answer["children"] or ()]
     return {"meta": snapshot.of(plain), **fields}
+
+
+def _as_tuple(child: Any) -> Any:
+    """Celery makes results of the children of a task that has ended and was asked for by itself; else they stay as the
+    backend has them."""
+    return child.as_tuple() if hasattr(child, "as_tuple") else child

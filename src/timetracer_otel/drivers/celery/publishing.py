@@ -34,15 +34,15 @@ is_replaying = False
 class Publishing:
     """One message on its way."""
 
-    __slots__ = ("_app", "_captured", "_options", "_tape", "_token", "heard", "name", "stand_in", "task_id")
+    __slots__ = ("_app", "_captured", "_options", "_tape", "_token", "heard", "name", "span_holder", "task_id")
 
     def __init__(self, app: object, name: str, task_id: str, options: Mapping[str, Any], to: Tape | None) -> None:
         self._app, self.name, self.task_id = app, name, task_id
         self._options, self._tape = options, to
         self._captured: Captured | None = None
         self.heard: HeardPublish | None = None
-        self.stand_in = SimpleNamespace(name=name)
-        """In place of the task object, for the instrumentor: it keeps its span there."""
+        self.span_holder: Any = None
+        """The task object, in which the instrumentor keeps its span; what stands in for it where there is none."""
         self._token: Token[Publishing | None] = _current.set(self)
 
     def leaves(self, fields: Mapping[str, Any]) -> None:
@@ -177,13 +177,12 @@ def _name(exchange: Any) -> Any:
 
 def _end_span(publishing: Publishing, error: BaseException | None) -> None:
     """Of a message that was refused: nobody else ends it, and all that follows here would become its child."""
-    utils = _utils()
-    if utils is None:
+    holder, utils = publishing.span_holder, _utils()
+    if holder is None or utils is None:
         return
-    task = utils.retrieve_task_from_sender({"sender": publishing.name}) or publishing.stand_in
-    found = utils.retrieve_context(task, publishing.task_id, is_publish=True)
+    found = utils.retrieve_context(holder, publishing.task_id, is_publish=True)
     if found is not None:
-        utils.detach_context(task, publishing.task_id, is_publish=True)
+        utils.detach_context(holder, publishing.task_id, is_publish=True)
         _, activation, _ = found
         activation.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
@@ -197,8 +196,11 @@ def _keep_spans_of_unknown_tasks(patches: Patches) -> None:
     @functools.wraps(original)
     def retrieve_task_from_sender(kwargs: Mapping[str, Any]) -> Any:
         publishing = _current.get()
-        is_sent = publishing is not None and kwargs.get("sender") == publishing.name
-        return original(kwargs) or (publishing.stand_in if publishing is not None and is_sent else None)
+        if publishing is None or kwargs.get("sender") != publishing.name:
+            return original(kwargs)
+        if publishing.span_holder is None:
+            publishing.span_holder = original(kwargs) or SimpleNamespace(name=publishing.name)
+        return publishing.span_holder
 
     patches.put(utils, "retrieve_task_from_sender", retrieve_task_from_sender)
 

@@ -79,8 +79,6 @@ class Reader:
 def _meta(backend: Any, exchange: Exchange) -> dict[str, Any]:
     meta: dict[str, Any] = restore(exchange.result.get("meta"))
     meta["result"] = _result(backend, exchange.result.get("exception"), meta.get("result"))
-    if "children" in meta:
-        meta["children"] = [result_from_tuple(child, backend.app) for child in meta["children"]]
     return meta
 
 

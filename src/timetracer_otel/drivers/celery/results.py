@@ -82,27 +82,32 @@ def _heard_state(original: Method) -> Method:
 
 def _heard_group(original: Method) -> Method:
     @functools.wraps(original)
-    def iter_native(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        waiting = {each.id: each for each in self.results}
-        _tell_all(self.results)
-        error: BaseException | None = None
-        try:
-            for task_id, meta in original(self, *args, **kwargs):
-                waiting.pop(task_id, None)
-                if not isinstance(meta, list):  # a group in the group: its own results are read one by one
-                    _end(_begin("get", task_id), meta, None)
-                yield task_id, meta
-        except GeneratorExit:
-            raise
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            _untell(waiting.values())
-            if error is not None and waiting:
-                _end(_begin("get", next(iter(waiting))), None, error)
+    def iter_native(self: Any, *args: Any, **kwargs: Any) -> Any:
+        metas = original(self, *args, **kwargs)
+        return metas if tape() is None else _heard_metas(self.results, metas)
 
     return iter_native
+
+
+def _heard_metas(results: Sequence[Any], metas: Iterable[Any]) -> Iterator[Any]:
+    """As they come to whoever iterates."""
+    waiting = _tell_all(results) or {}
+    error: BaseException | None = None
+    try:
+        for task_id, meta in metas:
+            waiting.pop(task_id, None)
+            if not isinstance(meta, list):  # a group in the group: its own results are read one by one
+                _end(_begin("get", task_id), meta, None)
+            yield task_id, meta
+    except GeneratorExit:
+        raise
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        _untell(waiting.values())
+        if error is not None and waiting:
+            _end(_begin("get", next(iter(waiting))), None, error)
 
 
 def _heard_restore(original: Method) -> Method:
@@ -175,12 +180,13 @@ def _begin_of(result: Any, method: str) -> Reading | None:
 
 
 @guarded(LIB)
-def _tell_all(results: Sequence[Any]) -> None:
-    """All that Celery learns of them from here on is heard as they come."""
+def _tell_all(results: Sequence[Any]) -> dict[str, Any]:
+    """By id. All that Celery learns of them from here on is heard as they come."""
     if results and (reading := _begin("get", "")) is not None:
         for result in results:
             waits.tell(result, reading)
         reading.tape.discard(reading.captured)
+    return {each.id: each for each in results}
 
 
 @guarded(LIB)

@@ -43,11 +43,10 @@ def on_prerun(task: Any = None, **_: object) -> None:
     if (to := tape()) is None:
         return
     to.entry_began()
-    if not to.listens():
+    if not to.listens() or (request := task.request) is None:  # Celery looks it up each time; a task may hide it
         return
     from celery._state import task_join_will_block
 
-    request = task.request  # Celery looks it up each time
     heard = HeardTask(task.app, str(task.name), vars(request), bool(task_join_will_block()))
     captured = to.open(LIB, heard, is_entry=True)
     if captured is not None:

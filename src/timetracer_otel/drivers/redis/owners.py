@@ -52,9 +52,9 @@ def _marking(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _mark(pool: Any) -> None:
-    if MAKE in vars(pool):
+    make = getattr(pool, MAKE, None)
+    if make is None or MAKE in vars(pool):  # a stand-in for a pool, as tests have it, makes none
         return
-    make = pool.make_connection
 
     @functools.wraps(make)
     def make_connection(*args: Any, **kwargs: Any) -> Any:
