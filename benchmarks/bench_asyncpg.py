@@ -1,7 +1,7 @@
 """asyncpg, recorded over plain OpenTelemetry: 1 and 1000 rows of five columns, and 50,000 rows through a cursor, which
 is read in a few large pages and in many small ones: what we add should follow the pages, not the rows.
 
-Starts its own PostgreSQL.
+The peer is asyncpg-recorder. Starts its own PostgreSQL.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import peers
 from harness import TRACE, Case, Flush, Run, Setup, main, nothing
 from providers import provider
 
@@ -56,7 +57,7 @@ def contestant(rows: int, name: str) -> Setup:
 
 def working(work: Work, name: str, per_trace: int = TRACE) -> Setup:
     def setup() -> tuple[Run, Flush]:
-        made = None if name == "plain" else provider(name)
+        made = provider(name) if name in PROVIDED else None
         if made is not None:
             from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 
@@ -69,6 +70,9 @@ def working(work: Work, name: str, per_trace: int = TRACE) -> Setup:
         async def some(count: int) -> None:
             for _ in range(count):
                 await work(connection)
+
+        if name == "asyncpg-recorder":
+            return peers.asyncpg_recorder(some, loop.run_until_complete), nothing
 
         def run(count: int) -> None:
             if made is None:
@@ -94,9 +98,12 @@ def prepare(dsn: str) -> None:
         connection.execute(TABLE)
 
 
-NAMES = ("plain", "otel", "recorded")
+PROVIDED = ("otel", "recorded")
+NAMES = ("plain", *PROVIDED)
 CASES = {
-    f"asyncpg {rows} rows": Case("otel", {n: contestant(rows, n) for n in NAMES}, {"recorded": 1.15})
+    f"asyncpg {rows} rows": Case(
+        "otel", {n: contestant(rows, n) for n in (*NAMES, *peers.available("asyncpg-recorder"))}, {"recorded": 1.15}
+    )
     for rows in (1, 1000)
 } | {
     f"asyncpg cursor, {page} a page": Case("otel", {n: working(reading(page), n, 1) for n in NAMES}, {}, step=1)

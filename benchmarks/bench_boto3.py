@@ -1,11 +1,10 @@
 """boto3 against a canned server in a process of its own: recorded over plain OpenTelemetry, replayed over live calls.
 
-The peer is vcrpy, where it is installed: `pip install vcrpy`.
+The peers are vcrpy and placebo.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import peers
 from harness import TRACE, Case, Contestant, Run, Setup, main, nothing
 from providers import plain, provider, traced
 
@@ -22,11 +22,14 @@ URL = "BENCH_URL"
 GET_ITEM, GET_OBJECT = "DynamoDB get_item", "S3 get_object of 1 MiB"
 
 
-def operation(name: str) -> Callable[[], object]:
+def operation(name: str, watch: Callable[[Any], None] | None = None) -> Callable[[], object]:
+    """`watch` is given the session before it has a client."""
     import boto3
 
     keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
     session = boto3.Session(region_name="us-east-1", **keys)
+    if watch is not None:
+        watch(session)
     if name == GET_ITEM:
         dynamodb = session.client("dynamodb", endpoint_url=os.environ[URL])
         return lambda: dynamodb.get_item(TableName="t", Key={"id": {"S": "1"}})["Item"]
@@ -42,6 +45,10 @@ def recording(name: str, contestant: str) -> Setup:
     def setup() -> Contestant:
         if contestant == "plain":
             return Contestant(plain(operation(name)))
+        if contestant == "placebo":
+            return Contestant(plain(operation(name, peers.placebo)))
+        if contestant == "vcrpy":
+            return Contestant(peers.vcrpy(operation(name)))
         made = provider(contestant)
         from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 
@@ -127,13 +134,15 @@ def live() -> Contestant:
     return Contestant(run)
 
 
-PEERS = ("vcrpy",) if importlib.util.find_spec("vcr") else ()
+NAMES = ("plain", "otel", "recorded", *peers.available("vcrpy", "placebo"))
 CASES = {
-    name: Case("otel", {n: recording(name, n) for n in ("plain", "otel", "recorded")}, {"recorded": goal})
+    name: Case("otel", {n: recording(name, n) for n in NAMES}, {"recorded": goal})
     for name, goal in ((GET_ITEM, 1.10), (GET_OBJECT, 1.50))
 }
 CASES[f"replay of {GET_ITEM}"] = Case(
-    "live", {"live": live, **{name: replaying(name) for name in ("replayed", *PEERS)}}, {"replayed": 0.45}
+    "live",
+    {"live": live, **{name: replaying(name) for name in ("replayed", *peers.available("vcrpy"))}},
+    {"replayed": 0.45},
 )
 
 

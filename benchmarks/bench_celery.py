@@ -6,7 +6,6 @@ the ratios of their rates, with the quartiles beside it; the goal is 0.9. Needs 
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import statistics
@@ -18,11 +17,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness import options
+from results import Figure, quartiles, tell
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.servers.redis import RedisServer
 
+ROWS = ("celery, tasks that do nothing",)
 GOAL = 0.9
+TASKS = 1000
 APP = """
 import os
 from celery import Celery
@@ -88,25 +92,19 @@ def contestants(folder: Path) -> Iterator[dict[str, Contestant]]:
             each.stop()
 
 
-def main() -> int:
-    """0 if the goal is met."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--tasks", type=int, default=1000)
-    options = parser.parse_args()
-    ratios = []
+def main() -> None:
+    rounds = options(__doc__, 9).rounds
+    rates: dict[str, list[float]] = {"none": [], "timetracer": []}
     with tempfile.TemporaryDirectory() as folder, contestants(Path(folder)) as both:
         for each in both.values():
             each.rate(100)
-        for number in range(options.rounds):
-            names = sorted(both, reverse=bool(number % 2))
-            rates = {name: both[name].rate(options.tasks) for name in names}
-            ratios.append(rates["timetracer"] / rates["none"])
-            print({name: round(rate) for name, rate in rates.items()}, f"{ratios[-1]:.3f}", flush=True)
-    low, median, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    print(f"recorded / plain: {median:.3f} ({low:.3f} .. {high:.3f}), goal {GOAL}")
-    return int(median < GOAL)
+        for number in range(rounds):
+            for name in sorted(both, reverse=bool(number % 2)):
+                rates[name].append(both[name].rate(TASKS))
+    ratios = [mine / its for mine, its in zip(rates["timetracer"], rates["none"], strict=True)]
+    took = f"{statistics.median(rates['timetracer']):.0f} a second"
+    tell(Figure(ROWS[0], "recorded", took, *quartiles(ratios), goal=GOAL, is_least=True))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

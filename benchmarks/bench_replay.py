@@ -109,7 +109,7 @@ def case(driver: str, rows: int, is_bare: bool) -> Case:
 
 
 CASES = {
-    f"{driver} {rows} rows{', bare' if is_bare else ''}": case(driver, rows, is_bare)
+    f"replay of {driver} {rows} rows{', bare' if is_bare else ''}": case(driver, rows, is_bare)
     for driver, rows in STATEMENTS
     for is_bare in (False, True)
 }

@@ -6,20 +6,20 @@ some of its work while the replaying process starts.
 
 from __future__ import annotations
 
-import argparse
 import os
-import resource
 import socket
-import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 
+from commands import Command, race, tell_times
+from harness import options
+
+ROWS = ("timetracer-otel replay",)
 GOAL = 1.5
 SCRIPTS = sysconfig.get_path("scripts")
 LAUNCHER = os.path.join(SCRIPTS, "opentelemetry-instrument")
@@ -82,14 +82,6 @@ def ask(url: str) -> None:
     raise SystemExit("the app does not answer, see above")
 
 
-def once(command: Sequence[str], folder: Path, variables: dict[str, str]) -> tuple[float, float]:
-    """Seconds of wall and of CPU time, its children's included."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, cwd=folder, env=variables, check=True, stdout=subprocess.DEVNULL)
-    took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 def compile_once(folder: Path) -> None:
     """As an installation has done it: a source tree whose bytecode is missing or stale is compiled by each process."""
     os.environ.pop(NO_BYTECODE, None)
@@ -97,40 +89,23 @@ def compile_once(folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=21)
-    rounds = parser.parse_args().rounds
+    rounds = options(__doc__, 21).rounds
     with tempfile.TemporaryDirectory(prefix="timetracer-bench-") as name:
         folder = Path(name)
         compile_once(folder)
         trace_id = record(folder)
         nowhere = "postgresql://app@db.prod.internal/shop"
-        contestants = {
-            "import under launcher": (
+        commands = {
+            "import of the app": Command(
                 [LAUNCHER, sys.executable, "-c", "import page"],
                 environ(OTEL_TRACES_EXPORTER="none", TIMETRACER_MODE="off"),
+                folder,
             ),
-            "timetracer-otel replay": (
-                [os.path.join(SCRIPTS, "timetracer-otel"), "replay", trace_id],
-                environ(DATABASE_URL=nowhere),
+            "replay": Command(
+                [os.path.join(SCRIPTS, "timetracer-otel"), "replay", trace_id], environ(DATABASE_URL=nowhere), folder
             ),
         }
-        times: dict[str, list[tuple[float, float]]] = {each: [] for each in contestants}
-        for number in range(rounds + 1):
-            for each in list(contestants) if number % 2 else reversed(contestants):
-                found = once(contestants[each][0], folder, contestants[each][1])
-                if number:  # the first round compiles, and warms the disk cache
-                    times[each].append(found)
-    print_rows(times)
-
-
-def print_rows(times: dict[str, list[tuple[float, float]]]) -> None:
-    base, *_ = times.values()
-    for name, rows in times.items():
-        wall, cpu = (statistics.median(mine[i] / its[i] for mine, its in zip(rows, base, strict=True)) for i in (0, 1))
-        took = statistics.median(row[0] for row in rows) * 1e3
-        reached = "" if rows is base else f"  goal {GOAL}: {'reached' if wall <= GOAL else 'missed'}"
-        print(f"{name:24s} {took:7.0f} ms  x{wall:.3f}  cpu x{cpu:.3f}{reached}")
+        tell_times(ROWS[0], race(commands, rounds), {"replay": GOAL})
 
 
 if __name__ == "__main__":

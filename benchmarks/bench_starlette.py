@@ -1,4 +1,6 @@
-"""Starlette, GET of 1 KiB of JSON: recorded over plain OpenTelemetry, in process and through uvicorn."""
+"""Starlette, GET of 1 KiB of JSON: recorded over plain OpenTelemetry, in process and through uvicorn. The peer is
+timetracer.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import sys
 import time
 from typing import Any
 
+import peers
 from harness import Case, Flush, Run, Setup, main, nothing
 from providers import plain, provider
 from starlette.applications import Starlette
@@ -41,16 +44,22 @@ async def items(request: Request) -> JSONResponse:
 
 
 def make_app(name: str) -> tuple[Starlette, Flush]:
-    flush: Flush = nothing
+    if name == "timetracer":
+        from timetracer.integrations.starlette import TimeTracerMiddleware
+
+        app = Starlette(routes=[Route("/items", items)])
+        app.add_middleware(TimeTracerMiddleware, config=peers.timetracer_config())
+        peers.silence()
+        return app, nothing
     if name != "plain":
-        flush = provider(name).force_flush
+        flush: Flush = provider(name).force_flush
         from opentelemetry.instrumentation.starlette import StarletteInstrumentor
 
         StarletteInstrumentor().instrument()
         from starlette import applications
 
         return applications.Starlette(routes=[Route("/items", items)]), flush
-    return Starlette(routes=[Route("/items", items)]), flush
+    return Starlette(routes=[Route("/items", items)]), nothing
 
 
 def in_process(name: str) -> Setup:
@@ -118,7 +127,7 @@ def serve(name: str, port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False, loop="asyncio", http="h11")
 
 
-NAMES = ("plain", "otel", "recorded")
+NAMES = ("plain", "otel", "recorded", *peers.available("timetracer"))
 CASES = {
     "starlette in process": Case("otel", {name: in_process(name) for name in NAMES}, {"recorded": 1.25}),
     "starlette uvicorn": Case("otel", {name: through_uvicorn(name) for name in NAMES}, {"recorded": 1.10}),

@@ -21,15 +21,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from results import Figure, quartiles, ratios, tell
+
 Run = Callable[[int], None]
 Flush = Callable[[], object]
+Times: TypeAlias = "list[tuple[float, float]]"
+"""Seconds of wall and of CPU time for one operation, by round."""
 
 TRACE = 20
 """Operations under one local root span, that is, in one cassette."""
+ROUNDS = 41
+COUNTED = "BENCH_COUNTED"
+"""Set where a worker runs under Valgrind: what is timed is what it counts."""
 
 
 def nothing() -> None:
@@ -91,18 +98,36 @@ def timed(contestant: Contestant, count: int) -> tuple[float, float]:
     """Seconds of wall and of CPU time for one operation, flush included."""
     contestant.prepare(count)
     gc.collect()
+    is_counted = COUNTED in os.environ
+    if is_counted:
+        gc.disable()  # when it runs depends on what was before
+        callgrind("--zero")
+        callgrind("--instr=on")
     cpu, wall = time.process_time(), time.perf_counter()
     contestant.run(count)
     contestant.flush()
-    return (time.perf_counter() - wall) / count, (time.process_time() - cpu) / count
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    if is_counted:
+        callgrind("--instr=off")
+        gc.enable()
+    return wall / count, cpu / count
+
+
+def callgrind(command: str) -> None:
+    """Tells the Valgrind that runs this process."""
+    subprocess.run(["callgrind_control", command, str(os.getpid())], check=True, capture_output=True)
 
 
 class Worker:
-    def __init__(self, file: str, case: str, name: str) -> None:
+    """`prefix` is a command that runs the worker's."""
+
+    def __init__(
+        self, file: str, case: str, name: str, prefix: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    ) -> None:
         self.socket, other = socket.socketpair()
         self.answers = self.socket.makefile("rb")
-        command = [sys.executable, file, "--worker", case, name, str(other.fileno())]
-        self.process = subprocess.Popen(command, pass_fds=[other.fileno()])
+        command = [*prefix, sys.executable, file, "--worker", case, name, str(other.fileno())]
+        self.process = subprocess.Popen(command, pass_fds=[other.fileno()], env={**os.environ, **(environ or {})})
         other.close()
         if self.answers.readline() != b"ready\n":
             raise SystemExit(f"{case}, {name}: the worker did not start, see above")
@@ -129,7 +154,7 @@ def race(file: str, name: str, case: Case, rounds: int, batch_s: float) -> None:
     for worker in workers.values():
         worker.stop()
     for contestant, rows in times.items():
-        print_row(name, contestant, rows, times[case.base], case)
+        tell(figure(name, contestant, rows, times[case.base], case))
 
 
 def calibrate(worker: Worker, batch_s: float, step: int) -> int:
@@ -140,9 +165,9 @@ def calibrate(worker: Worker, batch_s: float, step: int) -> int:
     return max(step, -(-count // step) * step)
 
 
-def run_rounds(workers: Mapping[str, Worker], count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
+def run_rounds(workers: Mapping[str, Worker], count: int, rounds: int) -> dict[str, Times]:
     names = list(workers)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    times: dict[str, Times] = {name: [] for name in names}
     for number in range(rounds):
         turned = names[number % len(names) :] + names[: number % len(names)]
         for name in turned if number % 2 else reversed(turned):
@@ -150,37 +175,38 @@ def run_rounds(workers: Mapping[str, Worker], count: int, rounds: int) -> dict[s
     return times
 
 
-def print_row(
-    name: str, contestant: str, rows: list[tuple[float, float]], base: list[tuple[float, float]], case: Case
-) -> None:
-    wall = [mine[0] / its[0] for mine, its in zip(rows, base, strict=True)]
-    # A contestant that only waits for another process burns next to none.
-    cpu = [mine[1] / its[1] for mine, its in zip(rows, base, strict=True) if its[1]]
-    microseconds = statistics.median(row[0] for row in rows) * 1e6
-    line = f"{name:28s} {contestant:20s} {microseconds:9.1f} us  {shown(wall)}"
-    if cpu:
-        line += f"  cpu {shown(cpu)}"
-    if contestant in case.goals:
-        reached = statistics.median(cpu if case.by_cpu else wall) <= case.goals[contestant]
-        line += f"  goal {case.goals[contestant]:.2f}: {'reached' if reached else 'missed'}"
-    print(line, flush=True)
+def figure(row: str, contestant: str, mine: Times, base: Times, case: Case) -> Figure:
+    wall, cpu = (ratios((each[i] for each in mine), (each[i] for each in base)) for i in (0, 1))
+    microseconds = statistics.median(each[0] for each in mine) * 1e6
+    return Figure(
+        row,
+        contestant,
+        f"{microseconds:.1f} us",
+        *quartiles(wall),
+        cpu=statistics.median(cpu) if cpu else None,
+        goal=case.goals.get(contestant),
+        is_by_cpu=case.by_cpu,
+    )
 
 
-def shown(ratios: list[float]) -> str:
-    """Median and quartiles."""
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"x{middle:.3f} [{low:.3f}-{high:.3f}]"
+def options(about: str | None, rounds: int) -> argparse.Namespace:
+    """What every benchmark can be told: `only`, `rounds`, `batch`."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("only", nargs="*", help="parts of names of rows; without any: all of them")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--batch", type=float, default=0.03, help="seconds of the base in one batch")
+    return parser.parse_args()
+
+
+def is_wanted(row: str, only: Sequence[str]) -> bool:
+    return not only or any(part in row for part in only)
 
 
 def main(cases: Mapping[str, Case], file: str) -> None:
     if sys.argv[1:2] == ["--worker"]:
         wanted, contestant, fd = sys.argv[2], sys.argv[3], int(sys.argv[4])
         work(cases[wanted].contestants[contestant], socket.socket(fileno=fd))
-    parser = argparse.ArgumentParser(description="ratios to the base, medians over rounds")
-    parser.add_argument("only", nargs="?", default="", help="part of a case's name")
-    parser.add_argument("--rounds", type=int, default=41)
-    parser.add_argument("--batch", type=float, default=0.03, help="seconds of the base in one batch")
-    options = parser.parse_args()
+    asked = options("ratios to the base, medians over rounds", ROUNDS)
     for name, case in cases.items():
-        if options.only in name:
-            race(os.path.abspath(file), name, case, options.rounds, options.batch)
+        if is_wanted(name, asked.only):
+            race(os.path.abspath(file), name, case, asked.rounds, asked.batch)
