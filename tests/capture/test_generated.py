@@ -38,6 +38,17 @@ def test_each_value_is_logged_with_its_call_site(monkeypatch: pytest.MonkeyPatch
     assert len(logged[0][0].split("<")) == generated.DEPTH
 
 
+def test_an_id_that_shows_in_no_exchange_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[uuid.UUID] = []
+    monkeypatch.setattr(generated, "log", lambda _, value: logged.append(value))
+    monkeypatch.setattr(generated, "unseen", {make.__code__})
+    generated.install()
+    assert make().version == 4
+    assert logged == []
+    other = uuid.uuid4()
+    assert logged == [other]
+
+
 def test_recorded_values_come_back_and_new_ones_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = [uuid.UUID(int=1, version=4)]
     monkeypatch.setattr(generated, "source", lambda _: recorded.pop() if recorded else None)

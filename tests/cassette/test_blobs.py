@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
@@ -42,8 +42,8 @@ class Shelf:
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
 
-    def put(self, data: bytes) -> str:
-        sha256 = hashlib.sha256(data).hexdigest()
+    def put(self, pieces: Sequence[bytes]) -> str:
+        sha256 = hashlib.sha256(data := b"".join(pieces)).hexdigest()
         self.contents[sha256] = data
         return sha256
 
@@ -144,14 +144,14 @@ def test_a_large_payload_beside_a_name_that_json_cannot_carry(is_plain: bool) ->
 
 def test_a_payload_beside_may_name_blobs_but_no_further_payload() -> None:
     shelf = Shelf()
-    body = Blob(shelf.put(b"0123456789"), 2, 5)
+    body = Blob(shelf.put((b"0123456789",)), 2, 5)
     with inline_up_to(0):
         text = dump_exchange(replace(query(1), request={"body": body}), put=shelf.put)
     assert read_back(text, shelf).request == {"body": b"23456"}
     document = orjson.loads(text)
     for inner in ({"$payload": document["request"]["$payload"]}, {"body": document["request"]}):
         data = orjson.dumps(inner)
-        document["request"] = {"$payload": {"sha256": shelf.put(data), "size": len(data)}}
+        document["request"] = {"$payload": {"sha256": shelf.put((data,)), "size": len(data)}}
         with pytest.raises(DamagedCassette, match=r"\$payload"):
             read_back(orjson.dumps(document), shelf)
 
@@ -167,7 +167,7 @@ def test_a_payload_beside_may_name_blobs_but_no_further_payload() -> None:
 def test_a_payload_beside_that_is_none_is_said_of_the_file(data: bytes, problem: str) -> None:
     shelf = Shelf()
     document = orjson.loads(dump_exchange(query(1)))
-    document["request"] = {"$payload": {"sha256": shelf.put(data), "size": len(data)}}
+    document["request"] = {"$payload": {"sha256": shelf.put((data,)), "size": len(data)}}
     with pytest.raises(DamagedCassette, match=problem) as caught:
         read_back(orjson.dumps(document), shelf)
     assert caught.value.path == "p"
@@ -201,7 +201,7 @@ def test_a_payload_beside_stands_nowhere_but_for_a_request_or_a_result() -> None
 
 def test_blobs_of_an_environment_are_resolved_too() -> None:
     shelf = Shelf()
-    exchange = replace(query(0), result={"rows": Blob(shelf.put(b"abc"), 0, 3)})
+    exchange = replace(query(0), result={"rows": Blob(shelf.put((b"abc",)), 0, 3)})
     with inline_up_to(0):
         text = dump_exchange(exchange, put=shelf.put)
     loaded = load_environment(dump_environment(ENVIRONMENT_PART, [text]), "p", shelf.get)
@@ -217,8 +217,8 @@ def test_a_bundle_that_names_a_blob_is_refused() -> None:
 def test_large_binary_data_goes_beside_and_text_stays() -> None:
     shelf: list[bytes] = []
 
-    def put(data: bytes) -> str:
-        shelf.append(data)
+    def put(pieces: Sequence[bytes]) -> str:
+        shelf.append(data := b"".join(pieces))
         return hashlib.sha256(data).hexdigest()
 
     binary, text = b"\xff" * (BINARY_MAX_BYTES + 1), "é".encode() * BINARY_MAX_BYTES

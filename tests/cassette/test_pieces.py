@@ -46,11 +46,11 @@ def test_a_character_across_a_cut_is_one(character: bytes, place: int, is_cut: b
 
 def test_only_a_thread_that_nobody_waits_for_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[str] = []
-    monkeypatch.setattr(pieces, "thread_time", itertools.count().__next__)  # a second each
+    monkeypatch.setattr(pieces, "perf_counter", itertools.count().__next__)  # a second each
     monkeypatch.setattr(pieces, "sleep", lambda _: slept.append(threading.current_thread().name))
 
     def work() -> None:
-        pieces.take_turns()
+        pieces.take_turn()
         list(pieces.pieces("abc", size=1))
 
     list(pieces.pieces("abc", size=1))

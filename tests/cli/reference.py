@@ -1,4 +1,4 @@
-"""`docs/cli.md`, made of what `--help` says. `python -m tests.cli.reference` writes it anew."""
+"""`docs/cli.md` and the help that is kept, made of what `--help` says. `python -m tests.cli.reference` writes both."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 import typer
 
 from timetracer_otel.cli.app import COMMANDS, app
+from timetracer_otel.cli.quick import HELP_COLUMNS
 from timetracer_otel.cli.task import NAME
 
-PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "cli.md"
+HELP_MODULE = ROOT / "src" / "timetracer_otel" / "cli" / "help_text.py"
 HEAD = """# Command line
 
 This page is made of what `timetracer-otel COMMAND --help` says; a test keeps it so.
@@ -61,5 +64,18 @@ def _spelled(option: Any) -> str:
     return f"{', '.join(option.opts)} {option.metavar or ''}".strip()
 
 
+def help_module() -> str:
+    """The source of `timetracer_otel.cli.help_text`."""
+    group: Any = typer.main.get_command(app)
+    text = group.get_help(group.make_context(NAME, [], resilient_parsing=True, terminal_width=HELP_COLUMNS - 2))
+    return f'''"""What `--help` says, made by `python -m tests.cli.reference`: typer takes a quarter of a second."""
+
+HELP = """\\
+{text}
+"""
+'''
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    HELP_MODULE.write_text(help_module(), "utf-8")

@@ -177,6 +177,18 @@ def test_a_word_that_looks_like_the_beginning_of_a_secret_costs_no_other_span_it
     assert seen == [ended[0]]
 
 
+def test_lists_go_the_quick_way_unless_one_holds_a_secret_or_a_name_tells_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen, redactor = long_way(monkeypatch), Redactor(b"key")
+    told = {"tables": ("orders",), "x.key": "password", "x.value": "hunter2"}
+    ended = plain_spans({"tables": ("orders", "items")}, {"tables": (AWS_KEY,)}, {"argv": ("--password", "x")}, told)
+    text, _ = QuickSpans(SpanEncoder(redactor)).dump(ended, redactor.of_trace())
+    assert seen == ended[1:]
+    assert b'"tables":["orders","items"]' in text
+    assert AWS_KEY.encode() not in text
+
+
 def test_a_secret_that_the_trace_knows_is_found_in_a_text_that_was_clean_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -109,20 +109,21 @@ def spellings(secret: bytes) -> Mapping[str, bytes]:
 NEEDLES = spellings(MARK.encode())
 
 
-def search(folder: Path) -> list[str]:
+def search(folder: Path, needles: Mapping[str, bytes] = NEEDLES) -> list[str]:
     """Where the mark of the canaries stands, in any spelling, in any file."""
     found = []
     for path in sorted(folder.rglob("*")):
         with contextlib.suppress(FileNotFoundError):  # a living process renames and removes
             if path.is_file():
-                found += [f"{path.relative_to(folder)}: {spelling}" for spelling in _found_in(path.read_bytes())]
+                spellings = _found_in(path.read_bytes(), needles)
+                found += [f"{path.relative_to(folder)}: {spelling}" for spelling in spellings]
     return found
 
 
-def _found_in(data: bytes, depth: int = 0) -> Iterator[str]:
-    yield from (name for name, needle in NEEDLES.items() if needle in data)
+def _found_in(data: bytes, needles: Mapping[str, bytes], depth: int = 0) -> Iterator[str]:
+    yield from (name for name, needle in needles.items() if needle in data)
     for inner in _inside(data) if depth < 4 else ():
-        yield from _found_in(inner, depth + 1)
+        yield from _found_in(inner, needles, depth + 1)
 
 
 def _inside(data: bytes) -> Iterator[bytes]:

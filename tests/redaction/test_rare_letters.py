@@ -37,7 +37,21 @@ def test_a_word_is_found_by_any_of_its_letters(text: str, letter: int) -> None:
 def test_a_pattern_is_found_by_its_first_letter_and_may_look_back(text: str) -> None:
     pattern = re.compile("a(?:!(?<=ba!)|b)")
     for view in (text, "a" * 40 + text):
-        assert rare_letters.finds(view, pattern, "a") == (pattern.search(view) is not None)
+        assert rare_letters.finds(view, pattern, "a", "b") == (pattern.search(view) is not None)
+
+
+def test_where_no_other_letter_of_a_hit_is_there_no_pattern_is_run() -> None:
+    pattern = re.compile("ax")
+    assert rare_letters.finds("a" * 40 + "ax", pattern, "a", "xy")
+    assert not rare_letters.finds("a" * 40 + "ax", pattern, "a", "y")  # as it would be in a wrong call
+
+
+def test_a_name_is_found_where_its_rare_letter_is_frequent() -> None:
+    own = ("überkey", "x", "日本", "1234")
+    names = Names(extra=own)
+    for name in (*NAMES, *own):
+        assert names.holds(b"0123456789abcdef" * LONG + name.encode()), name
+        assert names.holds("".join(letter * 40 for letter in name).encode() + b" " * LONG + name.encode()), name
 
 
 def test_long_text_holds_what_short_text_holds() -> None:

@@ -29,6 +29,8 @@ BODIES = [
     (CLOUDFRONT.partition("?")[2], FORM),
     (f'{{"CloudFront-Signature": "{LONG}"}}', JSON),
     (f"Set cookie CloudFront-Signature={LONG}; Path=/", "text/plain"),
+    (f"CREATE SECRET (sig='{HASH}')", "text/plain"),
+    (f'{{"SIG": "{HASH}"}}', JSON),
 ]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from dataclasses import replace
@@ -250,3 +251,16 @@ def test_a_pipe_or_a_device_among_the_parts_is_named_and_not_read(store: Store) 
         packed.unlink()
         make(packed)
         assert "it is no regular file" in message(store, TRACE_ID, DamagedCassette)
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_collector_of_python_is_as_it_was(store: Store, is_enabled: bool) -> None:
+    (gc.enable if is_enabled else gc.disable)()
+    try:
+        store.open_cassette(TRACE_ID)
+        assert gc.isenabled() is is_enabled
+        with pytest.raises(CassetteNotFound):
+            store.open_cassette("beef")
+        assert gc.isenabled() is is_enabled
+    finally:
+        gc.enable()

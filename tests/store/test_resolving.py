@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def write(store: Store, *exchanges: Exchange) -> Path:
-    texts = [dump_exchange(each, put=lambda data: put(store, data)) for each in exchanges]
+    texts = [dump_exchange(each, put=lambda pieces: put(store, b"".join(pieces))) for each in exchanges]
     return store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART, texts))
 
 

@@ -20,8 +20,8 @@ BLOB: Final = "$blob"
 PAYLOAD: Final = "$payload"
 """It stands only for the whole request or the whole result of an exchange."""
 
-Put: TypeAlias = Callable[[bytes], str]
-"""Stores the bytes and gives their SHA-256 in hex."""
+Put: TypeAlias = Callable[[Sequence[bytes]], str]
+"""Stores the pieces, one after the other as one blob, and gives its SHA-256 in hex."""
 Get: TypeAlias = Callable[[Blob], bytes]
 """The bytes of a blob. Raises DamagedCassette."""
 
@@ -35,7 +35,7 @@ def beside(value: Value, put: Put) -> Value:
     Text stays, where it can be searched for ids; as bytes it is stored as text as well.
     """
     if isinstance(value, bytes):
-        return value if len(value) <= BINARY_MAX_BYTES or _is_text(value) else Blob(put(value), 0, len(value))
+        return value if len(value) <= BINARY_MAX_BYTES or _is_text(value) else Blob(put((value,)), 0, len(value))
     if isinstance(value, Mapping):
         return {name: beside(each, put) for name, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -57,6 +57,18 @@ def decompress(data: bytes, max_bytes: int = MAX_BYTES) -> bytes:
 def _unpack(data: bytes, max_bytes: int) -> bytes:
     import zstandard
 
+    try:
+        # One that does not say its size has the greatest; of an empty one zstandard does not look at the rest.
+        if 0 < zstandard.get_frame_parameters(data).content_size <= max_bytes:
+            return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
+    except zstandard.ZstdError:  # what is wrong is said below
+        pass
+    return _unpack_in_steps(data, max_bytes)
+
+
+def _unpack_in_steps(data: bytes, max_bytes: int) -> bytes:
+    import zstandard
+
     unpacked = bytearray()
     stream = zstandard.ZstdDecompressor().decompressobj()
     try:

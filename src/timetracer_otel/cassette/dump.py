@@ -21,6 +21,9 @@ from timetracer_otel.cassette.part import EnvironmentPart, Part
 DOCUMENT_DEPTH: Final = values.MAX_DEPTH + 10
 """Levels of a whole file: a payload of the greatest depth, inside its exchange, segment and bundle."""
 
+_BESIDE: Final = frozenset(("request", "result"))
+"""Payloads that may be too large to stand in a part."""
+
 
 def dump_part(part: Part, exchanges: Sequence[bytes] | None = None) -> bytes:
     """A part's file as JSON text, not compressed. Raises Unconvertible.
@@ -78,15 +81,17 @@ def dump_exchange(exchange: Exchange, is_plain: bool = False, put: Put | None = 
         text = quick.dumps_plain(document) if put is None else quick.dumps_inline(document, INLINE_MAX_BYTES)
         if text is not None:
             return text
-    texts = quick.payload_texts(document, ("request", "result", "dropped"), is_plain)
-    if put is not None:
-        texts |= {name: _stored(texts[name], put) for name in ("request", "result")}
+    pieces = quick.payload_pieces(document, ("request", "result", "dropped"), is_plain)
+    texts = {name: _stored(each, put if name in _BESIDE else None) for name, each in pieces.items()}
     return quick.dumps_around(document, texts)
 
 
-def _stored(text: bytes, put: Put) -> bytes:
-    """The text, or if it is too large the mark that says where it went."""
-    return text if len(text) <= INLINE_MAX_BYTES else quick.dumps_strictly(payload_mark(put(text), len(text)))
+def _stored(pieces: Sequence[bytes], put: Put | None) -> bytes:
+    """The text, or if it is too large the mark that says where `put` took it."""
+    size = sum(map(len, pieces))
+    if put is None or size <= INLINE_MAX_BYTES:
+        return b"".join(pieces)
+    return quick.dumps_strictly(payload_mark(put(pieces), size))
 
 
 def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:

@@ -12,6 +12,7 @@ from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
 from timetracer_otel.cassette.fields import Fields
 from timetracer_otel.cassette.migrations import check_version, upgrade
 from timetracer_otel.cassette.model import Blob, Cassette, Environment, Process, Segment, Value
+from timetracer_otel.cassette.parsing import parsed
 from timetracer_otel.cassette.part import EnvironmentPart, Part
 from timetracer_otel.cassette.read import (
     PROCESS_ID_DIGITS,
@@ -30,6 +31,9 @@ from timetracer_otel.errors import DamagedCassette
 
 Loaded: TypeAlias = "Part | EnvironmentPart | Cassette"
 T = TypeVar("T")
+
+LONG: Final = ("exchanges", "spans")
+"""The lists of a part that grow with the trace."""
 
 
 def load(data: bytes, path: str, blobs: Get | None = None, allowance: Allowance | None = None) -> Loaded:
@@ -67,30 +71,39 @@ def _fields(data: bytes, path: str, blobs: Get | None, allowance: Allowance) -> 
     text = decompress(data)
     allowance.take(text)
     try:
-        document = _parsed(text)
+        document = parsed(text)
     except ValueError as error:
         raise ValueError(f"{'neither JSON nor zstd' if text is data else 'not JSON'} ({error})") from None
     if not isinstance(document, dict):
         raise ValueError("JSON, but not an object")
+    del text  # a large one is in memory twice now, and soon three times
     check_version(document, path)
     if "segments" in document:
         return Fields(values.decode(upgrade(document), DOCUMENT_DEPTH, _refuse))
     # Before it is upgraded: a step is to see payloads whole, wherever they lay.
     whole = with_payloads(document, lambda blob: {} if blobs is None else _payload(blobs(blob), allowance))
-    return Fields(values.decode(upgrade(whole), DOCUMENT_DEPTH, blobs or values.as_it_is))
+    del document
+    return Fields(_decoded(upgrade(whole), blobs or values.as_it_is))
 
 
-def _parsed(text: bytes) -> Json:
-    import orjson
-
-    return orjson.loads(text)
+def _decoded(document: dict[str, Json], resolve: values.Resolve) -> Value:
+    """As `values.decode` gives it. A long list is decoded in place: what an item was made of goes before the next."""
+    lists = {name: document[name] for name in LONG if type(document.get(name)) is list}
+    rest = values.decode({**document, **dict.fromkeys(lists)}, DOCUMENT_DEPTH, resolve)
+    if not isinstance(rest, dict):
+        return rest
+    document.clear()
+    for items in lists.values():
+        for index, item in enumerate(items):
+            items[index] = values.decode(item, DOCUMENT_DEPTH - 2, resolve)
+    return {**rest, **lists}
 
 
 def _payload(text: bytes, allowance: Allowance) -> Json:
     """What a blob holds that stands for a whole payload. What is wrong in it is said of the file that names it."""
     allowance.take(text)
     try:
-        return _parsed(text)
+        return parsed(text)
     except ValueError as error:
         raise ValueError(f"a payload that lies beside it is not JSON ({error})") from None
 

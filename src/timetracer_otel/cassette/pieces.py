@@ -7,15 +7,15 @@ from __future__ import annotations
 import codecs
 import threading
 from collections.abc import Iterator
-from time import sleep, thread_time
+from time import perf_counter, sleep
 from typing import Final, TypeVar
 
 from timetracer_otel.config import KIB
 
 PIECE_BYTES: Final = 256 * KIB
 """Bytes, or characters of text. A search takes a quarter of a millisecond for them."""
-TURN_S: Final = 1e-3
-"""Of its own time a thread works before it gives way, where it can."""
+TURN_S: Final = 0.5e-3
+"""A thread works so long before it gives way, where it can."""
 PAUSE_S: Final = 50e-6
 """As long as a system takes to wake a thread that waits for the interpreter."""
 
@@ -24,23 +24,36 @@ T = TypeVar("T", bytes, str)
 _threads = threading.local()
 
 
-def take_turns() -> None:
-    """The thread that calls it gives way from now on: nobody waits for what it does."""
-    _threads.began_s = thread_time()
+def take_turn() -> None:
+    """The thread that calls it begins its turn, and gives way from now on: nobody waits for what it does."""
+    _threads.began_s = perf_counter()
 
 
-def _give_way() -> None:
+def give_way() -> None:
+    """Others have their turn, if this thread takes turns and its own is over."""
     began_s = getattr(_threads, "began_s", None)
-    if began_s is not None and thread_time() - began_s >= TURN_S:
+    if began_s is not None and perf_counter() - began_s >= TURN_S:
         sleep(PAUSE_S)
-        _threads.began_s = thread_time()
+        _threads.began_s = perf_counter()
 
 
 def pieces(data: T, overlap: int = 0, size: int = PIECE_BYTES) -> Iterator[T]:
     """All of it, in order; at its end each has so much of what follows, and after each others may have their turn."""
-    for start in range(0, len(data), size):
+    for start in _starts(0, len(data), size):
         yield data[start : start + size + overlap]
-        _give_way()
+
+
+def _starts(start: int, end: int, size: int = PIECE_BYTES) -> Iterator[int]:
+    for at in range(start, end, size):
+        yield at
+        give_way()
+
+
+def cut(data: bytes, start: int, end: int) -> bytes:
+    """`data[start:end]`. A large copy is made of small ones, which `join` puts together without the interpreter."""
+    if end - start <= PIECE_BYTES:
+        return data[start:end]
+    return b"".join(data[at : min(at + PIECE_BYTES, end)] for at in _starts(start, end))
 
 
 def contains(data: bytes, word: bytes) -> bool:

@@ -18,28 +18,39 @@ from timetracer_otel.config import KIB
 
 _ATOMS: Final = frozenset[type]({NoneType, bool, int, str})
 _NEVER: Final = frozenset[type]({NoneType, bool, int, str, bytes})
+_HOLE: Final = b"\0"
+"""Stands in JSON text where large data belongs: no character below the blank can be in it."""
 BASE64_BYTES: Final = 192 * KIB
 """Three of them become four digits."""
 
 
 def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
     """The value as JSON text, byte for byte what `values.dumps` gives. Raises Unconvertible for what is not a Value."""
+    return b"".join(dump_pieces(value, max_depth))
+
+
+def dump_pieces(value: Value, max_depth: int = values.MAX_DEPTH) -> list[bytes]:
+    """`dumps` in pieces: large binary data in it is not copied as a whole."""
     import orjson
 
-    markers = 0
+    large, markers = list[bytes](), 0
 
     def marked(leaf: object) -> object:
         nonlocal markers
+        if type(leaf) is bytes and len(leaf) > PIECE_BYTES:
+            large.append(leaf)
+            return hole
         markers += 1
         return _marked(leaf)
 
+    hole = orjson.Fragment(_HOLE)
     try:
         text = orjson.dumps(value, marked, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError:  # a lone surrogate, an integer beyond 64 bits, a key that is no text, nested too deep
-        return values.dumps(value, max_depth)
+        return [values.dumps(value, max_depth)]
     if _may_be_deep(text, max_depth) or _may_hold_marks(text, markers) or (b"null" in text and _not_finite(value)):
-        return values.dumps(value, max_depth)
-    return text
+        return [values.dumps(value, max_depth)]
+    return _filled(text, large) if large else [text]
 
 
 def dumps_plain(document: Mapping[str, Value]) -> bytes:
@@ -55,8 +66,14 @@ def dumps_inline(document: Mapping[str, Value], max_bytes: int) -> bytes | None:
     import orjson
 
     def marked(leaf: object) -> Any:
-        if type(leaf) is bytes and len(leaf) > max_bytes:
-            raise OverflowError
+        if type(leaf) is bytes:
+            if len(leaf) > max_bytes:
+                raise OverflowError
+            if len(leaf) <= PIECE_BYTES:
+                try:
+                    return {"$text": leaf.decode()}  # as `encode_bytes`, without two calls for each header
+                except UnicodeDecodeError:
+                    return values.encode_bytes(leaf)
         return _marked(leaf)
 
     try:
@@ -66,6 +83,35 @@ def dumps_inline(document: Mapping[str, Value], max_bytes: int) -> bytes | None:
             return None
         text = values.dumps(document)
     return text if len(text) <= max_bytes else None
+
+
+def plain_pieces(document: Mapping[str, Value]) -> list[bytes]:
+    """`dumps_plain` in pieces, as `dump_pieces`."""
+    import orjson
+
+    large = list[bytes]()
+
+    def marked(leaf: object) -> Any:
+        if type(leaf) is bytes and len(leaf) > PIECE_BYTES:
+            large.append(leaf)
+            return hole
+        return _marked(leaf)
+
+    hole = orjson.Fragment(_HOLE)
+    try:
+        text = orjson.dumps(document, marked, orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError:
+        return [values.dumps(document)]
+    return _filled(text, large) if large else [text]
+
+
+def _filled(text: bytes, large: Sequence[bytes]) -> list[bytes]:
+    """The text with the data in its holes."""
+    first, *others = text.split(_HOLE)
+    pieces = [first]
+    for data, after in zip(large, others, strict=True):
+        pieces += (*_large_bytes(data), after)
+    return pieces
 
 
 def dumps_strictly(document: object) -> bytes:
@@ -86,7 +132,7 @@ def plain(mapping: Mapping[str, Value]) -> object:
 def _marked(leaf: object) -> Any:
     """JSON, or what orjson embeds as it is."""
     if type(leaf) is bytes:  # each binary cell of each answer
-        return values.encode_bytes(leaf) if len(leaf) <= PIECE_BYTES else _large_bytes(leaf)
+        return values.encode_bytes(leaf) if len(leaf) <= PIECE_BYTES else _embedded(leaf)
     if isinstance(leaf, Blob):
         return values.encode(leaf)
     if not isinstance(leaf, (bytes, bytearray, memoryview)):
@@ -94,22 +140,31 @@ def _marked(leaf: object) -> Any:
     return values.encode(bytes(leaf))
 
 
-def _large_bytes(data: bytes) -> Any:
-    """The text of `values.encode_bytes`, ready to be embedded. (Any: only orjson knows what that is.)"""
+def _embedded(data: bytes) -> Any:
+    """Large data, for orjson to copy. (Any: only orjson knows what that is.)"""
+    import orjson
+
+    return orjson.Fragment(b"".join(_large_bytes(data)))
+
+
+def _large_bytes(data: bytes) -> list[bytes]:
+    """The text of `values.encode_bytes`, in pieces."""
     import orjson
 
     try:
-        return orjson.Fragment(b"".join([b'{"$text":"', *[orjson.dumps(text)[1:-1] for text in texts(data)], b'"}']))
+        return [b'{"$text":"', *[orjson.dumps(text)[1:-1] for text in texts(data)], b'"}']
     except UnicodeDecodeError:
         digits = [binascii.b2a_base64(piece, newline=False) for piece in pieces(data, size=BASE64_BYTES)]
-        return orjson.Fragment(b"".join([b'{"$b64":"', *digits, b'"}']))
+        return [b'{"$b64":"', *digits, b'"}']
 
 
-def payload_texts(document: Mapping[str, Any], payloads: Sequence[str], is_plain: bool = False) -> dict[str, bytes]:
-    """The JSON text of each of these fields that is there; by `dumps_plain` where nothing in it needs a look."""
+def payload_pieces(
+    document: Mapping[str, Any], payloads: Sequence[str], is_plain: bool = False
+) -> dict[str, list[bytes]]:
+    """The JSON text of each of these fields that is there; by `plain_pieces` where nothing in it needs a look."""
     if is_plain:
-        return {name: dumps_plain(document[name]) for name in payloads if name in document}
-    return {name: dumps(document[name], values.MAX_DEPTH - 1) for name in payloads if name in document}
+        return {name: plain_pieces(document[name]) for name in payloads if name in document}
+    return {name: dump_pieces(document[name], values.MAX_DEPTH - 1) for name in payloads if name in document}
 
 
 def dumps_around(document: Mapping[str, Value], texts: Mapping[str, bytes]) -> bytes:

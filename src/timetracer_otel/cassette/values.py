@@ -188,6 +188,11 @@ def _decode_list(values: list[Json], depth: int, resolve: Resolve) -> list[Value
 def _decode_map(values: dict[str, Json], depth: int, resolve: Resolve) -> Value:
     if depth <= 0:
         raise ValueError("nested too deep")
+    if len(values) == 1:  # each binary cell and each piece of a body
+        ((key, content),) = values.items()
+        if key[:1] == "$":
+            return _decode_marked(values, depth, resolve)
+        return values if type(content) in _PLAIN_JSON else {key: decode(content, depth - 1, resolve)}
     if "$" in "".join(values) and any(key.startswith("$") for key in values):
         return _decode_marked(values, depth, resolve)
     if _PLAIN_JSON.issuperset(map(type, values.values())):

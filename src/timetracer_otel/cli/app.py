@@ -98,6 +98,10 @@ def list_command(
     entry: EntryOption = None,
     errors: ErrorsOption = False,
     since: SinceOption = None,
+    last: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--last", metavar="COUNT", min=1, help="Look at so many traces only, those written last."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     store: StoreOption = None,
 ) -> Task:
@@ -105,7 +109,7 @@ def list_command(
     from timetracer_otel.cli import listing
 
     wanted = listing.Wanted(service=service, entry=entry, errors=errors, since=since)
-    return partial(listing.print_list, store, wanted, as_json)
+    return listing.task(store, wanted, as_json, last)
 
 
 @app.command("show")

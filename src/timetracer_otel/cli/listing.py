@@ -8,16 +8,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from timetracer_otel.cassette import NOT_SAMPLED, Entry
 from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli import settings
 from timetracer_otel.cli.output import json_text, print_table
+from timetracer_otel.cli.task import Task
 from timetracer_otel.config import duration_s
 from timetracer_otel.errors import CassetteError, UsageError
 from timetracer_otel.store import Listing, SegmentSummary, Store, TraceSummary
-from timetracer_otel.store.names import PROCESSES, environment_files
+from timetracer_otel.store.names import PROCESSES, environment_files, ids_beginning_with
 
 HEADINGS: Final = ("trace", "started (UTC)", "ms", "service", "entry", "outcome", "exchanges")
 PREFIX_MIN: Final = 8
@@ -57,25 +59,35 @@ class Wanted:
         )
 
 
+EVERYTHING: Final = Wanted()
+
+
 def has_failed(entry: Entry) -> bool:
     """True after an exception or a status of 5xx."""
     return FINE.fullmatch(entry.outcome) is None
 
 
-def print_list(store_option: str | None, wanted: Wanted, as_json: bool) -> int:
+def task(store: str | None = None, wanted: Wanted = EVERYTHING, as_json: bool = False, last: int | None = None) -> Task:
+    """`last`: only so many traces, of which a file was written last."""
+    return partial(print_list, store, wanted, as_json, last)
+
+
+def print_list(store_option: str | None, wanted: Wanted, as_json: bool, last: int | None = None) -> int:
     """Raises UsageError for an empty store, CassetteError if nothing in it can be read."""
     wanted.check()
     store = settings.store(store_option)
     store.adopt()
     _say_what_waits(store)
-    listing = _filled(store)
+    listing = _filled(store, last)
     chosen = wanted.choose(listing.traces, time.time_ns())
     for problem in listing.problems:
         print(safe(problem), file=sys.stderr)
     if as_json:
         print(json_text([trace.as_json() for trace in chosen]))
     elif chosen:
-        print_table(HEADINGS, list(_rows(chosen, _prefix_length(listing))), elastic=("service", "entry", "outcome"))
+        print_table(
+            HEADINGS, list(_rows(chosen, _prefix_length(store, listing))), elastic=("service", "entry", "outcome")
+        )
     else:
         print(f"none of the {len(listing.traces)} traces in {store.root} fits", file=sys.stderr)
     return 0
@@ -88,8 +100,8 @@ def _say_what_waits(store: Store) -> None:
         print(safe(f"{store.root}: {what} {reason}"), file=sys.stderr)
 
 
-def _filled(store: Store) -> Listing:
-    listing = store.list_traces()
+def _filled(store: Store, last: int | None) -> Listing:
+    listing = store.list_traces(last)
     if listing.traces:
         return listing
     if listing.problems:
@@ -128,9 +140,9 @@ def _about_segment(segment: SegmentSummary) -> tuple[str, str, str]:
     return safe(name), safe(outcome), count
 
 
-def _prefix_length(listing: Listing) -> int:
-    """Digits that tell every trace of the store from the others."""
-    ids = sorted(trace.trace_id for trace in listing.traces)
+def _prefix_length(store: Store, listing: Listing) -> int:
+    """Digits that tell every trace of the listing from the others of the store."""
+    ids = sorted(ids_beginning_with(store.root, {trace.trace_id[:PREFIX_MIN] for trace in listing.traces}))
     return max([PREFIX_MIN, *(_common(one, other) + 1 for one, other in itertools.pairwise(ids))])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 DELETE: Final = "\x7f"
 """The one control that JSON writes as it is."""
 UNLIMITED_WIDTH: Final = 100_000
+GAP: Final = "   "
+RULE: Final = "─"
+"""Between columns, and under their headings, as rich has them."""
 
 
 def safe_lines(text: str) -> list[str]:
@@ -29,6 +31,8 @@ def one_line(text: str) -> str:
 
 def json_text(document: Any) -> str:
     """Indented JSON, which a terminal may be shown: what is not visible stands as an escape of JSON."""
+    import json
+
     text = json.dumps(document, indent=2, ensure_ascii=False)
     return text if text.isascii() and DELETE not in text else "".join(_escaped_in_json(text))
 
@@ -43,6 +47,22 @@ def console() -> Console:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], elastic: Sequence[str] = ()) -> None:
     """`elastic` columns give way where the terminal is too narrow. Every cell must be `safe`."""
+    lines = None if sys.stdout.isatty() else _plain_lines(headings, rows)
+    for line in _fitted_lines(headings, rows, elastic) if lines is None else lines:
+        print(line.rstrip())
+
+
+def _plain_lines(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str] | None:
+    """Those of rich, which takes its time; None where a character may be wider than others, or a cell is two lines."""
+    if not all(cell.isascii() and cell.isprintable() for row in (headings, *rows) for cell in row):
+        return None
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    lines = [GAP.join(map(str.ljust, row, widths)) for row in (headings, *rows)]
+    return [lines[0], RULE * len(lines[0]), *lines[1:]]
+
+
+def _fitted_lines(headings: Sequence[str], rows: Sequence[Sequence[str]], elastic: Sequence[str]) -> list[str]:
+    """In a terminal no wider than that."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -55,8 +75,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], elastic:
     terminal = console()
     with terminal.capture() as captured:
         terminal.print(table)
-    for line in captured.get().splitlines():
-        print(line.rstrip())
+    return captured.get().splitlines()
 
 
 def _cell(text: str) -> Text:
@@ -71,4 +90,6 @@ def _escaped_in_json(text: str) -> Iterator[str]:
 
 
 def _json_escape(character: str) -> str:
+    import json
+
     return "\\u007f" if character == DELETE else json.dumps(character)[1:-1]

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from typing import Final, TextIO
 
-from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli import quick
 from timetracer_otel.cli.task import NAME, Task
 from timetracer_otel.errors import TimetracerError
@@ -48,6 +47,8 @@ def _task(arguments: Sequence[str]) -> Task:
 
 
 def _refuse(message: str) -> int:
+    from timetracer_otel.cassette.escaping import safe  # --help needs no model
+
     print(f"{NAME}: {safe(message)}", file=sys.stderr)
     return BAD_INPUT
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.config import Settings, duration_s
 from timetracer_otel.errors import UsageError
-from timetracer_otel.replay.ignoring import Wishes
 from timetracer_otel.store import Store
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette import Cassette
+    from timetracer_otel.replay.ignoring import Wishes
 
 PYPROJECT: Final = "pyproject.toml"
 TABLE: Final = "timetracer-otel"
@@ -90,6 +90,8 @@ def timeout_s(option: str | None) -> float:
 
 def wishes(ignore: Sequence[str] | None, has_chunks: bool) -> Wishes:
     """Those of the options, and those of the project."""
+    from timetracer_otel.replay.ignoring import Wishes
+
     named = tuple(not_empty("--ignore", each) for each in ignore or ())
     ours = project()
     return Wishes((*named, *ours.ignore), has_chunks or ours.chunks)

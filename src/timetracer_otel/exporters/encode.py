@@ -249,8 +249,8 @@ class Encoder:
 
     # ---- blobs -------------------------------------------------------------------------------------------------------
 
-    def _put(self, text: bytes) -> str:
-        return self._store.write_blob(process.process_id(), text)
+    def _put(self, pieces: Sequence[bytes]) -> str:
+        return self._store.write_blob(process.process_id(), pieces)
 
     def begin_blob(self, captured: Captured) -> tuple[Scrubber, BlobWriter]:
         """Where a large payload of this exchange goes, and what its chunks go through before."""

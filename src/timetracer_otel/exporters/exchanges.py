@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
@@ -13,7 +13,8 @@ from opentelemetry.trace import format_span_id
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.cassette import Exchange, Payload, Signature, dump_exchange
-from timetracer_otel.cassette.blobs import beside
+from timetracer_otel.cassette.blobs import Put, beside
+from timetracer_otel.cassette.pieces import give_way
 from timetracer_otel.drivers import registry
 from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters.entries import ENTRIES
@@ -48,8 +49,8 @@ class Coded:
 class ExchangeEncoder:
     """One per process; several threads may use it at once."""
 
-    def __init__(self, payload_max_bytes: int, put: Callable[[bytes], str]) -> None:
-        """`put` stores the text of a payload that is too large for a part, and gives its SHA-256."""
+    def __init__(self, payload_max_bytes: int, put: Put) -> None:
+        """`put` stores what is too large for a part."""
         self._payload_max_bytes, self._put = payload_max_bytes, put
         self._codecs = _codecs_in_use()
 
@@ -57,7 +58,11 @@ class ExchangeEncoder:
         self, captured: Sequence[Captured], redactor: Redactor, owner: Owner, losses: Counter[str]
     ) -> list[Coded]:
         """Payloads are let go one by one: a thousand rows of the next answer then take the memory of the last ones."""
-        return [self.encode(one, redactor, owner, losses) for one in captured]
+        coded = list[Coded]()
+        for one in captured:
+            coded.append(self.encode(one, redactor, owner, losses))
+            give_way()
+        return coded
 
     def encode(self, captured: Captured, redactor: Redactor, owner: Owner, losses: Counter[str]) -> Coded:
         """What has been spooled already is not encoded again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,12 @@ KEPT_MAX: Final = 10_000
 _HIDING: Final = (b'"content-encoding"', b'"$payload"', b'"$blob"')
 """Marks of what cannot be searched here: a compressed body, a payload that lies beside the part."""
 _HEX: Final = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+_LETTERS: Final = string.ascii_letters.encode() + string.digits.encode()
+_BASE64: Final = bytes(byte if byte in _LETTERS + b"+/" else 0x20 for byte in range(256))
+_HEX_DIGITS: Final = bytes(byte if byte in string.hexdigits.encode() else 0x20 for byte in range(256)).lower()
+"""Tables that leave nothing but digits, and spaces."""
+BASE64_DIGITS: Final = 20
+"""As many as show of an id at least."""
 
 
 def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
@@ -38,7 +45,20 @@ def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
     if len(made) * len(text) > SEARCHED_MAX_BYTES:
         found = {match.replace(b"-", b"").lower() for match in _HEX.findall(text)}
         return tuple(_generated(one) for one in made if one[2].hex.encode() in found)
-    return tuple(_generated(one) for one in made if any(form in text for form in _forms(one[2])))
+    digits, base64 = _runs(text, _HEX_DIGITS, PART_DIGITS), _runs(text, _BASE64, BASE64_DIGITS)
+    return tuple(_generated(one) for one in made if _is_in(one[2], text, digits, base64))
+
+
+def _runs(text: bytes, table: bytes, shortest: int) -> str:
+    """What may be digits of an id, of a text that is mostly something else."""
+    return b" ".join([run for run in text.translate(table).split() if len(run) >= shortest]).decode()
+
+
+def _is_in(value: UUID, text: bytes, digits: str, base64: str) -> bool:
+    spelled = value.hex
+    if spelled[:PART_DIGITS] in digits or spelled[-PART_DIGITS:] in digits:  # in any case, as ids seldom are
+        return any(form in text for form in _forms(value))
+    return any(form in base64 for form in _base64_forms(value.bytes)) if base64 else False
 
 
 def _generated(made: Made) -> Generated:
@@ -47,15 +67,15 @@ def _generated(made: Made) -> Generated:
 
 
 def _forms(value: UUID) -> Iterable[bytes]:
-    for spelling in (value.hex[:PART_DIGITS], value.hex[-PART_DIGITS:], value.hex, str(value)):
+    for spelling in (value.hex[:PART_DIGITS], value.hex[-PART_DIGITS:]):  # the whole id holds either
         yield spelling.encode()
         yield spelling.upper().encode()
-    yield from _base64_forms(value.bytes)
+    yield from (form.encode() for form in _base64_forms(value.bytes))
 
 
-def _base64_forms(raw: bytes) -> Iterable[bytes]:
+def _base64_forms(raw: bytes) -> Iterable[str]:
     """Inside longer bytes they begin at any of three places of a group. Characters shared with others are left out."""
     for before in range(3):
-        encoded = b64encode(b"\0" * before + raw)
+        encoded = b64encode(b"\0" * before + raw).decode()
         first = -(-before * 8 // 6)
         yield encoded[first : (before + len(raw)) * 8 // 6]

@@ -28,6 +28,8 @@ _KNOWN: Final = frozenset[type]({trace.ReadableSpan, trace._Span})
 """A class of somebody else may say something else by its properties than what lies in the fields."""
 _FLAT: Final = frozenset[type]({bool, int, str, NoneType})
 """No float: JSON has no NaN."""
+_LISTED: Final = frozenset[type]({tuple, list})
+_VALUES: Final = _FLAT | _LISTED
 _BOUNDED: Final = frozenset[type]({BoundedList})
 _OTHER_TEXTS: Final = ("name", "status_description", "trace_state")
 _SPAN_ID: Final = 1
@@ -61,7 +63,7 @@ class QuickSpans:
         reading = _Reading(self._encoder)
         found = [reading.document(span) if type(span) in _KNOWN else None for span in spans]
         if not _FLAT.issuperset(map(type, reading.values)):
-            found = [document if document is None or _is_flat(document) else None for document in found]
+            found = [document and self._spread(document, reading.values, redactor) for document in found]
         if known := redactor.known():
             found = [None if document is None or _holds(document, known) else document for document in found]
         texts = self._texts(reading.values, redactor)
@@ -69,6 +71,19 @@ class QuickSpans:
             return [None if document is None or _is_suspicious(document, redactor) else document for document in found]
         self._encoder.remember(texts)
         return found
+
+    def _spread(self, document: Document, seen: list[object], redactor: Redactor) -> Document | None:
+        """With sequences as lists, whose items are `seen` as well; None if anything else is not flat."""
+        attributes = cast("dict[str, Any]", document["attributes"])
+        lists = {name: list(value) for name, value in attributes.items() if type(value) in _LISTED}
+        items = [item for each in lists.values() for item in each]
+        if not (_FLAT.issuperset(map(type, items)) and _VALUES.issuperset(map(type, attributes.values()))):
+            return None
+        if lists and (redactor.has_places or self._encoder.tells(tuple(attributes)) or any(map(_is_option, items))):
+            return None
+        attributes.update(lists)
+        seen += items
+        return document
 
     def _texts(self, values: Sequence[object], redactor: Redactor) -> list[str]:
         """Those that may hold a secret; all of them, where the trace has told us some."""
@@ -187,9 +202,9 @@ def _as_span(encoded: Span | Document) -> Span:
     return encoded if isinstance(encoded, Span) else Span(**cast(Any, encoded))  # its fields have these names
 
 
-def _is_flat(document: Document) -> bool:
-    attributes = document["attributes"]
-    return isinstance(attributes, Mapping) and _FLAT.issuperset(map(type, attributes.values()))
+def _is_option(item: object) -> bool:
+    """Of a command line, which may say what the item after it is."""
+    return type(item) is str and item[:1] == "-"
 
 
 def _is_suspicious(document: Document, redactor: Redactor) -> bool:
@@ -206,4 +221,5 @@ def _texts_of(document: Document) -> list[str]:
     values = [document[name] for name in _OTHER_TEXTS]
     if isinstance(attributes, Mapping):
         values += attributes.values()
+        values += [item for each in attributes.values() if type(each) is list for item in each]
     return [value for value in values if isinstance(value, str)]

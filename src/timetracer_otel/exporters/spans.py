@@ -10,6 +10,8 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from timetracer_otel.cassette import Payload, Span, SpanEvent, SpanLink, Value
 from timetracer_otel.drivers.statements import mask_statement
+from timetracer_otel.redaction.pairs import paired
+from timetracer_otel.redaction.signed_members import TELLING, last_of
 from timetracer_otel.redaction.told import told
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class SpanEncoder:
         self._clean: set[str] = set()
         self._open_names: dict[tuple[str, ...], tuple[str, ...] | None] = {}
         self._open_statements: set[str] = set()
+        self._telling: dict[tuple[str, ...], bool] = {}
 
     def encode(self, span: ReadableSpan, redactor: Redactor | None = None) -> Span:
         """`redactor`: that of the trace, which knows the secrets of the request under any name."""
@@ -104,11 +107,22 @@ class SpanEncoder:
         """
         found = self._open_names.get(names, _UNASKED)
         if found is _UNASKED:
-            is_secret, is_at = self._redactor.rule_of, self._redactor.rule_at
+            is_secret, is_at = self._redactor.may_tell, self._redactor.rule_at
             is_open = not any("$" in name or is_secret(name) or is_at(f".{name}") for name in names)
             if len(self._open_names) >= CLEAN_MAX:
                 self._open_names = {}
             found = self._open_names[names] = tuple(name for name in STATEMENTS if name in names) if is_open else None
+        return found
+
+    def tells(self, names: tuple[str, ...]) -> bool:
+        """True if by these names one attribute may say that another one is secret."""
+        found = self._telling.get(names)
+        if found is None:
+            if len(self._telling) >= CLEAN_MAX:
+                self._telling = {}
+            members = {name.lower() for name in names}
+            found = bool(paired(members, lambda _: STATEMENTS[0])) or not TELLING.isdisjoint(map(last_of, names))
+            self._telling[names] = found
         return found
 
     def _is_open_statement(self, sql: str) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.segments import KeepDecision, Key, key_of
-from timetracer_otel.cassette.pieces import take_turns
+from timetracer_otel.cassette.pieces import give_way, take_turn
 from timetracer_otel.errors import StoreFull
 from timetracer_otel.exporters.outlets import Outlets
 from timetracer_otel.exporters.spill import DiskSpill
@@ -191,10 +191,9 @@ class Writer:
             self._queue.get()()
 
     def _run(self) -> None:
-        take_turns()
         try:
             while True:
-                self._queue.get()()
+                _in_turn(self._queue.get())
         finally:  # what was raised is no Exception; the others that wait are not to blame
             self._thread = None
             if not self._queue.empty():
@@ -272,6 +271,13 @@ def _is_on_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _in_turn(work: Callable[[], None]) -> None:
+    """A function, so that nothing holds what has been written while the queue is empty."""
+    take_turn()
+    work()
+    give_way()
 
 
 def _has_green_threads() -> bool:

@@ -34,7 +34,7 @@ def redact_body(data: bytes, content_type: str, content_encoding: str, path: str
     """
     if not data:
         return data, ()
-    rule = masker.rule_at(path)
+    rule = masker.rule_at(path) if masker.has_places else None
     if rule is not None:
         return _whole(data, rule, path, masker)
     codings = codings_of(content_encoding) if content_encoding else ()
@@ -117,6 +117,6 @@ def _redact_wide(data: bytes, encoding: str, media_type: str, path: str, masker:
     except UnicodeDecodeError:
         return _redact_narrow(data, media_type, path, masker)
     masked, paths = _redact_narrow(narrow, media_type, path, masker)
-    if masked is narrow:
-        return data, ()
+    if masked is narrow:  # what looks wide may be binary data under a type that is not its own
+        return _redact_narrow(data, media_type, path, masker)
     return masked.decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass") + data[end:], paths

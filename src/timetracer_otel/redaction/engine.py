@@ -8,7 +8,7 @@ from typing import Literal, overload
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.redaction.bodies import redact_body
 from timetracer_otel.redaction.forms import redact_query
-from timetracer_otel.redaction.headers import redact_headers
+from timetracer_otel.redaction.headers import are_clean, redact_headers
 from timetracer_otel.redaction.markers import MarkerMaker, StandInKind
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.memory import Memory
@@ -70,9 +70,23 @@ class Redactor:
         """The rule of values under a name (`api_key`, `X-Api-Key`, `user.apiKey`); None if they are not secret."""
         return self._masker.rule_of
 
+    @property
+    def may_tell(self) -> Callable[[str], bool]:
+        """False if `value` masks nothing under a name for the name's sake: `rule_of`, and what may be a signature."""
+        return self._masker.rules.names.may_tell
+
     def may_name(self, data: bytes) -> bool:
         """False if no part of `data`, taken as a name, has a rule by `rule_of`: cheap, and never wrong about False."""
         return self._masker.rules.names.may_name(data)
+
+    def nothing_in(self, data: bytes) -> bool:
+        """True if no method would mask `data`, nor a name or value that stands in it: one look, never wrong about True.
+
+        It is for data that no place is named for; what is escaped in it is not seen.
+        """
+        masker = self._masker
+        is_plain = not (masker.rules.patterns.has_further or masker.rules.names.may_name(data) or masker.shaped(data))
+        return is_plain and not masker.may_be_known_in(data)
 
     @property
     def has_places(self) -> bool:
@@ -120,6 +134,10 @@ class Redactor:
     def headers(self, pairs: Sequence[Sequence[bytes]], path: str) -> tuple[list[list[bytes]], Paths]:
         """Header pairs masked: the scheme of Authorization and cookie names stay; other headers by pattern."""
         return redact_headers(pairs, path, self._masker)
+
+    def are_clean(self, pairs: Sequence[Sequence[bytes]], others: Sequence[bytes]) -> bool:
+        """True if `headers` would mask none of the pairs, and `data` none of `others`: one look at all of them."""
+        return are_clean(pairs, others, self._masker)
 
     def query(self, query_string: bytes, path: str) -> tuple[bytes, Paths]:
         """`a=1&token=x` masked, markers percent-encoded; what is not hit stays byte for byte."""

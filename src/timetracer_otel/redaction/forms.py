@@ -24,7 +24,7 @@ _KINDS: Final = tuple(map(re.compile, (rb"[a-z]", rb"[A-Z]", rb"[0-9]")))
 
 def redact_form(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     """`name=value&...`, values of secret names masked whole, others by pattern; the same object when nothing hits."""
-    return _redacted(data, path, masker, {**_grants(data), **signatures_in(_fields(data))})
+    return _redacted(data, path, masker, {**_grants(data), **signatures_in(data)})
 
 
 def _fields(data: bytes) -> dict[bytes, bytes]:
@@ -62,7 +62,7 @@ def _redact_query(data: bytes, path: str, masker: Masker) -> tuple[bytes, tuple[
     fields = _fields(data)
     granted = {b"code": "code"} if b"state" in fields else {}
     keyed = {b"key": "api_key"} if _is_api_key(fields.get(b"key", b"")) else {}
-    return _redacted(data, path, masker, {**_grants(data), **granted, **keyed})
+    return _redacted(data, path, masker, {**_grants(data), **signatures_in(data), **granted, **keyed})
 
 
 def _is_api_key(value: bytes) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from timetracer_otel.redaction import credentials
@@ -19,9 +20,9 @@ def redact_headers(
     pairs: Sequence[Sequence[bytes]], path: str, masker: Masker
 ) -> tuple[list[list[bytes]], tuple[str, ...]]:
     """The pairs with secrets masked, and the paths that hold a marker: `headers.cookie`, `headers.set-cookie[1]`."""
-    names = [name.decode("latin-1").lower() for name, _ in pairs]
-    if _are_clean(names, pairs, masker):
+    if are_clean(pairs, (), masker):
         return [[name, value] for name, value in pairs], ()
+    names = [name.decode("latin-1").lower() for name, _ in pairs]
     masked = [
         [pair[0], _value(name, pair[1], masker, masker.rule_at(f"{path}.{name}") if masker.has_places else None)]
         for name, pair in zip(names, pairs, strict=True)
@@ -34,11 +35,17 @@ def redact_headers(
     return masked, tuple(paths)
 
 
-def _are_clean(names: Sequence[str], pairs: Sequence[Sequence[bytes]], masker: Masker) -> bool:
-    """True if nothing is to be masked, which is never wrong: one look at all values together."""
-    if masker.has_places or any(map(masker.rule_of, names)):
+def are_clean(pairs: Sequence[Sequence[bytes]], others: Sequence[bytes], masker: Masker) -> bool:
+    """True if nothing is to be masked, in `others` by pattern, which is never wrong: one look at all together."""
+    if masker.has_places or _is_any_secret(masker.rule_of, tuple([name for name, _ in pairs])):
         return False
-    return not masker.suspicious(b"\0".join([value for _, value in pairs]))
+    return not masker.suspicious(b"\0".join([*[value for _, value in pairs], *others]))
+
+
+@lru_cache(maxsize=256)
+def _is_any_secret(rule_of: Callable[[str], str | None], names: tuple[bytes, ...]) -> bool:
+    """A client sends the same headers again and again."""
+    return any(rule_of(name.decode("latin-1").lower()) for name in names)
 
 
 def _value(name: str, value: bytes, masker: Masker, rule_here: str | None) -> bytes:

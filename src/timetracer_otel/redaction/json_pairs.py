@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from timetracer_otel.redaction import signed_members
 from timetracer_otel.redaction.json_strings import STRING_BODY, plain
 from timetracer_otel.redaction.names import LONGEST_NAME
 from timetracer_otel.redaction.pairs import MEMBERS, NAMING, paired
@@ -29,15 +30,15 @@ class _Object:
     member: str | None = None
     """Its name, in lower case, until its value comes."""
     texts: dict[str, list[str]] = field(default_factory=dict)
-    """By member, of those that may be in a pair; names may come twice."""
+    """By member, of those that say what they are by a text; names may come twice."""
     places: dict[str, list[int]] = field(default_factory=dict)
 
     def take(self, token: re.Match[bytes]) -> None:
         """A value that is no container."""
         last = None if self.member is None else _last(self.member)
-        if self.member is not None and last in MEMBERS:
+        if self.member is not None and (last in MEMBERS or last in signed_members.MEMBERS):
             self.places.setdefault(self.member, []).append(token.start())
-            if token["body"] is not None and last in NAMING:
+            if token["body"] is not None and (last in NAMING or last == signed_members.BY_LOOK):
                 self.texts.setdefault(self.member, []).append(_text(token["body"]))
         self.member = None
 
@@ -45,8 +46,12 @@ class _Object:
         def rule_in(member: str) -> str | None:
             return next(filter(None, map(rule_of, self.texts.get(member, ()))), None)
 
-        for member, rule in paired(self.places, rule_in).items() if self.texts else ():
+        found = paired(self.places, rule_in) if self.texts else {}
+        for member, rule in {**found, **signed_members.signed(self.places, self._hash_of)}.items():
             yield from ((place, member, rule) for place in self.places[member])
+
+    def _hash_of(self, member: str) -> str | None:
+        return next(filter(signed_members.is_hash, self.texts.get(member, ())), None)
 
 
 def paired_values(data: bytes, rule_of: RuleOf) -> list[tuple[int, str, str]]:
@@ -57,6 +62,8 @@ def paired_values(data: bytes, rule_of: RuleOf) -> list[tuple[int, str, str]]:
 
 def _may_tell(data: bytes, rule_of: RuleOf) -> bool:
     """One search: nearly no document is walked."""
+    if signed_members.may_tell(data):
+        return True
     found = (_ANY_SAID if b"\\u00" in data else _SAID).finditer(data)
     return any(_last(_text(each[1])) in NAMING and rule_of(_text(each[2])) is not None for each in found)
 

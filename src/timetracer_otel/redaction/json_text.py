@@ -63,9 +63,9 @@ def scrub_plain(data: bytes, masker: Masker, depth: int = 0) -> bytes:
 
 
 def _once(data: bytes, path: str, masker: Masker, depth: int) -> tuple[bytes, tuple[str, ...]]:
-    is_escaped = b"\\u00" in data
+    is_escaped = data.find(b"\\u00") >= 0  # on bytes, `in` makes an exception first, and throws it away
     may_name = is_escaped or masker.rules.names.holds(data.translate(None, _STYLE))
-    may_match = may_name or b"\\/" in data or masker.shaped(data) or masker.may_be_string_in(data)
+    may_match = may_name or data.find(b"\\/") >= 0 or masker.shaped(data) or masker.may_be_string_in(data)
     if not may_match:
         return data, ()
     masked, names = _members(data, masker) if may_name else (data, [])

@@ -10,6 +10,8 @@ from timetracer_otel.redaction.memory import Memory
 from timetracer_otel.redaction.rules import Rules
 
 NOTHING_KNOWN: Final[Mapping[bytes, bytes]] = {}
+KNOWN_MAX: Final = 16
+"""Secrets that are looked for one by one."""
 
 
 class Masker:
@@ -41,6 +43,11 @@ class Masker:
     def may_be_string_in(self, data: bytes) -> bool:
         """False if no secret of this trace is a whole string of `data`, JSON."""
         return self._memory is not None and self._memory.may_be_string_in(data)
+
+    def may_be_known_in(self, data: bytes) -> bool:
+        """False if nothing that stands in `data` is a secret of this trace, however short it is or long."""
+        known = self.known
+        return len(known) > KNOWN_MAX or any(data.find(secret) >= 0 for secret in known)
 
     def suspicious(self, data: bytes) -> bool:
         """False if `scrub` would change nothing."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from timetracer_otel.redaction.masker import Masker
+from timetracer_otel.redaction.signed_members import signed
 
 PartBody: TypeAlias = Callable[[bytes, str, str], tuple[bytes, tuple[str, ...]]]
 """(data, content type, path) -> the part's body masked, by its own type."""
@@ -18,6 +19,7 @@ _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 _NAME: Final = re.compile(_PARAMETER % b"name", re.IGNORECASE)
 _FILE_NAME: Final = re.compile(_PARAMETER % b"filename", re.IGNORECASE)
 _HEADERS_END: Final = re.compile(rb"\r?\n\r?\n")
+_MAY_SIGN: Final = re.compile(rb"(?i)[\"=](?:sig|signature)\b")
 _LINE: Final = re.compile(rb"\r?\n(?![ \t])")  # a header goes on in lines that begin with blanks
 
 
@@ -32,8 +34,10 @@ def redact_multipart(
 ) -> tuple[bytes, tuple[str, ...]]:
     """`data` with its parts masked; the same object when nothing hits."""
     masked, paths = list[bytes](), list[str]()
-    for index, piece in enumerate(_delimiter(boundary).split(data)):
-        new, hits = (piece, ()) if index % 2 else _part(piece, path, masker, part_body)
+    pieces = _delimiter(boundary).split(data)
+    signatures = _signatures(pieces[::2]) if _MAY_SIGN.search(data) else {}
+    for index, piece in enumerate(pieces):
+        new, hits = (piece, ()) if index % 2 else _part(piece, path, masker, part_body, signatures)
         masked.append(new)
         paths += hits
     return (b"".join(masked) if paths else data), tuple(dict.fromkeys(paths))
@@ -44,7 +48,19 @@ def _delimiter(boundary: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"((?:\A|\r?\n)--" + re.escape(boundary) + rb"(?=[ \t]*(?:\r?\n|\Z)|--))")
 
 
-def _part(part: bytes, path: str, masker: Masker, part_body: PartBody) -> tuple[bytes, tuple[str, ...]]:
+def _signatures(parts: Sequence[bytes]) -> Mapping[str, str]:
+    """Which fields are signatures, with their rule."""
+    fields = dict[str, bytes]()
+    for part in parts:
+        end = _HEADERS_END.search(part)
+        if end is not None:
+            fields[_described(part[: end.end()])[0][0]] = part[end.end() :]
+    return signed(fields, fields.__getitem__)
+
+
+def _part(
+    part: bytes, path: str, masker: Masker, part_body: PartBody, signatures: Mapping[str, str]
+) -> tuple[bytes, tuple[str, ...]]:
     end = _HEADERS_END.search(part)
     if end is None:
         return part_body(part, "text/plain", path)
@@ -52,7 +68,7 @@ def _part(part: bytes, path: str, masker: Masker, part_body: PartBody) -> tuple[
     names, is_file, content_type = _described(head)
     where = f"{path}.{names[0]}"
     secret = () if is_file else map(masker.rule_of, names)
-    rule = next(filter(None, secret), None) or masker.rule_at(where)
+    rule = next(filter(None, secret), None) or masker.rule_at(where) or signatures.get(names[0])
     if rule is None:
         is_opaque = is_file and not content_type.lower().startswith("multipart/")
         masked, hits = part_body(body, "application/octet-stream" if is_opaque else content_type, where)

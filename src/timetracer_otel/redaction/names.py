@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.pieces import PIECE_BYTES, contains, pieces
 from timetracer_otel.redaction import rare_letters
 from timetracer_otel.redaction.rare_letters import LONG
+from timetracer_otel.redaction.signed_members import BY_LOOK, TELLING, last_of
 
 NAMES: Final = (
     *("aws_secret_access_key", "secret_access_key", "aws_session_token", "x_amz_security_token", "security_token"),
-    *("x_amz_signature", "x_goog_signature", "cloudfront_signature"),
+    *("x_amz_signature", "x_goog_signature", "cloudfront_signature", "cloudfront_policy"),
     *("proxy_authorization", "authorization", "set_cookie", "cookie"),
     *(
         "old_password",
@@ -40,7 +41,7 @@ not here on purpose, nor is a name that merely contains one of these: replay nee
 
 STEMS: Final = (
     *("passw", "pwd", "passphrase", "secret", "token", "cookie", "authoriz", "signature"),
-    *("api_key", "private_key", "access_key", "subscription_key"),
+    *("api_key", "private_key", "access_key", "subscription_key", "front_policy"),
 )
 """Every name in snake case holds one of these."""
 
@@ -76,6 +77,8 @@ class Names:
 
         Of a dotted or bracketed name (`http.request.header.cookie`, `user[password]`) the last part counts.
         """
+        self.may_tell: Final[Callable[[str], bool]] = lru_cache(maxsize=4096)(self._may_tell)
+        """False if a value under a name is no secret, neither by the name nor by what it is or stands beside."""
         self._rules = {bare(name): name for name in self.all}
         self._is_ascii = all(name.isascii() for name in self._rules)
         stems = (*STEMS, *(max(name.split("_"), key=len) for name in extra))
@@ -128,9 +131,9 @@ class Names:
             return _finds(searches, text.lower())
         return _finds(searches, text.encode("utf-8", "surrogatepass").lower().decode("latin-1"))
 
-    def _possible(self, view: str) -> list[tuple[str, re.Pattern[str]]]:
+    def _possible(self, view: str) -> list[_Search]:
         """Searches whose letter is there: to look for one letter costs a thirtieth of what a word costs."""
-        return [(letter, search) for letter, capital, search in self._searches if letter in view or capital in view]
+        return [each for each in self._searches if each[0] in view or each[1] in view]
 
     def _rule_of(self, name: str) -> str | None:
         if name.startswith("db.") and _POSITIONAL.fullmatch(name):
@@ -138,36 +141,52 @@ class Names:
         segments = [part for part in _SEGMENT.split(name[-LONGEST_NAME:]) if part and not part.isdecimal()]
         return self._rules.get(bare(segments[-1])) if segments else None
 
+    def _may_tell(self, name: str) -> bool:
+        return self.rule_of(name) is not None or last_of(name) in TELLING
+
+
+_Search: TypeAlias = tuple[str, str, str, re.Pattern[str]]
+"""A letter, its capital, others of which each hit holds one, and the search for all stems of which it is the rarest
+letter, in lower case."""
 
 _BY_RARITY: Final = "qxjkvwgbpfyhzcmuldsrnioate"
 """Letters, rare ones of English texts first; Z ends times, too."""
 
+_ENDED: Final = rf"[\\\"'\0](?<={BY_LOOK}[\\\"'\0])"
+"""The name of a member that is too short to be looked for in words."""
 
-def _searches(stems: Iterable[str]) -> list[tuple[str, str, re.Pattern[str]]]:
-    """(letter, its capital, search for the stems of which it is the rarest letter, in lower case).
 
-    A pattern that begins with one letter runs to its next place as fast as a search for that letter does, and looks
+def _searches(stems: Iterable[str]) -> list[_Search]:
+    """A pattern that begins with one letter runs to its next place as fast as a search for that letter does, and looks
     around only there. So all stems of a letter take one pass.
     """
     found: dict[str, list[str]] = {}
+    others: dict[str, set[str]] = {}
     for stem in dict.fromkeys(stems):
         spelled = stem.encode().decode("latin-1")
-        letter = next((letter for letter in _BY_RARITY if letter in spelled), "")
+        letters = [letter for letter in _BY_RARITY if letter in spelled]
+        letter = letters[0] if letters else ""
+        others.setdefault(letter, set()).add(letters[1] if len(letters) > 1 else spelled[:1])
         before, _, after = spelled.partition(letter) if letter else (spelled, "", "")
         for style in ("[-_ ]", "") if "_" in before else ("",):
             whole = f"{_styled(style, before)}{letter}{re.escape(after)}"
             found.setdefault(letter, []).append(f"{re.escape(after)}(?<={whole})")
-    return [(letter, letter.upper(), re.compile(f"{letter}(?:{'|'.join(each)})")) for letter, each in found.items()]
+    found.setdefault(BY_LOOK[-1], []).append(_ENDED)
+    others.setdefault(BY_LOOK[-1], set()).add(BY_LOOK[0])
+    return [
+        (letter, letter.upper(), "".join(sorted(others[letter])), re.compile(f"{letter}(?:{'|'.join(each)})"))
+        for letter, each in found.items()
+    ]
 
 
 def _styled(style: str, text: str) -> str:
     return style.join(re.escape(word) for word in text.split("_"))
 
 
-def _finds(searches: Iterable[tuple[str, re.Pattern[str]]], view: str) -> bool:
+def _finds(searches: Iterable[_Search], view: str) -> bool:
     is_long = len(view) > LONG
-    for letter, search in searches:  # any() takes twice the time, and this runs over every JSON body
-        if rare_letters.finds(view, search, letter) if is_long else search.search(view):
+    for letter, _, others, search in searches:  # any() takes twice the time, and this runs over every JSON body
+        if rare_letters.finds(view, search, letter, others) if is_long else search.search(view):
             return True
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias
 
 from timetracer_otel.cassette.pieces import PIECE_BYTES, pieces
@@ -55,13 +56,15 @@ class Patterns:
         if not self._shapes:
             from timetracer_otel.redaction import signed_urls
             from timetracer_otel.redaction.duplicate_keys import duplicate_keys
+            from timetracer_otel.redaction.encoded_text import EncodedText
             from timetracer_otel.redaction.pair_shapes import paired_shapes
             from timetracer_otel.redaction.prose import said
             from timetracer_otel.redaction.shapes import secret_shapes
 
             names = self._names
             own = (duplicate_keys(names), *secret_shapes(names), *paired_shapes(names), said(names))
-            self._shapes = (*own, *signed_urls.SHAPES, *self._further)
+            plain = (*own, *signed_urls.SHAPES, *self._further)
+            self._shapes = (*plain, EncodedText(partial(_scrubbed_by, plain, names)))
         return self._shapes
 
     def suspicious(self, data: bytes) -> bool:
@@ -99,14 +102,15 @@ class Patterns:
             or ("E" in view and "-----BEGIN " in view)
             or ("F" in view and "Failing row contains (" in view)
             or ("=" in view and "sig=" in view)
-            or ("b" in view and _SMALL_SCHEME.search(view) is not None)
-            or ("B" in view and _CAPITAL_SCHEME.search(view) is not None)
+            or ("%" in view and _may_encode(view))
+            or ((" " in view or "\t" in view) and _holds_scheme(view))
             or (self._may_hold_further is not None and self._may_hold_further(view))
         )
 
     def _holds_shape_somewhere(self, view: str) -> bool:
         return (
             _holds_token(view)
+            or ("%" in view and _may_encode(view))
             or ("@" in view and rare_letters.holds(view, "://", 0))
             or (self._may_hold_further is not None and self._may_hold_further(view))
         )
@@ -143,7 +147,7 @@ class Patterns:
         for piece in pieces(data, self._reach):
             view = piece if isinstance(piece, str) else piece.decode("latin-1")
             has_at, has_url = has_at or "@" in view, has_url or "://" in view
-            if (has_at and has_url) or _holds_token(view):
+            if (has_at and has_url) or _holds_token(view) or ("%" in view and _may_encode(view)):
                 return True
             if asks_names:
                 can_assign = can_assign or _can_assign(view)
@@ -157,23 +161,39 @@ class Patterns:
 
     def _scrubbed(self, data: bytes, mark: Mark) -> bytes:
         is_named, masked = self._names.holds(data), data
-        while (more := self._scrubbed_once(masked, is_named, mark)) != masked:
+        while (more := _scrubbed_once(self.compile(), masked, is_named, mark)) != masked:
             masked = more  # a secret that touched another one is seen only once that is a marker
         return data if masked == data else masked
 
-    def _scrubbed_once(self, data: bytes, is_named: bool, mark: Mark) -> bytes:
-        for shape in self.compile():
-            if (is_named or not shape.by_name) and (not shape.needs or any(need in data for need in shape.needs)):
-                data = _between_markers(data, shape, mark)
-        return data
+
+def _scrubbed_by(shapes: Sequence[Shape], names: Names, data: bytes, mark: Mark) -> bytes:
+    return _scrubbed_once(shapes, data, names.holds(data), mark)
+
+
+def _scrubbed_once(shapes: Sequence[Shape], data: bytes, is_named: bool, mark: Mark) -> bytes:
+    for shape in shapes:
+        if (is_named or not shape.by_name) and (not shape.needs or any(need in data for need in shape.needs)):
+            data = _between_markers(data, shape, mark)
+    return data
+
+
+def _holds_scheme(view: str) -> bool:
+    return ("b" in view and _SMALL_SCHEME.search(view) is not None) or (
+        "B" in view and _CAPITAL_SCHEME.search(view) is not None
+    )
 
 
 def _holds_token(view: str) -> bool:
     return (
         any(rare_letters.holds(view, word, letter) for word, letter in _WORDS)
-        or rare_letters.finds(view, _SMALL_SCHEME, "b")
-        or rare_letters.finds(view, _CAPITAL_SCHEME, "B")
+        or rare_letters.finds(view, _SMALL_SCHEME, "b", " \t")
+        or rare_letters.finds(view, _CAPITAL_SCHEME, "B", " \t")
     )
+
+
+def _may_encode(view: str) -> bool:
+    """What is percent-encoded and known without a name: a signature, an address with a password."""
+    return "sig%" in view or ("%40" in view and ("%2F%2F" in view or "%2f%2f" in view))
 
 
 def _always(view: str) -> bool:
@@ -181,7 +201,7 @@ def _always(view: str) -> bool:
 
 
 def _can_assign(view: str) -> bool:
-    if "=" in view or "'" in view or '"' in view or "<" in view or "$" in view:
+    if "=" in view or "'" in view or '"' in view or "<" in view or "$" in view or "%" in view:
         return True
     return ("-" in view and "--" in view) or (":" in view and ": " in view)  # one letter first, as above
 

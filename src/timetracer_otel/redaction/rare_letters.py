@@ -23,8 +23,9 @@ def holds(view: str, word: str, letter: int) -> bool:
     return word in view
 
 
-def finds(view: str, pattern: re.Pattern[str], letter: str) -> bool:
-    """True if the pattern is found, each hit of which begins with the letter. It may look back."""
+def finds(view: str, pattern: re.Pattern[str], letter: str, others: str) -> bool:
+    """True if the pattern is found, each hit of which begins with the letter and holds one of the others. It may look
+    back. In digits, be they hexadecimal or base64, a letter is not rare, but others are missing."""
     at = -1
     for _ in range(FEW):
         at = view.find(letter, at + 1)
@@ -32,4 +33,4 @@ def finds(view: str, pattern: re.Pattern[str], letter: str) -> bool:
             return False
         if pattern.match(view, at) is not None:
             return True
-    return pattern.search(view, at + 1) is not None
+    return any(other in view for other in others) and pattern.search(view, at + 1) is not None

@@ -20,6 +20,7 @@ from timetracer_otel.redaction.near_names import NearNames
 
 Match: TypeAlias = "re.Match[bytes]"
 RuleOf: TypeAlias = Callable[[str], "str | None"]
+Scrub: TypeAlias = Callable[[bytes, Mark], bytes]
 
 
 class Shape(Protocol):
@@ -212,7 +213,11 @@ def _dsn(match: Match, mark: Mark) -> bytes:
     return replaced(match, group, percent_encoded(mark("password", unquote_to_bytes(match[group]))))
 
 
-_QUERY: Final = re.compile(rb"[?&](?P<name>[A-Za-z0-9_.\[\]%+-]{1,64})=(?P<value>[^&#\s\"'<>\\]+)")
+_FIELD_NAME: Final = rb"[A-Za-z0-9_.\[\]%+-]{1,64}"
+# A URL that stands in another one as it is begins anew: `?next=https://shop.example/?token=abc`.
+_QUERY: Final = re.compile(
+    rb"[?&](?P<name>" + _FIELD_NAME + rb")=(?P<value>(?:[^&#\s\"'<>\\?]+|\?(?!" + _FIELD_NAME + rb"=))+)"
+)
 
 
 _QUERY_DEPTH: Final = 8

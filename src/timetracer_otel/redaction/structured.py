@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from timetracer_otel.redaction.codings import codings_of
@@ -16,6 +17,7 @@ _MARKUP: Final = re.compile(r"[\w.+-]+/(?:[\w.+-]*\+)?(?:x?html|xml)(?:\+[\w.-]+
 FORM: Final = "application/x-www-form-urlencoded"
 
 
+@lru_cache(maxsize=256)
 def media_type_of(content_type: str) -> str:
     """The type alone, in lower case: `text/html`."""
     return content_type.partition(";")[0].strip().lower()

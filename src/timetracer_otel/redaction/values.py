@@ -10,6 +10,7 @@ from timetracer_otel.cassette.model import Value
 from timetracer_otel.redaction.json_text import scrub_plain
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.pairs import NAMING, paired
+from timetracer_otel.redaction.signed_members import TELLING, last_of, signed
 
 _LEAF_TYPES: Final = frozenset((str, bytes, int, float, bool, type(None)))
 """Of nearly every leaf; the others are asked by isinstance, which costs ten times as much."""
@@ -73,14 +74,14 @@ def _is_clean(value: Value, masker: Masker) -> bool:
     """True if nothing in it is to be masked, which is never wrong: one walk without places, as most data needs."""
     if masker.has_places:
         return False
-    rule_of, texts, others = masker.rule_of, list[str](), list[bytes]()
+    rule_of, may_tell, texts, others = masker.rule_of, masker.rules.names.may_tell, list[str](), list[bytes]()
     waiting: list[Any] = [(value,)]
     while waiting:
         container = waiting.pop()
         is_named = container.__class__ is dict
         for item in container.items() if is_named else container:
             key, child = item if is_named else ("", item)
-            if is_named and (key.__class__ is not str or rule_of(key) is not None):
+            if is_named and (key.__class__ is not str or may_tell(key)):
                 return False
             kind = child.__class__
             if kind is str:
@@ -167,6 +168,8 @@ def _told(container: Mapping[Any, Value], masker: Masker) -> Mapping[Any, str]:
         return masker.rule_of(said) if isinstance(said, str) else None
 
     found = {} if members.keys().isdisjoint(NAMING) else paired(members, rule_in)
+    if not TELLING.isdisjoint(map(last_of, members)):
+        found.update(signed(members, lambda member: container[members[member]]))
     return {members[member]: rule for member, rule in found.items() if _is_leaf(container[members[member]])}
 
 

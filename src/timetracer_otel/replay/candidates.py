@@ -34,15 +34,14 @@ class Place:
     path: tuple[str, ...] = ()
     """Names of the spans from the root's child down: a root is renamed while it runs."""
 
-    def rungs(self) -> Iterator[Hashable]:
+    def rungs(self) -> list[Hashable]:
+        """From the highest down."""
+        found: list[Hashable] = []
         if self.transaction is not None:
-            yield "transaction", self.transaction, self.path
-            yield "transaction", self.transaction
+            found += (("transaction", self.transaction, self.path), ("transaction", self.transaction))
         if self.connection is not None:
-            yield "connection", self.connection, self.path
-            yield "connection", self.connection
-        yield "path", self.path
-        yield "order"
+            found += (("connection", self.connection, self.path), ("connection", self.connection))
+        return [*found, ("path", self.path), "order"]
 
     def likeness(self, other: Place) -> tuple[bool, bool, bool]:
         """The ladder as a key: greater is more alike."""

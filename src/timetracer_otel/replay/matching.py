@@ -35,6 +35,8 @@ class Group:
     last: Candidate | None = None
     queues: dict[Hashable, deque[Candidate]] = field(default_factory=dict)
     """By rung; made when first asked for, which most groups never are."""
+    is_in_time: bool = True
+    """Each began after the one before; known with the queues."""
 
     def next(self, place: Place) -> deque[Candidate] | None:
         """The unused ones on the highest rung that has any, the earliest in front."""
@@ -49,9 +51,22 @@ class Group:
         return None
 
     def _line_up(self) -> None:
+        began_ns = 0
         for candidate in self.candidates:
+            self.is_in_time = self.is_in_time and began_ns <= candidate.exchange.at_ns
+            began_ns = candidate.exchange.at_ns
             for rung in candidate.place.rungs():
                 self.queues.setdefault(rung, deque()).append(candidate)
+
+    def rivals(self, queue: deque[Candidate]) -> Iterator[Candidate]:
+        """Of its first: some of those that come next; none that began after its end, where that is known by one look.
+
+        They need not be in the order of time: those of forked children come after all of their parent's.
+        """
+        first = queue[0].exchange
+        if self.is_in_time and len(queue) > 1 and queue[1].exchange.at_ns >= first.at_ns + first.duration_ns:
+            return iter(())
+        return _rivals(queue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +132,8 @@ class Index:
             group.calls += 1
             queue = group.next(place)
             if queue is not None:
-                return Found(queue[0], is_ambiguous=_is_ambiguous(queue[0], _rivals(queue)) or self._is_open(queue))
+                is_ambiguous = _is_ambiguous(queue[0], group.rivals(queue)) or self._is_open(queue)
+                return Found(queue[0], is_ambiguous=is_ambiguous)
         proven = self._proven(question, place, origins)
         if proven is None and repeats and group is not None and group.last is not None:
             return Found(group.last, is_repeated=True)
@@ -182,10 +198,7 @@ def _rivals(queue: deque[Candidate]) -> Iterator[Candidate]:
 
 
 def _is_ambiguous(chosen: Candidate, rivals: Iterable[Candidate]) -> bool:
-    """Equal requests that were under way together and got different answers: only their order tells them apart.
-
-    `rivals` need not be in the order of time: those of forked children come after all of their parent's.
-    """
+    """Equal requests that were under way together and got different answers: only their order tells them apart."""
     end_ns = chosen.exchange.at_ns + chosen.exchange.duration_ns
     return any(
         not rival.is_used

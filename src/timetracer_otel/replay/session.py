@@ -111,13 +111,12 @@ class Session:
     def take(self, question: Question, asked: Asked) -> Exchange | None:
         with self._lock:
             self.asked += 1
-            found = self._index(question.lib).find(
-                question, self._place(question, asked), self._origins, self.is_environment
-            )
+            index = self._index(question.lib)
+            found = index.find(question, self._place(question, asked), self._origins, self.is_environment)
             if found is None:
                 return None
             exchange = found.candidate.exchange
-            self._index(question.lib).use(found)
+            index.use(found)
             self._unused.discard(exchange.id)
             self._lost.pop(exchange.id, None)
             self._origins.bind(found.mappings)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timetracer_otel.cassette.compression import compress
-from timetracer_otel.cassette.recent import Recent
+from timetracer_otel.cassette.recent import KEPT_MAX_BYTES, Recent
 from timetracer_otel.store.atomic import make_folder, write_atomically
 from timetracer_otel.store.blobs import is_stored
 from timetracer_otel.store.limits import Room
@@ -74,17 +74,26 @@ class Store:
         path = os.path.join(self._written, PROCESSES, environment_name(process_id, number))
         return self._write(path, [data], durable)
 
-    def write_blob(self, process_id: str, data: bytes) -> str:
-        """SHA-256 in hex of `data`, which a blob of that name then holds; `pending` has one for what is streamed."""
+    def write_blob(self, process_id: str, data: bytes | Sequence[bytes]) -> str:
+        """SHA-256 in hex of `data` or its pieces, which a blob of that name then holds; `pending` has one for what is
+        streamed."""
+        if not isinstance(data, bytes):
+            if sum(map(len, data)) > KEPT_MAX_BYTES:
+                return self._write_blob(process_id, data)
+            data = b"".join(data)
         known = self._blobs.get(data)
         if known is not None and is_stored(self._written, known):
             return known
+        sha256 = self._write_blob(process_id, (data,))
+        self._blobs.put(data, sha256)
+        return sha256
+
+    def _write_blob(self, process_id: str, pieces: Iterable[bytes]) -> str:
         writer = self.pending(process_id).blob()
         try:
-            writer.write(data)
-            sha256 = writer.commit()
-            self._blobs.put(data, sha256)
-            return sha256
+            for piece in pieces:
+                writer.write(piece)
+            return writer.commit()
         except BaseException:
             writer.discard()
             raise
@@ -124,11 +133,11 @@ class Store:
 
         return open_cassette(self.root, wanted)
 
-    def list_traces(self) -> Listing:
-        """What is in the store, newest first."""
+    def list_traces(self, last: int | None = None) -> Listing:
+        """What is in the store, newest first; with `last` only so many traces, those that were written last."""
         from timetracer_otel.store.listing import list_traces
 
-        return list_traces(self.root)
+        return list_traces(self.root, last)
 
     def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> Path:
         packed = compress(*pieces)

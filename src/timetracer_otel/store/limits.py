@@ -7,7 +7,6 @@ of a large store goes on from write to write, so that no write waits for it. The
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -161,6 +160,8 @@ def _free_bytes(path: Path) -> int:
     if hasattr(os, "statvfs"):  # asked before each write, and `disk_usage` takes twice the time
         disk = os.statvfs(path)
         return disk.f_bavail * disk.f_frsize
+    import shutil  # it loads three modules of compression
+
     return shutil.disk_usage(path).free
 
 

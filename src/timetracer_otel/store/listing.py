@@ -11,7 +11,7 @@ from typing import Any, Final
 from timetracer_otel.cassette import Cassette, Entry, Part, Segment, merge, partly_sampled, service_of, start_ns
 from timetracer_otel.cassette.allowance import Allowance
 from timetracer_otel.errors import CassetteError, DamagedCassette
-from timetracer_otel.store.names import part_files, trace_folders
+from timetracer_otel.store.names import last_trace_folders, part_files, trace_folders
 from timetracer_otel.store.reading import read_part
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -83,11 +83,11 @@ class Listing:
     problems: tuple[str, ...]
 
 
-def list_traces(root: Path) -> Listing:
-    """Empty if there is no such store. Raises OSError if the folder cannot be read."""
+def list_traces(root: Path, last: int | None = None) -> Listing:
+    """Empty if there is no such store. `last`: only so many traces. Raises OSError if the folder cannot be read."""
     traces: list[TraceSummary] = []
     problems: list[str] = []
-    for folder in trace_folders(root):
+    for folder in trace_folders(root) if last is None else last_trace_folders(root, last):
         parts, damaged = _readable_parts(folder)
         problems += damaged
         if parts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Final
 
@@ -102,6 +103,29 @@ def _home(name: str) -> tuple[str, str]:
 def trace_folders(root: Path) -> list[Path]:
     """Folders of traces, by id; none if there is no such store. Raises OSError if it cannot be read."""
     return [root / name for name in sorted(_names_in(root)) if _TRACE.fullmatch(name)]
+
+
+def ids_beginning_with(root: Path, beginnings: Set[str]) -> list[str]:
+    """Of traces; the beginnings are of one length. None if there is no such store. Raises OSError."""
+    length = max(map(len, beginnings), default=0)
+    return [name for name in _names_in(root) if name[:length] in beginnings and _TRACE.fullmatch(name)]
+
+
+def last_trace_folders(root: Path, count: int) -> list[Path]:
+    """Those of so many traces in which a file was made last. None if there is no such store. Raises OSError."""
+    try:
+        with os.scandir(root) as entries:  # its `stat` is cheaper than that of a path
+            found = [(_changed_ns(each), each.name) for each in entries if _TRACE.fullmatch(each.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [root / name for _, name in heapq.nlargest(count, found)]
+
+
+def _changed_ns(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_mtime_ns
+    except FileNotFoundError:  # deleted in between, or a link to nowhere
+        return 0
 
 
 def process_folders(root: Path) -> list[Path]:

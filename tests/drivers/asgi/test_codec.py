@@ -144,6 +144,19 @@ def test_r46_query_form_and_json_are_masked_and_structure_stays() -> None:
     assert is_marker(user["Token"])
 
 
+@pytest.mark.parametrize("tells", ["query", "body"])
+def test_r46_what_the_request_gives_away_is_masked_in_heads_that_give_nothing_away(tells: str) -> None:
+    given, secret = b"password=", b"s3cr3t-that-is-long-enough"
+    scope = http_scope(path="/of/" + secret.decode(), query_string=given + secret if tells == "query" else b"")
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    one = captured(
+        scope, (given + secret,) if tells == "body" else (), form, (b"fine",), [(b"location", b"/next/" + secret)]
+    )
+    exchange = exchange_of(one, Redactor().of_trace())
+    assert b"s3cr3t" not in every_byte(exchange)
+    assert {"request.path", "result.headers.location"} <= set(exchange.redacted)
+
+
 def test_r46_an_exception_that_names_a_secret_is_masked() -> None:
     error = ValueError("cannot connect to postgresql://app:s3cr3t-one@db/shop")
     exchange = redacted(captured(error=error))

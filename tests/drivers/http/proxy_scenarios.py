@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import httpx
 import requests
+from aiohttp_socks import ProxyConnector
 
 from tests.drivers.http.aiohttp_scenarios import told as of_aiohttp
 from tests.drivers.http.places import CERTIFICATE, CLOSED, PLAIN, TLS, attempt, attempt_async, trusting
@@ -81,7 +82,19 @@ def _of_requests(session: requests.Session, base: str) -> Any:
 async def socksified_async() -> Any:
     async with httpx.AsyncClient(verify=trusting(), proxy=SOCKS.replace("socks5h", "socks5")) as client:
         answers = [(await client.get(f"{base}/via?by=httpx-socks-async")).json() for base in (PLAIN, TLS)]
-        return answers, await attempt_async(partial(client.get, f"{CLOSED}/via"))
+        answers.append(await attempt_async(partial(client.get, f"{CLOSED}/via")))
+    for proxy in (SOCKS, NO_SOCKS):
+        async with aiohttp.ClientSession(connector=_socks_connector(proxy)) as session:
+            answers += [await attempt_async(partial(_of_aiohttp, session, base)) for base in (PLAIN, TLS, CLOSED)]
+    return answers
+
+
+def _socks_connector(proxy: str) -> ProxyConnector:
+    return ProxyConnector.from_url(proxy.replace("socks5h", "socks5"), rdns=True)
+
+
+async def _of_aiohttp(session: aiohttp.ClientSession, base: str) -> Any:
+    return await of_aiohttp(session.get(f"{base}/via?by=aiohttp-socks", ssl=trusting()))
 
 
 SCENARIOS = [proxied, proxied_async, socksified, socksified_async]

@@ -46,6 +46,16 @@ def test_r46_secrets_of_a_request_are_masked_wherever_they_stand() -> None:
         assert [name for name, _ in pairs(found.request["headers"])] == [name for name, _ in headers]
 
 
+@pytest.mark.parametrize("tells", ["query", "body"])
+def test_r46_what_the_request_gives_away_is_masked_in_heads_that_give_nothing_away(tells: str) -> None:
+    asked = {**REQUEST, "headers": [[b"Content-Type", b"application/x-www-form-urlencoded"]], "body": b""}
+    asked |= {tells: b"access_token=" + SECRET * 2}
+    echoed = answer([b"fine"], [b"Location", b"/next/" + SECRET * 2]) | {"reason": b"for " + SECRET * 2}
+    found, paths = mask(Encoded("http.client", "http", "GET", "h/", asked, echoed), REDACTOR.of_trace())
+    assert SECRET not in repr(found).encode()
+    assert paths == (f"request.{tells}.access_token", "result.headers.location", "result.reason")
+
+
 @pytest.mark.parametrize("is_zipped", [False, True])
 def test_r47_length_digest_and_chunks_are_those_of_what_was_masked(is_zipped: bool) -> None:
     plain = b'{"id":1,"access_token":"%b","name":"ann"}' % SECRET
@@ -76,6 +86,12 @@ def test_a_response_that_does_not_come_apart_is_masked_line_by_line() -> None:
     assert SECRET not in read
     assert read.startswith(b"HTTP/1.1 200 OK\r\nSet-Cookie:  s=[redacted:")
     assert b"\r\nX-A: b\r\n\r\npassword=[redacted:" in read
+
+
+def test_r46_a_path_goes_with_the_secret_that_the_body_gives_away() -> None:
+    asked = {**REQUEST, "path": b"/of/" + SECRET * 2, "headers": [], "body": b'{"token":"%b"}' % (SECRET * 2)}
+    found, _ = mask(Encoded("http.client", "http", "GET", "h/", asked, {}), REDACTOR.of_trace())
+    assert SECRET not in repr(found).encode()
 
 
 def test_an_error_that_tells_a_secret_is_masked() -> None:

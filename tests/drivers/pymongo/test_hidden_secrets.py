@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from typing import Any
 
@@ -141,6 +142,15 @@ def test_r46_a_duplicate_that_an_old_server_refuses_is_masked(index: str) -> Non
     assert kept["writeErrors"][0]["errmsg"].startswith(said.partition("{")[0])
     assert ("ada" in values) == ("ada" in repr(kept))
     assert paths == ("result.replies[0].writeErrors[0].errmsg",)
+
+
+def test_r46_a_signature_of_an_address_in_parts_is_masked_and_a_harmless_one_stays() -> None:
+    shared = base64.b64encode(CANARY.encode().ljust(32, b"x")[:32]).decode()
+    for document in ({"sig": shared}, {"Key-Pair-Id": "K2JCJMDEHXQW5F", "Signature": CANARY}):
+        kept, paths = stored({"deep": [document]})
+        assert (shared not in repr(kept), len(paths)) == (True, 1)
+    harmless = {"sig": "f(x)", "Signature": "Ann", "m": {"Key-Pair-Id": "K2JCJMDEHXQW5F"}}
+    assert stored(harmless) == (harmless, ())
 
 
 def test_a_name_beside_which_stands_no_value_changes_nothing() -> None:

@@ -16,6 +16,7 @@ from tests.drivers.redis.taping import PRODUCTION, replayed, taps
 from tests.drivers.taping import ListTape
 from tests.servers.redis import RedisServer
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.redis.codec import CODEC
 from timetracer_otel.drivers.redis.masking import mask
 from timetracer_otel.drivers.redis.questions import method_of
 from timetracer_otel.redaction import Redactor
@@ -234,3 +235,16 @@ def test_r46_of_a_reply_that_broke_off_nothing_secret_stays_and_markers_do_not_m
         found = masked(command, b"", partial=partial, lost="closed").result
         assert found["partial"] == partial.partition(b"\n")[0] + b"\n"
     assert masked("GET user", b"", partial=b"$9\r\nhello").result["partial"] == b"$9\r\nhello"
+
+
+def test_r46_an_exchange_in_readable_form_is_masked_once_more_and_stays_readable() -> None:
+    """As a bundle that was edited, or a trace of somebody whose rules were others."""
+    asked = [["HGETALL", "user"], ["HSET", "u", "n", "1", "token", SECRET]]
+    request: Any = {"database": 0, "protocol": 2, "commands": asked}
+    result: Any = {"replies": [["password", SECRET, "note", f'{{"token": "{SECRET}"}}'], 2]}
+    found, paths = CODEC.redact(Encoded("db.command", "redis", "PIPELINE", "", request, result), Redactor(b"key"))
+    commands: Any = found.request["commands"]
+    assert (commands[0], commands[1][:5]) == (asked[0], asked[1][:5])
+    assert SECRET not in repr(found)
+    assert "request.commands[1][5]" in paths
+    assert CODEC.redact(found, Redactor(b"other"))[0] == found

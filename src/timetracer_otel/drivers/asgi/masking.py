@@ -22,6 +22,8 @@ from timetracer_otel.redaction.stream import WINDOW_BYTES
 
 Paths = tuple[str, ...]
 
+_FURTHER: Final = frozenset(("trailers", "exception", "messages", "close", "departure"))
+"""Fields of an answer beside headers and body that may hold a secret."""
 _DIGESTS: Final = (b"content-md5", b"digest", b"content-digest", b"repr-digest")
 _ALGORITHMS: Final = {b"md5": "md5", b"sha": "sha1", b"sha-256": "sha256", b"sha-512": "sha512"}
 _DIGEST: Final = re.compile(
@@ -32,18 +34,29 @@ _DIGEST: Final = re.compile(
 def redact(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange with secrets masked, and the paths that hold a marker."""
     request, result, offer_paths = redact_offers(encoded.request, encoded.result, redactor)
-    request, request_paths = _message(request, "request", redactor)
-    request, line_paths = _request_line(request, redactor)
-    result, result_paths = redact_result(result, redactor)
+    # Clean they are until something is masked: then that is a secret wherever it stands.
+    are_clean = not offer_paths and _are_heads_clean(request, result, redactor)
+    request, request_paths = _message(request, "request", redactor, are_clean)
+    request, line_paths = _request_line(request, redactor, are_clean and not request_paths)
+    result, result_paths = redact_result(result, redactor, are_clean and not (request_paths or line_paths))
     paths = line_paths + offer_paths + request_paths + result_paths
     if not paths:
         return encoded, ()
     return replace(encoded, url=str(request["path"]), request=request, result=result), paths
 
 
-def redact_result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
-    """The answer alone, with secrets masked; and the paths of the markers that are new."""
-    result, paths = _message(result, "result", redactor)
+def _are_heads_clean(request: Payload, result: Payload, redactor: Redactor) -> bool:
+    """True if nothing is to be masked in headers and path, as of most: they are not looked at one by one then."""
+    pairs = [*cast("Sequence[Sequence[bytes]]", request["headers"])]
+    pairs += cast("Sequence[Sequence[bytes]]", result.get("headers", ()))
+    return redactor.are_clean(pairs, [str(request["path"]).encode("utf-8", "surrogatepass")])
+
+
+def redact_result(result: Payload, redactor: Redactor, is_clean: bool = False) -> tuple[Payload, Paths]:
+    """The answer alone, with secrets masked; and the paths of the markers that are new. `is_clean`: its headers are."""
+    result, paths = _message(result, "result", redactor, is_clean)
+    if _FURTHER.isdisjoint(result):
+        return result, paths
     result, trailer_paths = _trailers(result, redactor)
     result, exception_paths = _exception(result, redactor)
     result, message_paths = redact_messages(result, redactor)
@@ -51,7 +64,10 @@ def redact_result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     return result, paths + trailer_paths + exception_paths + message_paths + end_paths
 
 
-def _request_line(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+def _request_line(request: Payload, redactor: Redactor, is_clean: bool) -> tuple[Payload, Paths]:
+    """Query and path; `is_clean`: the path is."""
+    if is_clean and not request["query_string"]:
+        return request, ()
     query, paths = redactor.query(cast(bytes, request["query_string"]), "request.query_string")
     path = redactor.text(str(request["path"]))
     if path == request["path"]:
@@ -77,13 +93,16 @@ def _trailers(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     return ({**result, "trailers": trailers}, paths) if paths else (result, ())
 
 
-def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload, Paths]:
-    """Headers and body of one direction."""
-    if not message:
+def _message(message: Payload, where: str, redactor: Redactor, is_clean: bool) -> tuple[Payload, Paths]:
+    """Headers and body of one direction; `is_clean`: the headers are."""
+    chunks = cast("Sequence[Sequence[Any]]", message.get("body", ()))
+    if not message or (is_clean and not chunks):
         return message, ()
     old_headers = cast("Sequence[Sequence[bytes]]", message["headers"])
-    headers, paths = redactor.headers(old_headers, f"{where}.headers")
-    chunks = cast("Sequence[Sequence[Any]]", message.get("body", ()))
+    headers: Sequence[Sequence[bytes]] = old_headers
+    paths: Paths = ()
+    if not is_clean:
+        headers, paths = redactor.headers(old_headers, f"{where}.headers")
     if chunks and isinstance(chunks[0][1], Blob):
         return _with_stored_body({**message, "headers": headers}, paths, where)
     old = b"".join([chunk for _, chunk in chunks])

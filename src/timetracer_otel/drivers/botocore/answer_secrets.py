@@ -90,27 +90,27 @@ def _is_secure(params: Payload) -> bool:
 def mask_body(service: str, body: bytes, redactor: Redactor, columns: Mapping[int, str] = NO_COLUMNS) -> bytes:
     """A response with the secrets of the service masked; the same object where there are none. `columns`: rules of
     those that the request asks for."""
-    names = ANY | MEMBERS.get(service, frozenset())
-    if body.lstrip()[:1] == b"<":
-        return _xml(body, names, redactor)
-    if service in OBJECTS:
+    begin = body.lstrip()[:1]
+    if begin == b"<":
+        return _xml(body, ANY | MEMBERS.get(service, frozenset()), redactor)
+    if service in OBJECTS or begin not in (b"{", b"["):
         return body
-    if not _are_in(body, _spelled(service)) and not columns and not may_tell(body, redactor):
+    text = body.decode("latin-1")  # `in` on text costs a tenth of what it costs on bytes
+    if not _are_in(text, _spelled(service)) and not columns and not may_tell(body, text, redactor):
         return body
-    names |= CODED.get(service, frozenset())
-    return _json(service, body, names, redactor, columns) if body.lstrip()[:1] in (b"{", b"[") else body
+    names = ANY | MEMBERS.get(service, frozenset()) | CODED.get(service, frozenset())
+    return _json(service, body, names, redactor, columns)
 
 
 @cache
-def _spelled(service: str) -> tuple[bytes, ...]:
+def _spelled(service: str) -> tuple[str, ...]:
     """Without one of these no member of a JSON answer is a secret, or coded."""
-    names = ANY | MEMBERS.get(service, frozenset())
     coded = CODED.get(service, frozenset())
-    return (*(name.encode() for name in names), *(f'"{name}"'.encode() for name in coded))
+    return (*ANY, *MEMBERS.get(service, ()), *(f'"{name}"' for name in coded))
 
 
-def _are_in(body: bytes, spelled: tuple[bytes, ...]) -> bool:
-    return any(each in body for each in spelled)
+def _are_in(text: str, spelled: tuple[str, ...]) -> bool:
+    return any(each in text for each in spelled)
 
 
 def _json(service: str, body: bytes, names: frozenset[str], redactor: Redactor, columns: Mapping[int, str]) -> bytes:

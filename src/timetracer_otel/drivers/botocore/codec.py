@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
+from timetracer_otel.cassette.recent import Recent
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.botocore import masking
+from timetracer_otel.drivers.botocore import masking, parameters
 from timetracer_otel.drivers.botocore.calls import Attempt, Call
 from timetracer_otel.drivers.botocore.downloads import Heard
 from timetracer_otel.drivers.botocore.names import CALL, LIBRARY
@@ -28,7 +29,8 @@ class BotocoreCodec:
         if not isinstance(call, Call):
             raise TypeError(f"not a call of botocore: {call!r}")
         client = call.client
-        asked = request(client.service, call.operation, client.region, call.params, _upload(call))
+        is_plain = parameters.is_plain(call.params)
+        asked = request(client.service, call.operation, client.region, call.params, _upload(call), is_plain)
         has_answer = captured.result is call
         result: Payload = {"attempts": [_attempt(each) for each in call.attempts]} if has_answer else {}
         return Encoded(
@@ -40,7 +42,7 @@ class BotocoreCodec:
             result=result,
             target=client.endpoint,
             has_binary=captured.size > BINARY_MAX_BYTES,
-            is_plain=_is_plain(asked) and all(attempt.error is None for attempt in call.attempts),
+            is_plain=(is_plain or parameters.is_plain(asked["params"])) and not any(map(_has_failed, call.attempts)),
         )
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
@@ -48,22 +50,11 @@ class BotocoreCodec:
 
 
 CODEC: Final = BotocoreCodec()
+_LARGE: Final[Recent[bytes]] = Recent()
 
 
-def _is_plain(value: Value) -> bool:
-    """No name in it begins with "$", and no leaf is a float: parameters are the application's."""
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            if any(name.startswith("$") for name in each):
-                return False
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
-        elif isinstance(each, float):
-            return False
-    return True
+def _has_failed(attempt: Attempt) -> bool:
+    return attempt.error is not None
 
 
 def _upload(call: Call) -> Upload | None:
@@ -76,18 +67,32 @@ def _attempt(attempt: Attempt) -> Payload:
     if attempt.status is None:
         return {} if attempt.error is None else {"error": _error(attempt.error)}
     headers: list[Value] = [[name, value] for name, value in attempt.headers]
-    return {"status": attempt.status, "headers": headers, **_body(attempt.body)}
+    answer: dict[str, Value] = {"status": attempt.status, "headers": headers}
+    if isinstance(attempt.body, bytes):
+        answer["body"] = attempt.body
+    else:
+        answer |= _read(attempt.body)
+    return answer
 
 
-def _body(body: bytes | Heard) -> dict[str, Value]:
-    if isinstance(body, bytes):
-        return {"body": body}
-    read: dict[str, Value] = {"body": b"".join(body.chunks)}
+def _read(body: Heard) -> dict[str, Value]:
+    read: dict[str, Value] = {"body": _same(b"".join(body.chunks))}
     if not body.is_ended:
         read["unread"] = True
     if body.broken is not None:
         read["broken"] = {"type": type(body.broken).__name__, "message": str(body.broken)}
     return read
+
+
+def _same(data: bytes) -> bytes:
+    """The object that stood for equal data before: whoever compares it after us, redaction and the store, then need
+    not read a megabyte again."""
+    if len(data) <= BINARY_MAX_BYTES:
+        return data
+    known = _LARGE.get(data)
+    if known is None:
+        _LARGE.put(data, data)
+    return known or data
 
 
 def _error(error: BaseException) -> Payload:

@@ -9,6 +9,7 @@ from typing import cast
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import answer_secrets, attribute_markers, checksums, sql_members
+from timetracer_otel.drivers.botocore.clean import is_clean
 from timetracer_otel.drivers.botocore.telling_names import may_tell
 from timetracer_otel.drivers.botocore.told_secrets import NO_COLUMNS, mask_told
 from timetracer_otel.redaction import Redactor
@@ -19,6 +20,8 @@ Paths = tuple[str, ...]
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange with secrets masked, and the paths that hold a marker."""
+    if is_clean(encoded, redactor):
+        return encoded, ()
     service = encoded.url
     params = encoded.request["params"]
     tells = may_tell(params, service)
@@ -34,6 +37,9 @@ def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
 
 def _request(service: str, request: Payload, tells: bool, redactor: Redactor) -> tuple[Payload, Paths]:
     params = cast("Mapping[str, Value]", request["params"])
+    if not tells and bytes not in map(type, params.values()):
+        masked, paths = redactor.value(params, "request.params")
+        return ({**request, "params": masked}, paths) if paths else (request, ())
     body = next((name for name, value in params.items() if isinstance(value, bytes)), None)
     told, told_paths = _told(service, params, body, redactor) if tells else (params, Paths())
     rest = {name: value for name, value in told.items() if name != body}
@@ -92,9 +98,8 @@ def _attempt(
 
 def _headers(headers: Sequence[Sequence[str]], path: str, redactor: Redactor) -> tuple[Sequence[Sequence[str]], Paths]:
     """Most have nothing to hide, which one look at all of them together tells."""
-    values = "\n".join([value for _, value in headers])
-    is_named = redactor.has_places or any(redactor.rule_of(name) for name, _ in headers)
-    if not is_named and not redactor.suspicious(_octets(values)):
+    is_named = redactor.has_places or any(map(redactor.rule_of, [name for name, _ in headers]))
+    if not is_named and not redactor.suspicious("\n".join([value for _, value in headers])):
         return headers, ()
     masked, paths = redactor.headers([[_octets(name), _octets(value)] for name, value in headers], path)
     return [[_text(name), _text(value)] for name, value in masked], paths

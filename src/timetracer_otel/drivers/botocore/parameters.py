@@ -18,6 +18,8 @@ class Stream:
 
 STREAM: Final = Stream()
 _KEPT: Final = (str, bytes, int, float, bool, type(None))
+_PLAIN: Final = frozenset[type]({str, bytes, int, bool, type(None), dict, list})
+"""No float: JSON has no NaN."""
 
 
 def snapshot(value: Any) -> Any:
@@ -31,6 +33,22 @@ def snapshot(value: Any) -> Any:
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     return STREAM if hasattr(value, "read") else value
+
+
+def is_plain(params: Any) -> bool:
+    """True of parameters that `plain` would give as they are; no name in them begins with "$", and none is a float."""
+    waiting = [params]
+    while waiting:
+        each = waiting.pop()
+        if type(each) is dict:
+            for name in each:
+                if type(name) is not str or name[:1] == "$":
+                    return False
+            each = each.values()
+        if not _PLAIN.issuperset(map(type, each)):
+            return False
+        waiting += [value for value in each if type(value) is dict or type(value) is list]
+    return True
 
 
 def plain(value: Any, content: Value = None) -> Value:

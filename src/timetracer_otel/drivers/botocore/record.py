@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from wrapt import register_post_import_hook
 
+from timetracer_otel.capture import generated
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.config import Settings
 from timetracer_otel.drivers.botocore import async_downloads, downloads, hooks
@@ -51,6 +52,9 @@ class BotocoreRecording:
         put(BaseClient, "_make_request", requesting(BaseClient._make_request, hooks.begin, hooks.end))
         put(Endpoint, "_send", sending(Endpoint._send))
         put(RefreshableCredentials, "_protected_refresh", refreshing(RefreshableCredentials._protected_refresh))
+        numbering = getattr(getattr(Endpoint, "_update_retries_context", None), "__code__", None)
+        if numbering is not None:  # the id of a call, for a header that is not recorded
+            generated.unseen.add(numbering)
         self._is_in = True
         register_post_import_hook(self._async_came, ASYNC)  # at once if it is here
 

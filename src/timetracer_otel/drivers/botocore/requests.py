@@ -12,13 +12,19 @@ from timetracer_otel.drivers.botocore.uploads import KEPT_MAX_BYTES, Upload
 
 
 def request(
-    service: str, operation: str, region: str, params: Mapping[str, Any], upload: Upload | None = None
+    service: str,
+    operation: str,
+    region: str,
+    params: Mapping[str, Any],
+    upload: Upload | None = None,
+    is_plain: bool = False,
 ) -> Payload:
-    """`params` as `parameters.snapshot` gives them; what they had as a stream was sent as `upload`."""
+    """`params` as `parameters.snapshot` gives them; what they had as a stream was sent as `upload`. `is_plain`: they
+    are known to be a payload as they are."""
     asked: dict[str, Value] = {"service": service, "operation": operation, "region": region}
     name, content = _body(params, upload)
     if name is None:
-        return {**asked, "params": plain(dict(params))}
+        return {**asked, "params": params if is_plain else plain(dict(params))}
     asked["params"] = {each: content if each == name else plain(value) for each, value in params.items()}
     if upload is not None and not upload.is_ended and params[name] is STREAM:
         asked["unsent"] = True

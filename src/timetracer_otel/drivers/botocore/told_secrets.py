@@ -9,9 +9,14 @@ from typing import Final
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.botocore import sql_members
 from timetracer_otel.redaction import Redactor
-from timetracer_otel.redaction.pairs import NAMING, paired
+from timetracer_otel.redaction.pairs import NAMING, PAIRS, paired
 
 PAIRED: Final = re.compile(rf'"(?:{"|".join(sorted(NAMING))})"\s*:\s*"([^"\\]{{1,512}})"'.encode(), re.IGNORECASE)
+SPELLED: Final = (
+    *(f'"{told}"' for told in {told for _, told in PAIRS}),
+    *(f'"{name.lower()}"' for name in {*sql_members.COLUMNS, sql_members.METADATA}),
+)
+"""Of a pair the other member, or what names the columns of an answer."""
 NO_COLUMNS: Final[Mapping[int, str]] = {}
 PLACEHOLDERS: Final = "ExpressionAttributeValues"
 POSITIONED: Final = "Statement"
@@ -51,8 +56,12 @@ def mask_told(
     return (_masked(value, None, path, rules, redactor, paths), tuple(paths)) if rules else (value, ())
 
 
-def may_tell(body: bytes, redactor: Redactor) -> bool:
-    """False if no pair in this JSON has the name of a secret."""
+def may_tell(body: bytes, text: str, redactor: Redactor) -> bool:
+    """False if no pair in this JSON has the name of a secret, and no column. `text`: the same as latin-1."""
+    if "\\" not in text:  # else a name may be spelled in another way
+        lower = text.lower()
+        if not any(each in lower for each in SPELLED):
+            return False
     return any(redactor.rule_of(found.decode("utf-8", "replace")) for found in PAIRED.findall(body))
 
 

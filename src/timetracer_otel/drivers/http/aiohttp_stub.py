@@ -13,7 +13,7 @@ from timetracer_otel.drivers.http import asking
 from timetracer_otel.drivers.http.aiohttp_tap import origin_of
 from timetracer_otel.drivers.http.asking import Answer
 from timetracer_otel.drivers.http.covering import is_suppressed
-from timetracer_otel.drivers.http.errors import client_error, innermost, links, system_error
+from timetracer_otel.drivers.http.errors import chained_error, client_error, innermost, links, system_error
 from timetracer_otel.drivers.http.names import CONNECT
 from timetracer_otel.drivers.http.requests import request as request_of
 from timetracer_otel.drivers.http.uploads import Progress, Upload
@@ -22,6 +22,8 @@ from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
 LOST: Final = "replay cannot answer aiohttp"
+SOCKS: Final = ("aiohttp_socks", "python_socks")
+"""A connector of somebody else, with what it speaks SOCKS by."""
 TURNS: Final = 4
 """Of the loop between two reads: with fewer the application would see them as one."""
 
@@ -64,6 +66,8 @@ def _unrecorded(base: type[Exception]) -> type[Exception]:
 def connect_error(answer: Answer, request: Any, aiohttp: Any) -> BaseException:
     """The connector's own, made as it makes it."""
     found, cause = links(answer.error), system_error(answer.error)
+    if found and found[0][0].startswith(f"{SOCKS[0]}."):
+        return chained_error(answer.error, SOCKS) or TimeoutError()
     kind = getattr(aiohttp, found[0][0].rpartition(".")[2], None) if found else None
     about = (aiohttp.ClientConnectorError, aiohttp.ClientConnectorCertificateError)
     if isinstance(kind, type) and issubclass(kind, about):

@@ -56,9 +56,9 @@ def _result(call: Call, method: str) -> Payload:
         "version": head.version.decode("latin-1"),
         "status": head.status,
         "reason": head.reason,
-        "headers": [[bytes(name), bytes(value)] for name, value in head.headers],
+        "headers": [[name, value] for name, value in head.headers],
         "body": parts,
-        "ended": _ended(call, is_complete=call.is_ended),
+        "ended": "complete" if call.is_ended else _ended(call, is_complete=False),
         **error,
     }
 

@@ -91,7 +91,7 @@ def _hear_request(call: Call, request: Any, ears: type) -> None:
 
 
 def has_body(headers: Any) -> bool:
-    return any(name.lower() in _FRAMING for name, _ in headers)
+    return not _FRAMING.isdisjoint([name.lower() for name, _ in headers])
 
 
 @guarded(LIBRARY)
@@ -189,7 +189,8 @@ class HeardStream:
         try:
             self._stream.close()
         finally:
-            _stopped(self._call)
+            if not self._call.is_over:
+                _stopped(self._call)
 
 
 class _Parts:
@@ -226,7 +227,8 @@ class AsyncHeardStream:
         try:
             await self._stream.aclose()
         finally:
-            _stopped(self._call)
+            if not self._call.is_over:
+                _stopped(self._call)
 
 
 class _AsyncParts:

@@ -9,6 +9,7 @@ import asyncio
 import builtins
 import socket
 import ssl
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, TypeAlias
@@ -52,6 +53,19 @@ def system_error(error: Value) -> BaseException | None:
         if isinstance(found, type) and issubclass(found, _RAISABLE):
             return _made(found, arguments)
     return None
+
+
+def chained_error(error: Value, packages: Sequence[str]) -> BaseException | None:
+    """The chain, each raised from the next, of Python's network modules and, where imported, of these packages."""
+    made: BaseException | None = None
+    for name, arguments in reversed(links(error)):
+        module, _, kind = name.rpartition(".")
+        is_theirs = module.partition(".")[0] in packages
+        found = getattr(sys.modules.get(module) if is_theirs else _MODULES.get(module), kind, None)
+        if isinstance(found, type) and issubclass(found, Exception if is_theirs else _RAISABLE):
+            cause, made = made, _made(found, arguments)
+            made.__cause__ = cause
+    return made
 
 
 def client_error(error: Value, client: Any) -> BaseException | None:

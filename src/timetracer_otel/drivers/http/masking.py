@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import Final
+from typing import Final, cast
 from urllib.parse import quote, unquote_to_bytes
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -18,7 +18,7 @@ from timetracer_otel.drivers.http.requests import body_of, codings, header, host
 from timetracer_otel.redaction import Redactor
 
 Paths = tuple[str, ...]
-Headers = list[tuple[bytes, bytes]]
+Headers = Sequence[Sequence[bytes]]
 _DIGESTS: Final = frozenset((b"content-md5", b"digest", b"content-digest", b"repr-digest", b"stripe-signature"))
 """Headers that are true of one body only: one that was masked goes without them, but for a Content-MD5."""
 SIGNATURE: Final = "signature"
@@ -29,21 +29,38 @@ BLOCK_BYTES: Final = 64 * KIB
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, Paths]:
     """The exchange with secrets masked, and the paths that hold a marker."""
-    request, request_paths = _request(encoded.request, redactor)
-    result, result_paths = _result(encoded.result, redactor)
+    are_clean = _are_heads_clean(encoded.request, encoded.result, redactor)
+    request, request_paths = _request(encoded.request, redactor, are_clean)
+    result, result_paths = _result(encoded.result, redactor, are_clean and not request_paths)
     paths = request_paths + result_paths
     if not paths:
         return (encoded if request is encoded.request else replace(encoded, request=request)), ()
     return replace(encoded, url=host_text(request) + path_text(request), request=request, result=result), paths
 
 
-def _request(request: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
+def _are_heads_clean(request: Payload, result: Payload, redactor: Redactor) -> bool:
+    """True if nothing is to be masked in headers, path and reason, as of most: they are not looked at one by one then.
+
+    So it is until something is masked: then that is a secret wherever it stands.
+    """
+    path, reason = request.get("path"), result.get("reason")
+    others = [path if isinstance(path, bytes) else b"", reason if isinstance(reason, bytes) else b""]
+    return redactor.are_clean(_headers(request) + _headers(result), others)
+
+
+def _headers(message: Payload) -> list[list[bytes]]:
+    return cast("list[list[bytes]]", message.get("headers", []))  # they are of our codec's making
+
+
+def _request(request: Payload, redactor: Redactor, is_clean: bool) -> tuple[Payload, Paths]:
     if "path" not in request:
         return request, ()
-    masked, paths = _message(request, "request", redactor)
+    masked, paths = _message(request, "request", redactor, is_clean)
     if "sent" in request:
         masked, begun_paths = _begun(masked, request, redactor)
         paths += begun_paths
+    if is_clean and not paths and not request["query"]:
+        return masked, paths
     path, old_path = redactor.data(body_of(request["path"])), body_of(request["path"])
     query, query_paths = redactor.query(body_of(request["query"]), "request.query")
     if (unsigned := _unsigned(query, redactor)) != query:
@@ -76,9 +93,12 @@ def _unsigned(query: bytes, redactor: Redactor) -> bytes:
     return b"&".join(name + equals + (masked.get(name, value) if value else value) for name, equals, value in fields)
 
 
-def _result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
-    masked, paths = _wire(result, redactor) if "reads" in result else _message(result, "result", redactor)
-    reason = result.get("reason")
+def _result(result: Payload, redactor: Redactor, is_clean: bool) -> tuple[Payload, Paths]:
+    if "reads" in result:
+        masked, paths = _wire(result, redactor)
+    else:
+        masked, paths = _message(result, "result", redactor, is_clean)
+    reason = None if is_clean and not paths else result.get("reason")
     if isinstance(reason, bytes) and (new_reason := redactor.data(reason)) != reason:
         masked, paths = {**masked, "reason": new_reason}, (*paths, "result.reason")
     if "error" not in result:
@@ -87,19 +107,19 @@ def _result(result: Payload, redactor: Redactor) -> tuple[Payload, Paths]:
     return ({**masked, "error": error}, paths + error_paths) if error_paths else (masked, paths)
 
 
-def _message(message: Payload, where: str, redactor: Redactor) -> tuple[Payload, Paths]:
-    """Headers and body of one direction."""
-    if "headers" not in message:
+def _message(message: Payload, where: str, redactor: Redactor, is_clean: bool) -> tuple[Payload, Paths]:
+    """Headers and body of one direction; `is_clean`: its headers are."""
+    if "headers" not in message or (is_clean and not message.get("body")):
         return message, ()
-    old_headers = pairs(message["headers"])
-    headers, paths = redactor.headers(old_headers, f"{where}.headers")
+    old_headers = _headers(message)
+    headers, paths = (old_headers, ()) if is_clean else redactor.headers(old_headers, f"{where}.headers")
     if "body" not in message:
         return ({**message, "headers": headers}, paths) if paths else (message, ())
     old = body_of(message["body"])
     new, body_paths = _masked_body(old, old_headers, f"{where}.body", redactor) if old else (old, ())
     if new == old:
         return ({**message, "headers": headers}, paths) if paths else (message, ())
-    kept = [[name, value] for name, value in mended([(n, v) for n, v in headers], old, new)]
+    kept = [[name, value] for name, value in mended(headers, old, new)]
     return {**message, "headers": kept, **_body(message, old, new)}, paths + body_paths
 
 

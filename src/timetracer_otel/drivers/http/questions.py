@@ -7,7 +7,7 @@ tracing propagates, what is minted for each call and what follows from it (dates
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -76,7 +76,7 @@ def _slots(request: Payload, is_unsent: bool) -> Iterator[Slot]:
     if query := body_of(request.get("query")):
         yield from bodies.fields(query, "query")
     headers = pairs(request.get("headers"))
-    yield from _headers(headers)
+    yield from _headers(tuple([(name, value) for each, value in headers if (name := _counted_name(each)) is not None]))
     if is_unsent:
         yield from _unsent(request.get("unsent"), headers)
         return
@@ -100,13 +100,15 @@ def _unsent(told: Value, headers: list[tuple[bytes, bytes]]) -> Iterator[Slot]:
         yield Slot("headers.content-length", key=length, shown=length)
 
 
-def _headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[Slot]:
+@lru_cache(maxsize=1000)
+def _headers(named: tuple[tuple[str, bytes], ...]) -> tuple[Slot, ...]:
     """By name, whatever order they have; the order counts within one name."""
-    named = [(name, value) for each, value in headers if (name := _counted_name(each)) is not None]
+    slots: list[Slot] = []
     for name, alike in groupby(sorted(named, key=NAME), NAME):
         values = [value for _, value in alike]
         for number, value in enumerate(values):
-            yield from _header(name, f"headers.{name}[{number}]" if len(values) > 1 else f"headers.{name}", value)
+            slots += _header(name, f"headers.{name}[{number}]" if len(values) > 1 else f"headers.{name}", value)
+    return tuple(slots)
 
 
 @lru_cache(maxsize=1000)
@@ -116,7 +118,6 @@ def _counted_name(name: bytes) -> str | None:
     return None if text in NOT_COUNTED or text.startswith(PREFIXES) else text
 
 
-@lru_cache(maxsize=1000)
 def _header(name: str, path: str, value: bytes) -> tuple[Slot, ...]:
     text = value.decode("latin-1")
     if name in IDEMPOTENCY and UUID.fullmatch(text):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from timetracer_otel.cassette.model import Payload, Value
@@ -13,11 +14,16 @@ from timetracer_otel.drivers.http.framing import request_of
 from timetracer_otel.drivers.http.names import PORTS
 from timetracer_otel.drivers.http.uploads import Upload
 
+_CODINGS: Final = b"content-encoding"
+_CODINGS_LENGTH: Final = len(_CODINGS)
+
 
 def request_of_call(call: Call) -> Payload:
     """Of a recorded call. Raises ValueError if what was sent is no request."""
     asked = request(call.client, call.origin, call.head, call.upload)
-    unsent = asked.get("unsent")
+    if "unsent" not in asked:
+        return asked
+    unsent = asked["unsent"]
     return {**asked, "unsent": {**unsent, "is_answered": call.has_answer}} if isinstance(unsent, dict) else asked
 
 
@@ -26,16 +32,20 @@ def request(client: str, origin: Origin, head: Head | None, upload: Upload) -> P
     content = upload.content()
     if head is None:
         head = Head(*request_of(upload.head))
-    asked: dict[str, Value] = {"client": client, "method": head.method.decode("latin-1")}
-    asked |= _place(origin, head.target)
-    asked["headers"] = [[bytes(name), bytes(value)] for name, value in head.headers]
+    asked: dict[str, Value] = {
+        "client": client,
+        "method": head.method.decode("latin-1"),
+        **_place(origin, head.target),
+        "headers": [[name, value] for name, value in head.headers],
+    }
     if content is None:
         told: dict[str, Value] = {"size": upload.size, "sha256": upload.sha256}
         prefixes: dict[str, Value] = {str(size): digest for size, digest in upload.prefixes.items()}
         return {**asked, "upload" if upload.is_whole(upload.size) else "unsent": told, **_if(prefixes=prefixes)}
     if not upload.is_whole(len(content)):
         return {**asked, "unsent": unsent(content), **_if(sent=content)}
-    return {**asked, "body": content}
+    asked["body"] = content
+    return asked
 
 
 def _if(**fields: Value) -> dict[str, Value]:
@@ -59,7 +69,7 @@ def begun(request: Payload, size: int) -> str | None:
 
 def _place(origin: Origin, target: bytes) -> dict[str, Value]:
     """A proxy is asked for a whole address: that is the server's."""
-    if not target.startswith((b"http://", b"https://")):
+    if target[:1] == b"/" or not target.startswith((b"http://", b"https://")):
         path, _, query = target.partition(b"?")
         return {"scheme": origin.scheme, "host": origin.host.lower(), "port": origin.port, "path": path, "query": query}
     url = urlsplit(target.decode("latin-1"))
@@ -75,19 +85,19 @@ def connect_request(client: str, origin: Origin) -> Payload:
 
 def origin_text(request: Payload) -> str:
     """`https://api.stripe.com:443`."""
-    return f"{request.get('scheme')}://{_bracketed(request)}:{request.get('port')}"
+    return _texts(str(request.get("scheme")), str(request.get("host", "")), str(request.get("port")))[0]
 
 
 def host_text(request: Payload) -> str:
     """`api.stripe.com`, with a port that is not the scheme's own."""
-    port = request.get("port")
-    is_own = port == PORTS.get(str(request.get("scheme")))
-    return _bracketed(request) if is_own else f"{_bracketed(request)}:{port}"
+    return _texts(str(request.get("scheme")), str(request.get("host", "")), str(request.get("port")))[1]
 
 
-def _bracketed(request: Payload) -> str:
-    host = str(request.get("host", ""))
-    return f"[{host}]" if ":" in host else host
+@lru_cache(maxsize=1000)
+def _texts(scheme: str, host: str, port: str) -> tuple[str, str]:
+    bracketed = f"[{host}]" if ":" in host else host
+    is_own = port == str(PORTS.get(scheme))
+    return f"{scheme}://{bracketed}:{port}", bracketed if is_own else f"{bracketed}:{port}"
 
 
 def path_text(request: Mapping[str, Any]) -> str:
@@ -99,25 +109,32 @@ def path_text(request: Mapping[str, Any]) -> str:
 def pairs(headers: Value) -> list[tuple[bytes, bytes]]:
     """Header pairs of a payload, of anybody's making."""
     found = headers if isinstance(headers, (list, tuple)) else ()
+    try:
+        plain = [(name, value) for name, value in found if type(name) is bytes and type(value) is bytes]
+    except (TypeError, ValueError):  # not one of ours
+        plain = []
+    if len(plain) == len(found):
+        return plain
     named = [each for each in found if isinstance(each, (list, tuple)) and len(each) == 2]
-    return [
-        (name, value) if isinstance(name, bytes) and isinstance(value, bytes) else (_octets(name), _octets(value))
-        for name, value in named
-    ]
+    return [(_octets(name), _octets(value)) for name, value in named]
 
 
 def _octets(value: Value) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
 
 
-def header(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
+def header(headers: Sequence[Sequence[bytes]], name: bytes) -> str:
     """The first under the name, in lower case; empty if there is none."""
-    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), "")
+    for key, value in headers:
+        if len(key) == len(name) and key.lower() == name:
+            return value.decode("latin-1")
+    return ""
 
 
-def codings(headers: list[tuple[bytes, bytes]]) -> str:
+def codings(headers: Sequence[Sequence[bytes]]) -> str:
     """All content codings of a message, as one line would name them."""
-    return ",".join(value.decode("latin-1") for name, value in headers if name.lower() == b"content-encoding")
+    found = [value for name, value in headers if len(name) == _CODINGS_LENGTH and name.lower() == _CODINGS]
+    return b",".join(found).decode("latin-1") if found else ""
 
 
 def body_of(value: Value) -> bytes:
@@ -125,5 +142,5 @@ def body_of(value: Value) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, (list, tuple)):
-        return b"".join(map(_octets, value))
+        return value[0] if len(value) == 1 and type(value[0]) is bytes else b"".join(map(_octets, value))
     return b"" if value is None else _octets(value)

@@ -86,6 +86,8 @@ class Upload:
         """The body without framing; None where it is too large to be kept. `head` is known afterwards."""
         if self._hash is not None:
             return None
+        if not self.is_wire:
+            return b"".join(self.pieces)
         body = self._parted()
         return body if self._reader is None else self._reader.feed(body)
 

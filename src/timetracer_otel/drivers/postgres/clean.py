@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Payload
+from timetracer_otel.cassette.pieces import PIECE_BYTES
 from timetracer_otel.drivers.postgres.stand_ins import PLAIN, Cell, octets
 from timetracer_otel.drivers.statements import SHAPES_MAX, is_open
 from timetracer_otel.redaction import Redactor
@@ -58,6 +59,10 @@ def column_rules(names: tuple[str, ...], rule_of: Callable[[str], str | None]) -
 def suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:
     """One look at all of them: most hold nothing."""
     present: list[str | bytes] = list(filter(None, values))
+    if sum(map(len, present)) > PIECE_BYTES:  # large ones by themselves: joined they would be one more large copy
+        if any(len(value) > PIECE_BYTES and redactor.suspicious(value) for value in present):
+            return True
+        present = [value for value in present if len(value) <= PIECE_BYTES]
     looks = range(0, len(present), LOOK_MAX_CELLS)
     return any(_are_suspicious(present[at : at + LOOK_MAX_CELLS], redactor) for at in looks)
 

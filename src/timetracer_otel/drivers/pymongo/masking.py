@@ -148,7 +148,7 @@ def _without(names: Iterable[bytes], document: bytes) -> bytes:
 def _decided(found: tuple[bytes, ...], redactor: Redactor) -> tuple[bool, tuple[bytes, ...]]:
     """Whether one of these names is that of a secret, and the most frequent of those in which nothing is assigned."""
     names = [name for name, _ in Counter(found).most_common() if not name[1:-1].isdigit()]
-    is_named = any(redactor.rule_of(name[1:-1].decode("utf-8", "replace")) is not None for name in names)
+    is_named = any(redactor.may_tell(name[1:-1].decode("utf-8", "replace")) for name in names)
     return is_named, tuple(name for name in names[:NAMES_MAX] if PLAIN.fullmatch(name))
 
 

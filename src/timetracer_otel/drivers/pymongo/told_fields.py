@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.drivers.pymongo.whole_values import NESTED
 from timetracer_otel.redaction.pairs import paired
+from timetracer_otel.redaction.signed_members import signed
 from timetracer_otel.wire.mongo import bson
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def told(parts: Sequence[bson.Element], redactor: Redactor) -> Rules:
     """Of the members of one document. Raises WireError."""
     members = {part.text.lower(): number for number, part in enumerate(parts)}
     named = paired(members, lambda member: _rule(_said(parts[members[member]]), redactor))
-    rules = {members[member]: rule for member, rule in named.items()}
+    signatures = signed(members, lambda member: _text(parts[members[member]]))
+    rules = {members[member]: rule for member, rule in {**named, **signatures}.items()}
     return {**rules, **_refused(parts, members, redactor)}
 
 
@@ -45,6 +47,10 @@ def told_in_pair(parts: Sequence[bson.Element], redactor: Redactor) -> Rules:
         return {}
     rule = _rule(_said(parts[0]), redactor)
     return {1: rule} if rule is not None else {}
+
+
+def _text(part: bson.Element) -> bytes | None:
+    return bson.string_of(part.value) if part.kind == bson.STRING else None
 
 
 def _rule(names: Iterator[str], redactor: Redactor) -> str | None:

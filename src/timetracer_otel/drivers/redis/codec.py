@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -9,18 +10,26 @@ from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.redis.connecting import CONNECT, DIAL, GREET, told
-from timetracer_otel.drivers.redis.forms import COMMANDS, PARTIAL, REPLIES
+from timetracer_otel.drivers.redis.forms import (
+    COMMANDS,
+    PARTIAL,
+    REPLIES,
+    commands_of,
+    readable_request,
+    readable_result,
+    replies_of,
+)
 from timetracer_otel.drivers.redis.housework import HOUSEWORK, is_housework
 from timetracer_otel.drivers.redis.masking import mask
 from timetracer_otel.drivers.redis.messages import MESSAGE
 from timetracer_otel.drivers.redis.names import LIBRARY
 from timetracer_otel.drivers.redis.questions import method_of, subject
 from timetracer_otel.drivers.redis.tracking import Received, Sent
-from timetracer_otel.wire.redis.commands import Leading, commands
+from timetracer_otel.wire.redis.commands import Leading, commands, pack
 from timetracer_otel.wire.redis.frames import PUSH, bulks, is_push, split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from timetracer_otel.capture.table import Captured
     from timetracer_otel.redaction import Redactor
@@ -41,7 +50,11 @@ class RedisCodec:
         if sent.op in (DIAL, GREET):
             return _connect(sent, {"op": sent.op, **request}, received)
         message = b"".join(sent.pieces)
-        batch = Leading(message) if sent.count else commands(message)
+        batch: Iterable[list[bytes]] = Leading(message)
+        count = sent.count
+        if not count:
+            batch = known = commands(message)
+            count = len(known)
         request[COMMANDS] = message
         if sent.op:
             request["op"] = sent.op
@@ -53,17 +66,36 @@ class RedisCodec:
             method=method_of(list(islice(batch, 2)), sent.op),
             url=subject(batch),
             request=request,
-            result=_result(received, sent.count or sum(1 for _ in batch), captured, sent.op),
+            result=_result(received, count, captured, sent.op),
             target=sent.tracked.target,
             is_plain=True,
             has_binary=max(captured.size, len(message)) > BINARY_MAX_BYTES,
         )
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
-        return mask(encoded, redactor.of_type(encoded.type))
+        """Of what is in readable form the RESP is masked."""
+        wire = _as_wire(encoded)
+        masked, paths = mask(wire, redactor.of_type(encoded.type))
+        if masked is wire:
+            return encoded, ()
+        if wire is encoded:
+            return masked, paths
+        request, result = readable_request(masked.request), readable_result(masked.result)
+        return replace(masked, request=request, result=result), paths
 
 
 CODEC: Final = RedisCodec()
+
+
+def _as_wire(encoded: Encoded) -> Encoded:
+    """Itself if it is in wire form. Raises DamagedCassette."""
+    request, result = encoded.request, encoded.result
+    if COMMANDS in request and not isinstance(request[COMMANDS], bytes):
+        request = {**request, COMMANDS: pack(commands_of(request))}
+    if REPLIES in result and not isinstance(result[REPLIES], bytes):
+        result = {**result, REPLIES: replies_of(result)}
+    is_same = request is encoded.request and result is encoded.result
+    return encoded if is_same else replace(encoded, request=request, result=result)
 
 
 def _connect(sent: Sent, request: Payload, received: object) -> Encoded:

@@ -25,6 +25,7 @@ PRIVATE: Final = frozenset({b"AUTH", b"HELLO"})
 HEARING: Final = frozenset({*CONFIRMED, MONITOR, TRACKING[0], b"PING"})
 """Commands that are looked at, since more than an answer may come of them."""
 NAME_MAX: Final = 64
+_BYTES: Final = frozenset({bytes})
 
 
 def packed(connection: Any, output: object, count: int) -> None:
@@ -63,6 +64,8 @@ def _pieces(command: Any) -> list[bytes]:
         return [command.encode()]
     if not isinstance(command, (list, tuple)):
         return []
+    if _BYTES.issuperset(map(type, command)):
+        return list(command)
     return [
         each if type(each) is bytes else each.encode() if isinstance(each, str) else bytes(each) for each in command
     ]
@@ -76,7 +79,8 @@ def name_of(piece: bytes) -> bytes:
 
 def _opened(tracked: Tracked, active: Tape, pieces: list[bytes], expected: int, count: int = 0) -> Attempt | None:
     sent = Sent(pieces, tracked, tracked.protocol, count=count)
-    captured = active.open(LIBRARY, sent, introduced(tracked, active))
+    number = tracked.number if tracked.told is active else introduced(tracked, active)
+    captured = active.open(LIBRARY, sent, number)
     return None if captured is None else Attempt(captured, expected, sum(map(len, pieces)))
 
 

@@ -27,6 +27,7 @@ MULTI, EXEC = b"MULTI", b"EXEC"
 BATCHES: Final = ("MULTI", "PIPELINE")
 """Methods of more than one command."""
 SPOKEN: Final = re.compile(rb"\r\n(?:%b)\r\n" % b"|".join(secrets.SPOKEN), re.IGNORECASE)
+_SPOKEN_WORDS: Final = tuple(word.decode() for word in secrets.SPOKEN)
 
 
 def mask(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
@@ -61,7 +62,8 @@ def _masked_connect(encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tupl
 def _is_spoken(method: str, message: bytes) -> bool:
     """Whether a command stands there that may hold a password under no name."""
     if method in BATCHES:
-        return SPOKEN.search(message) is not None
+        view = message.upper().decode("latin-1")  # to look for words in text takes a tenth of what the pattern does
+        return any(word in view for word in _SPOKEN_WORDS) and SPOKEN.search(message) is not None
     return method.partition(" ")[0].encode() in secrets.SPOKEN
 
 

@@ -18,7 +18,7 @@ from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.redis import connecting, hooks, owners, tokens, wires
 from timetracer_otel.drivers.redis.connecting import DIAL, GREET
 from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes
-from timetracer_otel.drivers.redis.tracking import Attempt, tracked_of
+from timetracer_otel.drivers.redis.tracking import KEY, Attempt, Tracked, tracked_of
 
 LOST: Final = "commands are not recorded"
 PING: Final = "_send_ping"
@@ -65,9 +65,19 @@ def _put(patches: Patches, owner: Any, name: str, wrap: Callable[[Hook], Hook]) 
 
 def _sent(connection: Any, attempt: Attempt | None) -> None:
     """A batch has left: only now the connection is sure to have a socket, of which nothing was read yet."""
-    tracked = tracked_of(connection)
+    tracked: Tracked = vars(connection).get(KEY) or tracked_of(connection)
     wires.listen(connection, tracked)
     hooks.sent(tracked, attempt)
+
+
+def _is_one_of_many(connection: Any) -> bool:
+    """True of a reply within a batch, which is counted; it is nothing but that, and so needs no guard."""
+    tracked: Tracked | None = getattr(connection, KEY, None)
+    attempt = None if tracked is None or tracked.quiet else tracked.current
+    if attempt is None or attempt.replies + 1 >= attempt.expected:
+        return False
+    attempt.replies += 1
+    return True
 
 
 def _listen_async(connection: Any) -> None:
@@ -138,7 +148,8 @@ class _Taps:
             except BaseException as error:
                 self._answered(connection, error)
                 raise
-            self._answered(connection)
+            if not _is_one_of_many(connection):
+                self._answered(connection)
             return response
 
         return read_response
@@ -151,7 +162,8 @@ class _Taps:
             except BaseException as error:
                 self._answered(connection, error)
                 raise
-            self._answered(connection)
+            if not _is_one_of_many(connection):
+                self._answered(connection)
             return response
 
         return read_response

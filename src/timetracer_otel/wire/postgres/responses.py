@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from timetracer_otel.cassette.pieces import PIECE_BYTES, cut
 from timetracer_otel.errors import WireError
 from timetracer_otel.wire.postgres.answers import Notification
 from timetracer_otel.wire.postgres.messages import Column
@@ -100,7 +101,7 @@ def response(data: bytes) -> Response:
     heard, current = Response(), Result()
     for kind, start, end, count in _messages(data):
         if kind == ROW:
-            current.rows.append(data[start:end])
+            current.rows.append(cut(data, start, end))
             current.count += count
         elif kind == ROW_DESCRIPTION:
             current.columns, current.formats = row_description(data[start + 5 : end])
@@ -201,7 +202,8 @@ def cells(row: bytes) -> list[bytes | None]:
         for _ in range(count):
             length = int.from_bytes(row[at : at + 4], "big", signed=True)
             at += 4
-            found.append(None if length < 0 else row[at : at + length])
+            end = at + length
+            found.append(None if length < 0 else row[at:end] if length <= PIECE_BYTES else cut(row, at, end))
             at += max(length, 0)
     except _MALFORMED:
         raise WireError("PostgreSQL DataRow: not of its shape; was the capture cut?") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from timetracer_otel.errors import WireError
-from timetracer_otel.wire.redis.frames import END, split
+from timetracer_otel.wire.redis.frames import END, head_of, split
 
 Command = Sequence[bytes]
 """Name and arguments."""
@@ -49,7 +49,7 @@ def _of_lines(data: bytes) -> list[list[bytes]] | None:
             return None
         behind = at + 1 + 2 * int(head[1:])
         arguments = lines[at + 2 : behind : 2]
-        if behind > last or lines[at + 1 : behind : 2] != [b"$%d" % len(each) for each in arguments]:
+        if behind > last or lines[at + 1 : behind : 2] != list(map(head_of, map(len, arguments))):
             return None
         found.append(arguments)
         at = behind

@@ -6,6 +6,7 @@ in the specification alone: no server sends them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from timetracer_otel.errors import WireError
@@ -137,7 +138,13 @@ def bulks(data: bytes) -> int | None:
         return None
     *lines, rest = data.split(END)
     texts = lines[1::2]
-    return len(texts) if not rest and lines[::2] == [b"$%d" % len(each) for each in texts] else None
+    return len(texts) if not rest and lines[::2] == list(map(head_of, map(len, texts))) else None
+
+
+@lru_cache(maxsize=1024)
+def head_of(size: int) -> bytes:
+    """What stands in the line before a bulk string of the size: an answer has many of a few sizes."""
+    return b"$%d" % size
 
 
 def is_push(frame: bytes) -> bool:

@@ -1,0 +1,63 @@
+"""Signatures of addresses that were taken apart: members of a document, fields of a form, parts of multipart.
+
+Their names say too little: `sig` counts where its value is the base64 of 32 bytes, with or without its padding, and
+`Signature` and `Policy` where the id of the key that made them stands beside them.
+Source: shared access signatures of Azure, signed URLs of CloudFront and Google, forms that post to S3 (version 2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Final
+
+RULE: Final = "signature"
+HASH: Final = rb"(?:[A-Za-z0-9+/_-]|%2[BbFf]){43}(?:=|%3[Dd])?"
+BY_LOOK: Final = "sig"
+BY_NEIGHBOUR: Final = frozenset(("signature", "policy"))
+SIGNERS: Final = frozenset(
+    ("key-pair-id", "keypairid", "key_pair_id", "awsaccesskeyid", "googleaccessid", "ossaccesskeyid")
+)
+"""Ids of keys, in lower case."""
+MEMBERS: Final = SIGNERS | BY_NEIGHBOUR | {BY_LOOK}
+TELLING: Final = SIGNERS | {BY_LOOK}
+"""Without one of them nothing is a signature."""
+_WHOLE: Final = re.compile(HASH)
+_SIGNS: Final = (
+    b'sig"',
+    b'SIG"',
+    b'-Pair-Id"',
+    b'airId"',
+    b'pair_id"',
+    b'AWSAccessKeyId"',
+    b'AccessId"',
+    b'OSSAccessKeyId"',
+)
+
+
+def last_of(name: str) -> str:
+    """The last part of a dotted name, in lower case."""
+    return name.lower().rpartition(".")[2]
+
+
+def may_tell(data: bytes) -> bool:
+    """False if no member of `data`, JSON, is in `TELLING`, as those who sign spell them."""
+    return any(sign in data for sign in _SIGNS)
+
+
+def is_hash(value: object) -> bool:
+    """True if a text may be such a signature."""
+    if isinstance(value, str) and len(value) < 200:
+        value = value.encode("utf-8", "surrogatepass")
+    return isinstance(value, bytes) and _WHOLE.fullmatch(value) is not None
+
+
+def signed(members: Collection[str], value_of: Callable[[str], object]) -> dict[str, str]:
+    """Which members of one document are signatures, with their rule."""
+    last = {member: last_of(member) for member in members}
+    is_signed = not SIGNERS.isdisjoint(last.values())
+    return {
+        member: RULE
+        for member, name in last.items()
+        if (is_signed and name in BY_NEIGHBOUR) or (name == BY_LOOK and is_hash(value_of(member)))
+    }
