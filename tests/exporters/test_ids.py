@@ -15,9 +15,16 @@ from timetracer_otel.exporters import ids
 VALUE = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 
 
+OTHERS = [("shop:g", index, uuid.UUID(int=(index + 7) << 90)) for index in range(ids.FEW)]
+
+
 def seen(text: bytes, value: uuid.UUID = VALUE) -> bool:
+    """By itself, and the same beside others, where it is looked for in another way."""
+    made = ("shop:f", 3, value)
     expected = Generated("uuid4", "shop:f", 3, value.hex)
-    return ids.seen([("shop:f", 3, value)], [b"other", text]) == (expected,)
+    by_itself = expected in ids.seen([made], [b"other", text])
+    assert (expected in ids.seen([*OTHERS, made], [b"other", text])) == by_itself
+    return by_itself
 
 
 @pytest.mark.parametrize("form", [VALUE.hex, str(VALUE), str(VALUE).upper(), f"order-{VALUE}-1"])

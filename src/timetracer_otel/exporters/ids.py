@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 SEARCHED_MAX_BYTES: Final = 64 * 1024 * 1024
 """Ids times bytes: above it only ids in hexadecimal are found, in one pass over the text."""
 
+FEW: Final = 2
+"""Ids that are looked for one by one in less time than it takes to split the text into digits."""
+SPLIT_MAX_BYTES: Final = 64 * 1024
+"""A larger text is not split: that is one call, during which nothing else runs."""
+
 PART_DIGITS: Final = 6
 """Digits at either end by which a shortened id is known, such as `uuid4().hex[:8]` in the number of an order."""
 KEPT_MAX: Final = 10_000
@@ -45,6 +50,8 @@ def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
     if len(made) * len(text) > SEARCHED_MAX_BYTES:
         found = {match.replace(b"-", b"").lower() for match in _HEX.findall(text)}
         return tuple(_generated(one) for one in made if one[2].hex.encode() in found)
+    if len(made) <= FEW or len(text) > SPLIT_MAX_BYTES:
+        return tuple(_generated(one) for one in made if _shows(one[2], text))
     digits, base64 = _runs(text, _HEX_DIGITS, PART_DIGITS), _runs(text, _BASE64, BASE64_DIGITS)
     return tuple(_generated(one) for one in made if _is_in(one[2], text, digits, base64))
 
@@ -57,8 +64,12 @@ def _runs(text: bytes, table: bytes, shortest: int) -> str:
 def _is_in(value: UUID, text: bytes, digits: str, base64: str) -> bool:
     spelled = value.hex
     if spelled[:PART_DIGITS] in digits or spelled[-PART_DIGITS:] in digits:  # in any case, as ids seldom are
-        return any(form in text for form in _forms(value))
+        return _shows(value, text)
     return any(form in base64 for form in _base64_forms(value.bytes)) if base64 else False
+
+
+def _shows(value: UUID, text: bytes) -> bool:
+    return any(form in text for form in _forms(value))
 
 
 def _generated(made: Made) -> Generated:

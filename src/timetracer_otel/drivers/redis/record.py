@@ -70,8 +70,9 @@ def _sent(connection: Any, attempt: Attempt | None) -> None:
     hooks.sent(tracked, attempt)
 
 
+@guarded(LIBRARY)
 def _is_one_of_many(connection: Any) -> bool:
-    """True of a reply within a batch, which is counted; it is nothing but that, and so needs no guard."""
+    """True of a reply within a batch, which is counted and nothing else."""
     tracked: Tracked | None = getattr(connection, KEY, None)
     attempt = None if tracked is None or tracked.quiet else tracked.current
     if attempt is None or attempt.replies + 1 >= attempt.expected:
