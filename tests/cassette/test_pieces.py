@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import threading
 
@@ -58,3 +59,21 @@ def test_only_a_thread_that_nobody_waits_for_gives_way(monkeypatch: pytest.Monke
     thread.start()
     thread.join()
     assert slept == ["writer"] * 3
+
+
+def test_r26_a_system_that_knows_no_time_to_wake_at_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: float) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(pieces, "perf_counter", itertools.count().__next__)
+    monkeypatch.setattr(pieces, "sleep", refuse)
+    found: list[str] = []
+
+    def work() -> None:
+        pieces.take_turn()
+        found.extend(pieces.pieces("abc", size=1))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == ["a", "b", "c"]

@@ -33,8 +33,15 @@ def give_way() -> None:
     """Others have their turn, if this thread takes turns and its own is over."""
     began_s = getattr(_threads, "began_s", None)
     if began_s is not None and perf_counter() - began_s >= TURN_S:
-        sleep(PAUSE_S)
+        _pause()
         _threads.began_s = perf_counter()
+
+
+def _pause() -> None:
+    try:
+        sleep(PAUSE_S)
+    except OSError:  # libfaketime has set the clock to before its beginning: the system knows no time to wake at
+        return
 
 
 def pieces(data: T, overlap: int = 0, size: int = PIECE_BYTES) -> Iterator[T]:
