@@ -23,7 +23,7 @@ HOSTILE = '"""\nimport os\nos.system("x")\r\u2028# \x1b[31m\\'
 @pytest.mark.timeout(900)
 def test_a_request_becomes_a_test_that_passes_until_the_code_changes(demo: Demonstration, tmp_path: Path) -> None:
     shop = Demonstration(tmp_path / "shop", "", 0)
-    shutil.copytree(demo.folder, shop.folder)
+    shutil.copytree(demo.folder, shop.folder, ignore=shutil.ignore_patterns("tests"))  # another test may have made one
     (shop.folder / "tests").mkdir()
     written = shop.run("timetracer-otel", "test", demo.failing, "-o", "tests/test_orders.py")
     assert written.returncode == 0, written.stderr

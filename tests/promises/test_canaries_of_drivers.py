@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from tests.conftest import started
-from tests.demonstration import ROOT
+from tests.demonstration import ROOT, environment
 from tests.exporters.otlp.receiver import Reply, receiver
 from tests.launching import OFF, recording
 from tests.promises.canaries.secrets import HASH
@@ -91,6 +91,7 @@ def serving(folder: Path) -> Iterator[dict[str, str]]:
         echo = stack.enter_context(receiver(lambda path, body: Reply(200, body)))
         urls = {"POSTGRES": postgres.dsn, "MONGO": mongo.uri, "REDIS": redis.url(), "HTTP": echo.url}
         places = {"TMPDIR": str(folder / "tmp"), "OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, "PYTHONPATH": str(ROOT)}
+        places["PATH"] = environment()["PATH"]
         yield recording(folder / "store", **EXPORTERS, **urls, **places, **aws.variables)
         (folder / "sent" / "all.pb").write_bytes(backend.data)
 
