@@ -70,17 +70,6 @@ def _sent(connection: Any, attempt: Attempt | None) -> None:
     hooks.sent(tracked, attempt)
 
 
-@guarded(LIBRARY)
-def _is_one_of_many(connection: Any) -> bool:
-    """True of a reply within a batch, which is counted and nothing else."""
-    tracked: Tracked | None = getattr(connection, KEY, None)
-    attempt = None if tracked is None or tracked.quiet else tracked.current
-    if attempt is None or attempt.replies + 1 >= attempt.expected:
-        return False
-    attempt.replies += 1
-    return True
-
-
 def _listen_async(connection: Any) -> None:
     wires.listen_async(connection, tracked_of(connection))
 
@@ -149,8 +138,7 @@ class _Taps:
             except BaseException as error:
                 self._answered(connection, error)
                 raise
-            if not _is_one_of_many(connection):
-                self._answered(connection)
+            self._answered(connection)
             return response
 
         return read_response
@@ -163,8 +151,7 @@ class _Taps:
             except BaseException as error:
                 self._answered(connection, error)
                 raise
-            if not _is_one_of_many(connection):
-                self._answered(connection)
+            self._answered(connection)
             return response
 
         return read_response
