@@ -29,8 +29,6 @@ MIB: Final = 1024 * 1024
 LIMIT_MIB: Final = 300
 CLIENTS: Final = 10
 TIMEOUT_S: Final = 120.0
-DISK_MIB_PER_S: Final = 15
-"""All clients together read no faster where everything is to be kept: memory holds what a slower disk has not taken."""
 
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
@@ -109,6 +107,16 @@ def _wait_for(server: Server, log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
+def _written_mib_per_s(server: Server, folder: Path, mib: int) -> float:
+    """What this machine writes of one answer, from the request to its cassette."""
+    path, began = f"/digits/{CLIENTS}/{mib}", time.monotonic()
+    server.pull(path)
+    while path not in recorded(folder):
+        assert time.monotonic() < began + TIMEOUT_S
+        time.sleep(0.05)
+    return mib / (time.monotonic() - began)
+
+
 def digest_of(pieces: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
     for piece in pieces:
@@ -158,10 +166,11 @@ def test_r40_a_limit_of_300_mb_holds_while_large_bodies_pass_and_replay_says_wha
 def test_r40_large_answers_below_the_limit_are_kept_on_disk_and_replay(
     tmp_path: Path, rounds: Callable[[int], int]
 ) -> None:
+    """The clients read slowly enough for the disk: what it has not taken is in memory, and some would be left out."""
     mib = 10 + rounds(30)
     paths = {f"/digits/{seed}/{mib}": digest_of(large.digits(seed, mib)) for seed in range(CLIENTS)}
     with serving(tmp_path) as server, ThreadPoolExecutor(CLIENTS) as pool:
-        pull = partial(server.pull, mib_per_s=DISK_MIB_PER_S / CLIENTS)
+        pull = partial(server.pull, mib_per_s=_written_mib_per_s(server, tmp_path, mib) / 2 / CLIENTS)
         assert list(pool.map(pull, paths)) == list(paths.values())
         peak_mib = server.peak_mib
     assert peak_mib < LIMIT_MIB
@@ -169,7 +178,7 @@ def test_r40_large_answers_below_the_limit_are_kept_on_disk_and_replay(
     kept = {path: body_of(found[path][2]) for path in paths}
     assert {path: digest_of(chunks) for path, chunks in kept.items()} == paths
     assert {len(chunk) for chunks in kept.values() for chunk in chunks} == {large.PIECE}
-    assert len(list((tmp_path / "store" / "blobs").iterdir())) >= CLIENTS
+    assert len(list((tmp_path / "store" / "blobs").iterdir())) > CLIENTS
     cassette = found[next(iter(paths))][0]
     again = replay(cassette.path, tmp_path)
     assert (again.status, again.verdict) == (0, "same")
