@@ -52,6 +52,28 @@ def test_a_statement_stands_as_it_travelled(postgres: PostgresServer, tape: Tape
     assert exchange.result["tx"] == "I"
 
 
+def test_what_still_comes_of_a_large_answer_after_its_timeout_is_not_looked_through_with_each_chunk(
+    postgres: PostgresServer, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked, is_ended = list[int](), tracking.is_ended
+
+    def walking(data: bytes) -> bool:
+        walked.append(len(data))
+        return is_ended(data)
+
+    async def work(connection: Any) -> str:
+        with pytest.raises(asyncio.TimeoutError):
+            await connection.fetch("select repeat('x', 100000) from generate_series(1, 1000)", timeout=0.1)
+        (late,) = [each.request.operation for each in tape.captured]
+        assert len(late.heard) > 5
+        return str(await connection.fetchval("select 'after'"))
+
+    monkeypatch.setattr(tracking, "is_ended", walking)
+    assert run(postgres, work) == "after"
+    assert 1 <= len(walked) <= 2
+    assert [exchange.request["statement"] for exchange in tape.exchanges][-1] == "select 'after'"
+
+
 def test_an_answer_is_gone_with_its_exchange_and_waits_for_no_collection_of_garbage(
     postgres: PostgresServer, tape: Tape
 ) -> None:

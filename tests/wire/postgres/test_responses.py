@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from timetracer_otel.wire.postgres.messages import Column
 from timetracer_otel.wire.postgres.responses import (
     cells,
     is_ended,
+    may_end,
     response,
     row_description,
     shape,
@@ -23,6 +25,16 @@ from timetracer_otel.wire.postgres.responses import (
 
 COLUMNS = (Column("id", 23, 4, -1, 7, 1), Column("näme", 25))
 READY = messages.ready_for_query("T")
+
+
+@given(st.binary(max_size=40), st.lists(st.integers(0, 60), max_size=8))
+def test_an_answer_in_any_chunks_may_end_in_the_one_that_ends_it_and_rows_do_not(data: bytes, cuts: list[int]) -> None:
+    rows = row(data) * 2
+    whole = rows + messages.command_complete("SELECT 2") + READY
+    places = sorted({0, len(whole), *(place for place in cuts if place < len(whole))})
+    chunks = [whole[start:end] for start, end in pairwise(places)]
+    assert may_end(chunks)
+    assert not may_end([row(b"x" * len(data))])
 
 
 def row(*values: bytes | None) -> bytes:

@@ -13,6 +13,7 @@ from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg import endings, introduction, listening
 from timetracer_otel.drivers.asyncpg.housework import LEARNS, Housework, housework
 from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked
+from timetracer_otel.wire.postgres.responses import may_end
 from timetracer_otel.wire.postgres.statements import verb
 
 # `protocol` below is asyncpg's Protocol; Any, since it is a C type without annotations of its private names.
@@ -172,7 +173,7 @@ def hearing(protocol: Any, data: bytes) -> None:
         _overfill(current)
         return
     current.heard.append(data)
-    if current.is_late and current.is_answered:
+    if current.is_late and may_end(current.heard) and current.is_answered:
         tracked.current = None
         endings.end(protocol, tracked, current, failed=True)
 

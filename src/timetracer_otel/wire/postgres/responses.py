@@ -22,6 +22,8 @@ _INT16: Final = struct.Struct("!h")
 _MALFORMED: Final = (IndexError, ValueError, struct.error)
 
 ROW, COMPLETE, EMPTY, SUSPENDED, ERROR, NOTICE, READY = b"DCIsENZ"
+READY_BEGIN: Final = bytes([READY, 0, 0, 0, 5])
+"""Its status is all that follows."""
 COPY_IN, COPY_OUT, COPY_DATA = b"GHd"
 NOTIFICATION = ord("A")
 ROW_DESCRIPTION, PARAMETER_DESCRIPTION, PARAMETER_STATUS = b"TtS"
@@ -86,6 +88,13 @@ def spans(data: bytes) -> Iterator[tuple[int, int, int]]:
             return
         yield kind, at, at + 1 + length
         at += 1 + length
+
+
+def may_end(chunks: Sequence[bytes]) -> bool:
+    """False if the last of these chunks surely does not end an answer: for who asks about each one as it comes."""
+    most = len(READY_BEGIN)
+    ends = b"".join(chunk[-most:] for chunk in chunks[-most - 1 : -1])
+    return READY_BEGIN in chunks[-1] or READY_BEGIN in ends + chunks[-1][: most - 1]
 
 
 def is_ended(data: bytes) -> bool:
