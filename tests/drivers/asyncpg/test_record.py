@@ -20,6 +20,7 @@ from timetracer_otel.drivers.asyncpg import tracking
 from timetracer_otel.drivers.asyncpg.record import RECORDING
 from timetracer_otel.drivers.missing import MissingNames
 from timetracer_otel.drivers.postgres.executions import apart
+from timetracer_otel.wire.postgres.responses import is_ended
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_statement_stands_as_it_travelled(postgres: PostgresServer, tape: Tape
 def test_what_still_comes_of_a_large_answer_after_its_timeout_is_not_looked_through_with_each_chunk(
     postgres: PostgresServer, tape: Tape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    walked, is_ended = list[int](), tracking.is_ended
+    walked = list[int]()
 
     def walking(data: bytes) -> bool:
         walked.append(len(data))
