@@ -29,6 +29,7 @@ from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.redaction import SECRETS, Redactor, Rules, load_rules
 from timetracer_otel.store import Store, save_bundle
+from timetracer_otel.wire.redis.commands import pack
 
 SECRET = "C4naryC4naryC4nary"
 ROOT_ID, PROCESS_ID = "a1" * 8, "9f" * 16
@@ -105,7 +106,17 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "cassettes"))
 
 
+def command(*words: bytes) -> Exchange:
+    request: dict[str, Value] = {"server": "db:6379", "database": 0, "protocol": 2, "commands": pack([words])}
+    return Exchange("9f9f9f9f-3", "db.command", Signature("redis", "SET", ""), request, {"replies": b"+OK\r\n"})
+
+
 CARELESS = {
+    "a value in gzip": (
+        command(b"SET", b"a", gzip.compress(b'{"token":"C4"}')),
+        "request.commands[0][2]",
+        "compressed",
+    ),
     "a header": (http([[b"Authorization", f"Bearer {SECRET}".encode()]]), "request.headers[0][1]", "authorization"),
     "a body in gzip": (
         http(

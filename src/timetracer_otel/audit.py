@@ -137,10 +137,12 @@ class Auditor:
         new, paths = self._masked(exchange, old)
         found = list(self._leaves(file, exchange.id, _changed("", old, new), exchange.redacted))
         yield from found
-        for path in paths:  # a body that is coded shows no marker
+        for path in paths:  # a body that is coded shows no marker, nor does a value that is compressed
             side = ".".join(path.split(".")[:2])
-            if side in _BODIES and not any(each.path.startswith(side) for each in found):
-                rule = self._redactor.rule_of(path) or "body"
+            is_body = side in _BODIES
+            hides = not any(each.path.startswith(side) for each in found) if is_body else not found
+            if hides and (is_body or path not in exchange.redacted):
+                rule = self._redactor.rule_of(path) or ("body" if is_body else "compressed")
                 yield Finding(file, exchange.id, path, rule, self._redactor.marker(rule, f"{file} {exchange.id}"))
         words = {"target": exchange.target, "url": exchange.signature.url}
         yield from self._leaves(file, exchange.id, _changed("", words, self._redactor.value(words, "")[0]), ())

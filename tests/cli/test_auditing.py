@@ -40,6 +40,15 @@ def test_what_is_found_is_counted_by_file(cli: Cli, careless: Store) -> None:
     assert done.out == f"{path.relative_to(Path.cwd())}: 1 to mask (password)\n"
 
 
+def test_in_a_bundle_of_what_was_not_masked_it_is_found(cli: Cli, careless: Store, tmp_path: Path) -> None:
+    """`bundle` does not mask again: it may be older than the rules."""
+    bundle = str(tmp_path / "made.cassette.json")
+    assert cli("bundle", OTHER_ID, "--output", bundle).status == 0
+    assert cli("fmt", bundle).status == 0
+    done = cli("audit", bundle)
+    assert (done.status, SECRET in done.out) == (1, False)
+
+
 def test_explain_says_where_and_never_what(cli: Cli, careless: Store) -> None:
     done = cli("audit", "--explain", "--store", str(careless.root))
     assert "\n  9f9f9f9f-3 request.statement: password, would be [redacted:password#" in done.out

@@ -109,6 +109,10 @@ def spellings(secret: bytes) -> Mapping[str, bytes]:
 NEEDLES = spellings(MARK.encode())
 
 
+ZSTD = b"\x28\xb5\x2f\xfd"
+COMPRESSED = re.compile(rb"\x1f\x8b\x08|x\x9c|" + re.escape(ZSTD))
+
+
 def search(folder: Path, needles: Mapping[str, bytes] = NEEDLES) -> list[str]:
     """Where the mark of the canaries stands, in any spelling, in any file."""
     found = []
@@ -127,18 +131,31 @@ def _found_in(data: bytes, needles: Mapping[str, bytes], depth: int = 0) -> Iter
 
 
 def _inside(data: bytes) -> Iterator[bytes]:
-    if data.startswith(b"\x28\xb5\x2f\xfd"):
-        yield _unpacked(data)
-    if data.startswith(b"\x1f\x8b"):
-        yield zlib.decompressobj(31).decompress(data)
-    for coded in re.findall(rb"[A-Za-z0-9+/]{16,}", data) if len(data) < 8 * BIG_BYTES else ():
-        with contextlib.suppress(ValueError):
-            plain = base64.b64decode(coded + b"=" * (-len(coded) % 4))
-            if plain.startswith(b"\x1f\x8b"):
-                yield plain
+    if COMPRESSED.match(data):
+        yield from _unpacked(data, 0)
+    if len(data) < 8 * BIG_BYTES:
+        for coded in re.findall(rb"[A-Za-z0-9+/]{16,}", data):
+            with contextlib.suppress(ValueError):
+                yield from _begun(base64.b64decode(coded + b"=" * (-len(coded) % 4)))
+        for digits in re.findall(rb"\\x((?:[0-9a-f]{2}){8,})", data):  # bytes of PostgreSQL
+            yield from _begun(bytes.fromhex(digits.decode()))
 
 
-def _unpacked(data: bytes) -> bytes:
+def _begun(data: bytes) -> Iterator[bytes]:
+    """What begins somewhere in it, as behind a length of a protocol."""
+    for found in COMPRESSED.finditer(data):
+        yield from _unpacked(data, found.start())
+
+
+def _unpacked(data: bytes, start: int) -> Iterator[bytes]:
+    if data.startswith(ZSTD, start):
+        yield _of_zstd(data[start:])
+    else:
+        with contextlib.suppress(zlib.error):  # it only looked so
+            yield zlib.decompressobj(47).decompress(data[start:])
+
+
+def _of_zstd(data: bytes) -> bytes:
     """As far as it goes: a file that is being written has no end."""
     out = bytearray()
     reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
@@ -221,7 +238,14 @@ def test_the_search_finds_a_secret_in_every_spelling(tmp_path: Path) -> None:
     ]
     for number, data in enumerate(hidden):
         (tmp_path / f"{number}.zst").write_bytes(zstandard.compress(data + os.urandom(400_000))[:-9])
-    (tmp_path / "gzip").write_bytes(json.dumps({"$bytes": base64.b64encode(gzip.compress(secret)).decode()}).encode())
+    packs: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zlib": zlib.compress}
+    packs["zstd"] = zstandard.compress
+    for name, pack in packs.items():
+        packed = pack(secret + b" " * 50 + secret)
+        for begin in (b"", b"*1\r\n$99\r\n"):
+            coded = base64.b64encode(begin + packed).decode()
+            (tmp_path / f"{name}{len(begin)}").write_bytes(json.dumps({"$bytes": coded}).encode())
+        (tmp_path / f"{name} in hexadecimal").write_bytes(json.dumps(f"\\x{packed.hex()}").encode())
     assert {place.partition(":")[0] for place in search(tmp_path)} == {path.name for path in tmp_path.iterdir()}
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timetracer_otel.cassette.pieces import PIECE_BYTES
+from timetracer_otel.cassette import pieces as giving
+from timetracer_otel.cassette.pieces import PIECE_BYTES, SMALL_PIECE_BYTES
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.redaction.names import NAMES, Names
 from timetracer_otel.redaction.patterns import Patterns, _can_assign
@@ -23,20 +27,43 @@ FILLERS = st.sampled_from(["~", "-", "é"])
 PLACES = st.integers(-320, 10)
 
 
-def built(filler: str, parts: list[tuple[str, int, int]]) -> str:
+def built(filler: str, parts: list[tuple[str, int, int]], size: int = PIECE_BYTES) -> str:
     """Of three pieces, with each part so far from one of the cuts."""
-    text = filler * 3 * PIECE_BYTES
+    text = filler * 3 * size
     for part, cut, place in parts:
-        at = cut * PIECE_BYTES + place
+        at = cut * size + place
         text = text[:at] + part + text[at + len(part) :]
     return text
 
 
-TEXTS = st.builds(built, FILLERS, st.lists(st.tuples(PARTS, st.integers(1, 2), PLACES), max_size=3))
+PLACED = st.lists(st.tuples(PARTS, st.integers(1, 2), PLACES), max_size=3)
+TEXTS = st.builds(built, FILLERS, PLACED)
+NAMES_KNOWN = st.sampled_from([BUILT_IN, NAMES_OF_FILE])
 
 
-@given(TEXTS, st.sampled_from([BUILT_IN, NAMES_OF_FILE]))
+@contextlib.contextmanager
+def in_turns() -> Iterator[None]:
+    """As the writer's thread."""
+    giving.take_turn()
+    try:
+        yield
+    finally:
+        del giving._threads.began_s
+
+
+@given(TEXTS, NAMES_KNOWN)
 def test_large_data_holds_what_one_look_at_all_of_it_finds(text: str, names: Names) -> None:
+    _holds_what_one_look_finds(text, names)
+
+
+@given(st.builds(built, FILLERS, PLACED, st.just(SMALL_PIECE_BYTES)), NAMES_KNOWN)
+def test_a_thread_that_takes_turns_finds_the_same(text: str, names: Names) -> None:
+    with in_turns():
+        assert giving.is_large(len(text))
+        _holds_what_one_look_finds(text, names)
+
+
+def _holds_what_one_look_finds(text: str, names: Names) -> None:
     patterns, data = Patterns(names), text.encode()
     view = data.decode("latin-1")
     assert names.holds(data) == names._holds(data)

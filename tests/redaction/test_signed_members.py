@@ -17,6 +17,8 @@ HASHES = (
     base64.b64encode(DIGEST).decode(),
     quote(base64.b64encode(DIGEST).decode(), safe=""),
     base64.urlsafe_b64encode(DIGEST).decode().rstrip("="),
+    DIGEST.hex(),
+    DIGEST.hex().upper(),
 )
 LONG = base64.b64encode(b"\x01" * 64).decode().translate(str.maketrans("+=/", "-_~"))
 DOCUMENTS: list[dict[str, Any]] = [
@@ -32,7 +34,8 @@ HARMLESS: list[dict[str, Any]] = [
     {"sig": "def f(x: int) -> str"},
     {"sig": "1", "n": 2},
     {"sig": None, "m": {"sig": 12}},
-    {"sig": hashlib.sha256(b"key").hexdigest()},
+    {"sig": hashlib.sha1(b"key").hexdigest()},
+    {"sig": hashlib.sha256(b"key").hexdigest() + "0"},
     {"sig": [HASHES[0][:30]], "design": HASHES[0]},
     {"Signature": LONG, "Policy": "retain", "SignatureVersion": "1"},
     {"Key-Pair-Id": "K2JCJMDEHXQW5F", "m": {"Policy": "retain", "signature": "short"}},
@@ -57,7 +60,7 @@ def test_r46_a_signature_in_parts_is_masked_in_json_and_in_data(document: dict[s
     assert Redactor(b"other").value(value, "value") == (value, ())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS[:1] + DOCUMENTS[5:8], ids=range(4))
+@pytest.mark.parametrize("document", DOCUMENTS[:1] + DOCUMENTS[4:5] + DOCUMENTS[7:10], ids=range(5))
 def test_r46_a_signature_in_parts_is_masked_in_running_text(document: dict[str, Any]) -> None:
     redactor = Redactor(b"key")
     for text in (f"KeyError in {document}", f"got {json.dumps(document)}", f"body: {json.dumps(json.dumps(document))}"):
@@ -74,7 +77,7 @@ def test_r47_what_only_has_such_a_name_stays(document: dict[str, Any]) -> None:
 
 def test_r46_a_form_that_posts_to_s3_is_masked_as_a_query_and_in_parts() -> None:
     redactor, head = Redactor(b"key"), '--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
-    for fields in (DOCUMENTS[0], DOCUMENTS[5], DOCUMENTS[6]):
+    for fields in (DOCUMENTS[0], DOCUMENTS[3], DOCUMENTS[7], DOCUMENTS[8]):
         body = "".join(head % pair for pair in fields.items()) + "--b--\r\n"
         masked, _ = redactor.body(body.encode(), "multipart/form-data; boundary=b", "", "body")
         assert not is_open(masked)
@@ -83,10 +86,13 @@ def test_r46_a_form_that_posts_to_s3_is_masked_as_a_query_and_in_parts() -> None
     assert redactor.body(plain.encode(), "multipart/form-data; boundary=b", "", "b") == (plain.encode(), ())
 
 
-@pytest.mark.parametrize("name", ["sig", "Signature"])
-def test_r46_a_signature_in_the_query_that_a_server_receives_is_masked(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "plain", "spelled"),
+    [("sig", HASHES[0], HASHES[1]), ("sig", HASHES[3], HASHES[3]), ("Signature", LONG, LONG)],
+    ids=["sig", "hexadecimal", "Signature"],
+)
+def test_r46_a_signature_in_the_query_that_a_server_receives_is_masked(name: str, plain: str, spelled: str) -> None:
     redactor = Redactor(b"key")
-    plain, spelled = (HASHES[0], HASHES[1]) if name == "sig" else (LONG, LONG)
     masked, paths = redactor.query(f"se=2031&{name}={spelled}&n=1".encode(), "request.query_string")
     marker = quote(redactor.marker("signature", plain), safe="")
     assert masked == f"se=2031&{name}={marker}&n=1".encode()

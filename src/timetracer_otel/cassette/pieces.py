@@ -14,8 +14,10 @@ from timetracer_otel.config import KIB
 
 PIECE_BYTES: Final = 256 * KIB
 """Bytes, or characters of text. A search takes a quarter of a millisecond for them."""
-TURN_S: Final = 0.5e-3
-"""A thread works so long before it gives way, where it can."""
+SMALL_PIECE_BYTES: Final = 32 * KIB
+"""The same for a thread that takes turns: whoever waits is to wait for one call on so many."""
+TURN_S: Final = 50e-6
+"""A thread works so long before it gives way, where it can. An event loop lets it in at each `recv`."""
 PAUSE_S: Final = 50e-6
 """As long as a system takes to wake a thread that waits for the interpreter."""
 
@@ -37,6 +39,15 @@ def give_way() -> None:
         _threads.began_s = perf_counter()
 
 
+def is_large(size: int) -> bool:
+    """Whether data of so many bytes is handled in pieces."""
+    return size > SMALL_PIECE_BYTES and size > _piece_bytes()
+
+
+def _piece_bytes() -> int:
+    return SMALL_PIECE_BYTES if hasattr(_threads, "began_s") else PIECE_BYTES
+
+
 def _pause() -> None:
     try:
         sleep(PAUSE_S)
@@ -44,13 +55,15 @@ def _pause() -> None:
         return
 
 
-def pieces(data: T, overlap: int = 0, size: int = PIECE_BYTES) -> Iterator[T]:
+def pieces(data: T, overlap: int = 0, size: int = 0, multiple_of: int = 1) -> Iterator[T]:
     """All of it, in order; at its end each has so much of what follows, and after each others may have their turn."""
+    size = size or _piece_bytes()
+    size -= size % multiple_of
     for start in _starts(0, len(data), size):
         yield data[start : start + size + overlap]
 
 
-def _starts(start: int, end: int, size: int = PIECE_BYTES) -> Iterator[int]:
+def _starts(start: int, end: int, size: int) -> Iterator[int]:
     for at in range(start, end, size):
         yield at
         give_way()
@@ -58,9 +71,10 @@ def _starts(start: int, end: int, size: int = PIECE_BYTES) -> Iterator[int]:
 
 def cut(data: bytes, start: int, end: int) -> bytes:
     """`data[start:end]`. A large copy is made of small ones, which `join` puts together without the interpreter."""
-    if end - start <= PIECE_BYTES:
+    if not is_large(end - start):
         return data[start:end]
-    return b"".join(data[at : min(at + PIECE_BYTES, end)] for at in _starts(start, end))
+    size = _piece_bytes()
+    return b"".join(data[at : min(at + size, end)] for at in _starts(start, end, size))
 
 
 def contains(data: bytes, word: bytes) -> bool:

@@ -13,15 +13,14 @@ from typing import Any, Final
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Blob, Value
-from timetracer_otel.cassette.pieces import PIECE_BYTES, contains, count, pieces, texts
-from timetracer_otel.config import KIB
+from timetracer_otel.cassette.pieces import contains, count, is_large, pieces, texts
 
 _ATOMS: Final = frozenset[type]({NoneType, bool, int, str})
 _NEVER: Final = frozenset[type]({NoneType, bool, int, str, bytes})
 _HOLE: Final = b"\0"
 """Stands in JSON text where large data belongs: no character below the blank can be in it."""
-BASE64_BYTES: Final = 192 * KIB
-"""Three of them become four digits."""
+BASE64_BYTES: Final = 3
+"""So many become four digits."""
 
 
 def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
@@ -37,7 +36,7 @@ def dump_pieces(value: Value, max_depth: int = values.MAX_DEPTH) -> list[bytes]:
 
     def marked(leaf: object) -> object:
         nonlocal markers
-        if type(leaf) is bytes and len(leaf) > PIECE_BYTES:
+        if type(leaf) is bytes and is_large(len(leaf)):
             large.append(leaf)
             return hole
         markers += 1
@@ -69,7 +68,7 @@ def dumps_inline(document: Mapping[str, Value], max_bytes: int) -> bytes | None:
         if type(leaf) is bytes:
             if len(leaf) > max_bytes:
                 raise OverflowError
-            if len(leaf) <= PIECE_BYTES:
+            if not is_large(len(leaf)):
                 try:
                     return {"$text": leaf.decode()}  # as `encode_bytes`, without two calls for each header
                 except UnicodeDecodeError:
@@ -92,7 +91,7 @@ def plain_pieces(document: Mapping[str, Value]) -> list[bytes]:
     large = list[bytes]()
 
     def marked(leaf: object) -> Any:
-        if type(leaf) is bytes and len(leaf) > PIECE_BYTES:
+        if type(leaf) is bytes and is_large(len(leaf)):
             large.append(leaf)
             return hole
         return _marked(leaf)
@@ -132,7 +131,7 @@ def plain(mapping: Mapping[str, Value]) -> object:
 def _marked(leaf: object) -> Any:
     """JSON, or what orjson embeds as it is."""
     if type(leaf) is bytes:  # each binary cell of each answer
-        return values.encode_bytes(leaf) if len(leaf) <= PIECE_BYTES else _embedded(leaf)
+        return _embedded(leaf) if is_large(len(leaf)) else values.encode_bytes(leaf)
     if isinstance(leaf, Blob):
         return values.encode(leaf)
     if not isinstance(leaf, (bytes, bytearray, memoryview)):
@@ -154,7 +153,7 @@ def _large_bytes(data: bytes) -> list[bytes]:
     try:
         return [b'{"$text":"', *[orjson.dumps(text)[1:-1] for text in texts(data)], b'"}']
     except UnicodeDecodeError:
-        digits = [binascii.b2a_base64(piece, newline=False) for piece in pieces(data, size=BASE64_BYTES)]
+        digits = [binascii.b2a_base64(piece, newline=False) for piece in pieces(data, multiple_of=BASE64_BYTES)]
         return [b'{"$b64":"', *digits, b'"}']
 
 
@@ -181,7 +180,7 @@ def dumps_around(document: Mapping[str, Value], texts: Mapping[str, bytes]) -> b
 
 def _may_be_deep(text: bytes, max_depth: int) -> bool:
     """It has as many brackets, be they side by side."""
-    if len(text) > PIECE_BYTES:
+    if is_large(len(text)):
         return count(text, b"[") + count(text, b"{") > max_depth
     return text.count(b"[") + text.count(b"{") > max_depth
 
@@ -190,7 +189,7 @@ def _may_hold_marks(text: bytes, markers: int) -> bool:
     """A key of the data begins with "$", as only ours do. One letter is looked for first: that costs a tenth."""
     if b"$" not in text:
         return markers != 0
-    if len(text) > PIECE_BYTES:
+    if is_large(len(text)):
         return count(text, b'{"$') != markers or contains(text, b',"$')
     return text.count(b'{"$') != markers or b',"$' in text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import Redactor, counting
 from timetracer_otel.wire.postgres.secrets import secrets
 from timetracer_otel.wire.postgres.statements import CACHED_SQL_MAX
 from timetracer_otel.wire.postgres.tokens import unquoted
@@ -30,8 +30,9 @@ def _shape(sql: str, redactor: Redactor) -> _Shape:
 
 
 def _read(sql: str, redactor: Redactor) -> _Shape:
-    found = secrets(sql, redactor.rule_of)
-    literals = tuple((start, end, rule) for start, end, rule in found.literals if unquoted(sql[start:end]))
+    found = secrets(sql, redactor.rule_of_column)
+    looked_at = ((start, end, counting(rule, unquoted(sql[start:end]))) for start, end, rule in found.literals)
+    literals = tuple((start, end, rule) for start, end, rule in looked_at if rule and unquoted(sql[start:end]))
     return _Shape(found.parameters, literals, redactor.suspicious(sql))
 
 

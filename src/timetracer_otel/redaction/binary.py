@@ -21,7 +21,7 @@ _TEXT: Final = re.compile(rb"[\t\n\r -~]{8,}")
 
 _SHAPES: Final = (
     *(b"AKIA", b"ASIA", b"AIza", b"eyJ", b"://", b"-----BEGIN "),
-    *(b"sig=", b"sig%", b"%40"),
+    *(b"sig=", b"sig%", b"%40", b"%2540", b"252540"),
     *(b"EARER ", b"earer ", b"asic ", b"ASIC ", b"EARER\t", b"earer\t", b"asic\t", b"ASIC\t"),
 )
 """Of what is known without a name beside it, as `Patterns.holds_shape` has them."""

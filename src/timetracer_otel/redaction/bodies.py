@@ -7,7 +7,7 @@ import json
 from typing import Final
 
 from timetracer_otel.config import MIB
-from timetracer_otel.redaction.codings import GZIP_MAGIC, Undecodable, codings_of, decode, encode, inflated
+from timetracer_otel.redaction.codings import Undecodable, coding_of, codings_of, decode, encode, unpacked
 from timetracer_otel.redaction.forms import redact_form
 from timetracer_otel.redaction.json_places import redact_json_places
 from timetracer_otel.redaction.json_text import redact_json
@@ -38,10 +38,8 @@ def redact_body(data: bytes, content_type: str, content_encoding: str, path: str
     if rule is not None:
         return _whole(data, rule, path, masker)
     codings = codings_of(content_encoding) if content_encoding else ()
-    if not codings and data[:2] == GZIP_MAGIC:
-        return _redact_archive(data, content_type, path, masker)
     if not codings:
-        return _redact_plain(data, content_type, path, masker)
+        return _redact_uncoded(data, content_type, path, masker)
     try:
         decoded = decode(data, codings)
     except Undecodable:
@@ -52,13 +50,22 @@ def redact_body(data: bytes, content_type: str, content_encoding: str, path: str
     return (data, ()) if masked is decoded else (encode(masked, codings), paths)
 
 
-def _redact_archive(data: bytes, content_type: str, path: str, masker: Masker) -> Hit:
-    """Compressed, and no header says so: a file, which stays as it is where nobody can look into it."""
-    decoded = inflated(data, ARCHIVE_MAX_BYTES) if len(data) <= ARCHIVE_MAX_BYTES else None
-    if not decoded:
+def _redact_uncoded(data: bytes, content_type: str, path: str, masker: Masker) -> Hit:
+    """It may be compressed, and no header says so: a file, which stays as it is where nobody can look into it."""
+    coding = coding_of(data)
+    decoded = unpacked(data, coding, ARCHIVE_MAX_BYTES) if coding is not None else None
+    if coding is None or not decoded:
         return _redact_plain(data, content_type, path, masker)
     masked, paths = _redact_plain(decoded, content_type, path, masker)
-    return (data, ()) if masked is decoded else (encode(masked, ("gzip",)), paths)
+    return (data, ()) if masked is decoded else (encode(masked, (coding,)), paths)
+
+
+def scrub_suspicious(data: bytes, masker: Masker) -> bytes:
+    """A value of which nothing is said and that `suspicious` is true of: unpacked, masked and packed again, as a body
+    is, where it is compressed; else by pattern."""
+    if coding_of(data) is not None:
+        return redact_body(data, "", "", "", masker)[0]
+    return masker.scrub(data)
 
 
 def _whole(data: bytes, rule: str, path: str, masker: Masker) -> Hit:

@@ -14,6 +14,12 @@ _CHUNK_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 1024
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
+_CODINGS: Final = (
+    *((GZIP_MAGIC + b"\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")),
+    *((b"x\x9c", "deflate"), (b"x\xda", "deflate")),
+)
+"""How what is compressed begins where no header speaks of it; zlib as far as that is no text."""
+MAGICS: Final = tuple(magic for magic, _ in _CODINGS)
 _ZSTD_MAGIC: Final = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 _DAMAGED: Final = "it is damaged, or something stands behind its end"
 
@@ -23,6 +29,13 @@ _KNOWN: Final = frozenset(("gzip", "x-gzip", "deflate", "zstd"))
 class Undecodable(Exception):
     """Nobody here can look into the whole body: an unknown coding, damage, something behind its end, or more than
     `DECODED_MAX_BYTES` inside."""
+
+
+def coding_of(data: bytes) -> str | None:
+    """The coding that `data` begins like, whether it is in it or not."""
+    if not data.startswith(MAGICS):
+        return None
+    return next(coding for magic, coding in _CODINGS if data.startswith(magic))
 
 
 def codings_of(header: str) -> tuple[str, ...]:
@@ -39,7 +52,7 @@ def decode(data: bytes, codings: tuple[str, ...]) -> bytes | None:
     if not _KNOWN.issuperset(codings):
         raise Undecodable(", ".join(codings))
     for coding in reversed(codings):
-        decoded = _zstd_decoded(data) if coding == "zstd" else _zlib_decoded(data, coding)
+        decoded = _zstd_decoded(data, DECODED_MAX_BYTES) if coding == "zstd" else _zlib_decoded(data, coding)
         if not decoded:
             return None
         data = decoded
@@ -81,11 +94,25 @@ def _has_zlib_header(data: bytes) -> bool:
     return len(data) > 1 and data[0] & 0x8F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
 
 
-def inflated(data: bytes, max_bytes: int) -> bytes | None:
-    """What is inside of gzip; None where that is damaged, or more than `max_bytes`."""
+def unpacked(data: bytes, coding: str, max_bytes: int) -> bytes | None:
+    """What is inside of data that begins like the coding; None where that is damaged, or one of both is larger."""
+    if len(data) > max_bytes:
+        return None
     try:
-        return _inflated(data, 31, max_bytes)
+        if coding == "zstd":
+            return _zstd_decoded(data, max_bytes)
+        return _inflated(data, 31 if coding == "gzip" else 15, max_bytes)
     except Undecodable:
+        return None
+
+
+def text_in(data: bytes, max_bytes: int) -> str | None:
+    """The text in data that begins as something compressed; None where there is none, or more than `max_bytes`."""
+    coding = coding_of(data)
+    found = unpacked(data, coding, max_bytes) if coding is not None else None
+    try:
+        return found.decode() if found else None
+    except UnicodeDecodeError:
         return None
 
 
@@ -130,7 +157,7 @@ def _is_text(data: bytes) -> bool:
         return False
 
 
-def _zstd_decoded(data: bytes) -> bytes:
+def _zstd_decoded(data: bytes, max_bytes: int) -> bytes:
     import zstandard
 
     if not _ZSTD_MAGIC.match(data):
@@ -140,8 +167,8 @@ def _zstd_decoded(data: bytes) -> bytes:
     try:
         while chunk := reader.read(_CHUNK_BYTES):
             decoded += chunk
-            if len(decoded) > DECODED_MAX_BYTES:
-                raise Undecodable(f"more than {DECODED_MAX_BYTES} bytes")
+            if len(decoded) > max_bytes:
+                raise Undecodable(f"more than {max_bytes} bytes")
     except zstandard.ZstdError:
         raise Undecodable(_DAMAGED) from None
     return bytes(decoded)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, overload
 
 from timetracer_otel.cassette.model import Value
-from timetracer_otel.redaction.bodies import redact_body
+from timetracer_otel.redaction.bodies import redact_body, scrub_suspicious
 from timetracer_otel.redaction.forms import redact_query
 from timetracer_otel.redaction.headers import are_clean, redact_headers
 from timetracer_otel.redaction.markers import MarkerMaker, StandInKind
@@ -71,6 +71,11 @@ class Redactor:
         return self._masker.rule_of
 
     @property
+    def rule_of_column(self) -> Callable[[str], str | None]:
+        """`rule_of` of a column, a field or a key; also a rule of which `counting` says if it masks a value."""
+        return self._masker.rules.names.rule_of_column
+
+    @property
     def may_tell(self) -> Callable[[str], bool]:
         """False if `value` masks nothing under a name for the name's sake: `rule_of`, and what may be a signature."""
         return self._masker.rules.names.may_tell
@@ -124,8 +129,8 @@ class Redactor:
         return self._masker.scrub_text(text)
 
     def data(self, data: bytes) -> bytes:
-        """`data`, text in any encoding or binary, with what looks like a secret masked."""
-        return self._masker.scrub(data)
+        """`data`, text in any encoding, binary or compressed, with what looks like a secret masked."""
+        return scrub_suspicious(data, self._masker) if self._masker.suspicious(data) else data
 
     def value(self, value: Value, path: str) -> tuple[Value, Paths]:
         """Plain data masked: under secret names every leaf, elsewhere by pattern; None, booleans and "" stay."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from timetracer_otel.cassette.pieces import PIECE_BYTES, contains, pieces
+from timetracer_otel.cassette.pieces import contains, is_large, pieces
 from timetracer_otel.redaction import rare_letters
 from timetracer_otel.redaction.rare_letters import LONG
-from timetracer_otel.redaction.signed_members import BY_LOOK, TELLING, last_of
+from timetracer_otel.redaction.signed_members import BY_LOOK, OPEN, TELLING, last_of
 
 NAMES: Final = (
     *("aws_secret_access_key", "secret_access_key", "aws_session_token", "x_amz_security_token", "security_token"),
@@ -48,7 +48,9 @@ STEMS: Final = (
 LONGEST_NAME: Final = 160
 
 _SEGMENT: Final = re.compile(r"[.\[\]:/]+")
-_STYLE: Final = re.compile(r"[-_ ]+")
+_ESCAPED: Final = "%(?:5f|2d|20)"
+"""A separator of words in a query or a form."""
+_STYLE: Final = re.compile(rf"(?:[-_ ]|{_ESCAPED})+", re.IGNORECASE)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Values of a statement as instrumentors spell them: bound by position, so that no name says which of them is a secret.
 _POSITIONAL: Final = re.compile(r"db\.statement\.parameters|db\.(?:query|operation)\.parameter\.\d+")
@@ -70,7 +72,8 @@ class Names:
         names = [name for name in dict.fromkeys((*NAMES, *extra)) if bare(name) not in not_secret]
         self.all: Final = tuple(sorted(names, key=len, reverse=True))
         """Longer ones first: an alternation must not stop at a name that begins another."""
-        self.alternation: Final = b"|".join(re.sub(rb"_", rb"[-_ ]?", name.encode()) for name in self.all) or rb"(?!)"
+        between = f"(?:[-_ ]|{_ESCAPED})?".encode()
+        self.alternation: Final = b"|".join(name.encode().replace(b"_", between) for name in self.all) or rb"(?!)"
         """All names and styles as one regular expression, to be used without regard to case."""
         self.rule_of: Final[Callable[[str], str | None]] = lru_cache(maxsize=4096)(self._rule_of)
         """The rule that masks values under a name (`X-Api-Key` -> `x_api_key`), None if they are not secret.
@@ -79,6 +82,8 @@ class Names:
         """
         self.may_tell: Final[Callable[[str], bool]] = lru_cache(maxsize=4096)(self._may_tell)
         """False if a value under a name is no secret, neither by the name nor by what it is or stands beside."""
+        self.rule_of_column: Final[Callable[[str], str | None]] = lru_cache(maxsize=4096)(self._rule_of_column)
+        """`rule_of`; of a name under which the value decides `OPEN`, which `signed_members.counting` closes."""
         self._rules = {bare(name): name for name in self.all}
         self._is_ascii = all(name.isascii() for name in self._rules)
         stems = (*STEMS, *(max(name.split("_"), key=len) for name in extra))
@@ -88,7 +93,7 @@ class Names:
 
     def holds(self, data: bytes) -> bool:
         """False if no secret name is in `data`: cheap, and never wrong about False."""
-        if len(data) > PIECE_BYTES:
+        if is_large(len(data)):
             return any(self._holds(piece) for piece in pieces(data, self.reach))
         return self._holds(data)
 
@@ -101,7 +106,7 @@ class Names:
 
         `holds` looks for names in running text, where a name has one separator between two words at most.
         """
-        if len(data) > PIECE_BYTES:
+        if is_large(len(data)):
             return not self._is_ascii or contains(data, _KELVIN) or contains(data, _PARAMETER) or self._may_hold(data)
         if not self._is_ascii or _KELVIN in data or _PARAMETER in data:
             return True
@@ -119,7 +124,7 @@ class Names:
 
     def holds_text(self, text: str) -> bool:
         """`holds` of text."""
-        if len(text) > PIECE_BYTES:
+        if is_large(len(text)):
             return any(self._holds_text(piece) for piece in pieces(text, self.reach))
         return self._holds_text(text)
 
@@ -141,6 +146,9 @@ class Names:
         segments = [part for part in _SEGMENT.split(name[-LONGEST_NAME:]) if part and not part.isdecimal()]
         return self._rules.get(bare(segments[-1])) if segments else None
 
+    def _rule_of_column(self, name: str) -> str | None:
+        return self.rule_of(name) or (OPEN if last_of(name) == BY_LOOK else None)
+
     def _may_tell(self, name: str) -> bool:
         return self.rule_of(name) is not None or last_of(name) in TELLING
 
@@ -152,8 +160,8 @@ letter, in lower case."""
 _BY_RARITY: Final = "qxjkvwgbpfyhzcmuldsrnioate"
 """Letters, rare ones of English texts first; Z ends times, too."""
 
-_ENDED: Final = rf"[\\\"'\0](?<={BY_LOOK}[\\\"'\0])"
-"""The name of a member that is too short to be looked for in words."""
+_ENDED: Final = rf"[\\\"'\0\r](?<={BY_LOOK}[\\\"'\0\r])"
+"""The name of a member, or of a field of Redis, that is too short to be looked for in words."""
 
 
 def _searches(stems: Iterable[str]) -> list[_Search]:
@@ -168,7 +176,7 @@ def _searches(stems: Iterable[str]) -> list[_Search]:
         letter = letters[0] if letters else ""
         others.setdefault(letter, set()).add(letters[1] if len(letters) > 1 else spelled[:1])
         before, _, after = spelled.partition(letter) if letter else (spelled, "", "")
-        for style in ("[-_ ]", "") if "_" in before else ("",):
+        for style in ("[-_ ]", _ESCAPED, "") if "_" in before else ("",):
             whole = f"{_styled(style, before)}{letter}{re.escape(after)}"
             found.setdefault(letter, []).append(f"{re.escape(after)}(?<={whole})")
     found.setdefault(BY_LOOK[-1], []).append(_ENDED)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias
 
-from timetracer_otel.cassette.pieces import PIECE_BYTES, pieces
+from timetracer_otel.cassette.pieces import is_large, pieces
 from timetracer_otel.cassette.recent import Recent
 from timetracer_otel.config import KIB
 from timetracer_otel.redaction import rare_letters
+from timetracer_otel.redaction.codings import MAGICS
 from timetracer_otel.redaction.markers import MARKER_BYTES, Mark
 from timetracer_otel.redaction.names import Names
 
@@ -24,6 +25,11 @@ REMEMBERED_MIN_BYTES: Final = 256 * KIB
 # Beginning with one letter, they take no longer than a search for one word.
 _SMALL_SCHEME: Final = re.compile(r"b(?:earer|asic|EARER|ASIC)[ \t]")
 _CAPITAL_SCHEME: Final = re.compile(r"B(?:earer|asic|EARER|ASIC)[ \t]")
+
+_OTHERS: Final = bytes(byte for byte in range(256) if byte not in set(b"".join(MAGICS)))
+"""What is in none of them."""
+# With the data, behind a byte of zeros, behind a length of Redis or one of PostgreSQL.
+_VALUE_BEGINS: Final = re.compile(rb"(?:\A|(?<=\0)|(?<=\d\r\n)|(?<=\0\0[\s\S][\s\S]))x")
 
 _WORDS: Final = (
     *(("AKIA", 2), ("ASIA", 2), ("AIza", 1), ("eyJ", 2), ("-----BEGIN ", 6), ("Failing row contains (", 0)),
@@ -77,15 +83,16 @@ class Patterns:
         """`suspicious` of text, without a copy of it as bytes in the usual case."""
         if len(text) < self._shortest:
             return False
-        if len(text) > PIECE_BYTES and not self.has_further:
+        if is_large(len(text)) and not self.has_further:
             return self._hits_somewhere(text)
         return self.holds_shape(text) or (_can_assign(text) and self._names.holds_text(text))
 
     def shaped(self, data: bytes) -> bool:
         """`holds_shape` of bytes."""
-        if len(data) > PIECE_BYTES and not self.has_further:
+        if is_large(len(data)) and not self.has_further:
             return self._hits_somewhere(data, asks_names=False)
-        return self.holds_shape(data.decode("latin-1"))
+        view = data.decode("latin-1")
+        return self.holds_shape(view) or (not view.isascii() and _may_be_compressed(view, data))
 
     def holds_shape(self, view: str) -> bool:
         """False if `view`, text or bytes as latin-1, holds nothing that is known without a name beside it.
@@ -128,7 +135,11 @@ class Patterns:
         return text if masked is data else masked.decode("utf-8", "surrogatepass")
 
     def _is_suspicious(self, view: str, data: bytes) -> bool:
-        return self.holds_shape(view) or (_can_assign(view) and self._names.holds(data))
+        return (
+            self.holds_shape(view)
+            or (_can_assign(view) and self._names.holds(data))
+            or (not view.isascii() and _may_be_compressed(view, data))
+        )
 
     def _is_large_suspicious(self, data: bytes) -> bool:
         if self._clean.get(data):
@@ -148,6 +159,8 @@ class Patterns:
             view = piece if isinstance(piece, str) else piece.decode("latin-1")
             has_at, has_url = has_at or "@" in view, has_url or "://" in view
             if (has_at and has_url) or _holds_token(view) or ("%" in view and _may_encode(view)):
+                return True
+            if isinstance(piece, bytes) and not view.isascii() and _may_be_compressed(view, piece):
                 return True
             if asks_names:
                 can_assign = can_assign or _can_assign(view)
@@ -191,9 +204,29 @@ def _holds_token(view: str) -> bool:
     )
 
 
+def _may_be_compressed(view: str, data: bytes) -> bool:
+    """Nobody can say of it what it holds without unpacking it. `view`: the data as latin-1."""
+    if not ("\x1f" in view or "\xfd" in view or "\x9c" in view or "\xda" in view):  # a letter of each
+        return False
+    left = data.translate(None, _OTHERS)  # a search in all of it takes ten times as long
+    return any(left.find(magic) >= 0 and _begins_in(data, magic) for magic in MAGICS)
+
+
+def _begins_in(data: bytes, magic: bytes) -> bool:
+    """The two bytes of zlib stand in any picture: they count only where a value may begin."""
+    at = data.find(magic)
+    while at >= 0:
+        if magic[:1] != b"x" or _VALUE_BEGINS.match(data, at) is not None:
+            return True
+        at = data.find(magic, at + 1)
+    return False
+
+
 def _may_encode(view: str) -> bool:
     """What is percent-encoded and known without a name: a signature, an address with a password."""
-    return "sig%" in view or ("%40" in view and ("%2F%2F" in view or "%2f%2f" in view))
+    if "sig%" in view or ("%40" in view and ("%2F%2F" in view or "%2f%2f" in view)):
+        return True
+    return "%25" in view and ("%2540" in view or "252540" in view)
 
 
 def _always(view: str) -> bool:

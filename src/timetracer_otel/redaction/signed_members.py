@@ -1,7 +1,7 @@
-"""Signatures of addresses that were taken apart: members of a document, fields of a form, parts of multipart.
+"""Signatures of addresses that were taken apart: members of a document, fields of a form, parts of multipart, columns.
 
-Their names say too little: `sig` counts where its value is the base64 of 32 bytes, with or without its padding, and
-`Signature` and `Policy` where the id of the key that made them stands beside them.
+Their names say too little: `sig` counts where its value is 32 bytes in base64, with or without its padding, or in
+hexadecimal, and `Signature` and `Policy` where the id of the key that made them stands beside them.
 Source: shared access signatures of Azure, signed URLs of CloudFront and Google, forms that post to S3 (version 2).
 """
 
@@ -12,8 +12,10 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 RULE: Final = "signature"
-HASH: Final = rb"(?:[A-Za-z0-9+/_-]|%2[BbFf]){43}(?:=|%3[Dd])?"
+HASH: Final = rb"(?:(?:[A-Za-z0-9+/_-]|%2[BbFf]){43}(?:=|%3[Dd])?|[0-9a-f]{64}|[0-9A-F]{64})"
 BY_LOOK: Final = "sig"
+OPEN: Final = "sig?"
+"""The rule of what stands under that name as long as nobody has looked at it."""
 BY_NEIGHBOUR: Final = frozenset(("signature", "policy"))
 SIGNERS: Final = frozenset(
     ("key-pair-id", "keypairid", "key_pair_id", "awsaccesskeyid", "googleaccessid", "ossaccesskeyid")
@@ -52,12 +54,21 @@ def is_hash(value: object) -> bool:
     return isinstance(value, bytes) and _WHOLE.fullmatch(value) is not None
 
 
+def counting(rule: str | None, value: object) -> str | None:
+    """The rule that masks the value, whose name has this one."""
+    if rule != OPEN:
+        return rule
+    return RULE if is_hash(value) else None
+
+
+def rules_of_names(members: Collection[str]) -> dict[str, str]:
+    """The rule of each member of one document that may be a signature; `OPEN` if its value decides."""
+    last = {member: last_of(member) for member in members}
+    rules = {BY_LOOK: OPEN, **({} if SIGNERS.isdisjoint(last.values()) else dict.fromkeys(BY_NEIGHBOUR, RULE))}
+    return {member: rules[name] for member, name in last.items() if name in rules}
+
+
 def signed(members: Collection[str], value_of: Callable[[str], object]) -> dict[str, str]:
     """Which members of one document are signatures, with their rule."""
-    last = {member: last_of(member) for member in members}
-    is_signed = not SIGNERS.isdisjoint(last.values())
-    return {
-        member: RULE
-        for member, name in last.items()
-        if (is_signed and name in BY_NEIGHBOUR) or (name == BY_LOOK and is_hash(value_of(member)))
-    }
+    rules = rules_of_names(members)
+    return {member: RULE for member, rule in rules.items() if rule == RULE or is_hash(value_of(member))}

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Value
+from timetracer_otel.redaction.bodies import redact_body
+from timetracer_otel.redaction.codings import coding_of
 from timetracer_otel.redaction.json_text import scrub_plain
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.pairs import NAMING, paired
@@ -113,7 +115,7 @@ def _mask_known(place: _Place, key: Any, leaf: str | bytes, masker: Masker, path
 
 def _scrubbed(leaf: str | bytes, masker: Masker) -> str | bytes:
     if isinstance(leaf, bytes):
-        return scrub_plain(leaf, masker)
+        return scrub_plain(leaf, masker) if coding_of(leaf) is None else redact_body(leaf, "", "", "", masker)[0]
     if leaf[:1] not in ("{", "["):
         return masker.scrub_text(leaf)
     data = _bytes(leaf)

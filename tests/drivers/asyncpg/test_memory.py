@@ -17,7 +17,7 @@ import pytest
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette import pieces as giving
 from timetracer_otel.cassette.blobs import Put
-from timetracer_otel.cassette.pieces import PIECE_BYTES
+from timetracer_otel.cassette.pieces import SMALL_PIECE_BYTES
 from timetracer_otel.config import KIB, MIB
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Prepared, Received, Sent, Tracked
 from timetracer_otel.exporters.exchanges import ExchangeEncoder, Owner
@@ -95,9 +95,9 @@ def test_r40_of_a_large_answer_the_writer_handles_a_piece_at_a_time_and_gives_wa
     thread.start()
     thread.join()
     assert sum(stored) >= 8 * MIB - len(cell) * count
-    assert max(written) <= 2 * PIECE_BYTES
-    assert cell.startswith("\xff") or max(stored) <= 2 * PIECE_BYTES  # binary data goes to its file as it is
-    assert turns >= LOOKS * 8 * MIB // PIECE_BYTES
+    assert max(written) <= 2 * SMALL_PIECE_BYTES
+    assert cell.startswith("\xff") or max(stored) <= 2 * SMALL_PIECE_BYTES  # binary data goes to its file as it is
+    assert turns >= LOOKS * 8 * MIB // SMALL_PIECE_BYTES
 
 
 LOOKS: Final = 4

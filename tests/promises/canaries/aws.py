@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final
@@ -40,8 +41,9 @@ def _objects() -> None:
         s3.put_object(Bucket="shop", Key="a.json", Body=text("s3"), ContentType="application/json", Metadata=metadata)
         packed = {"Body": gzip.compress(text("s3gzip").encode()), "ContentEncoding": "gzip"}
         s3.put_object(Bucket="shop", Key="a.gz", ContentType="application/json", **packed)
+        s3.put_object(Bucket="shop", Key="a.zz", Body=zlib.compress(text("s3zlib").encode()))
         s3.put_object(Bucket="shop", Key="a.txt", Body=f"password={secret('s3text')}\nBearer {secret('s3bearer')}")
-        for key in ("a.json", "a.gz", "a.txt"):
+        for key in ("a.json", "a.gz", "a.zz", "a.txt"):
             s3.get_object(Bucket="shop", Key=key)["Body"].read()
         tags = {"TagSet": [{"Key": "token", "Value": secret("tag")}]}
         s3.put_object_tagging(Bucket="shop", Key="a.txt", Tagging=tags)
@@ -99,7 +101,14 @@ def _items() -> None:
         key, kinds = [{"AttributeName": "id", "KeyType": "HASH"}], [{"AttributeName": "id", "AttributeType": "S"}]
         table.create_table(TableName="t", KeySchema=key, AttributeDefinitions=kinds, BillingMode="PAY_PER_REQUEST")
         inner = {"M": {"token": {"B": secret("itembytes").encode()}}}
-        item = {"id": {"S": "1"}, "text": {"S": text("item")}, "password": {"S": secret("itemtext")}, "m": inner}
+        packed = {"B": gzip.compress(text("itemgzip").encode())}
+        item = {
+            "id": {"S": "1"},
+            "packed": packed,
+            "text": {"S": text("item")},
+            "password": {"S": secret("itemtext")},
+            "m": inner,
+        }
         table.put_item(TableName="t", Item=item)
         table.get_item(TableName="t", Key={"id": {"S": "1"}})
         table.update_item(
@@ -116,13 +125,15 @@ def _items() -> None:
 def _messages() -> None:
     sqs, sns, kinesis = _client("sqs"), _client("sns"), _client("kinesis")
     attributes = {"api_key": {"DataType": "String", "StringValue": secret("attribute")}}
+    packed = {"packed": {"DataType": "Binary", "BinaryValue": gzip.compress(text("binaryattribute").encode())}}
     with told("messages"):
-        sqs.send_message(QueueUrl=_queue(), MessageBody=text("sqs"), MessageAttributes=attributes)
+        sqs.send_message(QueueUrl=_queue(), MessageBody=text("sqs"), MessageAttributes={**attributes, **packed})
         sqs.receive_message(QueueUrl=_queue(), MessageAttributeNames=["All"])
         topic = sns.create_topic(Name="orders")["TopicArn"]
         sns.publish(TopicArn=topic, Message=text("sns"), MessageAttributes=attributes)
         kinesis.create_stream(StreamName="s", ShardCount=1)
         kinesis.put_record(StreamName="s", Data=text("kinesis").encode(), PartitionKey="1")
+        kinesis.put_record(StreamName="s", Data=gzip.compress(text("kinesisgzip").encode()), PartitionKey="1")
 
 
 PROGRAMS: Final[tuple[Callable[[], None], ...]] = (_objects, _signed, _tokens, _secrets, _items, _messages)

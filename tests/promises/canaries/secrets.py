@@ -15,6 +15,7 @@ MARK: Final = "kT4nary"
 LONG: Final = "0Zx81Qw"
 REFUSED: Final = "127.0.0.1:1"
 """Where nobody listens."""
+_DSN: Final = "postgresql://app:{0}@db.example/shop"
 HASH: Final = base64.b64encode(b"kT4nary of a shared access signa").decode()
 """As Azure signs: the base64 of 32 bytes. The mark stands in it as base64."""
 TRACER: Final = trace.get_tracer("canaries")
@@ -48,6 +49,7 @@ def document(channel: str) -> dict[str, Any]:
         "cookies": {"CloudFront-Policy": secret("policy"), "CloudFront-Signature": secret("cloud")},
         "parts": {"Key-Pair-Id": "K2JCJMDEHXQW5F", "Signature": secret("parts") * 2, "Policy": secret("ofparts") * 2},
         "back": quote(back, safe=""),
+        "twice": quote(quote(_DSN.format(secret("twice")), safe=""), safe=""),
         "pem": _PEM.format(secret("pem")),
         "note": "plain",
     }
@@ -65,6 +67,7 @@ QUERIES: Final = (
     f"GoogleAccessId=x&Expires=1&Signature={secret('google') * 2}",
     f"next={quote('https://x.example/?token=' + secret('next'), safe='')}",
     f"code={secret('code')}&state=1",
+    f"page=1&api%5Fkey={secret('escaped')}",
 )
 
 
@@ -85,6 +88,7 @@ def bodies() -> Iterator[tuple[str, bytes]]:
     yield "application/json", text("json").encode()
     yield "application/x-www-form-urlencoded", urlencode(fields).encode()
     yield "multipart/form-data; boundary=b0", _multipart({**fields, "Key-Pair-Id": "K1", "Signature": secret("part")})
+    yield "application/x-www-form-urlencoded", f"private%5Fkey={secret('escapedform')}".encode()
     yield "text/plain", f"go to {quote('https://x.example/?token=' + secret('percent'), safe='')}".encode()
     yield "text/plain", f"go to {quote('https://x.example/?sig=' + quote(HASH, safe=''), safe='')}".encode()
     yield "application/xml", f"<user><password>{secret('xml')}</password></user>".encode()

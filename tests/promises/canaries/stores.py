@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import io
 import os
+import zlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ import asyncpg
 import psycopg
 import redis
 import sqlalchemy as sa
+import zstandard
 from bson import Binary, Code
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
@@ -22,6 +25,7 @@ from pymongo.errors import PyMongoError
 from tests.promises.canaries.secrets import HASH, REFUSED, document, secret, text, told
 
 SCHEMA: Final = """CREATE TABLE users (name text, password text, api_key text, token text, note text, document jsonb);
+CREATE TABLE files (data bytea, sig text);
 CREATE TABLE logins (password text PRIMARY KEY)"""
 _LITERALS: Final = (
     "ALTER ROLE app PASSWORD '{0}'",
@@ -36,6 +40,7 @@ _LITERALS: Final = (
     "COMMENT ON TABLE users IS 'api_key={0}'",
     "CREATE USER MAPPING FOR app SERVER s OPTIONS (user 'ann', password '{0}')",
     "SELECT * FROM users WHERE note = 'sig={1}'",
+    "UPDATE files SET sig = '{1}' WHERE sig = '{1}'",
 )
 _INSERT: Final = "INSERT INTO users (name, password, api_key, document) VALUES (%s, %s, %s, %s) RETURNING *"
 
@@ -52,6 +57,8 @@ def _psycopg() -> None:
         values = ("bob", secret("parameter"), secret("returned"), Jsonb(document("jsonb")))
         connection.execute(_INSERT, values)
         connection.execute(_INSERT, values, prepare=True, binary=True)
+        for data in (gzip.compress(text("bytea").encode()), text("plainbytea").encode()):
+            connection.execute("INSERT INTO files (data, sig) VALUES (%s, %s) RETURNING *", (data, HASH))
         _psycopg_in_bulk(connection)
         for _ in range(2):
             with contextlib.suppress(psycopg.Error):
@@ -64,6 +71,8 @@ def _psycopg_in_bulk(connection: psycopg.Connection[Any]) -> None:
         with cursor.copy("COPY users (name, password) FROM STDIN") as copy:
             copy.write_row(("eve", secret("copyin")))
         with cursor.copy("COPY users (name, password, document) TO STDOUT") as copy:
+            list(copy)
+        with cursor.copy("COPY files TO STDOUT (FORMAT binary)") as copy:
             list(copy)
     with connection.pipeline():
         connection.execute("UPDATE users SET token = %s WHERE name = 'ann'", (secret("pipeline"),))
@@ -82,6 +91,8 @@ async def _asyncpg() -> None:
         for literal in _LITERALS:
             with contextlib.suppress(asyncpg.PostgresError):
                 await connection.execute(literal.format(secret("asyncpgliteral"), HASH))
+        packed = zlib.compress(text("asyncpgbytea").encode())
+        await connection.fetch("INSERT INTO files (data, sig) VALUES ($1, $2) RETURNING *", packed, HASH)
         insert = "INSERT INTO users (name, password, document) VALUES ($1, $2, $3) RETURNING *"
         await connection.fetch(insert, "bob", secret("asyncpgparameter"), text("asyncpgjsonb"))
         await connection.executemany(
@@ -130,6 +141,7 @@ def _pymongo_documents(users: Any) -> None:
     code = Code(f"password='{secret('code')}'", {"token": secret("scope")})
     users.insert_one({"_id": 1, **document("bson"), "token": Binary(secret("binary").encode()), "code": code})
     users.insert_many([{"_id": 2, "secret": secret("inserted")}, {"_id": 3, "raw": text("rawjson")}])
+    users.insert_one({"_id": 4, "packed": gzip.compress(text("bsongzip").encode()), "sig": HASH})
     list(users.find({"$or": [{"user.Password": secret("filter")}, {"token": {"$in": [secret("in")]}}]}))
     list(users.find({"_id": {"$lt": 9}}))
     users.update_one(
@@ -157,6 +169,11 @@ def _redis() -> None:
         client.set("session:token", secret("key"))
         client.set("document", text("redis"))
         client.mget("document", "session:token")
+        for name, pack in (("gzip", gzip.compress), ("zlib", zlib.compress), ("zstd", zstandard.compress)):
+            client.set(name, pack(text(f"redis{name}").encode()))
+            client.get(name)
+        client.hset("signed", mapping={"sig": HASH, "Key-Pair-Id": "K1", "Signature": secret("fieldsignature") * 2})
+        client.hgetall("signed")
         client.hset("user:1", mapping={"name": "ann", "password": secret("field"), "data": text("hash")})
         client.hgetall("user:1")
         client.publish("logins", text("published"))

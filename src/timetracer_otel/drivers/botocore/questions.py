@@ -18,6 +18,7 @@ from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.botocore.json_members import decoded, is_json
 from timetracer_otel.drivers.botocore.names import LIBRARY
 from timetracer_otel.drivers.botocore.propagation import payload_without_propagation, without_propagation
+from timetracer_otel.redaction import text_in
 
 KEY_MAX: Final = 256
 """Bytes of a value that is its own key; that of a longer one is its hash, as that of an upload is."""
@@ -154,7 +155,7 @@ def _text(value: Value) -> str | None:
         try:
             return value.decode()
         except UnicodeDecodeError:
-            return None
+            return text_in(value, TEXT_MAX)
     return value if isinstance(value, str) else None
 
 

@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Payload
-from timetracer_otel.cassette.pieces import PIECE_BYTES
-from timetracer_otel.drivers.postgres.stand_ins import PLAIN, Cell, octets
+from timetracer_otel.cassette.pieces import is_large
+from timetracer_otel.drivers.postgres.stand_ins import BYTEA, PLAIN, Cell, octets, visible
 from timetracer_otel.drivers.statements import SHAPES_MAX, is_open
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.redaction import Redactor, rules_of_names
 from timetracer_otel.wire.postgres.packed import PACKED
 
 _SEEN: Final = frozenset({"results", "settings", "tx", "abandoned"})
@@ -24,7 +24,7 @@ def is_clean(request: Payload, result: Payload, statement: str, redactor: Redact
     """False if something in the exchange may have to be masked; True is never wrong."""
     if redactor.has_places or "copy" in request or not _SEEN.issuperset(result) or not is_open(statement, redactor):
         return False
-    found = list(cast("Sequence[Cell]", request.get("parameters", ())))
+    found = seen(request)
     no_texts: list[Cell] = []
     for answer in cast("Sequence[Mapping[str, Any]]", result.get("results", ())):
         if "columns" in answer and not _collect(answer, found, no_texts, redactor):
@@ -33,6 +33,15 @@ def is_clean(request: Payload, result: Payload, statement: str, redactor: Redact
     if known and any(cell and octets(cell) in known for cells in (found, no_texts) for cell in cells):
         return False
     return not suspicious(found, redactor)
+
+
+def seen(request: Payload) -> list[Cell]:
+    """The parameters as patterns see them."""
+    values = list(cast("Sequence[Cell]", request.get("parameters", ())))
+    types = cast("Sequence[int]", request.get("parameter_types", ()))
+    if BYTEA not in types:
+        return values
+    return [visible([value], oid)[0] for value, oid in zip(values, types, strict=True)]
 
 
 def _collect(answer: Mapping[str, Any], found: list[Cell], no_texts: list[Cell], redactor: Redactor) -> bool:
@@ -46,23 +55,25 @@ def _collect(answer: Mapping[str, Any], found: list[Cell], no_texts: list[Cell],
     if "values" not in answer:
         return False
     for column, cells in zip(columns, answer["values"], strict=False):
-        (no_texts if column["oid"] in PLAIN else found).extend(cells)
+        oid = column["oid"]
+        (no_texts if oid in PLAIN else found).extend(visible(cells, oid) if oid == BYTEA else cells)
     return True
 
 
 @lru_cache(maxsize=SHAPES_MAX)
 def column_rules(names: tuple[str, ...], rule_of: Callable[[str], str | None]) -> tuple[str | None, ...]:
     """For each column the rule that masks it because of its name."""
-    return tuple(rule_of(name) for name in names)
+    beside = rules_of_names(names)
+    return tuple(rule_of(name) or beside.get(name) for name in names)
 
 
 def suspicious(values: Iterable[Cell], redactor: Redactor) -> bool:
     """One look at all of them: most hold nothing."""
     present: list[str | bytes] = list(filter(None, values))
-    if sum(map(len, present)) > PIECE_BYTES:  # large ones by themselves: joined they would be one more large copy
-        if any(len(value) > PIECE_BYTES and redactor.suspicious(value) for value in present):
+    if is_large(sum(map(len, present))):  # large ones by themselves: joined they would be one more large copy
+        if any(is_large(len(value)) and redactor.suspicious(value) for value in present):
             return True
-        present = [value for value in present if len(value) <= PIECE_BYTES]
+        present = [value for value in present if not is_large(len(value))]
     looks = range(0, len(present), LOOK_MAX_CELLS)
     return any(_are_suspicious(present[at : at + LOOK_MAX_CELLS], redactor) for at in looks)
 

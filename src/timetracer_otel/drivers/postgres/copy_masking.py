@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Payload
-from timetracer_otel.drivers.postgres.stand_ins import Cell, known_rule, octets
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.drivers.postgres.clean import column_rules
+from timetracer_otel.drivers.postgres.stand_ins import known_rule, octets
+from timetracer_otel.redaction import Redactor, counting
 from timetracer_otel.wire.postgres.statements import remembered
 from timetracer_otel.wire.postgres.tokens import Token, code
 
@@ -75,10 +76,11 @@ def mask_copy(copy: Payload, sql: str, path: str, redactor: Redactor) -> tuple[P
 
 def _masker(sql: str, is_binary: bool, redactor: Redactor) -> Callable[[str | bytes], str | bytes]:
     statement = copy_statement(sql)
-    rules = {at: rule for at, name in enumerate(statement.columns) if (rule := redactor.rule_of(name)) is not None}
+    found = column_rules(statement.columns, redactor.rule_of)
+    rules = {at: rule for at, rule in enumerate(found) if rule is not None}
     looks_closely = bool(rules) or bool(redactor.known())
     if is_binary:
-        return lambda piece: _binary(octets(piece), rules, redactor) if looks_closely else redactor.data(octets(piece))
+        return lambda piece: _binary(octets(piece), rules, looks_closely, redactor)
     if not looks_closely:
         return lambda piece: redactor.text(piece) if isinstance(piece, str) else redactor.data(piece)
     return lambda piece: _lines(piece, statement, rules, redactor)
@@ -120,23 +122,25 @@ def _masked(cells: Sequence[str], rules: Mapping[int, str], redactor: Redactor) 
 
 
 def _cell(cell: str, named: str | None, redactor: Redactor) -> str:
-    rule = named or known_rule(cell, redactor)
+    rule = counting(named, cell) or known_rule(cell, redactor)
     return cell if rule is None or cell in ("", NULL) else redactor.marker(rule, cell)
 
 
-def _binary(piece: bytes, rules: Mapping[int, str], redactor: Redactor) -> bytes:
+def _binary(piece: bytes, rules: Mapping[int, str], looks_closely: bool, redactor: Redactor) -> bytes:
     """One row; the header may stand before it. Lengths are those of the markers."""
+    is_suspicious = redactor.suspicious(piece)
+    if not looks_closely and not is_suspicious:
+        return piece
     start = 19 if piece.startswith(b"PGCOPY\n") else 0
     count = int.from_bytes(piece[start : start + 2], "big", signed=True)
     parts, at = [piece[: start + 2]], start + 2
     for column in range(max(count, 0)):
         size = int.from_bytes(piece[at : at + 4], "big", signed=True)
-        cell: Cell = piece[at + 4 : at + 4 + max(size, 0)]
-        rule = rules.get(column) or known_rule(cell, redactor)
-        if rule is not None and size > 0 and cell:
-            cell = redactor.marker(rule, cell).encode()
-            parts.append(len(cell).to_bytes(4, "big") + cell)
-        else:
-            parts.append(piece[at : at + 4 + max(size, 0)])
+        cell = piece[at + 4 : at + 4 + max(size, 0)]
+        rule = counting(rules.get(column), cell) or known_rule(cell, redactor)
+        masked = redactor.data(cell) if is_suspicious else cell
+        if rule is not None and cell:
+            masked = redactor.marker(rule, cell).encode()
+        parts += [piece[at : at + 4] if masked == cell else len(masked).to_bytes(4, "big"), masked]
         at += 4 + max(size, 0)
     return redactor.data(b"".join([*parts, piece[at:]]))

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from timetracer_otel.redaction import Redactor
+from timetracer_otel.drivers.postgres.clean import column_rules
+from timetracer_otel.redaction import Redactor, counting
 
 FIELDS: Final = frozenset("MDHWq")
 """Message, detail, hint, context, internal query: those that may repeat data."""
@@ -34,13 +35,14 @@ def _field(text: str, hidden: Mapping[str, str], redactor: Redactor) -> str:
 
 def _key(match: re.Match[str], redactor: Redactor) -> str:
     names = [name.strip(' "') for name in match["names"].split(", ")]
-    rules = [redactor.rule_of(name) for name in names]
+    rules = column_rules(tuple(names), redactor.rule_of)
     if not any(rules):
         return match[0]
     values = match["values"].split(", ")
     if len(values) != len(names):
-        rules, values = [next(filter(None, rules))], [match["values"]]
+        rules, values = (next(filter(None, rules)),), [match["values"]]
+    counted = [counting(rule, value) for rule, value in zip(rules, values, strict=True)]
     masked = [
-        value if rule is None else redactor.marker(rule, value) for rule, value in zip(rules, values, strict=True)
+        value if rule is None else redactor.marker(rule, value) for rule, value in zip(counted, values, strict=True)
     ]
     return f"({match['names']}){match['sign']}({', '.join(masked)})"

@@ -13,11 +13,20 @@ from typing import Any, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
-from timetracer_otel.drivers.postgres.clean import column_rules, is_clean, suspicious
+from timetracer_otel.drivers.postgres.clean import column_rules, is_clean, seen, suspicious
 from timetracer_otel.drivers.postgres.copy_masking import mask_copy
 from timetracer_otel.drivers.postgres.error_fields import mask_fields
 from timetracer_otel.drivers.postgres.executions import EXECUTIONS, mask_executions
-from timetracer_otel.drivers.postgres.stand_ins import JSON, PLAIN, Cell, by_name, by_pattern, known_rule, octets
+from timetracer_otel.drivers.postgres.stand_ins import (
+    JSON,
+    PLAIN,
+    Cell,
+    by_name,
+    by_pattern,
+    known_rule,
+    octets,
+    visible,
+)
 from timetracer_otel.drivers.statements import mask_statement, rules_of_parameters
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.postgres.packed import is_packed, unpacked
@@ -91,7 +100,7 @@ def _parameters(request: Payload, sql: str, redactor: Redactor) -> tuple[Payload
         cast("Sequence[int]", request["parameter_types"]),
         cast("Sequence[int]", request["parameter_formats"]),
     )
-    is_suspicious = suspicious(values, redactor)
+    is_suspicious = suspicious(seen(request), redactor)
     if redactor.has_places:
         rules = _with_places(rules, len(values), redactor)
     masked, hidden = list(values), {}
@@ -217,14 +226,18 @@ def _is_any_known(table: Iterable[Iterable[Cell]], redactor: Redactor) -> bool:
 
 def _is_any_suspicious(table: Any, columns: Sequence[Mapping[str, Any]], redactor: Redactor) -> bool:
     """One look at all cells that can hold a pattern: most answers hold none."""
-    open_to_patterns = [cells for cells, column in zip(table, columns, strict=False) if column["oid"] not in PLAIN]
+    open_to_patterns = [
+        visible(cells, column["oid"])
+        for cells, column in zip(table, columns, strict=False)
+        if column["oid"] not in PLAIN
+    ]
     return bool(open_to_patterns) and suspicious(chain.from_iterable(open_to_patterns), redactor)
 
 
 def _column(cells: Sequence[Cell], rule: str | None, oid: int, form: int, redactor: Redactor) -> Sequence[Cell]:
     if rule is not None:
         masked = [by_name(cell, rule, oid, form, redactor) for cell in cells]
-    elif oid not in PLAIN and suspicious(cells, redactor):
+    elif oid not in PLAIN and suspicious(visible(cells, oid), redactor):
         masked = [by_pattern(cell, oid, form, redactor) for cell in cells]
     else:
         masked = list(cells)

@@ -103,7 +103,7 @@ def shape(sql: str, op: str = QUERY) -> Hashable:
 @remembered
 def _places(sql: str) -> tuple[tuple[int, int], ...]:
     """Of the literals that redaction masks for the names beside them. Names of a rule file do not count here."""
-    return tuple((start, end) for start, end, _ in secrets(sql, SECRETS.names.rule_of).literals)
+    return tuple((start, end) for start, end, _ in secrets(sql, SECRETS.names.rule_of_column).literals)
 
 
 def _without_literals(sql: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final, TypeAlias, cast
 
-from timetracer_otel.redaction import MARKER, Redactor
+from timetracer_otel.redaction import MARKER, Redactor, counting
+from timetracer_otel.wire.postgres.scalars import bytea_binary
 
 Cell: TypeAlias = "str | bytes | None"
 
@@ -25,6 +27,10 @@ PLAIN: Final = frozenset(INTEGERS) | NUMBERS | MOMENTS | {UUID, DATE}
 
 def by_name(value: Cell, rule: str, oid: int, form: int, redactor: Redactor) -> Cell:
     """What stands for a value under a secret name, in the same type and format."""
+    counted = counting(rule, value)
+    if counted is None:
+        return by_pattern(value, oid, form, redactor)
+    rule = counted
     if not value or oid in MOMENTS:
         return value
     if oid in INTEGERS or oid in NUMBERS:
@@ -57,10 +63,32 @@ def by_pattern(value: Cell, oid: int, form: int, redactor: Redactor) -> Cell:
         return value
     if oid in (JSON, JSONB):
         return _json(value, b"\1" if oid == JSONB and form else b"", redactor)
+    if oid == BYTEA:
+        return _bytes(value, redactor)
     if isinstance(value, str):
         return redactor.text(value)
     # Binary arrays, ranges and composites hold the lengths of their parts.
     return value if oid in TEXT_ARRAYS else redactor.data(value)
+
+
+def visible(cells: Sequence[Cell], oid: int) -> Sequence[Cell]:
+    """The cells of a column as patterns see them: of bytes in hexadecimal the bytes."""
+    return [cell and _bytes_of(cell) for cell in cells] if oid == BYTEA else cells
+
+
+def _bytes_of(value: str | bytes) -> bytes:
+    try:
+        return value if isinstance(value, bytes) else bytea_binary(value)
+    except ValueError:  # whoever sent it did not know better
+        return octets(value)
+
+
+def _bytes(value: str | bytes, redactor: Redactor) -> Cell:
+    data = _bytes_of(value)
+    masked = redactor.data(data)
+    if masked == data:
+        return value
+    return masked if isinstance(value, bytes) else f"\\x{masked.hex()}"
 
 
 def _json(value: str | bytes, prefix: bytes, redactor: Redactor) -> Cell:

@@ -18,6 +18,7 @@ from timetracer_otel.drivers.pymongo.inside import CODE, SCOPE, documents_in
 from timetracer_otel.drivers.pymongo.names import LIBRARY
 from timetracer_otel.drivers.pymongo.whole_values import NESTED, TEXTS, UUIDS, content_of
 from timetracer_otel.errors import DamagedCassette, WireError
+from timetracer_otel.redaction import text_in
 from timetracer_otel.wire.mongo import bson
 from timetracer_otel.wire.mongo.extended_json import value_text
 
@@ -162,7 +163,7 @@ def _text(kind: int, value: bytes) -> str | None:
         return None
     if kind == bson.BINARY:
         subtype, data = content_of(value)
-        return f"{subtype}:{data.decode('latin-1')}"
+        return f"{subtype}:{text_in(data, TEXT_MAX) or data.decode('latin-1')}"
     return value.decode("latin-1") if kind == bson.REGEX else None
 
 

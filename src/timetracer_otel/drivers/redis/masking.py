@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.redis import secrets, told
 from timetracer_otel.drivers.redis.connecting import CONNECT
 from timetracer_otel.drivers.redis.forms import COMMANDS, PARTIAL, REPLIES, partial_of
+from timetracer_otel.redaction import counting
 from timetracer_otel.wire.redis import readable
 from timetracer_otel.wire.redis.commands import commands, pack
 from timetracer_otel.wire.redis.frames import is_push, split
@@ -88,7 +89,7 @@ class _Walk:
         return [self._command(command, f"request.{COMMANDS}[{number}]") for number, command in enumerate(batch)]
 
     def _command(self, command: Sequence[bytes], where: str) -> list[bytes]:
-        rules = secrets.arguments(command, self.redactor.rule_of)
+        rules = secrets.arguments(command, self.redactor.rule_of_column)
         masked = list(command)
         for place, word in enumerate(command[1:], 1):
             path = f"{where}[{place}]"
@@ -99,8 +100,12 @@ class _Walk:
         return masked
 
     def _marked(self, word: bytes, rule: str, path: str, sign: bytes = b"") -> bytes:
-        """By name, whatever it is; an empty value is none."""
+        """By name, whatever it is, unless its name leaves that open; an empty value is none."""
         secret = word[len(sign) :]
+        counted = counting(rule, secret)
+        if counted is None:
+            return self._leaf(word, path)
+        rule = counted
         if not secret:
             return word
         self.paths.append(path)
@@ -178,7 +183,7 @@ class _Walk:
             return told.masked_log(value, lambda words: self._command(words, path))
         if name == MONITOR and isinstance(value, dict) and isinstance(line := value.get("+"), (str, bytes)):
             return {"+": readable.text(told.masked_line(_bytes(line), lambda words: self._command(words, path)))}
-        rule, parts = secrets.reply(command, self.redactor.rule_of)
+        rule, parts = secrets.reply(command, self.redactor.rule_of_column)
         self.has_scores = name[:1] == b"Z" or name[:2] == b"BZ"
         self.is_json = name[:5] == b"JSON."
         is_paired = name in secrets.PAIRED or (name == secrets.CONFIG and command[1:2] != [b"SET"])
@@ -212,7 +217,8 @@ class _Walk:
 
     def _signed(self, sign: str, content: Value, path: str, rule: str | None, is_paired: bool) -> Value:
         if sign in ("%", "|") and isinstance(content, list):
-            return [self._pair(each, f"{path}[{at}]", rule, is_paired) for at, each in enumerate(content)]
+            rules = self._rules_of([each[0] if _is_pair(each) else None for each in content])
+            return [self._pair(each, f"{path}[{at}]", rules[at] or rule, is_paired) for at, each in enumerate(content)]
         if sign in ("~", ">", "*") and isinstance(content, list):
             return self._list(content, path, rule, is_paired)
         if sign == "value":
@@ -221,26 +227,22 @@ class _Walk:
         return self._string(content, path, None) if is_said and isinstance(content, (str, bytes)) else content
 
     def _pair(self, pair: Value, path: str, rule: str | None, is_paired: bool) -> Value:
-        if not isinstance(pair, list) or len(pair) != 2:
-            return pair
-        named = self._named(pair[0]) or rule
-        return [pair[0], self._value(pair[1], path, named, is_paired)]
+        return [pair[0], self._value(pair[1], path, rule, is_paired)] if _is_pair(pair) else pair
 
     def _list(self, items: list[Value], path: str, rule: str | None, is_paired: bool) -> Value:
         are_pairs = is_paired and len(items) % 2 == 0 and all(isinstance(each, (str, bytes)) for each in items)
+        rules = self._rules_of(items[::2]) if are_pairs else []
         return [
-            self._value(
-                each, f"{path}[{at}]", (self._named(items[at - 1]) if are_pairs and at % 2 else None) or rule, is_paired
-            )
+            self._value(each, f"{path}[{at}]", (rules[at // 2] if are_pairs and at % 2 else None) or rule, is_paired)
             for at, each in enumerate(items)
         ]
 
-    def _named(self, name: Value) -> str | None:
-        if not isinstance(name, (str, bytes)):
-            return None
-        raw = _bytes(name)
-        is_configured = raw.upper() in secrets.CONFIGURED
-        return secrets.PASSWORD if is_configured else secrets.rule_of_key(raw, self.redactor.rule_of)
+    def _rules_of(self, names: Sequence[Value]) -> list[str | None]:
+        """Of the values that stand behind these names."""
+        raw = [_bytes(name) if isinstance(name, (str, bytes)) else b"" for name in names]
+        rules = secrets.rules_of_fields(raw, self.redactor.rule_of_column)
+        is_configured = (name.upper() in secrets.CONFIGURED for name in raw)
+        return [secrets.PASSWORD if is_it else rule for is_it, rule in zip(is_configured, rules, strict=True)]
 
     def _string(self, value: str | bytes, path: str, rule: str | None) -> Value:
         raw = _bytes(value)
@@ -249,6 +251,10 @@ class _Walk:
         mark = self._marked_json if self.is_json else self._marked
         masked = mark(raw, rule, path) if rule is not None else self._leaf(raw, path)
         return value if masked == raw else readable.text(masked)
+
+
+def _is_pair(value: Value) -> TypeGuard[list[Value]]:
+    return isinstance(value, list) and len(value) == 2
 
 
 def _sign(command: Sequence[bytes], word: bytes) -> bytes:

@@ -15,6 +15,7 @@ from timetracer_otel.drivers.redis.forms import COMMANDS, commands_of
 from timetracer_otel.drivers.redis.messages import MESSAGE
 from timetracer_otel.drivers.redis.names import LIBRARY
 from timetracer_otel.drivers.redis.servers import label
+from timetracer_otel.redaction import text_in
 from timetracer_otel.wire.redis.readable import text
 
 CONNECTS: Final = ("connect", "greet")
@@ -110,9 +111,14 @@ def _slots(number: int, command: Sequence[bytes]) -> Iterator[Slot]:
             path=f"{COMMANDS}[{number}][{place}]",
             key=argument,
             shown=found,
-            text=found if isinstance(found, str) and len(argument) <= TEXT_MAX else None,
+            text=_readable(argument, found) if len(argument) <= TEXT_MAX else None,
             instant_ns=instants.get(place),
         )
+
+
+def _readable(argument: bytes, found: str | bytes) -> str | None:
+    """Where ids and markers are found."""
+    return found if isinstance(found, str) else text_in(argument, TEXT_MAX)
 
 
 def _instants(command: Sequence[bytes]) -> dict[int, int]:

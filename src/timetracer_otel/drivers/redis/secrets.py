@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from timetracer_otel.redaction import rules_of_names
+
 RuleOf: TypeAlias = Callable[[str], str | None]
 PASSWORD: Final = "password"
 
@@ -106,6 +108,13 @@ def rule_of_key(key: bytes, rule_of: RuleOf) -> str | None:
     return rule_of(text) or rule_of(text.split(":")[-1]) or rule_of(text.partition(":")[0])
 
 
+def rules_of_fields(fields: Sequence[bytes], rule_of: RuleOf) -> list[str | None]:
+    """Of the fields of one hash; of a name under which the value decides `redaction.counting` says if it masks that."""
+    texts = [field.decode("utf-8", "replace") for field in fields]
+    beside = rules_of_names(texts)
+    return [rule_of_key(field, rule_of) or beside.get(text) for field, text in zip(fields, texts, strict=True)]
+
+
 def arguments(command: Sequence[bytes], rule_of: RuleOf) -> dict[int, str]:
     """The rule of each secret argument, by its place."""
     name = command[0].upper() if command else b""
@@ -172,12 +181,9 @@ def _pairs(name: bytes, command: Sequence[bytes], rule_of: RuleOf) -> dict[int, 
     elif name == b"HSETEX":
         start = fields_at(command)
     of_hash = rule_of_key(command[1], rule_of) if start > 1 and len(command) > 1 else None
-    found = {}
-    for place in range(start, len(command) - 1, 2):
-        named = rule_of_key(command[place], rule_of)
-        if (rule := named or of_hash) is not None:
-            found[place + 1] = rule
-    return found
+    places = range(start, len(command) - 1, 2)
+    rules = rules_of_fields([command[place] for place in places], rule_of)
+    return {place + 1: rule for place, own in zip(places, rules, strict=True) if (rule := own or of_hash) is not None}
 
 
 def fields_at(command: Sequence[bytes]) -> int:
@@ -237,6 +243,6 @@ def reply(command: Sequence[bytes], rule_of: RuleOf) -> tuple[str | None, list[s
         return of_key or next(paths, None), []
     if name in (b"HGET", b"HMGET", b"HGETDEL", b"HGETEX"):
         first = fields_at(command) if name in (b"HGETDEL", b"HGETEX") else 2
-        fields = [of_key or rule_of_key(field, rule_of) for field in command[first:]]
+        fields = [of_key or own for own in rules_of_fields(command[first:], rule_of)]
         return (fields[0] if name == b"HGET" and fields else of_key), fields
     return of_key, []

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from timetracer_otel.cassette.pieces import PIECE_BYTES, cut
+from timetracer_otel.cassette.pieces import SMALL_PIECE_BYTES, cut
 from timetracer_otel.errors import WireError
 from timetracer_otel.wire.postgres.answers import Notification
 from timetracer_otel.wire.postgres.messages import Column
@@ -24,8 +24,11 @@ _MALFORMED: Final = (IndexError, ValueError, struct.error)
 ROW, COMPLETE, EMPTY, SUSPENDED, ERROR, NOTICE, READY = b"DCIsENZ"
 READY_BEGIN: Final = bytes([READY, 0, 0, 0, 5])
 """Its status is all that follows."""
+ERROR_BEGIN: Final = bytes([ERROR, 0])
+"""Its length is below 16 MiB. Found quickly where it is not: rows are many, and to walk over them costs by the row."""
 COPY_IN, COPY_OUT, COPY_DATA = b"GHd"
 NOTIFICATION = ord("A")
+NOTIFICATION_BEGIN: Final = bytes([NOTIFICATION, 0])
 ROW_DESCRIPTION, PARAMETER_DESCRIPTION, PARAMETER_STATUS = b"TtS"
 
 
@@ -93,6 +96,8 @@ def spans(data: bytes) -> Iterator[tuple[int, int, int]]:
 def may_end(chunks: Sequence[bytes]) -> bool:
     """False if the last of these chunks surely does not end an answer: for who asks about each one as it comes."""
     most = len(READY_BEGIN)
+    if not chunks:
+        return False
     ends = b"".join(chunk[-most:] for chunk in chunks[-most - 1 : -1])
     return READY_BEGIN in chunks[-1] or READY_BEGIN in ends + chunks[-1][: most - 1]
 
@@ -212,7 +217,7 @@ def cells(row: bytes) -> list[bytes | None]:
             length = int.from_bytes(row[at : at + 4], "big", signed=True)
             at += 4
             end = at + length
-            found.append(None if length < 0 else row[at:end] if length <= PIECE_BYTES else cut(row, at, end))
+            found.append(None if length < 0 else row[at:end] if length <= SMALL_PIECE_BYTES else cut(row, at, end))
             at += max(length, 0)
     except _MALFORMED:
         raise WireError("PostgreSQL DataRow: not of its shape; was the capture cut?") from None
