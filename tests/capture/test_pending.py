@@ -145,6 +145,73 @@ def test_a_forked_child_spools_what_it_closes_until_its_part_is_due(shelf: Shelf
     assert only(shelf, SegmentBatch)[0].exchanges == [first, second]
 
 
+@pytest.mark.parametrize("is_forked", [True, False], ids=["child", "parent"])
+def test_an_answer_that_grows_is_handed_over_as_often_as_it_doubles(shelf: Shelf, is_forked: bool) -> None:
+    recorder = Recorder(Settings(), shelf)
+    if is_forked:
+        recorder.after_fork()
+    root = start(recorder, kind=SpanKind.CONSUMER)
+    captured = exchange(recorder, root, KIB)
+    for size in range(2, 1025):
+        recorder.grown(captured, size * KIB)
+    assert len(only(shelf, SpoolBatch)) == 4 * is_forked  # then its parts are due
+    assert [batch.size // KIB for batch in shelf.segments] == [16, 32, 64, 128, 256, 512, 1024]
+    recorder.close(captured, "all of it", 1025 * KIB)
+    end(recorder, root)
+    assert [each.result for batch in shelf.segments[-2:] for each in batch.exchanges] == ["all of it"]
+
+
+def test_each_line_of_a_spool_says_no_more_than_its_own_connection(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(), shelf)
+    recorder.after_fork()
+    root = start(recorder, kind=SpanKind.CONSUMER)
+    for number in range(100):
+        recorder.connected(number, "fake", "fake://", {})
+        with use_span(root):
+            captured = recorder.open("fake", "request", connection=number)
+        assert captured is not None
+        recorder.close(captured, "answer", 1)
+    assert sum(len(batch.connections) for batch in only(shelf, SpoolBatch)) == 100
+    end(recorder, root)
+    assert len(shelf.segments[0].connections) == 100
+
+
+def test_the_part_of_a_late_answer_names_its_connection_and_not_all_that_there_were(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(), shelf)
+    root = start(recorder)
+    for number in range(50):
+        recorder.connected(number, "fake", "fake://", {})
+    with use_span(root):
+        several = [recorder.open("fake", "request", connection=number) for number in range(50)]
+        end(recorder, root)
+        several.append(recorder.open("fake", "late", connection=7))
+    for captured in several:
+        assert captured is not None
+        recorder.close(captured, "answer", 1)
+    first, *others = shelf.segments
+    assert len(first.connections) == 50
+    named = [[each.number for each in one.connections] for one in others]
+    assert named == [[0, 7], *([number] for number in range(1, 50)), [7]]
+
+
+def test_an_answer_that_grows_for_a_segment_that_is_not_kept_takes_no_room(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(in_flight_max_bytes=10, keep=Keep(everything=False, errors=True)), shelf)
+    root = start(recorder)
+    forgotten = exchange(recorder, root, 4)
+    end(recorder, root)
+    recorder.grown(forgotten, 7)
+    assert exchange(recorder, start(recorder), 10).dropped is None
+
+
+def test_an_answer_that_grows_beyond_what_memory_may_hold_is_let_go(shelf: Shelf) -> None:
+    recorder = Recorder(Settings(in_flight_max_bytes=10), shelf)
+    captured = exchange(recorder, start(recorder), 8)
+    recorder.grown(captured, 10)
+    assert (captured.dropped, captured.result) == (None, "answer")
+    recorder.grown(captured, 11)
+    assert (captured.dropped, captured.result) == ("in_flight", None)
+
+
 def test_with_the_first_exchange_goes_the_open_entry_and_its_end_is_worth_no_spool(shelf: Shelf) -> None:
     recorder = Recorder(Settings(), shelf)
     recorder.after_fork()

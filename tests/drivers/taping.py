@@ -48,6 +48,9 @@ class ListTape:
         captured.result, captured.size, captured.complete, captured.dropped = result, size, complete, dropped
         captured.closed_ns = captured.opened_ns + 1
 
+    def grown(self, captured: Captured, size: int) -> None:
+        captured.size = size
+
     def discard(self, captured: Captured) -> None:
         self.captured.remove(captured)
 

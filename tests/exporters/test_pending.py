@@ -198,6 +198,23 @@ def test_a_child_that_ends_its_task_leaves_no_spool(recording: Recording) -> Non
 
 @needs_fork
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_comes_of_an_answer_after_a_child_has_spooled_it_is_in_its_part(recording: Recording) -> None:
+    def work() -> None:
+        recorder, rows = recording.active.recorder, [1]
+        with recording.tracer.start_as_current_span("run/tasks.charge", kind=SpanKind.CONSUMER):
+            captured = recorder.open("fake", {"n": 1})
+            assert captured is not None
+            for size in (10, 20):
+                recorder.close(captured, {"rows": list(rows)}, size)
+                rows.append(2)
+
+    _in_child(work)
+    ((exchange,),) = (segment.exchanges for segment in recording.cassette().segments)
+    assert exchange.result == {"rows": [1, 2]}
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_r26_a_child_leaves_no_spool_for_which_there_was_no_room(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,10 +35,12 @@ class EnvironmentState:
 
     def move(self, span_id: int, segment: SegmentState) -> None:
         """What was made under that span of the parent belongs to the segment that begins under it now."""
-        for captured in [one for one in self.exchanges or () if one.span_id == span_id]:
+        moved = [one for one in self.exchanges or () if one.span_id == span_id]
+        if moved:
+            self.exchanges = [one for one in self.exchanges or () if one.span_id != span_id]
+        for captured in moved:
             captured.segment = segment
             segment.exchanges.append(captured)
-            (self.exchanges or []).remove(captured)
 
     def take_part(
         self,

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +27,7 @@ from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.outbox import Outbox
 from timetracer_otel.capture.parts import Parts
 from timetracer_otel.capture.segments import Batch, SegmentState, Sink
-from timetracer_otel.capture.table import Captured, Spill
+from timetracer_otel.capture.table import Captured, Spill, take_out
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.model import Acquire, Payload
@@ -247,17 +247,31 @@ class Recorder:
             if captured.is_forgotten:
                 return
             captured.closed_ns = time.time_ns()
-            captured.result, captured.complete = result, complete
+            captured.result, captured.complete, captured.told = result, complete, size
+            captured.coded = None  # a spool may have it already, without what has come since
             if dropped is not None:
                 captured.size = size
                 self._count_drop(captured, dropped)
-            elif (reason := self._budget.charge(captured, size)) is not None:
-                captured.result = None
-                self._count_drop(captured, reason)
+            else:
+                self._charge(captured, size)
             if batches := self._due_after(captured):
                 self._outbox.add(*batches)
         if self._outbox.batches:
             self._send()
+
+    def grown(self, captured: Captured, size: int) -> None:
+        if size >= 2 * captured.told:
+            self.close(captured, captured.result, size, captured.complete)
+            return
+        with self._lock:
+            if not (captured.is_written or captured.is_forgotten):
+                self._charge(captured, size)
+
+    def _charge(self, captured: Captured, size: int) -> None:
+        reason = self._budget.charge(captured, size)
+        if reason is not None:
+            captured.result = None
+            self._count_drop(captured, reason)
 
     def _due_after(self, captured: Captured) -> tuple[Batch, ...]:
         """What goes to the writer when an answer has ended."""
@@ -270,14 +284,19 @@ class Recorder:
             return self._parts.due(segment)
         # An entry ends where its root does, a moment later: it is not worth a file.
         if self._lineage.is_forked and segment.is_entry and not segment.is_server and not captured.is_entry:
-            return segment.spooled(captured, self._connections.of(segment.connections))
+            return segment.spooled(captured, self._connections.of(self._spooled_numbers(captured, segment)))
         return ()
+
+    def _spooled_numbers(self, captured: Captured, segment: SegmentState) -> Iterable[int]:
+        """All connections stand at the beginning of a spool; what comes later says its own at most."""
+        if not segment.is_spooled:
+            return segment.connections
+        return () if captured.connection is None else (captured.connection,)
 
     def discard(self, captured: Captured) -> None:
         with self._lock:
             exchanges = captured.segment.exchanges if captured.segment is not None else self._environment.exchanges
-            if exchanges is not None and captured in exchanges:
-                exchanges.remove(captured)
+            if exchanges and not captured.is_written and take_out(exchanges, captured):
                 self._budget.release(captured)
 
     def _count_drop(self, captured: Captured, reason: str) -> None:
@@ -290,6 +309,8 @@ class Recorder:
         if captured.segment is not None:
             captured.is_written = False
             captured.segment.exchanges.append(captured)
+            if captured.connection is not None:
+                captured.segment.connections.add(captured.connection)
 
     def spill(self, captured: Captured, released: Callable[[int], None]) -> Spill | None:
         return self._sink.spill(captured, released)

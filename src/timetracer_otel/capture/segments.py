@@ -102,6 +102,7 @@ class SegmentState:
         # A Counter takes ten times as long to make, and most segments have nothing to count.
         self.sites: defaultdict[str, int] = defaultdict(int)
         self.connections: set[int] = set()
+        """For its next part."""
         self.dropped: defaultdict[str, int] = defaultdict(int)
 
     @property
@@ -179,6 +180,7 @@ class SegmentState:
         self.unwritten, self.pools, self.is_pressing = 0, [], False
         if is_final:
             self.generated = self.generated[-LATE_IDS_MAX:]
+            self.connections = set()  # what comes late names its own: there may be a part for each answer
         return batch
 
     def _take(self, is_final: bool) -> tuple[list[ReadableSpan], list[Captured]]:

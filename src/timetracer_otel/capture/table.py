@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from timetracer_otel.capture.segments import SegmentState
@@ -37,6 +39,7 @@ class Captured:
         "segment",
         "size",
         "span_id",
+        "told",
         "transaction",
     )
 
@@ -69,6 +72,8 @@ class Captured:
         """Bytes, as the tap estimates them."""
         self.held = 0
         """Those of them that are in memory and count against the limits."""
+        self.told = 0
+        """The size with which it was closed last."""
         self.span_id: int | None = None
         self.segment: SegmentState | None = None
         self.coded: tuple[int, object] | None = None
@@ -78,6 +83,21 @@ class Captured:
         """What its segment holds becomes a part with the next answer, however long its root stays open."""
         if self.segment is not None:
             self.segment.is_pressing = True
+
+
+_NUMBER: Final = attrgetter("number")
+
+
+def take_out(exchanges: list[Captured], captured: Captured) -> bool:
+    """False if it is not among them. They stand by their numbers, but for those that came back for another revision."""
+    place = bisect_left(exchanges, captured.number, key=_NUMBER)
+    if place < len(exchanges) and exchanges[place] is captured:
+        del exchanges[place]
+        return True
+    is_there = captured in exchanges
+    if is_there:
+        exchanges.remove(captured)
+    return is_there
 
 
 class Spill(Protocol):
@@ -127,6 +147,11 @@ class Tape(Protocol):
         """The answer has ended; `size` in bytes of request and result together. A second close of one exchange (what
         came after the end, such as a disconnect) makes a new revision of it. `dropped`: why the tap does not record
         this answer; the exchange stays and says so."""
+
+    def grown(self, captured: Captured, size: int) -> None:
+        """More has come of an answer that was closed before. It counts against the limits (`Captured.dropped` may be
+        set then); it is closed again only if it has doubled, for each revision and each line of a spool repeats all of
+        it. Whoever calls this closes it in the end."""
 
     def discard(self, captured: Captured) -> None:
         """The request never reached the server, or was skipped by it: there is no exchange."""

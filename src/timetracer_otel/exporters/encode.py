@@ -189,7 +189,7 @@ class Encoder:
         if not self._outlets.has_store:  # what dies with the process is not sent
             return
         segment, captured = batch.segment, batch.captured
-        is_final = captured.closed_ns != 0  # looked at first: it may be closed meanwhile
+        closed_ns = captured.closed_ns  # looked at first: it may be closed meanwhile, or once more
         identity, losses = self._heads.process(), Counter[str]()
         owner = Owner(f"{identity.id[:8]}-", segment.root_start_ns, is_decided=False)
         coded = self._exchanges.encode(captured, self._redactor_of(segment.trace_id), owner, losses)
@@ -201,7 +201,7 @@ class Encoder:
         if ids := seen(spooling.unseen, [coded.text]):
             spooling.tell(ids)
         spooling.spool.append(coded.text)
-        if is_final:
+        if closed_ns and captured.closed_ns == closed_ns:
             captured.coded = (captured.rev, coded)
 
     def _begin_spool(self, batch: SpoolBatch, identity: Process) -> _Spooling:

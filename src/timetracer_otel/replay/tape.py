@@ -44,6 +44,9 @@ class EntryTape:
         captured.result, captured.size, captured.complete, captured.dropped = result, size, complete, dropped
         captured.closed_ns = time.time_ns()
 
+    def grown(self, captured: Captured, size: int) -> None:
+        captured.size = size
+
     def discard(self, captured: Captured) -> None:
         if captured is self.entry:
             self.entry = None

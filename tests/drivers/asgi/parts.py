@@ -106,6 +106,9 @@ class MemoryTape:
         self.closes.append(captured)
         self.sizes.append(size)
 
+    def grown(self, captured: Captured, size: int) -> None:
+        raise AssertionError("an ASGI request is closed with its answer")
+
     def discard(self, captured: Captured) -> None:
         self.captured.remove(captured)
 

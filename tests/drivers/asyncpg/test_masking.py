@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +61,20 @@ def test_what_looks_like_a_secret_is_found_in_one_piece_of_rows(postgres: Postgr
     masked, paths = run(postgres, tape, f"select {note} as note from generate_series(1, 99) i")
     assert paths == ("result.results[0].values[0]",)
     assert key not in repr(masked.result)
+
+
+@pytest.mark.parametrize("rows", [1, 99])
+@pytest.mark.parametrize("module", [gzip, zlib])
+def test_r46_compressed_bytes_are_masked_inside(postgres: PostgresServer, tape: Tape, rows: int, module: Any) -> None:
+    data = module.compress(f'{{"password": "{SECRET}", "page": 7}}'.encode())
+    sql = f"select $1::bytea as data, i from generate_series(1, {rows}) i"
+    masked, paths = run(postgres, tape, sql, data)
+    assert paths == ("request.parameters[0]", "result.results[0].values[0]")
+    sent: Any = masked.request["parameters"]
+    results: Any = masked.result["results"]
+    found = [*sent, *results[0]["values"][0]]
+    marker = REDACTOR.marker("password", SECRET)
+    assert {module.decompress(each) for each in found} == {f'{{"password": "{marker}", "page": 7}}'.encode()}
 
 
 def test_a_secret_parameter_is_masked_and_known_again_in_the_answer(postgres: PostgresServer, tape: Tape) -> None:

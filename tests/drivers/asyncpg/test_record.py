@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import struct
 import sys
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import asyncpg
 import pytest
+from opentelemetry import context
 
 from tests.drivers.asyncpg import scenarios
 from tests.drivers.asyncpg.here import record_here, replay_here
 from tests.drivers.asyncpg.taping import Tape, taps, values
 from tests.servers.postgres import PostgresServer
-from timetracer_otel.drivers.asyncpg import tracking
+from timetracer_otel.drivers.asyncpg import endings, listening, tracking
+from timetracer_otel.drivers.asyncpg.housework import housework
 from timetracer_otel.drivers.asyncpg.record import RECORDING
 from timetracer_otel.drivers.missing import MissingNames
 from timetracer_otel.drivers.postgres.executions import apart
@@ -73,6 +77,89 @@ def test_what_still_comes_of_a_large_answer_after_its_timeout_is_not_looked_thro
     assert run(postgres, work) == "after"
     assert 1 <= len(walked) <= 2
     assert [exchange.request["statement"] for exchange in tape.exchanges][-1] == "select 'after'"
+
+
+def test_the_error_behind_many_rows_is_recorded_without_a_walk_over_them(
+    postgres: PostgresServer, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def walked(_: bytes) -> NoReturn:
+        raise AssertionError("row by row")
+
+    async def work(connection: Any) -> None:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await connection.fetch("select 1 / (1000 - i) from generate_series(1, 1000) i")
+
+    monkeypatch.setattr(tracking, "is_ended", walked)
+    run(postgres, work)
+    (exchange,) = tape.asked()
+    assert exchange.complete
+    assert cast("dict[str, str]", exchange.result["error"])["C"] == "22012"
+
+
+def test_nothing_is_kept_of_what_comes_while_nobody_records_but_what_the_server_says_of_itself(
+    postgres: PostgresServer, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(connection: Any) -> None:
+        tracked = connection._protocol._timetracer
+        assert tracked.handshake is None
+        await connection.fetch("select repeat('x', 1000) from generate_series(1, 1000)")
+        await connection.execute("set timezone = 'Asia/Tokyo'")
+        assert (tracked.handshake, tracked.current) == (None, None)
+        monkeypatch.setattr(tape, "listens", lambda: True)
+        await connection.execute("set datestyle = 'German'")
+        await connection.fetchval("select 1")
+
+    monkeypatch.setattr(tape, "listens", lambda: False)
+    run(postgres, work)
+    (known,) = tape.connections
+    parameters = cast("dict[str, str]", known.parameters["parameters"])
+    assert (parameters["TimeZone"], parameters["DateStyle"]) == ("Asia/Tokyo", "ISO, MDY")
+    assert {"server_version", "client_encoding"} <= parameters.keys()
+
+
+def test_of_statements_without_a_name_the_last_are_known_and_those_with_one_are_not_looked_at() -> None:
+    class Unwalked(dict[str, tracking.Prepared]):
+        items = keys = values = __iter__ = None  # type: ignore[assignment]
+
+    tracked = tracking.Tracked("postgresql://db", "shop", "app")
+    tracked.prepared = Unwalked()
+    for number in range(40):
+        tracked.remember(f"name{number}", tracking.Prepared(f"select {number}"))
+        tracked.remember("", tracking.Prepared(f"select {number}"))
+    tracked.remember("", tracking.Prepared("select 30"))
+    tracked.forget("select 39")
+    assert list(tracked.unnamed) == [f"select {number}" for number in (*range(24, 30), *range(31, 39), 30)]
+    assert len(tracked.prepared) == 40 + 15
+
+
+def test_a_long_statement_is_gone_when_nobody_needs_it() -> None:
+    class Sql(str):
+        pass
+
+    sql = Sql("insert into logs values " + "('x')," * 10_000)
+    gone = weakref.ref(sql)
+    assert housework(sql) is None
+    del sql
+    assert gone() is None
+
+
+def test_rows_are_not_walked_over_where_a_message_among_them_is_looked_for(
+    tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def walked(_: bytes) -> NoReturn:
+        raise AssertionError("row by row")
+
+    tracked = tracking.Tracked("postgresql://db", "shop", "app")
+    operation = tracking.Operation(tracking.Kind.STATEMENT, tracking.Prepared("select 1"))
+    operation.heard = [b"D" + struct.pack("!IHI", 14, 1, 4) + b"text"] * 3
+    monkeypatch.setattr(tracking, "is_ended", walked)
+    assert not operation.is_answered
+    monkeypatch.setattr(endings, "spans", walked)
+    endings.break_off(None, tracked, operation, "gone")
+    tracked.listens_for = context.get_current()
+    monkeypatch.setattr(listening, "spans", walked)
+    listening.heard(tracked, operation.heard[0])
+    assert tape.captured == []
 
 
 def test_an_answer_is_gone_with_its_exchange_and_waits_for_no_collection_of_garbage(

@@ -6,9 +6,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from timetracer_otel.config import MIB
+
 
 class Listener:
-    """Runs from construction to `stop`. Answers every request alike, `/chunked` in two chunks."""
+    """Runs from construction to `stop`. Answers every request alike, `/chunked` in two chunks, `/large` with 2 MiB."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, list[tuple[str, str]], bytes]] = []
@@ -40,9 +42,10 @@ def _handler(listener: Listener) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 self.wfile.write(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
                 return
-            self.send_header("Content-Length", "6")
+            content = b"answer" if self.path != "/large" else b"x" * 2 * MIB
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(b"answer")
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PUT = _answer
 

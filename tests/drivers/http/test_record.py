@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import http.client
 import io
+import tracemalloc
 import urllib.request
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,10 @@ from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 
 from tests.drivers.http.listener import Listener
 from tests.drivers.http.taping import taps
+from tests.drivers.taping import ListTape
 from timetracer_otel.capture import guard
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.config import MIB
 from timetracer_otel.drivers.http import aiohttp_tap, calls, core_tap, socket_tap
 from timetracer_otel.drivers.http.requests import body_of
 from timetracer_otel.drivers.http.uploads import KEPT_MAX_BYTES, Upload
@@ -134,6 +140,50 @@ def test_a_large_upload_is_known_by_its_digest_and_a_large_answer_says_that_it_i
         httpx.get(listener.url)
     assert tape.exchanges[0].request["upload"]["size"] == KEPT_MAX_BYTES + 1  # type: ignore[call-overload,index]
     assert [each.dropped for each in tape.exchanges] == [{"reason": "limit"}] * 2
+
+
+def test_the_tape_is_told_of_a_large_answer_when_it_begins_and_when_it_ends_and_not_with_each_piece(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, close = Counter[int](), ListTape.close
+
+    def closing(tape: ListTape, captured: Captured, *others: Any, **more: Any) -> None:
+        closed[captured.number] += 1
+        close(tape, captured, *others, **more)
+
+    async def over_aiohttp(url: str) -> int:
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            return len(await response.read())
+
+    monkeypatch.setattr(ListTape, "close", closing)
+    url = f"{listener.url}/large"
+    with taps() as tape:
+        sizes = [
+            len(httpx.get(url).content),
+            len(requests.get(url).content),
+            len(urllib.request.urlopen(url).read()),
+            asyncio.run(over_aiohttp(url)),
+        ]
+    assert sizes == [2 * MIB] * 4
+    assert list(closed.values()) == [2] * 4
+    assert [len(b"".join(each.result["body"])) for each in tape.exchanges] == sizes  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 10, 39, 50], ids=str)
+def test_a_large_upload_is_the_same_however_its_head_is_cut_and_is_not_copied(cut: int) -> None:
+    head, body = b"PUT /x HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n", b"u" * 3_000_000
+    begin, cut = head + body[:100], cut or len(head)
+    pieces_sent = (begin[:cut], begin[cut:], body[100:])
+    upload = Upload(is_wire=True, marks=lambda: [2_000_000, 50])
+    tracemalloc.start()
+    for piece in pieces_sent:
+        upload.take(piece)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (upload.content(), upload.size, upload.head, upload.is_whole(0)) == (None, 3_000_000, head[:-4], True)
+    assert upload.sha256 == hashlib.sha256(body).hexdigest()
+    assert upload.prefixes == {size: hashlib.sha256(body[:size]).hexdigest() for size in (50, 2_000_000)}
+    assert cut < len(head) or peak < 2_100_000  # of the first bytes, up to the mark
 
 
 def test_r10_a_stream_that_is_dropped_unread_is_let_go_as_it_is_without_us(listener: Listener) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import tracemalloc
+import zlib
 from typing import Any
 from unittest.mock import patch
 
@@ -18,8 +22,11 @@ from timetracer_otel.redaction.places import Place, Places
 
 KNOWN, LONG_KNOWN = "hunter22", "s3cr3t-session-0123456789"
 TEXTS = ["", "ann", "tokyo", "4711", "AKIA" + "ABCDEFGHIJKLMNOP", '{"api_key": "12345678"}', "password=hunter2"]
-CELLS = st.sampled_from([None, b"\x00\x01", KNOWN, KNOWN.encode(), f"so {LONG_KNOWN}", "17", b"17", *TEXTS])
-NAMES = st.sampled_from(["id", "name", "password", "X-Api-Key", "token", "page_token"])
+PACKED = zlib.compress(b"password=hunter2")
+SIGNATURE = base64.b64encode(hashlib.sha256(b"key").digest()).decode()
+BYTES = [PACKED, f"\\x{PACKED.hex()}", f"\\x{b'password=hunter2'.hex()}", gzip.compress(b"plain"), SIGNATURE]
+CELLS = st.sampled_from([None, b"\x00\x01", KNOWN, KNOWN.encode(), f"so {LONG_KNOWN}", "17", b"17", *TEXTS, *BYTES])
+NAMES = st.sampled_from(["id", "name", "password", "X-Api-Key", "token", "page_token", "sig", "key_pair_id", "policy"])
 STATEMENTS = [
     *("select name from t where id = $1", "select * from t where password = $1", "select 'x'", f"select '{KNOWN}'"),
     *("alter user u password 'x'", "insert into t (id, token) values ($1, $2)", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from tests.drivers.psycopg.taping import taps
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.capture import guard
 from timetracer_otel.cassette import Acquire, Segment
+from timetracer_otel.drivers.postgres import alchemy
 from timetracer_otel.drivers.postgres.pooling import Asking
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 from timetracer_otel.store.opening import open_cassette
@@ -123,3 +126,25 @@ def test_a_pool_is_let_go_by_the_taps(postgres: PostgresServer) -> None:
     assert vars(ConnectionPool)["getconn"] is original
     (acquire,) = tape.acquires
     assert (acquire.pool, acquire.connection) == ("one", tape.connections[0].number)
+
+
+def test_those_who_wait_are_counted_by_their_pool_and_forgotten_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pool() -> Any:
+        engine = sqlalchemy.create_engine("postgresql+psycopg://", poolclass=sqlalchemy.QueuePool)
+        return engine.pool
+
+    def waiting(of: Any, times: int) -> list[Asking]:
+        return [asked for _ in range(times) if (asked := alchemy.asking(of)) is not None]
+
+    monkeypatch.setitem(alchemy._numbers, "psycopg", lambda connection: 1)
+    first, second = pool(), pool()
+    of_first, of_second = waiting(first, 3), waiting(second, 1)
+    assert [each.waiting for each in (*of_first, *of_second)] == [0, 1, 2, 0]
+    for each in of_first:
+        alchemy.refused(each, TimeoutError())
+    assert [each.waiting for each in waiting(first, 1)] == [0]
+    alchemy.refused(of_second[0], TimeoutError())
+    before = len(alchemy._waiting)
+    del second
+    gc.collect()
+    assert len(alchemy._waiting) == before - 1

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from timetracer_otel.cassette.model import Exchange, Signature, Value
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.drivers.postgres.questions import question, question_of
+from timetracer_otel.drivers.postgres.questions import question, question_of, shape
+from timetracer_otel.drivers.statements import mask_statement
+from timetracer_otel.redaction import Redactor
 from timetracer_otel.replay.origin import Origins
 from timetracer_otel.wire.postgres.answers import Parameter
 
@@ -131,3 +133,13 @@ def test_names_that_asyncpg_counts_do_not_tell_a_cursor_from_another() -> None:
     one, other = (question("asyncpg", f"MOVE FORWARD 2 __asyncpg_portal_{n}__", (), "shop") for n in ("7a", "1"))
     assert same(one, other)
     assert not same(one, question("asyncpg", "MOVE FORWARD 3 __asyncpg_portal_1__", (), "shop"))
+
+
+def test_a_literal_that_is_masked_as_a_signature_is_a_value_of_the_same_statement() -> None:
+    redactor, signature = Redactor(b"key"), bytes(range(32)).hex()
+    for literal in (signature, "Ann"):
+        sql = f"UPDATE files SET n = 1 WHERE sig = '{literal}'"
+        masked, found = mask_statement(sql, redactor)
+        assert list(found) == [signature] * (literal == signature)
+        assert shape(masked) == shape(sql)
+        assert [slot.text for slot in question("psycopg", masked, (), "shop").slots] == [found.get(literal, literal)]

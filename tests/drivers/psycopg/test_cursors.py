@@ -14,6 +14,7 @@ from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.drivers.psycopg import flows, hooks
 from timetracer_otel.drivers.psycopg.record import RECORDING
+from timetracer_otel.drivers.psycopg.tracking import Cursors
 
 SIZES = ([3, 3, 3, 3], [10, 1], [20], [1, 2, 3, 4, 5], [4, 4, 4])
 
@@ -91,3 +92,13 @@ def test_r05_50_000_rows_through_a_cursor_cost_the_recorder_per_round_trip(
 def _counted(calls: list[str], name: str, hook: Any, *args: Any, **kwargs: Any) -> Any:
     calls.append(name)
     return hook(*args, **kwargs)
+
+
+def test_the_cursor_of_a_long_statement_is_found_without_a_look_at_all_of_it() -> None:
+    known, long = Cursors(), b"a" * 300_000
+    declared = known.of(b"DECLARE c CURSOR FOR SELECT '" + long + b"'")
+    assert declared is not None
+    assert known.of(b"FETCH 1 FROM c -- " + long + b"\n FROM c ; ") == declared
+    # From each of its letters to the end would take an hour.
+    assert known.of(b"CLOSE c; INSERT INTO t VALUES ('" + long + b"')") is None
+    assert known.of(b"CLOSE " + long + b"!") is None

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import re
 import uuid
+import zlib
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from timetracer_otel.redaction import Redactor, load_rules
 
 REDACTOR = Redactor(b"key")
 SECRET = "s3cr3t-value"
+LONG = base64.b64encode(b"\x01" * 64).decode().rstrip("=")
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
 
 
@@ -314,6 +319,80 @@ def copied(
             elif not rows:
                 list(copy)
     return masked(tape.captured[-1])
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_r46_bytes_are_masked_inside_plain_or_compressed_in_text_and_in_binary(
+    postgres: PostgresServer, tape: ListTape, binary: bool
+) -> None:
+    plain = f'{{"password": "{SECRET}", "page": 7}}'.encode()
+    for data, unpack in (
+        (plain, bytes),
+        (gzip.compress(plain), gzip.decompress),
+        (zlib.compress(plain), zlib.decompress),
+    ):
+        encoded, paths = run(postgres, tape, "select %s::bytea as data, 'x' as name", data, binary=binary)
+        cell = encoded.result["results"][0]["values"][0][0]
+        assert isinstance(cell, bytes) == binary
+        for found in (encoded.request["parameters"][0], cell if binary else bytes.fromhex(cell.removeprefix("\\x"))):
+            text = unpack(found)
+            assert SECRET.encode() not in text
+            assert json.loads(text)["page"] == 7
+        assert paths == ("request.parameters[0]", "result.results[0].values[0]")
+        assert CODEC.redact(encoded, Redactor()) == (encoded, ())
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_r46_a_column_is_a_signature_by_its_look(postgres: PostgresServer, tape: ListTape, binary: bool) -> None:
+    for signature in (base64.b64encode(bytes(range(32))).decode(), bytes(range(32)).hex()):
+        marker = REDACTOR.marker("signature", signature)
+        statement = "select %s::text as sig, 'Ann' as name from users right join (select 1) x on name = %s"
+        encoded, _ = run(postgres, tape, statement, signature, signature, binary=binary)
+        assert encoded.result["results"][0]["values"][0][0] in (marker, marker.encode())
+        encoded, _ = run(
+            postgres, tape, f"select 1 from (select 'a' as sig) x where sig = '{signature}' or sig = %s", signature
+        )
+        assert encoded.request["parameters"] == [marker]
+        assert encoded.request["statement"].count(marker) == 1
+        assert signature not in repr(encoded)
+    beside = "select 'K1' as key_pair_id, %s::text as signature, 'x' as note"
+    encoded, _ = run(postgres, tape, beside, LONG, binary=binary)
+    assert [each[0] in ("x", b"x", "K1", b"K1") for each in encoded.result["results"][0]["values"]] == [
+        True,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_r47_what_only_stands_in_a_column_of_such_a_name_stays(
+    postgres: PostgresServer, tape: ListTape, binary: bool
+) -> None:
+    statement = "select %s::text as sig, 17 as \"a.sig\", %s::text as signature where 'sig' = 'sig' or 'a' = 'sig'"
+    encoded, paths = run(postgres, tape, statement, "Ann", LONG, binary=binary)
+    assert paths == ()
+    assert LONG in repr(encoded)
+    encoded, paths = run(postgres, tape, "select 1 from (select 'a' as sig) x where sig = 'Ann'")
+    assert (encoded.request["statement"].count("'Ann'"), paths) == (1, ())
+
+
+def test_r46_in_binary_copy_a_compressed_cell_is_masked_inside(postgres: PostgresServer, tape: ListTape) -> None:
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("create temp table files (id int, data bytea, sig text)")
+        with connection.cursor().copy("copy files (id, data, sig) from stdin (format binary)") as copy:
+            copy.set_types(["int4", "bytea", "text"])
+            copy.write_row((1, gzip.compress(f"password={SECRET}".encode()), bytes(range(32)).hex()))
+            copy.write_row((2, gzip.compress(b"plain"), "Ann"))
+    encoded, _ = masked(tape.captured[-1])
+    copy_of: Any = encoded.request["copy"]
+    rows = b"".join(copy_of["data"])
+    cell = rows[19 + 2 + 8 + 4 :]
+    size = int.from_bytes(rows[19 + 2 + 8 : 19 + 2 + 8 + 4], "big")
+    assert gzip.decompress(cell[:size]).decode() == f"password={REDACTOR.marker('password', SECRET)}"
+    marker = REDACTOR.marker("signature", bytes(range(32)).hex()).encode()
+    assert cell[size:].startswith(len(marker).to_bytes(4, "big") + marker)
+    assert gzip.compress(b"plain", mtime=0)[10:] in cell
+    assert b"Ann" in cell
 
 
 @pytest.mark.parametrize("binary", [False, True])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 import re
 import secrets
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +124,29 @@ def test_a_secret_field_that_a_value_names_is_masked_under_its_other_name_and_re
     assert CANARY.encode() not in (kept + documents).lower()
     with replayed(tape) as replay:
         assert program(PRODUCTION) == given
+    assert replay.misses == []
+
+
+@pytest.mark.parametrize("module", [gzip, zlib])
+def test_r46_compressed_bytes_are_masked_inside_and_replay_finds_them(server: MongoServer, module: Any) -> None:
+    def program(uri: str) -> Any:
+        data = module.compress(json.dumps({"password": CANARY, "page": 7}).encode())
+        with MongoClient[Any](uri) as client:
+            client.packed.files.replace_one({"_id": 1}, {"data": data}, upsert=True)
+            read: Any = client.packed.files.find_one({"_id": 1})
+            return json.loads(module.decompress(read["data"]))["page"]
+
+    with taps() as tape:
+        given = program(server.uri)
+    (asked,) = (each for each in tape.exchanges if each.signature.method == "update")
+    (read,) = (each for each in tape.exchanges if each.signature.method == "find")
+    sent: Any = asked.request["command"]
+    replies: Any = read.result["replies"]
+    command, reply = bson.decode(sent), bson.decode(replies[0])
+    for each in (command["updates"][0]["u"], reply["cursor"]["firstBatch"][0]):
+        assert CANARY.encode() not in module.decompress(each["data"])
+    with replayed(tape) as replay:
+        assert program(PRODUCTION) == given == 7
     assert replay.misses == []
 
 

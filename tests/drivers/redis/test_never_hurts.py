@@ -165,3 +165,34 @@ def test_a_socket_that_is_listened_to_is_the_same_object_of_a_class_with_its_nam
         assert isinstance(sock, socket.socket)
         assert (type(sock).__name__, type(sock).__module__) == ("socket", "socket")
         client.close()
+
+
+def test_of_an_answer_that_is_too_large_nothing_stays_in_memory(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with taps() as tape:
+        monkeypatch.setattr(tracking, "payload_max_bytes", 1000)
+        client: Any = redis.Redis.from_url(server.url())
+        client.set("k", b"x" * 100_000)
+        assert len(client.get("k")) == 100_000
+        client.close()
+    captured = tape.captured[-1]
+    assert captured.size > 100_000
+    assert captured.result.chunks == []  # type: ignore[attr-defined]
+
+
+def test_what_nobody_records_is_neither_copied_nor_kept() -> None:
+    class Uncopied(bytearray):
+        def __bytes__(self) -> bytes:
+            raise AssertionError("it was copied")
+
+    alone: Any = redis.Connection
+    connection = alone()
+    known = tracking.tracked_of(connection)
+    known.heard(Uncopied(b"answer"))
+    known.is_listening = True
+    with pytest.raises(AssertionError):
+        known.heard(Uncopied(b"answer"))
+    hooks.packed(connection, [b"a batch"], 2)
+    assert hooks.sending(connection, [b"a batch"]) is None
+    assert known.packed is None

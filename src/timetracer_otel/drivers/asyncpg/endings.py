@@ -9,7 +9,7 @@ from timetracer_otel.config import KIB
 from timetracer_otel.drivers.asyncpg import introduction
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Prepared, Received, Sent, Tracked
 from timetracer_otel.wire.postgres.messages import BIND_COMPLETE, NO_DATA, PORTAL_SUSPENDED
-from timetracer_otel.wire.postgres.responses import ERROR, spans
+from timetracer_otel.wire.postgres.responses import ERROR, ERROR_BEGIN, spans
 
 LOST: Final = "no answer was read"
 KEPT_MAX: Final = 64 * KIB
@@ -59,7 +59,8 @@ def close(operation: Operation) -> None:
 
 def break_off(protocol: Any, tracked: Tracked, operation: Operation, error: str) -> None:
     """The connection has broken: the server may have said why."""
-    if any(kind == ERROR for kind, _, _ in spans(b"".join(operation.heard))):
+    heard = b"".join(operation.heard)
+    if ERROR_BEGIN in heard and any(kind == ERROR for kind, _, _ in spans(heard)):
         end(protocol, tracked, operation, failed=True)
     else:
         open_unparsed(protocol, tracked, operation)
@@ -101,7 +102,7 @@ def _prepared(protocol: Any, tracked: Tracked, operation: Operation, failed: boo
             if prepared.unrun is not None:
                 active.close(prepared.unrun, Received(operation.heard), 0)  # in most cases it is gone at once
         return
-    tracked.prepared.pop(operation.portal or prepared.sql, None)
+    tracked.forget(operation.portal or prepared.sql)
     if not operation.is_late:  # else whoever asked has gone, and with it the span
         open_unparsed(protocol, tracked, operation)
     close(operation)

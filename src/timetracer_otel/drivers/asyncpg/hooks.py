@@ -7,13 +7,13 @@ while the next one waits for it: bytes belong to the operation whose request wen
 from __future__ import annotations
 
 import time
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg import endings, introduction, listening
 from timetracer_otel.drivers.asyncpg.housework import LEARNS, Housework, housework
 from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked
-from timetracer_otel.wire.postgres.responses import may_end
 from timetracer_otel.wire.postgres.statements import verb
 
 # `protocol` below is asyncpg's Protocol; Any, since it is a C type without annotations of its private names.
@@ -21,7 +21,8 @@ from timetracer_otel.wire.postgres.statements import verb
 
 def made(protocol: Any, address: Any, parameters: Any) -> None:
     """A connection is about to be made."""
-    protocol._timetracer = introduction.tracked(address, parameters)
+    tracked = protocol._timetracer = introduction.tracked(address, parameters)
+    tracked.reported = protocol.get_settings()
 
 
 # ---- calls -----------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def closing_portal(protocol: Any, name: str, *_: Any, **__: Any) -> None:
 
 
 def closing_statement(protocol: Any, state: Any, *_: Any, **__: Any) -> None:
-    protocol._timetracer.prepared.pop(state.name or state.query, None)
+    protocol._timetracer.forget(state.name or state.query)
 
 
 def _known(tracked: Tracked, state: Any) -> Prepared:
@@ -164,7 +165,7 @@ def hearing(protocol: Any, data: bytes) -> None:
     current = tracked.current
     if current is None:
         if tracked.handshake is not None:
-            tracked.handshake.append(data)
+            introduction.shakes_hands(tracked, data)
         elif tracked.listens_for is not None:
             listening.heard(tracked, data)
         return
@@ -173,7 +174,7 @@ def hearing(protocol: Any, data: bytes) -> None:
         _overfill(current)
         return
     current.heard.append(data)
-    if current.is_late and may_end(current.heard) and current.is_answered:
+    if current.is_late and current.is_answered:
         tracked.current = None
         endings.end(protocol, tracked, current, failed=True)
 
@@ -208,7 +209,8 @@ def failed(protocol: Any, operation: Operation | None, error: BaseException) -> 
         tracked.coming = None
     if tracked.current is not operation:
         return
-    if operation.is_overfull or operation.is_answered:
+    is_said = isinstance(error, _of_server()) and not protocol.is_closed()  # raised once it is ready again
+    if is_said or operation.is_overfull or operation.is_answered:
         tracked.current = None
         endings.end(protocol, tracked, operation, failed=True)
     elif protocol.is_closed():
@@ -217,6 +219,13 @@ def failed(protocol: Any, operation: Operation | None, error: BaseException) -> 
     else:
         operation.is_late = True
         endings.open_unparsed(protocol, tracked, operation)
+
+
+@cache
+def _of_server() -> type[BaseException]:
+    from asyncpg import PostgresError
+
+    return cast("type[BaseException]", PostgresError)
 
 
 def _leave_late(tracked: Tracked) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from functools import lru_cache
 from typing import Final
+
+from timetracer_otel.wire.postgres.statements import remembered
 
 CATALOGUE: Final = "WITH RECURSIVE typeinfo_tree("
 BY_NAME: Final = "SELECT t.oid, t.typelem AS elemtype, t.typtype AS kind FROM pg_catalog.pg_type AS t "
@@ -31,7 +32,7 @@ LEARNS: Final = frozenset({Housework.CATALOGUE, Housework.BY_NAME})
 """The answers to these are kept: they say what types the database has."""
 
 
-@lru_cache(maxsize=512)
+@remembered
 def housework(sql: str) -> Housework | None:
     """What `sql` is for; None for a statement of the application's. Source: asyncpg 0.29 to 0.32, introspection.py,
     connection.py (`_introspect_types`, `get_reset_query`)."""
@@ -39,7 +40,7 @@ def housework(sql: str) -> Housework | None:
         return Housework.CATALOGUE
     if sql.startswith(RESET) and set(sql.split("\n")) <= RESETS:
         return Housework.RESET
-    if not sql.strip(" ;"):
+    if not sql.lstrip(" ;"):
         return Housework.PING
     plain = " ".join(sql.split()) if len(sql) < 1000 else ""
     if plain.startswith(BY_NAME):

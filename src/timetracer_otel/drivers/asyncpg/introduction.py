@@ -9,7 +9,7 @@ from timetracer_otel.capture.table import Tape, tape
 from timetracer_otel.drivers.asyncpg import catalogue
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Operation, Tracked
 from timetracer_otel.drivers.postgres.greetings import remember, remembered
-from timetracer_otel.wire.postgres.responses import statuses
+from timetracer_otel.wire.postgres.responses import may_end, statuses
 
 
 def tracked(address: Any, parameters: Any) -> Tracked:
@@ -32,7 +32,7 @@ def listening(known: Tracked) -> Tape | None:
 
 
 def introduce(known: Tracked, active: Tape) -> None:
-    shake_hands(known)
+    _note_reported(known)
     active.connected(
         known.number,
         LIBRARY,
@@ -48,11 +48,21 @@ def introduce(known: Tracked, active: Tape) -> None:
     )
 
 
-def shake_hands(known: Tracked) -> None:
-    """The server has said what it says to begin with. The rest of that, such as SCRAM's, is forgotten."""
+def shakes_hands(known: Tracked, data: bytes) -> None:
+    """The server says what it says to begin with, until it is ready. The rest of that, such as SCRAM's, is
+    forgotten."""
     if known.handshake is not None:
-        said, known.handshake = b"".join(known.handshake), None
-        known.settings = statuses(said)
+        known.handshake.append(data)
+        if may_end(known.handshake):
+            said, known.handshake = b"".join(known.handshake), None
+            known.settings = statuses(said)
+
+
+def _note_reported(known: Tracked) -> None:
+    """Once: what the server has reported of the same settings since, while nobody recorded."""
+    reported, known.reported = known.reported, None
+    if reported is not None:
+        known.settings = {name: getattr(reported, name, value) for name, value in known.settings.items()}
 
 
 def learn(known: Tracked, operation: Operation) -> None:

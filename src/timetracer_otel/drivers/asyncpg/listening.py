@@ -7,7 +7,7 @@ from opentelemetry import context
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Prepared, Received, Sent, Tracked
 from timetracer_otel.drivers.postgres.operations import WAIT
-from timetracer_otel.wire.postgres.responses import NOTIFICATION, spans
+from timetracer_otel.wire.postgres.responses import NOTIFICATION, NOTIFICATION_BEGIN, spans
 
 
 def asked(tracked: Tracked) -> None:
@@ -18,7 +18,9 @@ def asked(tracked: Tracked) -> None:
 def heard(tracked: Tracked, data: bytes) -> None:
     """The server has said something that nobody waited for: it belongs to whoever asked for it with LISTEN."""
     active, listener = tape(), tracked.listens_for
-    if active is None or listener is None or not any(kind == NOTIFICATION for kind, _, _ in spans(data)):
+    if active is None or listener is None or NOTIFICATION_BEGIN not in data:
+        return
+    if not any(kind == NOTIFICATION for kind, _, _ in spans(data)):
         return
     operation = Operation(Kind.NOTIFY, Prepared(WAIT.decode()))
     token = context.attach(listener)

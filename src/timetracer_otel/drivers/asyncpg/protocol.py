@@ -31,7 +31,7 @@ OPERATIONS: Final = {
 }
 """Methods of the protocol, and the hook that each begins with."""
 CALLBACKS: Final = ("connection_made", "data_received", "connection_lost")
-READ: Final = ("is_closed", "is_in_transaction")
+READ: Final = ("get_settings", "is_closed", "is_in_transaction")
 """What the hooks ask the protocol."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +13,7 @@ from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asyncpg.housework import Housework, housework
 from timetracer_otel.drivers.postgres import numbers
 from timetracer_otel.drivers.postgres.greetings import greeting
-from timetracer_otel.wire.postgres.responses import Shape, is_ended, shape
+from timetracer_otel.wire.postgres.responses import Shape, is_ended, may_end, shape
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -27,6 +29,11 @@ UNNAMED_MAX: Final = 16
 """Statements without a name that are remembered: asyncpg runs one right after it has prepared it."""
 
 
+# Without a copy of the statement, which may be large.
+_LISTEN: Final = re.compile(r"\s*LISTEN", re.IGNORECASE)
+_BEGINS: Final = re.compile(r"\s*(?:BEGIN|START)", re.IGNORECASE)
+
+
 class Prepared:
     """A statement as the server described it: to be taken apart by whoever needs it, once."""
 
@@ -35,7 +42,7 @@ class Prepared:
     def __init__(self, sql: str) -> None:
         self.sql = sql
         self.begins = begins(sql)
-        self.is_listen = sql.lstrip()[:6].upper() == "LISTEN"
+        self.is_listen = _LISTEN.match(sql) is not None
         self.housework: Housework | None = housework(sql)
         self.greeting = greeting(sql)
         self.described: list[bytes] = []
@@ -120,7 +127,7 @@ class Operation:
     @property
     def is_answered(self) -> bool:
         """The server has said all that it has to say for now."""
-        return is_ended(b"".join(self.heard[self.page :]))
+        return may_end(self.heard) and is_ended(b"".join(self.heard[self.page :]))
 
 
 class Sent:
@@ -158,11 +165,13 @@ class Tracked:
         "opening",
         "portals",
         "prepared",
+        "reported",
         "settings",
         "tape",
         "target",
         "transaction",
         "types",
+        "unnamed",
         "user",
     )
 
@@ -172,13 +181,17 @@ class Tracked:
         self.tape: Tape | None = None
         """The tape that knows of this connection."""
         self.handshake: list[bytes] | None = []
-        """What the server says until the first operation."""
+        """What the server says until it is ready for the first operation."""
         self.settings: Mapping[str, str] = {}
+        self.reported: Any = None
+        """asyncpg's own record of these, until the tape hears of the connection."""
         self.coming: Operation | None = None
         """Called, and nothing of it has gone out yet: it may wait for the end of the one before."""
         self.current: Operation | None = None
         self.prepared: dict[str, Prepared] = {}
         """By the name that the server knows them by; those without one by their text, the last of them only."""
+        self.unnamed: deque[str] = deque()
+        """The texts of those."""
         self.portals: dict[str, Operation] = {}
         self.types: dict[int, Mapping[str, Value]] = {}
         self.names: dict[str, Mapping[str, Value]] = {}
@@ -192,12 +205,17 @@ class Tracked:
         self.in_transaction = False
 
     def remember(self, name: str, prepared: Prepared) -> None:
-        self.prepared.pop(name or prepared.sql, None)
+        self.forget(name or prepared.sql)
         self.prepared[name or prepared.sql] = prepared
         if not name:
-            unnamed = [key for key, each in self.prepared.items() if key == each.sql]
-            for key in unnamed[:-UNNAMED_MAX]:
-                del self.prepared[key]
+            self.unnamed.append(prepared.sql)
+            if len(self.unnamed) > UNNAMED_MAX:
+                self.forget(self.unnamed[0])
+
+    def forget(self, key: str) -> None:
+        """The server does not know it any more, by its name or without one by its text."""
+        if self.prepared.pop(key, None) is not None and key in self.unnamed:
+            self.unnamed.remove(key)
 
     def transaction_of(self, protocol: Any, prepared: Prepared) -> int | None:
         """The number of the transaction that it runs in, when it is sent now; None outside of one."""
@@ -210,4 +228,4 @@ class Tracked:
 
 def begins(sql: str) -> bool:
     """True for BEGIN and START TRANSACTION; one that hides behind a comment is known by the status that follows it."""
-    return sql.lstrip()[:5].upper() in ("BEGIN", "START")
+    return _BEGINS.match(sql) is not None

@@ -76,8 +76,10 @@ class Call:
         if self.has_returned and self.captured is not None:
             if self.captured.dropped is not None and not heard.is_lost:  # no room was left for it
                 heard.lose()
-            elif heard.is_ended or heard.broken is not None or not self.captured.is_written:
+            elif heard.is_ended or heard.broken is not None:
                 self.close()
+            elif not heard.is_lost:
+                self.tape.grown(self.captured, self.size)
 
     def close(self) -> None:
         """Tells the tape how it stands."""

@@ -26,7 +26,7 @@ def snapshot(value: Any) -> Any:
     """A copy of what can change; nothing is read, and what cannot change is kept by reference."""
     if isinstance(value, _KEPT):
         return value
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):  # to ask an abstract class takes longer than the copy
         return {key: snapshot(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [snapshot(each) for each in value]

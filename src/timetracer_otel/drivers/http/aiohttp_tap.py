@@ -160,8 +160,10 @@ def _received(protocol: Any, data: bytes) -> bool:
         return False
     found.is_inside = True
     if data and not found.call.is_over:
+        is_first = not found.call.has_answer
         found.call.take(bytes(data))
-        found.call.close()
+        if is_first:
+            found.call.close()
     return True
 
 

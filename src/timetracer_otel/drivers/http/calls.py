@@ -86,13 +86,16 @@ class Call:
     def take(self, data: bytes) -> None:
         """A part of the answer."""
         self.size += len(data)
-        if not self.is_lost:
-            self.parts.append(data)
-            if self.size > payload_max_bytes or (self.captured is not None and self.captured.dropped is not None):
-                self.is_lost = True
-                self.parts.clear()
-        if self.size - self._charged > CHARGED_BYTES:
-            self.close()
+        captured = self.captured
+        if self.is_lost or captured is None:
+            return
+        self.parts.append(data)
+        if self.size > payload_max_bytes or captured.dropped is not None:
+            self.is_lost = True
+            self.parts.clear()
+        elif self.size - self._charged > CHARGED_BYTES and captured.closed_ns:
+            self._charged = self.size
+            self._tape.grown(captured, self._counted)
 
     def end(self) -> None:
         """The answer is whole, or its sender gone."""
@@ -116,9 +119,12 @@ class Call:
         if self.captured is None:
             return
         self._charged = self.size
-        self.captured.coded = None  # a prefork child's spool may have it already, without what has come since
-        size = OVERHEAD_BYTES + self.size + (self.upload.size if self.upload.pieces else 0)
-        self._tape.close(self.captured, self, size, dropped=LIMIT if self.is_lost else None)
+        self._tape.close(self.captured, self, self._counted, dropped=LIMIT if self.is_lost else None)
+
+    @property
+    def _counted(self) -> int:
+        """Bytes, as the tape counts them."""
+        return OVERHEAD_BYTES + self.size + (self.upload.size if self.upload.pieces else 0)
 
     def discard(self) -> None:
         """Nothing was sent."""

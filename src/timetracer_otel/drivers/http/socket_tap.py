@@ -209,7 +209,7 @@ def _hearing(raw: Callable[[], Any], original: Callable[..., Any], call: Call) -
 @guarded(LIBRARY)
 def _came(call: Call, buffer: Any, size: int | None) -> None:
     if size:
-        is_first = not call.is_answered
+        is_first = not call.has_answer
         call.take(bytes(buffer[:size]))
         if is_first:
             call.close()

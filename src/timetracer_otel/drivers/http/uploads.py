@@ -52,10 +52,15 @@ class Upload:
             self._spill()
 
     def _spill(self) -> None:
+        first, *others = self.pieces
+        if self.is_wire and HEAD_END not in first:  # joined with its head a large body would be copied
+            first, others = b"".join(self.pieces), []
+        self.pieces = [first]
         content, self.size, self._hash = self._parted(), 0, hashlib.sha256()
         self._marks = sorted(self._ask_marks())
         self.pieces = []
-        self._add(content)
+        for piece in (content, *others):
+            self._add(piece)
 
     def _add(self, data: bytes) -> None:
         content = data if self._reader is None else self._reader.feed(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import tape
@@ -19,9 +20,11 @@ NumberOf: TypeAlias = Callable[[Any], "int | None"]
 _numbers: Final[dict[str, NumberOf]] = {}
 """By driver, of those that record."""
 _patches: Final = Patches()
-_under_way: Final[dict[Asking, int]] = {}
-"""Calls with the `id` of their pool: SQLAlchemy does not say how many wait. Threads share it; each step is one of
-Python's own, which none interrupts."""
+_waiting: Final[WeakKeyDictionary[Any, set[Asking]]] = WeakKeyDictionary()
+"""Calls under way by their pool: SQLAlchemy does not say how many wait. Threads share it; each step is one of Python's
+own, which none interrupts."""
+_under_way: Final[dict[Asking, set[Asking]]] = {}
+"""Each with those that wait for the same pool."""
 
 
 def install(driver: str, number_of: NumberOf) -> None:
@@ -50,22 +53,27 @@ def asking(pool: Any) -> Asking | None:
     if driver not in _numbers or not hasattr(pool, "checkedin"):
         return None
     active = tape()
-    waiting = list(_under_way.values()).count(id(pool))
+    waiting = _waiting.setdefault(pool, set())
     idle, used, overflow = pool.checkedin(), pool.checkedout(), pool._max_overflow
     most = 0 if overflow < 0 else pool.size() + overflow
-    begun = Asking(driver, NAME, idle + used, most, idle, waiting)
+    begun = Asking(driver, NAME, idle + used, most, idle, len(waiting))
     begun.is_heard = active is not None and active.listens()
-    _under_way[begun] = id(pool)
+    waiting.add(begun)
+    _under_way[begun] = waiting
     return begun
 
 
 def given(begun: Asking, connection: Any) -> None:
-    _under_way.pop(begun, None)
+    _leave(begun)
     if begun.is_heard:
         begun.end(_numbers[begun.driver](connection.driver_connection))
 
 
 def refused(begun: Asking, error: BaseException) -> None:
-    _under_way.pop(begun, None)
+    _leave(begun)
     if begun.is_heard:
         begun.end(None, error)
+
+
+def _leave(begun: Asking) -> None:
+    _under_way.pop(begun, set()).discard(begun)

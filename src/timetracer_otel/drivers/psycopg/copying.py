@@ -35,7 +35,7 @@ def read(pgconn: PGconn, piece: Any) -> None:
     if flow is None:
         return
     if isinstance(piece, memoryview):
-        flow.add(bytes(piece), len(piece))
+        flow.add(piece if flow.is_cut else bytes(piece), len(piece))
     else:
         ended(pgconn, piece)
 
@@ -43,7 +43,7 @@ def read(pgconn: PGconn, piece: Any) -> None:
 def writing(pgconn: PGconn, buffer: Any, *_: object, **__: object) -> None:
     """The app sends data; what it may change afterwards is copied."""
     if (flow := _flow(pgconn)) is not None:
-        flow.add(buffer if type(buffer) is bytes else bytes(buffer), len(buffer))
+        flow.add(buffer if flow.is_cut or type(buffer) is bytes else bytes(buffer), len(buffer))
 
 
 def is_ending(pgconn: PGconn, error: bytes | None = None) -> bool:

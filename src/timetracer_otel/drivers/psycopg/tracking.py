@@ -43,8 +43,12 @@ CURSORS_MAX: Final = 256
 """Names that one connection remembers."""
 _CURSOR_WORDS: Final = frozenset({b"DECLA", b"FETCH", b"MOVE ", b"CLOSE"})
 _CURSOR: Final = re.compile(
-    rb"""(?is)DECLARE\s+(?P<declared>"(?:[^"]|"")*"|\w+)|(?:FETCH|MOVE|CLOSE)\b.*?(?P<last>"(?:[^"]|"")*"|\w+)[\s;]*\Z"""
+    rb"""(?is)DECLARE\s+(?P<declared>"(?:[^"]|"")*"|\w+)|(?:FETCH|MOVE|CLOSE)\b.*?(?P<last>"(?:[^"]|"")*"|(?<!\w)\w+)[\s;]*\Z"""
 )
+_BEGINS: Final = re.compile(rb"(?i)\s*(?:BEGIN|START)")
+"""Without a copy of the statement, which may be large."""
+CURSOR_WORDS_MAX: Final = 500
+"""Bytes at either end of a statement in which the name of its cursor stands."""
 _PAGE: Final = re.compile(rb"(?i)FETCH\s+(?:FORWARD\s+|NEXT\s+)?(?:(?:\d+|ALL)\s+)?(?:FROM|IN)\s")
 """FETCH that goes on where the one before has ended."""
 
@@ -129,6 +133,8 @@ class Cursors:
         """The cursor that `statement` is about, if it is about one; DECLARE makes it, MOVE moves it."""
         if statement[:5].upper() not in _CURSOR_WORDS:
             return None
+        if len(statement) > 2 * CURSOR_WORDS_MAX:  # it goes on with another one
+            statement = statement[:CURSOR_WORDS_MAX] + b" " + statement[-CURSOR_WORDS_MAX:]
         found = _CURSOR.match(statement)
         if found is None:
             return None
@@ -270,7 +276,7 @@ _cursors = itertools.count(1)
 
 def begins(statement: bytes) -> bool:
     """True for BEGIN and START TRANSACTION; one that hides behind a comment is known by the status that follows it."""
-    return statement.lstrip()[:5].upper() in (b"BEGIN", b"START")
+    return _BEGINS.match(statement) is not None
 
 
 def diagnostics(result: PGresult) -> dict[str, bytes]:

@@ -80,7 +80,9 @@ def received(connection: Any, request_id: int | None, reply: Any) -> None:
     owner.size += len(document)
     if reply.more_to_come or is_further:
         setattr(connection, EXHAUSTED, owner if reply.more_to_come else None)
-    if is_further:
+    if is_further and reply.more_to_come:
+        _grow(owner)
+    elif is_further:
         _close(owner)
 
 
@@ -122,6 +124,12 @@ def _close(attempt: Attempt) -> None:
     active = tape()
     if attempt.captured is not None and active is not None:
         active.close(attempt.captured, attempt.received, attempt.size)
+
+
+def _grow(attempt: Attempt) -> None:
+    active = tape()
+    if attempt.captured is not None and active is not None:
+        active.grown(attempt.captured, attempt.size)
 
 
 def _process() -> bytes:

@@ -40,6 +40,7 @@ def sending(connection: Any, command: Any) -> Attempt | None:
         return None
     if tracked.current is not None:
         end(tracked, tracked.current)
+    known, tracked.packed = tracked.packed, None
     active = tape()
     if active is None or not active.listens():
         return None
@@ -47,7 +48,6 @@ def sending(connection: Any, command: Any) -> Attempt | None:
     name = name_of(pieces[0]) if pieces else b""
     if not name or name in PRIVATE:
         return None
-    known, tracked.packed = tracked.packed, None
     count = known[1] if known is not None and known[0] is command else 0
     if name in HEARING and count < 2:
         return _hearing(tracked, active, name, pieces)
@@ -162,7 +162,7 @@ def end(tracked: Tracked, attempt: Attempt, received: Received | None = None) ->
     active = tape()
     if active is None:
         return
-    size = attempt.size + sum(map(len, attempt.chunks))
+    size = attempt.size + attempt.heard
     if received is None:
         active.close(attempt.captured, Received(attempt.chunks), size, complete=False)
     else:

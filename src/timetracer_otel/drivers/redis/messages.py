@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.redis.names import LIBRARY
 from timetracer_otel.errors import WireError
-from timetracer_otel.wire.redis.commands import pack
 from timetracer_otel.wire.redis.frames import FrameReader
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _confirm(tracked: Tracked, attempt: Attempt, frame: bytes) -> None:
     from timetracer_otel.drivers.redis.hooks import end
     from timetracer_otel.drivers.redis.tracking import Received
 
-    attempt.chunks.append(frame)
+    attempt.hear(frame)
     attempt.replies += 1
     if attempt.replies >= attempt.expected:
         tracked.pending.remove(attempt)
@@ -81,8 +80,8 @@ def _record(tracked: Tracked, frame: bytes) -> None:
     active = tape()
     if active is None or not active.listens():
         return
-    listened = [pack(tracked.topics.listened())]
-    sent = Sent(listened, tracked, tracked.protocol, MESSAGE)
+    listened = tracked.topics.packed()
+    sent = Sent([listened], tracked, tracked.protocol, MESSAGE)
     captured = active.open(LIBRARY, sent, introduced(tracked, active))
     if captured is not None:
-        active.close(captured, Received([frame]), len(listened[0]) + len(frame))
+        active.close(captured, Received([frame]), len(listened) + len(frame))

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sized
 from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
+from timetracer_otel.config import Settings
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.redis import connecting, hooks, owners, tokens, wires
+from timetracer_otel.drivers.redis import connecting, hooks, owners, tokens, tracking, wires
 from timetracer_otel.drivers.redis.connecting import DIAL, GREET
 from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes
 from timetracer_otel.drivers.redis.tracking import KEY, Attempt, Tracked, tracked_of
@@ -36,6 +37,7 @@ class RedisRecording:
         if self._patches:
             return
         require(LIBRARY, [(base, name) for base in bases() for name in NEEDED], LOST, own=True)
+        tracking.payload_max_bytes = Settings.from_environment().payload_max_bytes
         taps = _Taps()
         for base, is_async in zip(bases(), (False, True), strict=True):
             put = functools.partial(_put, self._patches, base)

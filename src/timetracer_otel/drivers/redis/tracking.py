@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from timetracer_otel.config import Settings
 from timetracer_otel.drivers import numbers
 from timetracer_otel.drivers.redis.names import protocol, server, target
 from timetracer_otel.wire.redis.topics import Topics
@@ -19,6 +20,8 @@ KEY: Final = "_timetracer_tracked"
 """Attribute of a connection."""
 OWNER: Final = "_timetracer_owner"
 """Attribute of a connection that belongs to another driver of ours."""
+payload_max_bytes = Settings().payload_max_bytes
+"""Of one answer; `record` sets it."""
 UNREAD_MAX_BYTES: Final = 16 * 1024 * 1024
 """Of messages that nobody has read."""
 
@@ -58,9 +61,19 @@ class Attempt:
     size: int
     replies: int = 0
     chunks: list[bytes] = field(default_factory=list)
+    heard: int = 0
+    """Bytes of the answer, kept or not."""
     kind: bytes = b""
     """`subscribe` and its kin, which are confirmed topic by topic."""
     is_ended: bool = False
+
+    def hear(self, data: bytes) -> None:
+        """Beyond what may be recorded nothing is kept: the tape refuses it by its size."""
+        self.heard += len(data)
+        if self.heard <= payload_max_bytes:
+            self.chunks.append(data)
+        else:
+            self.chunks.clear()
 
 
 class Tracked:
@@ -116,14 +129,14 @@ class Tracked:
         self.messages = Messages()
         self.topics.clear()
 
-    def heard(self, data: bytes) -> None:
-        """Bytes have come in."""
+    def heard(self, data: bytes | bytearray | memoryview) -> None:
+        """Bytes have come in; they are copied where somebody wants them."""
         if self.quiet:
             return
         if self.current is not None:
-            self.current.chunks.append(data)
+            self.current.hear(bytes(data))
         elif self.is_listening and self.unread_size < UNREAD_MAX_BYTES:
-            self.unread.append(data)
+            self.unread.append(bytes(data))
             self.unread_size += len(data)
 
     def take_unread(self) -> bytes:

@@ -49,19 +49,19 @@ def _feeding(original: Callable[[Any], Any], tracked: Tracked) -> Callable[[Any]
 
 
 def _heard_by(tracked: Tracked, data: Any) -> None:
-    tracked.heard(bytes(data))
+    tracked.heard(data)
 
 
 def _heard(sock: Any, data: bytes | memoryview) -> None:
     known = _listeners.get(id(sock))
     if known is not None:
-        known[1].heard(bytes(data))
+        known[1].heard(data)
 
 
 def _heard_into(sock: Any, buffer: Any, size: int) -> None:
     known = _listeners.get(id(sock))
     if known is not None:
-        known[1].heard(bytes(memoryview(buffer)[:size]))
+        known[1].heard(memoryview(buffer)[:size])
 
 
 def _listening(base: Any) -> type:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from timetracer_otel.wire.redis.commands import pack
+
 SUBSCRIBING: Final = {b"SUBSCRIBE": b"SUBSCRIBE", b"PSUBSCRIBE": b"PSUBSCRIBE", b"SSUBSCRIBE": b"SSUBSCRIBE"}
 LEAVING: Final = {b"UNSUBSCRIBE": b"SUBSCRIBE", b"PUNSUBSCRIBE": b"PSUBSCRIBE", b"SUNSUBSCRIBE": b"SSUBSCRIBE"}
 """By the command that takes them back."""
@@ -19,15 +21,18 @@ class Topics:
 
     def __init__(self) -> None:
         self._topics: set[tuple[bytes, ...]] = set()
+        self._packed: bytes | None = None
 
     def __bool__(self) -> bool:
         return bool(self._topics)
 
     def clear(self) -> None:
+        self._packed = None
         self._topics.clear()
 
     def send(self, name: bytes, arguments: Sequence[bytes]) -> int:
         """A command leaves, its name in capitals. The number of its confirmations; 0 if it has an ordinary answer."""
+        self._packed = None
         if name in SUBSCRIBING:
             self._topics.update((name, each) for each in arguments)
             return len(arguments)
@@ -51,3 +56,9 @@ class Topics:
         for kind, *topic in sorted(self._topics):
             found.setdefault(kind, []).extend(topic)
         return [[kind, *topics] for kind, topics in found.items()]
+
+    def packed(self) -> bytes:
+        """`listened` as it is sent: the same bytes for every message, until the topics change."""
+        if self._packed is None:
+            self._packed = pack(self.listened())
+        return self._packed
