@@ -9,7 +9,8 @@ import gc
 import io
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 import urllib3
@@ -209,6 +210,20 @@ def test_a_call_that_an_event_handler_answers_is_no_call(canned: CannedAws) -> N
         stub.add_response("get_item", {"Item": {"id": {"S": "1"}}})
         stub.client.get_item(TableName="t", Key={"id": {"S": "1"}})
     assert tape.captured == []
+
+
+def test_an_answer_of_a_stand_in_for_the_http_session_is_recorded_by_its_public_names(
+    canned: CannedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mock: applications replace the session so in their own tests, as botocore's own do."""
+    answer = Mock(status_code=200, headers={"x-by": "stand-in"}, content=b'{"Item": {"id": {"S": "1"}}}')
+    with taps() as tape:
+        dynamodb = client("dynamodb", canned.url)
+        monkeypatch.setattr(dynamodb._endpoint.http_session, "send", lambda request: answer)
+        dynamodb.get_item(TableName="any", Key={"id": {"S": "1"}})
+    (exchange,) = tape.exchanges
+    (attempt,) = cast(Any, exchange.result)["attempts"]
+    assert attempt["body"] == answer.content
 
 
 def test_r13_fetching_credentials_is_no_call_of_the_applications(canned: CannedAws) -> None:

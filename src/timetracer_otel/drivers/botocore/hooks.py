@@ -84,8 +84,18 @@ def answered(call: Call | None, attempt: Attempt | None, request: Any, response:
         attempt.body = heard
         tap(response.raw, heard)
     else:
-        attempt.body = response._content or b""
+        attempt.body = _content(response)
     attempt.status = int(response.status_code)
+
+
+def _content(response: Any) -> bytes:
+    """By the private name, since an asynchronous response gives it to nobody who does not wait. A stand-in for the HTTP
+    session may answer with a class of its own, which has the public one."""
+    held: Any = getattr(response, "_content", response)
+    if held is None:
+        return b""
+    content: bytes = held if isinstance(held, bytes) else response.content
+    return content
 
 
 def _pairs(headers: Any) -> list[tuple[str, str]]:
