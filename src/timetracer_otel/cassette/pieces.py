@@ -16,8 +16,10 @@ PIECE_BYTES: Final = 256 * KIB
 """Bytes, or characters of text. A search takes a quarter of a millisecond for them."""
 SMALL_PIECE_BYTES: Final = 32 * KIB
 """The same for a thread that takes turns: whoever waits is to wait for one call on so many."""
-TURN_S: Final = 50e-6
-"""A thread works so long before it gives way, where it can. An event loop lets it in at each `recv`."""
+TURN_S: Final = 0.5e-3
+"""A thread works so long before it gives way, where it can."""
+PIECE_TURN_S: Final = 50e-6
+"""The same amid large data: an event loop that receives as much lets the thread in at each `recv`."""
 PAUSE_S: Final = 50e-6
 """As long as a system takes to wake a thread that waits for the interpreter."""
 
@@ -31,10 +33,10 @@ def take_turn() -> None:
     _threads.began_s = perf_counter()
 
 
-def give_way() -> None:
+def give_way(turn_s: float = TURN_S) -> None:
     """Others have their turn, if this thread takes turns and its own is over."""
     began_s = getattr(_threads, "began_s", None)
-    if began_s is not None and perf_counter() - began_s >= TURN_S:
+    if began_s is not None and perf_counter() - began_s >= turn_s:
         _pause()
         _threads.began_s = perf_counter()
 
@@ -66,7 +68,7 @@ def pieces(data: T, overlap: int = 0, size: int = 0, multiple_of: int = 1) -> It
 def _starts(start: int, end: int, size: int) -> Iterator[int]:
     for at in range(start, end, size):
         yield at
-        give_way()
+        give_way(PIECE_TURN_S)
 
 
 def cut(data: bytes, start: int, end: int) -> bytes:
