@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -143,3 +145,23 @@ def test_a_literal_that_is_masked_as_a_signature_is_a_value_of_the_same_statemen
         assert list(found) == [signature] * (literal == signature)
         assert shape(masked) == shape(sql)
         assert [slot.text for slot in question("psycopg", masked, (), "shop").slots] == [found.get(literal, literal)]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("form", [0, 1], ids=["text", "binary"])
+def test_around_a_secret_that_was_masked_in_bytes_all_else_must_be_equal(
+    pack: Callable[[bytes], bytes], form: int
+) -> None:
+    redactor = Redactor(b"key")
+
+    def asked(data: bytes) -> Question:
+        value = data if form else b"\\x" + data.hex().encode()
+        return question("psycopg", "INSERT INTO files VALUES ($1)", (Parameter(17, form, value),), "shop")
+
+    recorded = asked(redactor.data(pack(b'{"password": "hunter2", "n": 1}')))
+    same_place = frozenset({"parameters[0]"})
+    found = [
+        Origins((), (0, 0), lambda: (0, 0)).proves(recorded.slots, asked(pack(text)).slots, same_place)
+        for text in (b'{"password": "other", "n": 1}', b'{"password": "other", "n": 2}')
+    ]
+    assert [each is not None for each in found] == [True, False]

@@ -13,20 +13,24 @@ from hashlib import sha256
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
+from timetracer_otel.config import KIB
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PARSE, PREPARE, QUERY
-from timetracer_otel.redaction import SECRETS
+from timetracer_otel.redaction import SECRETS, text_in
 from timetracer_otel.wire.postgres import oids, recorded
 from timetracer_otel.wire.postgres.answers import Copied, Parameter
 from timetracer_otel.wire.postgres.copying import ROWS_MAX, copy_rows
 from timetracer_otel.wire.postgres.cursors import cursor_command, nameless
 from timetracer_otel.wire.postgres.description import casts
+from timetracer_otel.wire.postgres.scalars import bytea_binary
 from timetracer_otel.wire.postgres.secrets import secrets
 from timetracer_otel.wire.postgres.statements import normalise, parts, remembered, verb
 from timetracer_otel.wire.postgres.tokens import unquoted
 from timetracer_otel.wire.postgres.transaction import command
 from timetracer_otel.wire.postgres.values import BINARY, canonical, instant_ns, shown
 
+SEARCHED_MAX: Final = 64 * KIB
+"""Characters of bytes in which ids and markers are looked for."""
 LITERAL: Final = "'?'"
 """Stands in a shape for a literal that may be a secret."""
 _MINTED: Final = re.compile(r"__asyncpg_([a-z]+)_[0-9a-f]+__")
@@ -170,6 +174,17 @@ def _slot(index: int, parameter: Parameter) -> Slot:
         path=f"parameters[{index}]",
         key=canonical(oid, form, value),
         shown=readable,
-        text=readable if isinstance(readable, str) else None,
+        text=_searched(oid, readable) if isinstance(readable, str) else None,
         instant_ns=instant_ns(oid, form, value),
     )
+
+
+def _searched(oid: int, readable: str) -> str:
+    """Where ids and markers are found: in hexadecimal none would be seen."""
+    if oid != oids.BYTEA or len(readable) > SEARCHED_MAX:
+        return readable
+    try:
+        data = bytea_binary(readable)
+    except ValueError:  # whoever sent it did not know better
+        return readable
+    return text_in(data, SEARCHED_MAX) or data.decode("latin-1")
