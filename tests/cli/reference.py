@@ -26,6 +26,7 @@ This page is made of what `timetracer-otel COMMAND --help` says; a test keeps it
 - the folder of a trace
 - a file: a bundle, or a single part; for `exec` also the file of a process in `processes/`, or the beginning of its id
 
+`python -m timetracer_otel` is the same command.
 A duration carries a unit: `500ms`, `60s`, `5m`, `2h`, `7d`.
 Every error is one line on stderr.
 

@@ -27,6 +27,20 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert HEAVY.isdisjoint(name.split(".")[0] for name in done.stderr.split())
 
 
+def test_the_package_runs_as_a_module(folder: Path) -> None:
+    """Where no folder of scripts is on PATH: in a container, or beside another environment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "timetracer_otel", "list", "--lst"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("timetracer-otel: No such option: --lst")
+
+
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_a_missing_extra_is_one_line_that_names_it(missing: str) -> None:
     """R23, for the command line: what is missing, and how to get it."""
