@@ -102,7 +102,9 @@ def _say(suite: Suite, found: Judgement, tapped: Sequence[Run]) -> int:
         print(f"  DIFFERENT  {test}: {expected}; with taps: {' | '.join(seen)}")
     exchanges = min((each.exchanges for each in tapped), default=0)
     print(f"  recorded   {exchanges} exchanges in a run, at least; without payload: {dropped or 'none'}")
-    print(f"  failures   of the taps, not noticed by any test: {failures or 'none'}")
+    print(f"  failures   of the taps, not noticed by any test: {'' if failures else 'none'}")
+    for failure, count in failures.items():
+        print(f"             {count} of {failure}")
     is_good = not found.differences and not failures and exchanges > 0
     print("no difference" if is_good else "NOT the same with the taps in")
     return 0 if is_good else 1
