@@ -32,7 +32,7 @@ follow(with_chord.delay(5).get(timeout=30))
 end(linked.delay(5), sends_by_name.delay(5), refused.delay(5))
 end(reads.delay(done.id), reads_failure.delay(bad.id), waits_in_vain.delay(), parent.delay(20), joins.delay(3))
 end(reads_on_the_way.delay())
-ignores.delay(), rejects.delay()
+ignores.delay(), rejects.delay(), retries_with_a_class.delay("c1")
 end(unpicklable.delay(), replaces_itself.delay(1))
 """
 """Of these tasks all have ended when it has, but for callbacks and what nobody waits for."""
@@ -60,6 +60,7 @@ ENDED: Final = {
     "reads_on_the_way": ["SUCCESS"],
     "ignores": ["IGNORED"],
     "rejects": ["REJECTED"],
+    "retries_with_a_class": ["RETRY", "FAILURE"],
     "unpicklable": ["FAILURE"],
     "replaces_itself": ["IGNORED"],
 }

@@ -141,6 +141,11 @@ def retries_itself(self: Any, order: str) -> str:
     return order
 
 
+@app.task(bind=True, max_retries=1, ignore_result=True)
+def retries_with_a_class(self: Any, order: str) -> None:
+    raise self.retry(countdown=0.1, exc=PaymentError)
+
+
 @app.task
 def chained(x: int) -> str:
     return str(chain(add.s(x, 1), add.s(2), add.s(3)).apply_async().id)

@@ -20,27 +20,35 @@ class HeardException:
     """Without its frames, which hold the app's variables."""
 
     __slots__ = ("causes", "message", "summary", "traceback", "type")
+    causes: list[Value]
+    summary: TracebackException | None
 
-    def __init__(self, error: BaseException, traceback: str | None = None) -> None:
-        """`traceback` is the text that Celery has made of it."""
+    def __init__(self, error: BaseException | type[BaseException], traceback: str | None = None) -> None:
+        """Of an exception, or of the class of one: `retry` takes either. `traceback` is Celery's text of it."""
+        self.traceback = traceback
+        if isinstance(error, type):
+            self.type, self.message, self.causes, self.summary = type_name(error), "", [], None
+            return
         self.type, self.message = type_name(type(error)), _text(error) or ""
         self.causes = _causes(error)
-        self.traceback = traceback
         # Source lines are looked up when it is written.
         self.summary = TracebackException(
             type(error), error, error.__traceback__, limit=-FRAMES_MAX, lookup_lines=False
         )
 
     def encode(self) -> Payload:
-        text = self.traceback if self.traceback is not None else "".join(self.summary.format())
+        text = self.traceback if self.traceback is not None else self._text()
         return {
             "type": self.type,
             "message": _cut(self.message),
             "causes": self.causes,
             # The end of a traceback says more than its beginning.
             "traceback": text if len(text) <= TEXT_MAX else "...\n" + text[-TEXT_MAX:],
-            "frame": raised_in(self.summary),
+            "frame": "" if self.summary is None else raised_in(self.summary),
         }
+
+    def _text(self) -> str:
+        return "" if self.summary is None else "".join(self.summary.format())
 
 
 def type_name(kind: type) -> str:
