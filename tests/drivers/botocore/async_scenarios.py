@@ -43,6 +43,36 @@ async def async_s3() -> Any:
     return seen
 
 
+async def async_streams() -> Any:
+    """R10: aiohttp's reader below a body, by each of its ways to read."""
+    async with SESSION.create_client("s3") as s3:
+        await s3.put_object(Bucket="async", Key="lines", Body=b"1\n22\n\n333")
+
+        async def content() -> Any:
+            return (await s3.get_object(Bucket="async", Key="lines"))["Body"].raw_stream.content
+
+        seen = [
+            [line async for line in await content()],
+            b"".join([data async for data in (await content()).iter_chunked(3)]),
+            b"".join([data async for data in (await content()).iter_any()]),
+            b"".join([data async for data, _ in (await content()).iter_chunks()]),
+        ]
+        by_hand = await content()
+        seen += [await by_hand.readuntil(b"2"), await by_hand.readline(), await by_hand.readexactly(1)]
+        seen += [await by_hand.readchunk(), await by_hand.readchunk(), by_hand.at_eof()]
+        too_much = await content()
+        try:
+            await too_much.readexactly(99)
+        except asyncio.IncompleteReadError as error:
+            seen += [error.partial, await too_much.read()]
+        at_once = await content()
+        await asyncio.sleep(0.1)
+        seen.append(at_once.read_nowait())
+        left = await content()
+        seen += [await left.readline(), left.at_eof()]
+    return seen
+
+
 async def async_dynamodb() -> Any:
     async with SESSION.create_client("dynamodb") as client:
         await client.create_table(
@@ -80,4 +110,4 @@ async def async_beside_threads() -> Any:
     return await asyncio.gather(*(asyncio.to_thread(put, f"thread-{number}") for number in range(4)))
 
 
-SCENARIOS = (async_s3, async_dynamodb, async_sqs, async_beside_threads)
+SCENARIOS = (async_s3, async_streams, async_dynamodb, async_sqs, async_beside_threads)

@@ -9,7 +9,7 @@ from aiobotocore.awsrequest import AioAWSResponse
 from aiohttp import StreamReader, client_exceptions
 from aiohttp.base_protocol import BaseProtocol
 
-from timetracer_otel.drivers.botocore.responses import Answer, RecordedBody, Refuse, dict_of
+from timetracer_otel.drivers.botocore.responses import Answer, Refuse, dict_of
 
 
 async def response(request: Any, answer: Answer, refuse: Refuse) -> AioAWSResponse:
@@ -46,21 +46,51 @@ class RecordedResponse:
 
 
 class RecordedContent(StreamReader):
-    """A StreamReader that has all of it, and refuses what the recorded application did not read."""
+    """A StreamReader that has all of it, and refuses what the recorded application did not read.
 
-    __slots__ = ("_recorded",)
+    A read may give less than was asked for, as it may where bytes arrive: the end is where there is nothing to give.
+    """
+
+    __slots__ = ("_answer", "_refuse")
 
     def __init__(self, answer: Answer, refuse: Refuse) -> None:
         loop = asyncio.get_running_loop()
         # Above its limit it would pause a connection that there is none of.
         super().__init__(BaseProtocol(loop), max(2**16, len(answer.body)), loop=loop)
-        self._recorded = RecordedBody(answer, refuse, _broken)
+        self._answer, self._refuse = answer, refuse
         self.feed_data(answer.body)
         self.feed_eof()
 
+    def at_eof(self) -> bool:
+        return super().at_eof() and not self._answer.is_unread
+
     async def read(self, n: int = -1) -> bytes:
-        self._recorded.read(n)  # it raises where nothing is left to be read
+        if n > 0:  # all of it is read by `readany`
+            self._refuse_the_end()
         return await super().read(n)
+
+    async def readany(self) -> bytes:
+        self._refuse_the_end()
+        return await super().readany()
+
+    async def readchunk(self) -> tuple[bytes, bool]:
+        self._refuse_the_end()
+        return await super().readchunk()
+
+    async def readuntil(self, separator: bytes = b"\n", **kwargs: Any) -> bytes:
+        self._refuse_the_end()
+        line = await super().readuntil(separator, **kwargs)
+        if not line.endswith(separator):
+            self._refuse_the_end()
+        return line
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        self._refuse_the_end()
+        return super().read_nowait(n)
+
+    def _refuse_the_end(self) -> None:
+        if self._answer.is_unread and super().at_eof():
+            raise self._refuse() if self._answer.broken is None else _broken(*self._answer.broken)
 
 
 def _broken(kind: str, message: str) -> BaseException:
