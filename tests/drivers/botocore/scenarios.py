@@ -87,6 +87,9 @@ def s3_bodies() -> Any:
     seen.append(io.TextIOWrapper(io.BufferedReader(body())).readline())
     buffer = bytearray(12)
     seen += [body().readinto(buffer), bytes(buffer), len(body("zipped").read()), body().readlines()[:2]]
+    timed = body()
+    timed.set_socket_timeout(5)
+    seen.append(timed.read(5))
     zipped = s3.head_object(Bucket="bodies", Key="zipped")
     return seen, zipped["ContentEncoding"], zipped["ContentLength"], len(list(body().iter_chunks(2 * MIB)))
 

@@ -12,11 +12,14 @@ from timetracer_otel.drivers.patches import Patches
 
 def install(patches: Patches) -> None:
     import botocore.endpoint
+    import botocore.response
     import botocore.waiter
     from botocore.retries import bucket, standard
 
     for module in (botocore.endpoint, botocore.waiter):
         patches.put(module, "time", _Instant(module.time))
+    if hasattr(botocore.response, "set_socket_timeout"):
+        patches.put(botocore.response, "set_socket_timeout", _no_socket)
     patches.put(bucket.TokenBucket, "acquire", _acquire)
     patches.put(standard.RetryHandler, "__init__", _without_sleep(standard.RetryHandler.__init__, _sleep))
 
@@ -42,6 +45,10 @@ def _install_async_retries(patches: Patches) -> None:
     handler = getattr(standard, "AioRetryHandler", None)
     if handler is not None and "__init__" in vars(handler):
         patches.put(handler, "__init__", _without_sleep(handler.__init__, _sleep_async))
+
+
+def _no_socket(http_response: object, timeout: object) -> None:
+    """`StreamingBody.set_socket_timeout`: a recorded body comes from no socket."""
 
 
 class _Instant(ModuleType):
