@@ -38,6 +38,8 @@ class CannedAws:
         self.counts: Counter[str] = Counter()
         self.sent_bytes: Counter[str] = Counter()
         """Of bodies, by path."""
+        self.is_silent = threading.Event()
+        """Somebody waits in vain."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -104,6 +106,13 @@ def _handler(canned: CannedAws) -> type[BaseHTTPRequestHandler]:
             canned.counts[table] += 1
             if table == "hangs-up" and canned.counts[table] == 1:
                 self.close_connection = True
+            elif table == "silent":
+                canned.is_silent.set()
+                self.rfile.read(1)  # until the client has gone
+                self.close_connection = True
+            elif table == "after-silent":
+                canned.is_silent.wait()
+                self._reply(200, ITEM)
             elif table.startswith("always") or (table.startswith("twice") and canned.counts[table] <= 2):
                 self._reply(400, THROTTLED)
             else:

@@ -87,6 +87,16 @@ async def throttled_async() -> Any:
     return None
 
 
+async def given_up_async() -> Any:
+    """A call is cancelled that was not answered; the ones beside and after it are."""
+    async with get_session().create_client("dynamodb") as client:
+        waiting = asyncio.create_task(client.get_item(TableName="silent", **GET))
+        beside = await client.get_item(TableName="after-silent", **GET)
+        waiting.cancel()
+        done = await asyncio.gather(waiting, return_exceptions=True)
+        return type(done[0]).__name__, beside, await client.get_item(TableName="any", **GET)
+
+
 def hung_up() -> Any:
     """The connection ends without a word; the second attempt is answered."""
     client = boto3.client("dynamodb", config=Config(retries={"mode": "standard"}))
@@ -148,6 +158,7 @@ SCENARIOS = (
     throttled_standard,
     throttled_adaptive,
     throttled_async,
+    given_up_async,
     hung_up,
     refused,
     busy_upload,

@@ -242,7 +242,7 @@ def test_r13_fetching_credentials_is_no_call_of_the_applications(canned: CannedA
     assert len(tape.captured) == 1
 
 
-def test_a_cancelled_call_is_incomplete(canned: CannedAws) -> None:
+def test_a_cancelled_call_says_that_it_was_given_up(canned: CannedAws) -> None:
     async def cancelled() -> None:
         keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
         async with SESSION.create_client("s3", endpoint_url=canned.url, **keys) as s3:
@@ -256,4 +256,5 @@ def test_a_cancelled_call_is_incomplete(canned: CannedAws) -> None:
     tape: ListTape
     with taps() as tape:
         asyncio.run(cancelled())
-        assert [each.complete for each in tape.captured] in ([False], [])
+        assert [each.complete for each in tape.captured] in ([True], [])
+        assert [each.result for each in tape.exchanges] in ([{"attempts": [{"given_up": True}]}], [])

@@ -8,6 +8,7 @@ from typing import Any
 from timetracer_otel.cassette.model import Exchange, Payload
 from timetracer_otel.drivers.base import AnswerSource, Asked, Question, ReplayHost
 from timetracer_otel.drivers.botocore.exceptions import UnreadBodyError, UnrecordedCallError
+from timetracer_otel.drivers.botocore.names import GIVEN_UP
 from timetracer_otel.drivers.botocore.parameters import snapshot
 from timetracer_otel.drivers.botocore.questions import question
 from timetracer_otel.drivers.botocore.requests import request
@@ -26,8 +27,11 @@ class Asking:
         self._attempts: Sequence[Mapping[str, Any]] = ()
         self._made = 0
 
-    def answer(self, upload: Upload | None) -> Answer:
-        """The response to the next attempt. Raises UnrecordedCallError, or what the recorded attempt ended with."""
+    def answer(self, upload: Upload | None) -> Answer | None:
+        """The response to the next attempt; None where the recorded application was cancelled before it came.
+
+        Raises UnrecordedCallError, or what the recorded attempt ended with.
+        """
         exchange = self._exchange or self._ask(upload)
         index, self._made = self._made, self._made + 1
         if index >= len(self._attempts):
@@ -35,7 +39,7 @@ class Asking:
             note = f"recorded with {len(self._attempts)} attempts, this is number {index + 1}"
             raise UnrecordedCallError(reason=source.miss(self._question(upload), asked, note))
         answer = answer_of(self._attempts[index])
-        if answer is None:
+        if answer is None and not self._attempts[index].get(GIVEN_UP):
             raise error_of(self._attempts[index], exchange.id)
         return answer
 
@@ -47,11 +51,18 @@ class Asking:
 
     def refuse(self) -> BaseException:
         """More is wanted of a body than was recorded: whether that is right cannot be told."""
+        return UnreadBodyError(reason=f"timetracer: {self._undecided('did not read on here')}")
+
+    def unanswered(self) -> BaseException:
+        """What was given up then was asked by who cannot be cancelled."""
+        return UnrecordedCallError(reason=f"timetracer: {self._undecided('was cancelled before an answer came')}")
+
+    def _undecided(self, what: str) -> str:
         name = self._exchange.id if self._exchange is not None else ""
-        reason = f"exchange {name}: {self._service}.{self._operation}: the recorded application did not read on here"
+        reason = f"exchange {name}: {self._service}.{self._operation}: the recorded application {what}"
         if self._source is not None:
             self._source.undecided(reason)
-        return UnreadBodyError(reason=f"timetracer: {reason}")
+        return reason
 
     def _ask(self, upload: Upload | None) -> Exchange:
         self._source, asked = self._host.current()

@@ -38,7 +38,7 @@ class Client:
 class Attempt:
     """One HTTP request and its response, or how it failed."""
 
-    __slots__ = ("body", "error", "headers", "sent", "status", "upload")
+    __slots__ = ("body", "error", "headers", "is_given_up", "sent", "status", "upload")
 
     def __init__(self) -> None:
         self.upload: Upload | None = None
@@ -48,10 +48,12 @@ class Attempt:
         self.headers: list[tuple[str, str]] = []
         self.body: bytes | Heard = b""
         self.error: BaseException | None = None
+        self.is_given_up = False
+        """The task that waited for the response was cancelled, by a timeout of the application's for instance."""
 
     @property
     def is_over(self) -> bool:
-        return self.status is not None or self.error is not None
+        return self.status is not None or self.error is not None or self.is_given_up
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import masking, parameters
 from timetracer_otel.drivers.botocore.calls import Attempt, Call
 from timetracer_otel.drivers.botocore.downloads import Heard
-from timetracer_otel.drivers.botocore.names import CALL, LIBRARY
+from timetracer_otel.drivers.botocore.names import CALL, GIVEN_UP, LIBRARY
 from timetracer_otel.drivers.botocore.parameters import plain
 from timetracer_otel.drivers.botocore.requests import request
 from timetracer_otel.drivers.botocore.uploads import Upload
@@ -64,8 +64,10 @@ def _upload(call: Call) -> Upload | None:
 
 
 def _attempt(attempt: Attempt) -> Payload:
+    if attempt.error is not None and attempt.status is None:
+        return {"error": _error(attempt.error)}
     if attempt.status is None:
-        return {} if attempt.error is None else {"error": _error(attempt.error)}
+        return {GIVEN_UP: True} if attempt.is_given_up else {}
     headers: list[Value] = [[name, value] for name, value in attempt.headers]
     answer: dict[str, Value] = {"status": attempt.status, "headers": headers}
     if isinstance(attempt.body, bytes):

@@ -10,7 +10,7 @@ from typing import Final
 from timetracer_otel.cassette.escaping import words
 from timetracer_otel.cassette.model import Blob, Exchange, Value
 from timetracer_otel.drivers.base import Description
-from timetracer_otel.drivers.botocore.names import CALL
+from timetracer_otel.drivers.botocore.names import CALL, GIVEN_UP
 
 _CODE: Final = re.compile(rb"<Code>([^<]{1,200})</Code>")
 _FIELDS: Final = ("__type", "code", "Code")
@@ -68,7 +68,7 @@ def _told(attempt: Mapping[str, Value]) -> str:
         return f"{words(error.get('type'))}: {words(error.get('message'))}"
     status = attempt.get("status")
     if not isinstance(status, int):
-        return ""
+        return "cancelled before an answer came" if attempt.get(GIVEN_UP) else ""
     code = _code(attempt) if status >= 300 else ""
     return f"{status} {code}".strip()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -69,8 +70,11 @@ def sent(request: Any, attempt: Attempt | None) -> None:
 @guarded(LIBRARY)
 def failed(attempt: Attempt | None, error: BaseException) -> None:
     """There was no response. An end from outside, such as a cancelled task, is none of the service's."""
-    if attempt is not None and isinstance(error, Exception):
+    if attempt is None:
+        return
+    if isinstance(error, Exception):
         attempt.error = error
+    attempt.is_given_up = isinstance(error, CancelledError)
 
 
 @guarded(LIBRARY)

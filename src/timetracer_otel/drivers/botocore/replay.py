@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Callable
@@ -99,7 +100,10 @@ def _sending() -> Callable[..., Any]:
         asking, upload = current.get(), _upload(request)
         if upload is not None:
             _read_out(request.body, upload)
-        return responses.response(request, asking.answer(upload), asking.refuse)
+        answer = asking.answer(upload)
+        if answer is None:
+            raise asking.unanswered()
+        return responses.response(request, answer, asking.refuse)
 
     return _send
 
@@ -113,7 +117,11 @@ def _sending_async() -> Callable[..., Any]:
             data = request.body.read()
             upload.take(await data if inspect.isawaitable(data) else data)
             upload.take(b"")
-        return await async_responses.response(request, asking.answer(upload), asking.refuse)
+        answer = asking.answer(upload)
+        if answer is None:  # whoever gave up then does it again: by a timeout, or with the task
+            await asyncio.get_running_loop().create_future()
+        await asyncio.sleep(0)  # no answer comes before the tasks that are ready have had their turn
+        return await async_responses.response(request, answer, asking.refuse)
 
     return _send
 
