@@ -33,6 +33,8 @@ class Place:
     connection: int | None = None
     path: tuple[str, ...] = ()
     """Names of the spans from the root's child down: a root is renamed while it runs."""
+    is_childs: bool | None = None
+    """Of a process that was forked meanwhile; None where none was. Each process has its own answers."""
 
     def rungs(self) -> list[Hashable]:
         """From the highest down."""
@@ -41,11 +43,17 @@ class Place:
             found += (("transaction", self.transaction, self.path), ("transaction", self.transaction))
         if self.connection is not None:
             found += (("connection", self.connection, self.path), ("connection", self.connection))
-        return [*found, ("path", self.path), "order"]
+        anywhere: list[Hashable] = [("path", self.path), "order"]
+        found += anywhere
+        if self.is_childs is None:
+            return found
+        # A fork goes on to count from where its parent was: numbers of both mean nothing to each other.
+        return [*((self.is_childs, rung) for rung in found), *anywhere]
 
-    def likeness(self, other: Place) -> tuple[bool, bool, bool]:
+    def likeness(self, other: Place) -> tuple[bool, bool, bool, bool]:
         """The ladder as a key: greater is more alike."""
         return (
+            self.is_childs == other.is_childs,
             self.transaction is not None and self.transaction == other.transaction,
             self.connection is not None and self.connection == other.connection,
             self.path == other.path,

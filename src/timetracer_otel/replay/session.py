@@ -5,6 +5,7 @@ Every exchange answers once; the environment's last answer repeats: pools and po
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -39,7 +40,7 @@ class Session:
         """`answered` hears of each answer before the app has it: the clock moves on. `missed` hears of each miss."""
         self.recorded, self._library, self._origins = recorded, library, origins
         self._journal, self._answered, self._missed = journal, answered, missed
-        self._lock = threading.RLock()
+        self._lock, self._pid = threading.RLock(), os.getpid()
         self._indexes: dict[str, Index] = {}
         self._transactions: dict[tuple[str, int], int | None] = {}
         self._connections: dict[tuple[str, int], int | None] = {}
@@ -151,7 +152,8 @@ class Session:
         return self._indexes[wire]
 
     def _place_of(self, exchange: Exchange) -> Place:
-        return Place(exchange.transaction, exchange.connection, self._paths.get(exchange.span_id or "", ()))
+        path, children = self._paths.get(exchange.span_id or "", ()), self.recorded.of_children
+        return Place(exchange.transaction, exchange.connection, path, exchange.id in children if children else None)
 
     def _place(self, question: Question, asked: Asked) -> Place:
         """Where the call stands, in the numbers of the recording."""
@@ -159,6 +161,7 @@ class Session:
             self._transactions.get((question.lib, asked.transaction)) if asked.transaction is not None else None,
             self._connections.get((question.lib, asked.connection)) if asked.connection is not None else None,
             asked.span_path[1:],
+            os.getpid() != self._pid if self.recorded.of_children else None,
         )
 
     def _follow(self, question: Question, asked: Asked, exchange: Exchange) -> None:
