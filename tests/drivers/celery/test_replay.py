@@ -42,6 +42,13 @@ def test_a_message_that_is_refused_and_one_by_name_have_their_spans_and_what_fol
     assert sent == {name: f"apply_async/{name}" for name in ("elsewhere.task", "other.task")}
 
 
+def test_what_a_receiver_of_the_application_adds_to_a_message_is_recorded_with_it(payments: Payments) -> None:
+    sent = [each for segment in payments.segments() for each in segment.exchanges if each.type == "task.publish"]
+    headers = [each.request.get("headers") for each in sent]
+    assert headers
+    assert [each.get("region") if isinstance(each, dict) else each for each in headers] == ["eu-1"] * len(headers)
+
+
 def kind(segment: Segment) -> tuple[str, str, tuple[str, ...]]:
     """Its task, its state and what it sent."""
     entry = entry_of(segment)

@@ -127,11 +127,27 @@ def _begin(app: Any, name: Any, message: Any, options: Mapping[str, Any]) -> Pub
     to = tape()
     if to is None and not is_replaying:
         return None
+    _come_last()
     defaults = {"serializer": app.conf.task_serializer, "compression": app.conf.task_compression}
     chosen = {each: options.get(each) or defaults.get(each) for each in OPTIONS}
     headers, _, body, *_ = message
     task_id = headers.get("id") if headers else body.get("id")
     return Publishing(app, str(name), str(task_id), chosen, to)
+
+
+def _come_last() -> None:
+    """Behind the receivers of the application, which came with its modules, after us: what they add to a message (a
+    tenant, a correlation id) leaves with it."""
+    from celery.signals import before_task_publish as signal
+
+    if signal.receivers and signal.receivers[-1][1] is on_before_publish:
+        return
+    with signal.lock:
+        for index, (_, receiver) in enumerate(signal.receivers):
+            if receiver is on_before_publish:
+                signal.receivers.append(signal.receivers.pop(index))
+                signal.sender_receivers_cache.clear()
+                return
 
 
 @guarded(LIB)
@@ -152,7 +168,7 @@ def on_before_publish(
     routing_key: Any = None,
     **_: object,
 ) -> None:
-    """Comes after OpenTelemetry's receiver, which begins the span."""
+    """Comes after OpenTelemetry's receiver, which begins the span, and after those of the application."""
     publishing = _current.get()
     if publishing is not None:
         fields = message_fields(body, headers or {}, properties or {})
