@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Exchange, Value
-from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.base import Asked, Question, Slot
 from timetracer_otel.replay.likeness import TEXT_MAX, WORD
 
 if TYPE_CHECKING:  # a report is made without them
@@ -129,6 +129,12 @@ def request_json(question: Question) -> dict[str, Any]:
         "text": question.text,
         "values": _shown(question),
     }
+
+
+def past_entry(question: Question, asked: Asked) -> str:
+    """Of a request outside of the entry, after it: of a handler that cleans up, of a shutdown, of a poller."""
+    name = f"{question.method} {question.url}".strip()
+    return f"{name}, asked by {asked.frame or 'no frame of the application'} outside of the entry after its end: not recorded, and refused"
 
 
 def nearest_json(near: Nearest | None) -> dict[str, Any] | None:

@@ -57,6 +57,7 @@ class ReplaySpanProcessor(SpanProcessor):
         self._lock = threading.Lock()
         self._spans: OrderedDict[int, Span] = OrderedDict()
         self._open: set[int] = set()
+        self._roots: set[int] = set()
 
     @property
     def has_open_spans(self) -> bool:
@@ -74,10 +75,12 @@ class ReplaySpanProcessor(SpanProcessor):
 
     def _bind(self, root: Span, trace_id: int, wanted: object) -> None:
         found = self._session_of(wanted) if isinstance(wanted, str) else None
-        if found is None:
+        # Celery's context outlives the root of its task: what receivers do then begins traces of its own.
+        if found is None or self._bindings.default.is_past_entry:
             return
         segment, session = found
         self._bindings.bind(trace_id, session)
+        self._roots.add(root.get_span_context().span_id)
         root.set_attribute(OF, segment.trace_id)
         recorded = SpanContext(int(segment.trace_id, 16), int(segment.id, 16), True, TraceFlags(TraceFlags.SAMPLED))
         root.add_link(recorded)
@@ -87,6 +90,8 @@ class ReplaySpanProcessor(SpanProcessor):
         if context is not None:
             with self._lock:
                 self._open.discard(context.span_id)
+            if context.span_id in self._roots:
+                self._bindings.default.entry_ended()
         self._journal.write("span", span=span_json(span))
 
     def path(self) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ class Session:
         self._broken: set[tuple[str, int]] = set()
         self._missing: set[Hashable] = set()
         self._over = ""
+        self.is_past_entry = False
+        """Of an environment: the entry has ended."""
         self._unfit: dict[Hashable, str] = {}
         self._paths = span_paths(recorded.spans, recorded.root)
         self.asked = 0
@@ -61,6 +63,11 @@ class Session:
             self.recorded = Recorded(self.recorded.name, ())
             self._library, self._over = Library((), self._library.question), note
             self._indexes, self._paths, self._lost, self._unused = {}, {}, {}, set()
+
+    def entry_ended(self) -> None:
+        """What is asked of an environment from now on was never recorded: a process keeps what comes before its first
+        entry, and a miss would say nothing of the entry."""
+        self.is_past_entry = self.is_environment
 
     @property
     def is_environment(self) -> bool:
@@ -199,6 +206,10 @@ class Session:
             near = explain.nearest(index, question)
             group = index.group(question)
             follows = self._ends_what_missed(question, asked) or self._is_retried(question) or consequent
+        if self.is_past_entry:
+            text = explain.past_entry(question, asked)
+            self._journal.write("uncontrolled", text=text)
+            return text
         self._missed()
         if lost is not None:
             unfit = explain.reason_unfit(lost)

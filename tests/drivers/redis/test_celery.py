@@ -99,6 +99,22 @@ def test_what_celery_itself_asks_redis_is_no_exchange_and_what_a_task_asks_is_on
     assert {name: report[name] for name in SAME} == SAME
 
 
+def test_what_a_receiver_asks_after_the_end_of_its_task_is_told_and_is_no_deviation(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    store, url = tmp_path / "store", f"redis://127.0.0.1:{redis.port}"
+    with worker(store, url), Celery(broker=f"{url}/0", backend=f"{url}/1") as client:
+        assert client.send_task("tasks.tidy", (7,)).get(timeout=TIMEOUT_S) == 7
+    redis.stop()
+    (tidy,) = segments_in(store)
+    assert [each.type for each in tidy.exchanges] == ["task.run"]
+    report = replayed(store, tidy)
+    assert (report["verdict"], report["misses"]) == ("same", [])
+    (told,) = [line for line in report["uncontrolled"] if "INCRBY" in line]  # type: ignore[attr-defined]  # it is a list
+    assert "tasks.py" in told
+    assert told.endswith("clean_up outside of the entry after its end: not recorded, and refused")
+
+
 def _noted(redis: RedisServer) -> bool:
     return b"notes" in redis.command("EVAL", "redis.call('SELECT', 2); return redis.call('KEYS', '*')", "0")
 
