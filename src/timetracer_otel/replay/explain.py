@@ -134,7 +134,8 @@ def request_json(question: Question) -> dict[str, Any]:
 def past_entry(question: Question, asked: Asked) -> str:
     """Of a request outside of the entry, after it: of a handler that cleans up, of a shutdown, of a poller."""
     name = f"{question.method} {question.url}".strip()
-    return f"{name}, asked by {asked.frame or 'no frame of the application'} outside of the entry after its end: not recorded, and refused"
+    frame = asked.frame or "no frame of the application"
+    return f"{name}, asked by {frame} outside of the entry after its end: not recorded, and refused"
 
 
 def nearest_json(near: Nearest | None) -> dict[str, Any] | None:

@@ -93,4 +93,19 @@ async def aiohttp_failures() -> Any:
         ]
 
 
-SCENARIOS = [aiohttp_bodies, aiohttp_streams, aiohttp_failures]
+async def aiohttp_asks_first() -> Any:
+    """The body of such a request waits for a 100 Continue."""
+    given: list[Any] = []
+    async with aiohttp.ClientSession(PLAIN) as session:
+        async with session.post("/echo", data=b"a body", expect100=True) as response:
+            given.append((response.status, (await response.json())["length"]))
+        async with session.get("/stream") as response:
+            assert response.connection is not None
+            assert response.connection.transport is not None
+            given.append(response.connection.transport.get_extra_info("peername"))
+            given.append(response.connection.transport.get_extra_info("nothing", 7))
+            await response.read()
+    return given
+
+
+SCENARIOS = [aiohttp_bodies, aiohttp_streams, aiohttp_failures, aiohttp_asks_first]

@@ -150,6 +150,17 @@ async def httpx_http2_at_once() -> Any:
         return [told(each) for each in await asyncio.gather(*(client.get(f"/echo?i={i}") for i in range(5)))]
 
 
+def httpx_peer() -> Any:
+    with httpx.Client() as client, client.stream("GET", f"{PLAIN}/stream") as response:
+        network = response.extensions["network_stream"]
+        return network.get_extra_info("server_addr"), network.get_extra_info("ssl_object"), len(response.read())
+
+
+async def httpx_peer_async() -> Any:
+    async with httpx.AsyncClient() as client, client.stream("GET", f"{PLAIN}/stream") as response:
+        return response.extensions["network_stream"].get_extra_info("server_addr"), len(await response.aread())
+
+
 SCENARIOS = [
     httpx_bodies,
     httpx_streams,
@@ -160,4 +171,6 @@ SCENARIOS = [
     httpx_http2,
     httpx_async,
     httpx_http2_at_once,
+    httpx_peer,
+    httpx_peer_async,
 ]

@@ -153,4 +153,15 @@ def urllib_request() -> Any:
     ]
 
 
-SCENARIOS = [requests_bodies, requests_streams, requests_failures, urllib3_all, http_client, urllib_request]
+def peers() -> Any:
+    """As applications note which address they have met."""
+    with requests.get(f"{PLAIN}/stream", stream=True) as response:
+        sock = response.raw._connection.sock
+        met = sock.getpeername(), sock.family, sock.type
+    connection = http.client.HTTPConnection(PLAIN.removeprefix("http://"))
+    connection.request("GET", "/stream")
+    assert connection.sock is not None
+    return met, connection.sock.getpeername(), len(connection.getresponse().read())
+
+
+SCENARIOS = [requests_bodies, requests_streams, requests_failures, urllib3_all, http_client, urllib_request, peers]

@@ -15,6 +15,7 @@ from timetracer_otel.drivers.http.asking import Answer
 from timetracer_otel.drivers.http.covering import is_suppressed
 from timetracer_otel.drivers.http.errors import chained_error, client_error, innermost, links, system_error
 from timetracer_otel.drivers.http.names import CONNECT
+from timetracer_otel.drivers.http.peers import Peer, peer_of
 from timetracer_otel.drivers.http.requests import request as request_of
 from timetracer_otel.drivers.http.uploads import Progress, Upload
 from timetracer_otel.drivers.http.wires import reads_of
@@ -26,6 +27,7 @@ SOCKS: Final = ("aiohttp_socks", "python_socks")
 """A connector of somebody else, with what it speaks SOCKS by."""
 TURNS: Final = 4
 """Of the loop between two reads: with fewer the application would see them as one."""
+GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def install(patches: Patches, aiohttp: Any, host: ReplayHost) -> None:
@@ -50,7 +52,8 @@ def _connecting(original: Callable[..., Any], aiohttp: Any, host: ReplayHost) ->
         if failed is not None:
             raise connect_error(failed, req, aiohttp)
         protocol = self._factory()
-        protocol.connection_made(StubTransport(protocol, host, miss, aiohttp))
+        peer = peer_of(req.url.raw_host or "", req.url.port or 0)
+        protocol.connection_made(StubTransport(protocol, host, miss, aiohttp, peer))
         return protocol
 
     return _create_connection
@@ -90,8 +93,10 @@ def _sending(original: Callable[..., Any]) -> Callable[..., Any]:
 class StubTransport(asyncio.Transport):
     """Takes a request, and feeds the recorded reads one by one."""
 
-    def __init__(self, protocol: Any, host: ReplayHost, miss: type[Exception], aiohttp: Any) -> None:
-        super().__init__()
+    def __init__(
+        self, protocol: Any, host: ReplayHost, miss: type[Exception], aiohttp: Any, peer: Peer | None = None
+    ) -> None:
+        super().__init__({"peername": peer} if peer is not None else {})
         self._protocol, self._host, self._miss, self._aiohttp = protocol, host, miss, aiohttp
         self._request: Any = None
         self._upload, self._progress = self._next(), Progress()
@@ -112,6 +117,14 @@ class StubTransport(asyncio.Transport):
         if self._progress.has_end(bytes(data)):
             upload, request, self._request = self._upload, self._request, None
             self._ask(request, upload)
+        elif self._progress.asks_first:
+            self._progress.asks_first = False
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Whatever the server said to the head alone was recorded as the answer to all."""
+        if not self._is_closing:
+            self._protocol.data_received(GO_ON)
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
@@ -189,9 +202,6 @@ class StubTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self._is_closing
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
 
     def pause_reading(self) -> None:
         self._is_paused = True

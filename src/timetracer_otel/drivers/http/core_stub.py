@@ -16,6 +16,7 @@ from timetracer_otel.drivers.http.calls import Head
 from timetracer_otel.drivers.http.core_tap import origin_of
 from timetracer_otel.drivers.http.covering import is_suppressed
 from timetracer_otel.drivers.http.errors import client_error, innermost, system_error
+from timetracer_otel.drivers.http.peers import peer_of
 from timetracer_otel.drivers.http.requests import request as request_of
 from timetracer_otel.drivers.http.uploads import Upload
 from timetracer_otel.drivers.missing import require
@@ -67,7 +68,7 @@ class StubConnection:
         try:
             for part in request.stream:
                 upload.take(bytes(part))
-            return self._response(self._found(request, upload), Body)
+            return self._response(self._found(request, upload), Body, self._core.NetworkStream)
         except BaseException:
             self._stop(request, upload)
             raise
@@ -82,7 +83,7 @@ class StubConnection:
             found = self._found(request, upload)
             if found.is_given_up:
                 await asyncio.Event().wait()  # until the application gives up once more
-            return self._response(found, AsyncBody)
+            return self._response(found, AsyncBody, self._core.AsyncNetworkStream)
         except BaseException:
             self._stop(request, upload)
             raise
@@ -112,13 +113,20 @@ class StubConnection:
             asking.give_up(self._host, self._asked(request, upload))
         self.let_go()
 
-    def _response(self, found: Answer, body: Callable[[StubConnection, Answer], Any]) -> Any:
+    def _response(self, found: Answer, body: Callable[[StubConnection, Answer], Any], network: type) -> Any:
         if not found.has_head:
             raise self.miss(found.refuse()) if found.is_given_up else self.error(found)
         reason = {} if found.reason is None else {"reason_phrase": found.reason}
-        extensions = {"http_version": found.version, **reason}
+        extensions = {"http_version": found.version, **reason, "network_stream": self._stream(network)}
         stream = body(self, found)
         return self._core.Response(found.status, headers=found.headers, content=stream, extensions=extensions)
+
+    def _stream(self, base: Any) -> Any:
+        """For who asks where a response came from. Any: httpcore's class, whose other methods refuse."""
+        made = base()
+        peer = peer_of(self._origin.host.decode("latin-1"), self._origin.port)
+        made.get_extra_info = {"server_addr": peer}.get
+        return made
 
     def miss(self, text: str) -> BaseException:
         """Of a kind that applications do not retry, and httpx hands on as it is."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import http.client
 import io
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.drivers.base import ReplayHost
@@ -17,6 +19,7 @@ from timetracer_otel.drivers.http import asking
 from timetracer_otel.drivers.http.asking import Answer
 from timetracer_otel.drivers.http.covering import is_suppressed
 from timetracer_otel.drivers.http.errors import dialled, innermost, system_error
+from timetracer_otel.drivers.http.peers import Peer, peer_of
 from timetracer_otel.drivers.http.requests import request
 from timetracer_otel.drivers.http.socket_tap import origin_of
 from timetracer_otel.drivers.http.uploads import Upload
@@ -138,6 +141,9 @@ def _sleep(self: Any, response: Any = None) -> None:
     """What a retry waits for was recorded."""
 
 
+Miss: TypeAlias = type[Exception]
+"""Beside a socket's own attribute `type`."""
+
 # ---- the socket ------------------------------------------------------------------------------------------------------
 
 
@@ -148,9 +154,11 @@ def _never_readable() -> int:
 
 
 class StubSocket:
-    """As much of a socket as http.client and urllib3 ask for."""
+    """As much of a socket as http.client, urllib3 and applications that look at their connection ask for."""
 
-    def __init__(self, connection: Any, host: ReplayHost, miss: type[Exception]) -> None:
+    type, proto = socket.SOCK_STREAM, 0
+
+    def __init__(self, connection: Any, host: ReplayHost, miss: Miss) -> None:
         self._connection, self._host, self._miss = connection, host, miss
         self._upload = self._next()
 
@@ -176,6 +184,21 @@ class StubSocket:
 
     def fileno(self) -> int:
         return _never_readable()
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in str(self._connection.host) else socket.AF_INET
+
+    def getpeername(self) -> Peer:
+        """Raises OSError where the server was asked by its name: its address is not known."""
+        found = peer_of(str(self._connection.host), int(self._connection.port or 0))
+        if found is None:
+            raise OSError(errno.ENOTCONN, f"timetracer: the address of {self._connection.host} was not recorded")
+        return found
+
+    def getsockname(self) -> Peer:
+        """As of a socket that is not bound."""
+        return ("0.0.0.0", 0) if self.family == socket.AF_INET else ("::", 0, 0, 0)
 
     def settimeout(self, value: Any) -> None:
         """Nothing waits."""

@@ -15,6 +15,7 @@ KEPT_MAX_BYTES: Final = MIB
 Marks: TypeAlias = Callable[[], Collection[int]]
 HEAD_END: Final = b"\r\n\r\n"
 CHUNKED: Final = re.compile(rb"(?im)^transfer-encoding:[^\r\n]*\bchunked[ \t]*\r?$")
+EXPECTING: Final = re.compile(rb"(?im)^expect:[ \t]*100-continue[ \t]*\r?$")
 _LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,18})[ \t]*\r?$")
 
 
@@ -118,9 +119,11 @@ class Upload:
 class Progress:
     """Tells while a request is written whether that was all of it."""
 
-    __slots__ = ("_head", "_left", "_reader")
+    __slots__ = ("_head", "_left", "_reader", "asks_first")
 
     def __init__(self) -> None:
+        self.asks_first = False
+        """The head was sent, and the body waits for the server to say that it may come."""
         self._head: bytearray | None = bytearray()
         self._left = 0
         self._reader: ChunkReader | None = None
@@ -141,6 +144,7 @@ class Progress:
         return self._left <= 0
 
     def _begin(self, head: bytes) -> None:
+        self.asks_first = EXPECTING.search(head) is not None
         if CHUNKED.search(head):
             self._reader = ChunkReader()
         elif (found := _LENGTH.search(head)) is not None:
