@@ -33,7 +33,8 @@ end(linked.delay(5), sends_by_name.delay(5), refused.delay(5))
 end(reads.delay(done.id), reads_failure.delay(bad.id), waits_in_vain.delay(), parent.delay(20), joins.delay(3))
 end(reads_on_the_way.delay())
 ignores.delay(), rejects.delay(), retries_with_a_class.delay("c1")
-end(unpicklable.delay(), replaces_itself.delay(1))
+end(unpicklable.delay(), replaces_itself.delay(1), unserialisable.delay())
+end(chord([grows.s(1), add.s(1, 1)], total.s()).apply_async())
 """
 """Of these tasks all have ended when it has, but for callbacks and what nobody waits for."""
 
@@ -46,7 +47,7 @@ ENDED: Final = {
     "chained": ["SUCCESS"],
     "grouped": ["SUCCESS"],
     "with_chord": ["SUCCESS"],
-    "total": ["SUCCESS", "SUCCESS"],
+    "total": ["SUCCESS", "SUCCESS", "SUCCESS"],
     "linked": ["SUCCESS"],
     "refuse": ["FAILURE", "FAILURE"],
     "told": ["SUCCESS"],
@@ -63,6 +64,8 @@ ENDED: Final = {
     "retries_with_a_class": ["RETRY", "FAILURE"],
     "unpicklable": ["FAILURE"],
     "replaces_itself": ["IGNORED"],
+    "unserialisable": ["FAILURE"],
+    "grows": ["SUCCESS"],
 }
 """States of each task's runs, in the order in which they began; `add` runs too often to be listed."""
 

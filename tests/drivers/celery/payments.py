@@ -305,6 +305,18 @@ def replaces_itself(self: Any, x: int) -> Any:
     raise self.replace(add.s(x, 100))
 
 
+@app.task
+def unserialisable() -> object:
+    """No JSON: its result cannot be stored, and so it fails."""
+    return object()
+
+
+@app.task(bind=True)
+def grows(self: Any, x: int) -> int:
+    self.add_to_chord(add.s(x, 50))
+    return x
+
+
 @app.task(bind=True)
 def sleeps(self: Any, seconds: float) -> None:
     Path(f"{self.request.id}.pid").write_text(f"{os.getpid()} {seconds}")

@@ -13,7 +13,10 @@ from tests.servers.redis import RedisServer
 from timetracer_otel.cassette import Segment
 from timetracer_otel.replay.library import entry_of
 
-QUICKLY = ("hopeless", "about_me", "with_chord", "linked", "sends_by_name", "refused", "joins", "reads_on_the_way")
+QUICKLY = (
+    *("hopeless", "about_me", "with_chord", "linked", "sends_by_name", "refused", "joins", "reads_on_the_way"),
+    *("unserialisable", "grows"),
+)
 """What is replayed without --long: what differs most, and no other test replays."""
 MIXED = 40
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from celery.app import backends
-from celery.backends.base import Backend, BaseBackend, DisabledBackend, SyncBackendMixin
+from celery.backends.base import Backend, BaseBackend, BaseKeyValueStoreBackend, DisabledBackend, SyncBackendMixin
 from celery.backends.rpc import RPCBackend
 from celery.canvas import maybe_signature
 from celery.exceptions import ImproperlyConfigured
@@ -53,7 +53,11 @@ def _class_for(real: Any, reader: Reader) -> Any:
         def iter_native(self, result: Any, **kwargs: Any) -> Any:
             return reader.iterate(self, result.results)
 
-        def _store_result(self, task_id: str, result: Any, state: str, *args: Any, **kwargs: Any) -> Any:
+        def _store_result(
+            self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
+        ) -> Any:
+            if _serialises(real, request):  # what cannot be serialised fails the task there
+                self.encode(self._get_result_meta(result, state, traceback, request))
             return result
 
         def _save_group(self, group_id: str, result: Any) -> Any:
@@ -68,6 +72,10 @@ def _class_for(real: Any, reader: Reader) -> Any:
 
         def ensure_chords_allowed(self) -> None:
             real.ensure_chords_allowed(self)  # rpc and a disabled backend refuse chords
+
+        def add_to_chord(self, chord_id: str, result: Any) -> None:
+            if real.add_to_chord is Backend.add_to_chord:  # most refuse it
+                super().add_to_chord(chord_id, result)
 
         def apply_chord(self, header_result_args: Any, body: Any, **kwargs: Any) -> None:
             if real.apply_chord is Backend.apply_chord:  # no counter there: a task of Celery's own waits for all
@@ -84,3 +92,10 @@ def _class_for(real: Any, reader: Reader) -> Any:
     for name in OF_GROUPS if issubclass(real, RPCBackend) else ():
         setattr(ReplayBackend, name, getattr(real, name))
     return ReplayBackend
+
+
+def _serialises(real: Any, request: Any) -> bool:
+    """Whether a result becomes text there. A database pickles it; rpc sends it only to whoever waits for it."""
+    if issubclass(real, RPCBackend):
+        return bool(getattr(request, "reply_to", None))
+    return issubclass(real, BaseKeyValueStoreBackend)
