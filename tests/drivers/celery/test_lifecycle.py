@@ -66,6 +66,9 @@ def test_r14_a_task_whose_process_dies_is_there_with_its_arguments_and_the_worke
     assert [each.report["verdict"] for each in replayed] == ["inconclusive"] * 2, [each.output for each in replayed]
     assert "the replaying process ended early, with exit code 3" in replayed[1].output  # it ran, up to its end
     assert replayed[1].findings == ([], [], [])
+    (limited,) = [each for each in of(payments, "run/payments.sleeps") if each.entry and each.complete]
+    again = payments.replay(limited)
+    assert (again.status, again.findings) == (0, ([], [], [])), again.output
     goes_on = payments.changed(tmp_path / "on", "os._exit(3)", "add.delay(40, 3)").replay(cut, "--app", "payments:app")
     assert (goes_on.status, goes_on.findings) == (3, ([], ["publish payments.add"], [])), goes_on.output
 

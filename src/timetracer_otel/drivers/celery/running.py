@@ -14,6 +14,7 @@ from opentelemetry import baggage, context
 
 from timetracer_otel.cassette.model import Exchange, Value
 from timetracer_otel.drivers.celery.jitter import recorded_jitter
+from timetracer_otel.drivers.celery.limits import soft_limit
 from timetracer_otel.drivers.celery.names import TRACE_HEADERS
 from timetracer_otel.drivers.celery.record import line_up
 from timetracer_otel.drivers.celery.typed import RESTORE_ERRORS, restore, unkept
@@ -37,7 +38,8 @@ def run(
     with _worker(celery, request), _bound(headers), _telling(raised), recorded_jitter(exchange.result):
         line_up()
         entering()
-        _trace(celery, task, request)
+        with soft_limit(exchange):
+            _trace(celery, task, request)
 
 
 # ---- what was recorded -----------------------------------------------------------------------------------------------
