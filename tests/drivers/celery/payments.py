@@ -324,6 +324,11 @@ def sleeps(self: Any, seconds: float) -> None:
 
 
 @app.task
+def counts() -> int:
+    return int(app.backend.client.incr("seen"))
+
+
+@app.task
 def exits() -> None:
     add.delay(40, 2)
     os._exit(3)

@@ -57,6 +57,19 @@ def test_r14_odd_ends_leave_the_worker_well_and_a_redelivered_task_replays(redis
     assert payments.replay(twice).status == 0
 
 
+def test_what_a_task_asks_the_backend_for_past_its_results_is_a_miss_that_says_so(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "1"):
+        payments.client("assert counts.delay().get(timeout=60) == 1")
+    redis.stop()
+    (segment,) = payments.segments("counts")
+    replayed = payments.replay(segment)
+    assert (replayed.status, replayed.findings[1]) == (1, ["app.backend.client"]), replayed.output
+    assert "what goes to the backend past its results is not recorded" in replayed.output
+
+
 @pytest.mark.long
 def test_the_memory_of_a_worker_grows_by_odd_ends_no_more_than_without_us(
     tmp_path: Path, rounds: Callable[[int], int]

@@ -60,6 +60,12 @@ def _class_for(real: Any, reader: Reader) -> Any:
                 self.encode(self._get_result_meta(result, state, traceback, request))
             return result
 
+        def __getattr__(self, name: str) -> Any:
+            """What only the real backend has: a way to its server, or the key of a result there."""
+            if hasattr(real, name):
+                raise reader.unrecorded(name)
+            raise AttributeError(f"{real.__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
         def _save_group(self, group_id: str, result: Any) -> Any:
             return result
 

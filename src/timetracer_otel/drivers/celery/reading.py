@@ -9,7 +9,7 @@ from celery.exceptions import BackendError, TimeoutError
 from celery.result import result_from_tuple
 
 from timetracer_otel.cassette.model import Exchange, Value
-from timetracer_otel.drivers.base import ReplayHost
+from timetracer_otel.drivers.base import Question, ReplayHost
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT
 from timetracer_otel.drivers.celery.questions import question, read_question
 from timetracer_otel.drivers.celery.typed import restore
@@ -63,6 +63,12 @@ class Reader:
             source.undecided(f"the result backend had failed with {failure.get('type')}")
             raise UnrecordedResult(str(failure.get("message", "")))
         return found
+
+    def unrecorded(self, name: str) -> UnrecordedResult:
+        """The application goes to the backend's server by itself."""
+        source, asked = self._host.current()
+        wanted = Question(LIB, name, "backend", (RESULT, "backend", name), f"app.backend.{name}")
+        return UnrecordedResult(source.miss(wanted, asked, "what goes to the backend past its results is not recorded"))
 
     def completed_chord(self, chord: Any) -> Sequence[Any] | None:
         """The arguments with which the recorded task sent the body of its chord; None if another task did."""
