@@ -54,6 +54,32 @@ def test_a_shutdown_that_fails_is_no_outcome() -> None:
     assert events == ["start", "stop"]
 
 
+def test_a_poller_that_loses_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `asyncio.wait_for` loses it before Python 3.12: `asyncio.run` would wait for good."""
+    monkeypatch.setattr(lifespan, "CANCELLED_MAX_S", 0.1)
+    lost: list[str] = []
+
+    async def polls() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                if len(lost) == 2:
+                    raise
+                lost.append("lost")
+
+    @contextlib.asynccontextmanager
+    async def running(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        poller = asyncio.create_task(polls())
+        await asyncio.sleep(0)
+        yield {"poller": poller}
+        poller.cancel()
+
+    state = asyncio.run(go_through(Starlette(lifespan=running)))
+    assert state["poller"].cancelled()
+    assert lost == ["lost"] * 2
+
+
 def test_an_app_without_lifespan_starts_all_the_same() -> None:
     async def refuses(scope: Message, receive: Any, send: Any) -> None:
         assert scope["type"] == "http"

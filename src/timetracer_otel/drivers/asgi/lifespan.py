@@ -14,6 +14,9 @@ from timetracer_otel.errors import ReplayError
 log = logging.getLogger("timetracer_otel")
 
 FINISH_MAX_S: Final = 5.0
+CANCELS_MAX: Final = 5
+CANCELLED_MAX_S: Final = 1.0
+"""So long a task may take to clean up before it is cancelled once more."""
 
 
 class Lifespan:
@@ -44,6 +47,7 @@ class Lifespan:
         if self._task is not None and not self._task.done():
             await self._tell("lifespan.shutdown")
         await self._finish()
+        await _end_tasks()
 
     async def _finish(self) -> None:
         """A shutdown that fails is no outcome of the request: it is waited for, and asked for, so that nobody warns."""
@@ -65,6 +69,18 @@ class Lifespan:
             return answer.result()
         answer.cancel()
         return None if self._from_app.empty() else self._from_app.get_nowait()
+
+
+async def _end_tasks() -> None:
+    """As the end of a loop does it, but again: before Python 3.12 `asyncio.wait_for` may lose a cancellation, and the
+    end of the loop would wait for good for a poller that goes on."""
+    for _ in range(CANCELS_MAX):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=CANCELLED_MAX_S)
 
 
 def _last_line(text: str) -> str:
