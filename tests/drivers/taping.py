@@ -16,6 +16,8 @@ from timetracer_otel.cassette.model import Acquire, Connection, Exchange, Payloa
 from timetracer_otel.drivers.base import Codec, Recording
 from timetracer_otel.redaction import Redactor
 
+_segments = itertools.count(1)
+
 
 @dataclass
 class ListTape:
@@ -27,6 +29,10 @@ class ListTape:
     connections: list[Connection] = field(default_factory=list)
     acquires: list[Acquire] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _segment: int = field(default_factory=_segments.__next__)
+
+    def segment(self) -> int:
+        return self._segment
 
     def open(
         self,

@@ -200,6 +200,11 @@ class Recorder:
             return True
         return lineage.is_forked and lineage.owner(span_id) is not None
 
+    def segment(self) -> int:
+        """Without the lock, as `listens`."""
+        found = self._lineage.owner(span_in(current_context())[SPAN_ID])
+        return 0 if found is None else found.root_id
+
     def open(
         self,
         driver: str,

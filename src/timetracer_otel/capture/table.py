@@ -129,6 +129,9 @@ class Tape(Protocol):
     def listens(self) -> bool:
         """False where `open` would give None whatever the request: a tap asks before it takes the request apart."""
 
+    def segment(self) -> int:
+        """The span id of the local root under which `open` would put an exchange now; 0 where there is none."""
+
     def open(
         self,
         driver: str,

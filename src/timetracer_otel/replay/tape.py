@@ -24,6 +24,9 @@ class EntryTape:
     def listens(self) -> bool:
         return self.entry is None
 
+    def segment(self) -> int:
+        return 0
+
     def open(
         self,
         driver: str,

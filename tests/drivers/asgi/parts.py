@@ -82,6 +82,9 @@ class MemoryTape:
             self.spills.append(MemorySpill(released))
         return self.spills[-1] if self.has_disk else None
 
+    def segment(self) -> int:
+        return 0
+
     def open(
         self,
         driver: str,

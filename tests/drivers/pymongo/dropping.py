@@ -10,19 +10,27 @@ RECEIVE_MAX = 1 << 16
 
 
 class DroppingProxy:
-    """Listens on a free port of loopback until `stop`."""
+    """Listens on a port of loopback, a free one unless it is named, until `stop`."""
 
-    def __init__(self, port: int, *names: str) -> None:
+    def __init__(self, port: int, *names: str, on: int = 0) -> None:
         self._target = port
         self._dropped = {b"\x02" + name.encode() + b"\0" for name in names}
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", on))
         self.port = int(self._listener.getsockname()[1])
+        self._ends: list[socket.socket] = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def cut(self) -> None:
+        """Nobody is served any more, nor was."""
+        self.stop()
+        for end in tuple(self._ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
         while True:
@@ -31,6 +39,7 @@ class DroppingProxy:
             except OSError:  # stopped
                 return
             server = socket.create_connection(("127.0.0.1", self._target))
+            self._ends += (client, server)
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 

@@ -10,6 +10,8 @@ replay    pymongo redirected to a stub               redirect  client arguments 
 answers   the stub's answers, from a session         transactions  their numbers
 topology  the servers that a client sees in replay
 names_in_dns  `mongodb+srv://` for who parses it  exceptions  what a miss raises
+selecting  selections of a server that fail         selections  where they pass in the driver
+unselected  the same ones fail again
 dialling  where a client of a forked process finds its stub
 object_ids  ObjectIds given back, and renamed        names     where pymongo keeps what the taps need
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.pymongo import selecting
 from timetracer_otel.drivers.pymongo.forms import (
     COMMAND,
     REPLIES,
@@ -17,7 +18,7 @@ from timetracer_otel.drivers.pymongo.forms import (
 )
 from timetracer_otel.drivers.pymongo.housework import HOUSEWORK, is_housework
 from timetracer_otel.drivers.pymongo.masking import mask
-from timetracer_otel.drivers.pymongo.names import LIBRARY
+from timetracer_otel.drivers.pymongo.names import CONNECT, LIBRARY, SELECT
 from timetracer_otel.drivers.pymongo.questions import PROCESS, subject
 from timetracer_otel.drivers.pymongo.tracking import Received, Sent
 from timetracer_otel.wire.mongo.messages import parse
@@ -35,6 +36,8 @@ class PymongoCodec:
 
     def encode(self, captured: Captured) -> Encoded:
         sent, received = captured.request, captured.result
+        if isinstance(sent, selecting.Failed):
+            return selecting.encoded(sent, received)
         if not isinstance(sent, Sent):
             raise TypeError(f"not a request of pymongo: {sent!r}")
         command = parse(sent.message, _decompress).document
@@ -55,6 +58,8 @@ class PymongoCodec:
 
     def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
         """Of what is in readable form the BSON is masked, in which a value keeps its type."""
+        if encoded.type in (SELECT, CONNECT):
+            return selecting.masked(encoded, redactor)
         redactor, request = redactor.of_type(encoded.type), wire_request(encoded.request)
         if request is encoded.request:
             return mask(encoded, redactor)

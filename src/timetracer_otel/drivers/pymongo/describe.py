@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Description
 from timetracer_otel.drivers.pymongo.forms import command_of, readable_request, readable_result, replies_of
+from timetracer_otel.drivers.pymongo.names import CONNECT, FAILURE, SELECT
 from timetracer_otel.drivers.pymongo.questions import BOOKKEEPING, shown
 from timetracer_otel.errors import DamagedCassette, WireError
 from timetracer_otel.wire.mongo import bson
@@ -24,6 +25,8 @@ class PymongoDescribing:
     """Implements `drivers.base.Describing`."""
 
     def describe(self, exchange: Exchange) -> Description | None:
+        if exchange.type in (SELECT, CONNECT):
+            return _unselected(exchange)
         if exchange.type != TYPE:
             return None
         try:
@@ -45,6 +48,13 @@ class PymongoDescribing:
 
 
 DESCRIBING: Final = PymongoDescribing()
+
+
+def _unselected(exchange: Exchange) -> Description:
+    what, failure = "select a server" if exchange.type == SELECT else "connect", exchange.result.get(FAILURE)
+    told = failure if isinstance(failure, Mapping) else {}
+    outcome = ": ".join(str(told[name]) for name in ("type", "text") if told.get(name))
+    return Description(f"{what} for {exchange.signature.method}", outcome=outcome)
 
 
 def _value(part: bson.Element) -> Value:

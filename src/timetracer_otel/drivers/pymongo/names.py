@@ -9,6 +9,13 @@ from timetracer_otel.drivers.missing import MissingNames
 LIBRARY: Final = "pymongo"
 TOO_OLD: Final = "it is recorded and replayed from 4.9 on"
 
+SELECT, CONNECT = "mongo.select", "net.connect"
+"""Types of exchanges that are no commands: no server fitted; or one did, and gave no connection."""
+FAILURE: Final = "failure"
+"""Of their results."""
+UNANSWERED: Final = "unanswered"
+"""In place of an exception's type: the app waited until it had enough."""
+
 SENSITIVE: Final = frozenset(
     {
         "authenticate",

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.pymongo import hooks, wires
+from timetracer_otel.drivers.pymongo import hooks, selecting, selections, wires
 from timetracer_otel.drivers.pymongo.names import LIBRARY, connection_classes
 
 LOST: Final = "commands are not recorded"
@@ -34,7 +34,10 @@ class PymongoRecording:
         require(LIBRARY, [(tracer, name) for name in EVENTS], LOST, own=True)
         require(LIBRARY, [(each, GREET) for each in (sync, asynchronous)], LOST, own=True)
         guard = guarded(LIBRARY)
+        selections.needed(LOST)
         wires.put_in(self._patches, guard(hooks.sending), guard(hooks.received), LOST)
+        selecting_, unselected = guard(selecting.selecting), guard(selecting.unselected)
+        selections.put_in(self._patches, LOST, selecting_, unselected, guard(selecting.unconnected))
         self._patches.put(tracer, "started", _started(tracer.started, guard(_telling(instrumentor))))
         for name, hook in (("succeeded", hooks.succeeded), ("failed", hooks.failed)):
             self._patches.put(tracer, name, _before(getattr(tracer, name), guard(hook)))

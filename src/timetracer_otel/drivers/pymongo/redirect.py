@@ -41,6 +41,8 @@ class Wanted:
     """The default database, as it stands in the URI."""
     kept: str
     """Options of the URI that stay."""
+    servers: str = ""
+    """As the driver would name them: the name in the DNS, or each host with its port."""
 
 
 def wanted(host: Any, port: Any, keywords: Mapping[str, Any]) -> Wanted:
@@ -54,12 +56,15 @@ def wanted(host: Any, port: Any, keywords: Mapping[str, Any]) -> Wanted:
     pairs = parse_qsl(query.replace(";", "&"), keep_blank_values=True)
     said = {name.lower(): value for name, value in pairs}
     said |= {name.lower(): _text(value) for name, value in keywords.items() if name.lower() in TOPOLOGY}
+    hosts = tuple(_with_port(unquote_plus(each), port) for each in names)
+    is_srv = scheme.endswith("+srv")
     return Wanted(
-        hosts=tuple(_with_port(unquote_plus(each), port) for each in names),
-        is_several=scheme.endswith("+srv") or len(names) > 1,
+        hosts=hosts,
+        is_several=is_srv or len(names) > 1,
         options={name: said[name] for name in TOPOLOGY if name in said},
         path=path,
         kept="&".join(f"{name}={quote(value, safe=':,')}" for name, value in pairs if not is_dropped(name)),
+        servers=(names[0] if is_srv else ",".join(sorted(hosts))).lower(),
     )
 
 

@@ -15,10 +15,12 @@ from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.pymongo import dialling, names_in_dns, redirect, wires
 from timetracer_otel.drivers.pymongo.answers import Claim, PymongoAnswers
 from timetracer_otel.drivers.pymongo.hooks import request_id_of
-from timetracer_otel.drivers.pymongo.names import LIBRARY, client_classes
+from timetracer_otel.drivers.pymongo.names import CONNECT, LIBRARY, SELECT, client_classes
 from timetracer_otel.drivers.pymongo.object_ids import ObjectIds, seeding
 from timetracer_otel.drivers.pymongo.questions import question_of
+from timetracer_otel.drivers.pymongo.selecting import HOSTS
 from timetracer_otel.drivers.pymongo.topology import Topology, topology
+from timetracer_otel.drivers.pymongo.unselected import Selections, question_of_selection
 from timetracer_otel.wire.mongo.backend import MongoBackend
 
 LOST: Final = "replay cannot redirect it"
@@ -33,6 +35,7 @@ class Stub:
 
     def __init__(self, host: ReplayHost) -> None:
         self.host = host
+        self.selections = Selections(host)
         self._ports: dict[Topology, list[int]] = {}
         """As clients were told."""
         self._listening: dict[int, Callable[[], int]] = {}
@@ -44,9 +47,8 @@ class Stub:
 
     # ---- clients -----------------------------------------------------------------------------------------------------
 
-    def uri(self, host: Any, port: Any, keywords: dict[str, Any]) -> str:
+    def uri(self, client: redirect.Wanted) -> str:
         """Where a client with these arguments is to go."""
-        client = redirect.wanted(host, port, keywords)
         source, _ = self.host.current()
         found = topology(client.options, client.is_several, client.hosts, source.connections(LIBRARY))
         return redirect.redirected(client, self._served(found), found.set_name)
@@ -144,6 +146,7 @@ class PymongoReplaying:
         from timetracer_otel.drivers.pymongo import exceptions  # `wires` has said that pymongo is new enough
 
         exceptions.put_in(self._patches)
+        stub.selections.put_in(self._patches, LOST)
         dialling.put_in(self._patches, stub.here)
         names_in_dns.put_in(self._patches)
         for client in client_classes():
@@ -154,7 +157,7 @@ class PymongoReplaying:
         self._patches.undo()
 
     def question(self, exchange: Exchange) -> Question:
-        return question_of(exchange)
+        return question_of_selection(exchange) if exchange.type in (SELECT, CONNECT) else question_of(exchange)
 
 
 REPLAYING: Final = PymongoReplaying()
@@ -172,8 +175,9 @@ def _peer(connection: Any) -> Any:
 def _redirected(original: Callable[..., None], stub: Stub) -> Callable[..., None]:
     @functools.wraps(original)
     def __init__(self: Any, host: Any = None, port: Any = None, *args: Any, **kwargs: Any) -> None:
-        uri = stub.uri(host, port, kwargs)
+        wanted = redirect.wanted(host, port, kwargs)
         kept = {name: value for name, value in kwargs.items() if not redirect.is_dropped(name)}
-        original(self, uri, None, *args, **kept)
+        original(self, stub.uri(wanted), None, *args, **kept)
+        setattr(self._topology._settings, HOSTS, wanted.servers)
 
     return __init__
