@@ -96,6 +96,17 @@ def test_a_segment_is_handed_over_when_its_root_has_ended_and_nothing_is_open(re
     assert batch.root_start_ns == root.start_time
 
 
+def test_who_counts_in_a_segment_is_told_which_it_is(recorder: Recorder) -> None:
+    """Two of one trace, as the attempts of a task are, count by themselves."""
+    assert recorder.segment() == 0
+    one = start(recorder)
+    other = start(recorder, kind=SpanKind.SERVER)
+    child = start(recorder, one)
+    for span, root in ((one, one), (other, other), (child, one)):
+        with use_span(span):
+            assert recorder.segment() == root.get_span_context().span_id
+
+
 @pytest.mark.parametrize("kind", [SpanKind.CLIENT, SpanKind.PRODUCER])
 def test_a_root_that_calls_others_is_no_entry(recorder: Recorder, shelf: Shelf, kind: SpanKind) -> None:
     end(recorder, start(recorder, kind=kind))

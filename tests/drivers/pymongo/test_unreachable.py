@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.drivers.pymongo.harness import record, replay, trace_of
 from tests.drivers.pymongo.taping import replayed, taps
 from tests.drivers.pymongo.test_versions import VERSIONS, installed
 from tests.drivers.pymongo.unreachable import said
+from tests.launching import free_port
 from tests.servers.mongo import MongoServer
 from timetracer_otel.capture import guard
 from timetracer_otel.cassette.model import Exchange
@@ -92,11 +92,6 @@ def tried(call: Callable[[], Any]) -> list[str]:
 
 def addressed(port: int) -> str:
     return f"mongodb://127.0.0.1:{port}/?directConnection=true&serverSelectionTimeoutMS=300"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def types_of(exchanges: list[Exchange], method: str) -> list[str]:

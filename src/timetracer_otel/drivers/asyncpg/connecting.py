@@ -9,17 +9,19 @@ from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg.failures import failure_of
 from timetracer_otel.drivers.asyncpg.redirect import servers, user_and_database
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY
-from timetracer_otel.drivers.postgres.connecting import Call, Counters, Place, put
+from timetracer_otel.drivers.counting import Counters
+from timetracer_otel.drivers.postgres.connecting import Call, Place, put
 
 _counters: Final = Counters()
 
 
 def dialling(arguments: Mapping[str, Any]) -> Call | None:
     """The app connects; `arguments` are those of `connect`."""
-    if tape() is None:
+    active = tape()
+    if active is None:
         return None
     place = place_of(arguments)
-    return Call(place, _counters.next(place))
+    return Call(place, _counters.next(active.segment(), place))
 
 
 def failed(call: Call | None, error: BaseException) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from opentelemetry import trace
-
 from timetracer_otel.capture.table import tape
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.counting import Number
 
 CONNECT: Final = "net.connect"
-TRACES_MAX: Final = 1000
-PLACES_MAX: Final = 100
-"""Of one trace that are told apart."""
 UNANSWERED: Final = "unanswered"
 """In place of an exception's type: the app waited until it had enough."""
 
@@ -42,52 +37,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """Which call of `connect` it is, counted from 0 under one trace."""
-
-    call: int
-    same: int
-    """Among those to the same place."""
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """One call of `connect`, as the app made it."""
 
     place: Place
     number: Number
     failures: list[Failure] = field(default_factory=list)
-
-
-class Counter:
-    """Counts calls under one trace."""
-
-    def __init__(self) -> None:
-        self._calls = 0
-        self._places: dict[Place, int] = {}
-
-    def next(self, place: Place) -> Number:
-        number = Number(self._calls, self._places.get(place, 0))
-        self._calls += 1
-        if place in self._places or len(self._places) < PLACES_MAX:
-            self._places[place] = number.same + 1
-        return number
-
-
-class Counters:
-    """Counts the calls of one driver, trace by trace."""
-
-    def __init__(self) -> None:
-        self._traces: OrderedDict[int, Counter] = OrderedDict()
-
-    def next(self, place: Place) -> Number:
-        """Of a call that is made now, under the current trace."""
-        trace_id = trace.get_current_span().get_span_context().trace_id
-        counter = self._traces.setdefault(trace_id, Counter())
-        self._traces.move_to_end(trace_id)
-        if len(self._traces) > TRACES_MAX:
-            self._traces.popitem(last=False)
-        return counter.next(place)
 
 
 def put(library: str, call: Call) -> None:

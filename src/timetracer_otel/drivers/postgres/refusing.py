@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked, Question, Slot
-from timetracer_otel.drivers.postgres.connecting import CONNECT, Counter, Number, Place
+from timetracer_otel.drivers.counting import Counter, Number
+from timetracer_otel.drivers.postgres.connecting import CONNECT, Place
 
 SHAPE: Final = (CONNECT,)
 

@@ -7,8 +7,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
-from timetracer_otel.capture.table import tape
-from timetracer_otel.drivers.postgres.connecting import UNANSWERED, Call, Counters, Failure, Place, put
+from timetracer_otel.capture.table import Tape, tape
+from timetracer_otel.drivers.counting import Counters
+from timetracer_otel.drivers.postgres.connecting import UNANSWERED, Call, Failure, Place, put
 from timetracer_otel.drivers.psycopg.tracking import LIBRARY
 
 ADDRESS: Final = ("host", "port", "hostaddr")
@@ -28,15 +29,15 @@ _counters: Final = Counters()
 
 def dialling(parameters: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> None:
     """The app connects; `attempts` are the servers to be tried, in order."""
-    if tape() is not None:
+    if (active := tape()) is not None:
         addresses = [{name: str(each[name]) for name in ADDRESS if each.get(name)} for each in attempts]
-        _dialling.set(Dialling(_call(parameters), addresses))
+        _dialling.set(Dialling(_call(active, parameters), addresses))
 
 
 def unresolved(parameters: Mapping[str, Any], error: BaseException) -> None:
     """No server could be tried, since none of their names means anything."""
-    if tape() is not None:
-        call = _call(parameters)
+    if (active := tape()) is not None:
+        call = _call(active, parameters)
         call.failures.append(Failure(type(error).__name__, str(error)))
         put(LIBRARY, call)
 
@@ -64,9 +65,9 @@ def failed(error: BaseException) -> None:
         put(LIBRARY, current.call)
 
 
-def _call(parameters: Mapping[str, Any]) -> Call:
+def _call(active: Tape, parameters: Mapping[str, Any]) -> Call:
     place = place_of(parameters)
-    return Call(place, _counters.next(place))
+    return Call(place, _counters.next(active.segment(), place))
 
 
 def place_of(parameters: Mapping[str, Any]) -> Place:
