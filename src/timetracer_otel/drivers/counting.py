@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 SEGMENTS_MAX: Final = 1000
 PLACES_MAX: Final = 100
 """Of one segment that are told apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """Counted from 0 in one segment."""
+class Number(NamedTuple):
+    """Counted from 0 in one segment. A tuple, since one is made for each command of MongoDB."""
 
     call: int
     same: int
@@ -29,11 +27,11 @@ class Counter:
         self._places: dict[Hashable, int] = {}
 
     def next(self, place: Hashable) -> Number:
-        number = Number(self._calls, self._places.get(place, 0))
-        self._calls += 1
-        if place in self._places or len(self._places) < PLACES_MAX:
-            self._places[place] = number.same + 1
-        return number
+        call, same = self._calls, self._places.get(place, 0)
+        self._calls = call + 1
+        if same or len(self._places) < PLACES_MAX:
+            self._places[place] = same + 1
+        return Number(call, same)
 
 
 class Counters:
@@ -44,8 +42,11 @@ class Counters:
 
     def next(self, segment: int, place: Hashable) -> Number:
         """Of a call that is made now; `segment` as `Tape.segment` gives it."""
-        counter = self._segments.setdefault(segment, Counter())
-        self._segments.move_to_end(segment)
-        if len(self._segments) > SEGMENTS_MAX:
-            self._segments.popitem(last=False)
+        counter = self._segments.get(segment)
+        if counter is None:
+            counter = self._segments.setdefault(segment, Counter())
+            if len(self._segments) > SEGMENTS_MAX:
+                self._segments.popitem(last=False)
+        else:
+            self._segments.move_to_end(segment)
         return counter.next(place)

@@ -10,7 +10,7 @@ import asyncio
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from timetracer_otel.capture.table import tape
 from timetracer_otel.cassette.model import Value
@@ -28,17 +28,15 @@ HOSTS: Final = "_timetracer_hosts"
 """Attribute of a topology's settings: the servers as the app named them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What kind of server is looked for, and for what."""
+class Wanted(NamedTuple):
+    """What kind of server is looked for, and for what. A tuple, since one is made for each command."""
 
     hosts: str
     operation: str
     selector: str
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """One selection, as the driver made it."""
 
     wanted: Wanted
