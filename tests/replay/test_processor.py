@@ -58,6 +58,20 @@ def test_baggage_binds_the_new_trace_and_links_the_recorded_root(bound: Bound) -
     assert child.parent == root.context
 
 
+def test_the_entry_ends_with_its_own_root_and_not_with_a_call_of_the_application_to_itself(
+    bound: Bound,
+) -> None:
+    within = baggage.set_baggage(BAGGAGE, ROOT)
+    with bound.tracer.start_as_current_span("GET", context=within):
+        for _ in range(2):
+            with bound.tracer.start_as_current_span("its own", context=within):
+                assert bound.host.current()[0] is bound.entry
+            assert not bound.default.is_past_entry
+    assert bound.default.is_past_entry
+    with bound.tracer.start_as_current_span("cleans up", context=within):
+        assert bound.host.current()[0] is bound.default
+
+
 @pytest.mark.parametrize("wanted", ["ffff", "", 7, None])
 def test_other_baggage_binds_nothing(bound: Bound, wanted: object) -> None:
     with bound.tracer.start_as_current_span("GET", context=baggage.set_baggage(BAGGAGE, wanted)):

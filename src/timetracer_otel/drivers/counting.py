@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 SEGMENTS_MAX: Final = 1000
@@ -48,5 +49,6 @@ class Counters:
             if len(self._segments) > SEGMENTS_MAX:
                 self._segments.popitem(last=False)
         else:
-            self._segments.move_to_end(segment)
+            with suppress(KeyError):  # another thread has let it go meanwhile
+                self._segments.move_to_end(segment)
         return counter.next(place)

@@ -57,7 +57,8 @@ class ReplaySpanProcessor(SpanProcessor):
         self._lock = threading.Lock()
         self._spans: OrderedDict[int, Span] = OrderedDict()
         self._open: set[int] = set()
-        self._roots: set[int] = set()
+        self._entry: int | None = None
+        """The span of the entry: the first root that is bound. Others are calls that the app makes to itself."""
 
     @property
     def has_open_spans(self) -> bool:
@@ -80,7 +81,8 @@ class ReplaySpanProcessor(SpanProcessor):
             return
         segment, session = found
         self._bindings.bind(trace_id, session)
-        self._roots.add(root.get_span_context().span_id)
+        if self._entry is None:
+            self._entry = root.get_span_context().span_id
         root.set_attribute(OF, segment.trace_id)
         recorded = SpanContext(int(segment.trace_id, 16), int(segment.id, 16), True, TraceFlags(TraceFlags.SAMPLED))
         root.add_link(recorded)
@@ -90,7 +92,7 @@ class ReplaySpanProcessor(SpanProcessor):
         if context is not None:
             with self._lock:
                 self._open.discard(context.span_id)
-            if context.span_id in self._roots:
+            if context.span_id == self._entry:
                 self._bindings.default.entry_ended()
         self._journal.write("span", span=span_json(span))
 
