@@ -18,9 +18,6 @@ from timetracer_otel.cassette.document import (
 from timetracer_otel.cassette.model import Exchange, Process, Span
 from timetracer_otel.cassette.part import EnvironmentPart, Part
 
-DOCUMENT_DEPTH: Final = values.MAX_DEPTH + 10
-"""Levels of a whole file: a payload of the greatest depth, inside its exchange, segment and bundle."""
-
 _BESIDE: Final = frozenset(("request", "result"))
 """Payloads that may be too large to stand in a part."""
 
@@ -61,7 +58,7 @@ def dump_spans(spans: Sequence[Span | Document]) -> bytes:
         if not all(isinstance(span, Span) for span in spans):
             raise
         exact = [span_document(span) for span in spans if isinstance(span, Span)]
-        return values.dumps(exact, DOCUMENT_DEPTH)
+        return values.dumps(exact, values.DOCUMENT_DEPTH)
 
 
 def dump_environment(part: EnvironmentPart, exchanges: Sequence[bytes] | None = None) -> bytes:
@@ -141,7 +138,7 @@ def _head(document: Document) -> bytes:
     try:
         return quick.dumps_strictly(data)
     except TypeError:  # a lone surrogate, an integer beyond 64 bits
-        return values.dumps(document, DOCUMENT_DEPTH)
+        return values.dumps(document, values.DOCUMENT_DEPTH)
 
 
 def _span(span: dict[str, Any]) -> dict[str, Any]:

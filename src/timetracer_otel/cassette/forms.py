@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from timetracer_otel.cassette.document import cassette_document
-from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
 from timetracer_otel.cassette.model import Cassette, Exchange
-from timetracer_otel.cassette.values import Json, encode
+from timetracer_otel.cassette.values import DOCUMENT_DEPTH, Json, encode
 from timetracer_otel.errors import Unconvertible
 
 Readable: TypeAlias = Callable[[Exchange], Exchange]

@@ -8,7 +8,6 @@ from timetracer_otel.cassette import values
 from timetracer_otel.cassette.allowance import Allowance
 from timetracer_otel.cassette.blobs import Get, with_payloads
 from timetracer_otel.cassette.compression import decompress
-from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
 from timetracer_otel.cassette.fields import Fields
 from timetracer_otel.cassette.migrations import check_version, upgrade
 from timetracer_otel.cassette.model import Blob, Cassette, Environment, Process, Segment, Value
@@ -79,7 +78,7 @@ def _fields(data: bytes, path: str, blobs: Get | None, allowance: Allowance) -> 
     del text  # a large one is in memory twice now, and soon three times
     check_version(document, path)
     if "segments" in document:
-        return Fields(values.decode(upgrade(document), DOCUMENT_DEPTH, _refuse))
+        return Fields(values.decode(upgrade(document), values.DOCUMENT_DEPTH, _refuse))
     # Before it is upgraded: a step is to see payloads whole, wherever they lay.
     whole = with_payloads(document, lambda blob: {} if blobs is None else _payload(blobs(blob), allowance))
     del document
@@ -89,13 +88,13 @@ def _fields(data: bytes, path: str, blobs: Get | None, allowance: Allowance) -> 
 def _decoded(document: dict[str, Json], resolve: values.Resolve) -> Value:
     """As `values.decode` gives it. A long list is decoded in place: what an item was made of goes before the next."""
     lists = {name: document[name] for name in LONG if type(document.get(name)) is list}
-    rest = values.decode({**document, **dict.fromkeys(lists)}, DOCUMENT_DEPTH, resolve)
+    rest = values.decode({**document, **dict.fromkeys(lists)}, values.DOCUMENT_DEPTH, resolve)
     if not isinstance(rest, dict):
         return rest
     document.clear()
     for items in lists.values():
         for index, item in enumerate(items):
-            items[index] = values.decode(item, DOCUMENT_DEPTH - 2, resolve)
+            items[index] = values.decode(item, values.DOCUMENT_DEPTH - 2, resolve)
     return {**rest, **lists}
 
 

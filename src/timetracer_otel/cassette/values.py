@@ -25,6 +25,8 @@ Resolve: TypeAlias = Callable[[Blob], Value]
 
 MAX_DEPTH: Final = 200
 """Levels of lists and mappings in one payload; orjson itself writes 254."""
+DOCUMENT_DEPTH: Final = MAX_DEPTH + 10
+"""Those of a whole file: a payload of the greatest depth, inside its exchange, segment and bundle."""
 
 _NEVER_ALTERED: Final = frozenset[type]({NoneType, bool})
 _SELDOM_ALTERED: Final = _NEVER_ALTERED | {str, int}

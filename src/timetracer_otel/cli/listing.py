@@ -76,8 +76,9 @@ def print_list(store_option: str | None, wanted: Wanted, as_json: bool, last: in
     """Raises UsageError for an empty store, CassetteError if nothing in it can be read."""
     wanted.check()
     store = settings.store(store_option)
-    store.adopt()
-    _say_what_waits(store)
+    if store.has_pending():
+        store.adopt()
+        _say_what_waits(store)
     listing = _filled(store, last)
     chosen = wanted.choose(listing.traces, time.time_ns())
     for problem in listing.problems:
@@ -142,8 +143,10 @@ def _about_segment(segment: SegmentSummary) -> tuple[str, str, str]:
 
 def _prefix_length(store: Store, listing: Listing) -> int:
     """Digits that tell every trace of the listing from the others of the store."""
-    ids = sorted(ids_beginning_with(store.root, {trace.trace_id[:PREFIX_MIN] for trace in listing.traces}))
-    return max([PREFIX_MIN, *(_common(one, other) + 1 for one, other in itertools.pairwise(ids))])
+    listed = {trace.trace_id for trace in listing.traces}
+    ids = sorted(ids_beginning_with(store.root, {trace_id[:PREFIX_MIN] for trace_id in listed}))
+    neighbours = [pair for pair in itertools.pairwise(ids) if not listed.isdisjoint(pair)]
+    return max([PREFIX_MIN, *(_common(one, other) + 1 for one, other in neighbours)])
 
 
 def _common(one: str, other: str) -> int:

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 from timetracer_otel.cassette.compression import compress
 from timetracer_otel.cassette.recent import KEPT_MAX_BYTES, Recent
 from timetracer_otel.store.atomic import make_folder, write_atomically
-from timetracer_otel.store.blobs import is_stored
 from timetracer_otel.store.limits import Room
-from timetracer_otel.store.names import PROCESSES, environment_name, part_name, trace_name
+from timetracer_otel.store.names import PROCESSES, environment_name, part_name, process_folders, trace_name
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette import Cassette
@@ -81,6 +80,8 @@ class Store:
             if sum(map(len, data)) > KEPT_MAX_BYTES:
                 return self._write_blob(process_id, data)
             data = b"".join(data)
+        from timetracer_otel.store.blobs import is_stored  # who reads a store needs no hashes
+
         known = self._blobs.get(data)
         if known is not None and is_stored(self._written, known):
             return known
@@ -105,6 +106,10 @@ class Store:
 
             self._pending.setdefault(process_id, Pending(self._written, process_id, self._room))
         return self._pending[process_id]
+
+    def has_pending(self) -> bool:
+        """Whether there is anything to adopt, or of a living process. Raises OSError if it cannot be read."""
+        return bool(process_folders(self._written))
 
     def adopt(self) -> int:
         """How many parts were made of what dead processes left in `pending/`. A store that is read-only stays so."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from timetracer_otel.cassette import FORMAT, EnvironmentPart, Part, Value, load_environment, load_part
 from timetracer_otel.cassette.allowance import Allowance
-from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
-from timetracer_otel.cassette.values import dumps
+from timetracer_otel.cassette.values import DOCUMENT_DEPTH, dumps
 from timetracer_otel.exporters.otlp import names
 from timetracer_otel.exporters.otlp.heads import (
     CUT,

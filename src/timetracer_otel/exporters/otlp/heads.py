@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import Final, NoReturn, TypeAlias
 
 from timetracer_otel.cassette import Value
-from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
 from timetracer_otel.cassette.model import Blob
-from timetracer_otel.cassette.values import dumps
+from timetracer_otel.cassette.values import DOCUMENT_DEPTH, dumps
 from timetracer_otel.exporters.otlp.texts import load_text
 
 Document: TypeAlias = "dict[str, Value]"

@@ -12,8 +12,7 @@ from typing import Final
 
 from timetracer_otel.cassette import Cassette, Connection, Environment, Exchange, Payload, Process, Segment, Span, Value
 from timetracer_otel.cassette.document import exchange_document
-from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
-from timetracer_otel.cassette.values import dumps
+from timetracer_otel.cassette.values import DOCUMENT_DEPTH, dumps
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.errors import DamagedCassette

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from timetracer_otel.cassette import Value
-from timetracer_otel.cassette.dump import DOCUMENT_DEPTH
-from timetracer_otel.cassette.values import Json, decode, encode
+from timetracer_otel.cassette.values import DOCUMENT_DEPTH, Json, decode, encode
 
 _LONG: Final = re.compile(rb"\d{16}")
 _EXACT_MAX: Final = 2**53
