@@ -16,7 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from commands import Command, race, tell_times
+from commands import Command, keep_bytecode, race, tell_times
 from harness import options
 
 ROWS = ("timetracer-otel replay",)
@@ -41,8 +41,6 @@ def page(request: Request) -> JSONResponse:
 app = Starlette(routes=[Route("/page", page)])
 """
 QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-BYTECODE = "PYTHONPYCACHEPREFIX"
 TRACE_ID_LENGTH = 32
 
 
@@ -82,17 +80,11 @@ def ask(url: str) -> None:
     raise SystemExit("the app does not answer, see above")
 
 
-def compile_once(folder: Path) -> None:
-    """As an installation has done it: a source tree whose bytecode is missing or stale is compiled by each process."""
-    os.environ.pop(NO_BYTECODE, None)
-    os.environ[BYTECODE] = str(folder / "bytecode")
-
-
 def main() -> None:
     rounds = options(__doc__, 21).rounds
     with tempfile.TemporaryDirectory(prefix="timetracer-bench-") as name:
         folder = Path(name)
-        compile_once(folder)
+        keep_bytecode(folder)
         trace_id = record(folder)
         nowhere = "postgresql://app@db.prod.internal/shop"
         commands = {

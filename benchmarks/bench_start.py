@@ -6,8 +6,9 @@ import os
 import sys
 import sysconfig
 import tempfile
+from pathlib import Path
 
-from commands import Command, race, tell_times
+from commands import Command, keep_bytecode, race, tell_times
 from harness import options
 
 ROWS = ("start of opentelemetry-instrument",)
@@ -23,10 +24,11 @@ CONTESTANTS = {
 def main() -> None:
     rounds = options(__doc__, 21).rounds
     with tempfile.TemporaryDirectory() as folder:
+        keep_bytecode(Path(folder))
         commands = {
             name: Command(
                 [LAUNCHER, sys.executable, "-c", "pass"],
-                {**os.environ, **OTHERS, **extra, "TIMETRACER_STORE": folder},
+                {**os.environ, **OTHERS, **extra, "TIMETRACER_STORE": os.path.join(folder, "store")},
             )
             for name, extra in CONTESTANTS.items()
         }

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from results import Figure, quartiles, ratios, tell
 
 Runs = dict[str, list["Run"]]
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+BYTECODE = "PYTHONPYCACHEPREFIX"
 
 
 class Run(NamedTuple):
@@ -43,8 +45,15 @@ def once(command: Command) -> Run:
     return Run(took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
+def keep_bytecode(folder: Path) -> None:
+    """In that folder, by the commands to come: an installation has compiled its modules, and a source tree without
+    bytecode, or with a stale one, is compiled by each process."""
+    os.environ.pop(NO_BYTECODE, None)
+    os.environ[BYTECODE] = str(folder / "bytecode")
+
+
 def race(commands: Mapping[str, Command], rounds: int) -> Runs:
-    """After a round that is not counted, which warms the disk cache."""
+    """After a round that is not counted, which warms the disk cache and compiles."""
     runs: Runs = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name in list(commands) if number % 2 else reversed(commands):
