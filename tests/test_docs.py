@@ -44,7 +44,7 @@ RUN_ELSEWHERE = ("scripts/demo", "scripts/example", "scripts/test", "scripts/dev
 within a test run says nothing more."""
 
 
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*_*") if path.is_dir())
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[a-z]*_*") if path.is_dir())
 """The shop is `scripts/demo`."""
 IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 """Also in a program that an example writes as text."""
