@@ -36,7 +36,7 @@ class _Portal:
 
     outcome: Outcome
     formats: tuple[int, ...]
-    rows: list[bytes] | None = field(default=None)
+    rows: Sequence[bytes] | None = field(default=None)
     is_done: bool = False
 
     @property

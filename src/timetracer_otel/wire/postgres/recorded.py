@@ -24,7 +24,7 @@ from timetracer_otel.wire.postgres.messages import (
     parameter_status,
     row_description,
 )
-from timetracer_otel.wire.postgres.packed import unpacked
+from timetracer_otel.wire.postgres.packed import columns_of, is_packed, messages
 
 TEXT, BINARY = 0, 1
 
@@ -36,13 +36,22 @@ MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeErro
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one statement, column by column as recorded. `is_readable`: a str in a binary column is its text form."""
+    """Rows of one statement as recorded: `stored` column by column, or the `messages` of the server.
+
+    `is_readable`: a str in a binary column is its text form.
+    """
 
     columns: tuple[Column, ...]
     formats: tuple[int, ...]
-    values: tuple[Sequence[Any], ...]
+    stored: tuple[Sequence[Any], ...]
     count: int
     is_readable: bool
+    messages: Sequence[bytes] | None = None
+
+    @property
+    def values(self) -> tuple[Sequence[Any], ...]:
+        """Column by column. Of messages they are read anew each time."""
+        return self.stored if self.messages is None else tuple(columns_of(self.messages, self.formats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +184,17 @@ def _result(data: Mapping[str, Any]) -> Result:
     tag = data.get("tag")
     if tag is not None:
         command_complete(tag)  # raises for what cannot be sent
-    return Result(_table(unpacked(data)) if "columns" in data else None, tag, bool(data.get("more")))
+    return Result(_table(data) if "columns" in data else None, tag, bool(data.get("more")))
 
 
 def _table(data: Mapping[str, Any]) -> Table:
     columns = tuple(_column(column) for column in data["columns"])
     formats = tuple(int(fmt) for fmt in data["formats"])
+    if len(formats) != len(columns) or any(fmt not in (TEXT, BINARY) for fmt in formats):
+        raise ValueError(f"{len(columns)} columns with {len(formats)} formats, or one that is neither text nor binary")
+    if is_packed(data):
+        rows = messages(data)
+        return Table(columns, formats, (), len(rows), is_readable=False, messages=rows)
     is_readable = "values" not in data
     count = len(data["rows"]) if is_readable else int(data["rows"])
     values = (
@@ -190,10 +204,8 @@ def _table(data: Mapping[str, Any]) -> Table:
     )
     if not columns and not 0 <= count <= EMPTY_ROWS_MAX:
         raise ValueError(f"{count} rows without columns")
-    if len(formats) != len(columns) or len(values) != len(columns) or any(len(column) != count for column in values):
-        raise ValueError(f"{len(columns)} columns, {len(formats)} formats, {count} rows and values that do not fit")
-    if any(fmt not in (TEXT, BINARY) for fmt in formats):
-        raise ValueError("a format that is neither text nor binary")
+    if len(values) != len(columns) or any(len(column) != count for column in values):
+        raise ValueError(f"{len(columns)} columns, {count} rows and values that do not fit")
     return Table(columns, formats, values, count, is_readable)
 
 

@@ -18,13 +18,16 @@ _LENGTHS: Final = tuple(length.to_bytes(4, "big") for length in range(256))
 """Most values are short: their length before them comes from here."""
 
 
-def rows(table: Table, formats: Sequence[int], style: Style) -> list[bytes]:
+def rows(table: Table, formats: Sequence[int], style: Style) -> Sequence[bytes]:
     """One DataRow per row. Raises Unconvertible naming the column."""
-    return data_rows([_cells(table, index, fmt, style) for index, fmt in enumerate(formats)], table.count)
+    if table.messages is not None and table.formats == tuple(formats):
+        return table.messages
+    columns = zip(table.values, formats, strict=True)
+    return data_rows([_cells(table, index, *column, style) for index, column in enumerate(columns)], table.count)
 
 
-def _cells(table: Table, index: int, wanted: int, style: Style) -> list[bytes]:
-    column, values = table.columns[index], table.values[index]
+def _cells(table: Table, index: int, values: Sequence[Any], wanted: int, style: Style) -> list[bytes]:
+    column = table.columns[index]
     try:
         if table.formats[index] == TEXT == wanted:
             return _texts(values)
@@ -37,10 +40,12 @@ def _cells(table: Table, index: int, wanted: int, style: Style) -> list[bytes]:
 def _texts(values: Sequence[Any]) -> list[bytes]:
     """The usual case, text as text, without a call per cell."""
     lengths = _LENGTHS
-    raws = [value if value is None else value.encode() if type(value) is str else octets(value) for value in values]
     return [
-        NULL if raw is None else lengths[len(raw)] + raw if len(raw) < 256 else cell(raw)
-        for raw in raws
+        NULL if value is None
+        else lengths[len(raw)] + raw
+        if len(raw := value.encode() if type(value) is str else octets(value)) < 256
+        else cell(raw)
+        for value in values
     ]  # fmt: skip
 
 
