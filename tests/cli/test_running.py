@@ -6,12 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.cassette import samples
 from tests.cli.conftest import Cli, part_of, write
 from tests.demonstration import environment
 from timetracer_otel.cassette import Part, dump_part
-from timetracer_otel.cli import listing
+from timetracer_otel.cli import listing, parsing
+from timetracer_otel.cli.running import run
 from timetracer_otel.store import Store
 
 
@@ -195,6 +197,17 @@ def test_an_interrupt_is_quiet(cli: Cli, store: Store, monkeypatch: pytest.Monke
     monkeypatch.setattr(listing, "print_list", interrupted)
     done = cli("list")
     assert (done.status, done.out, done.err) == (130, "", "")
+
+
+def test_bytecode_that_is_cut_off_is_no_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """typer makes one of it: a disk that was full while Python 3.13.0 imported a command leaves such a file."""
+
+    def damaged(**_: object) -> None:
+        raise typer.Abort from EOFError("marshal data too short")
+
+    monkeypatch.setattr(parsing, "app", damaged)
+    with pytest.raises(EOFError, match="marshal data"):
+        run(["fmt", "a.json"])
 
 
 def test_help_and_version_are_printed(cli: Cli) -> None:

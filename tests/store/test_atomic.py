@@ -125,7 +125,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path: Path) -> None:
         "except OSError as error: print(type(error).__name__)\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "file")], capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-c", program, str(tmp_path / "file")], capture_output=True, text=True, check=True
     )
     assert ran.stdout == "OSError\n"
     assert list(tmp_path.iterdir()) == []

@@ -24,8 +24,8 @@ def task(arguments: Sequence[str]) -> Task:
         parsed = app(args=list(arguments), prog_name=NAME, standalone_mode=False)
     except ParseError as error:
         raise TimetracerError(_message(error, arguments)) from None
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+    except typer.Abort as error:  # of an interrupt, and of what a damaged file of bytecode raises
+        raise error.__cause__ or KeyboardInterrupt() from None
     return parsed if callable(parsed) else lambda: int(parsed or 0)  # --help and --version have printed already
 
 
