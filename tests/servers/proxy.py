@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 
 RECEIVE_MAX = 1 << 16
 JOIN_TIMEOUT_S = 60
@@ -13,8 +14,9 @@ JOIN_TIMEOUT_S = 60
 class RecordingProxy:
     """Listens on a free port of loopback until `stop`; `sent` holds the bytes of each connection in turn."""
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    def __init__(self, port: int, ends_after_s: float = 0) -> None:
+        """`ends_after_s`: so long after its last bytes, each side hears that the other one has ended."""
+        self._target, self._ends_after_s = port, ends_after_s
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.sent: list[bytearray] = []
@@ -52,16 +54,19 @@ class RecordingProxy:
             self.sent.append(bytearray())
             self._ends += (client, server)
             for source, sink, kept in ((client, server, self.sent[-1]), (server, client, None)):
-                self._pumps.append(threading.Thread(target=_pump, args=(source, sink, kept), daemon=True))
+                self._pumps.append(
+                    threading.Thread(target=_pump, args=(source, sink, kept, self._ends_after_s), daemon=True)
+                )
                 self._pumps[-1].start()
 
 
-def _pump(source: socket.socket, sink: socket.socket, kept: bytearray | None) -> None:
+def _pump(source: socket.socket, sink: socket.socket, kept: bytearray | None, ends_after_s: float) -> None:
     """What one side has said is passed on to its end, even when the other side has said its last."""
     with contextlib.suppress(OSError):
         while data := source.recv(RECEIVE_MAX):
             if kept is not None:
                 kept += data
             sink.sendall(data)
+    time.sleep(ends_after_s)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.drivers.psycopg.taping import error_of, rows
 from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import RecordingProxy
 
 
 @pytest.mark.parametrize("returning", [True, False])
@@ -98,3 +101,30 @@ def _run_until_cut_off(connection: psycopg.Connection[Any]) -> None:
         with socket.socket(fileno=os.dup(connection.fileno())) as same:
             same.shutdown(socket.SHUT_RDWR)
         connection.execute("select 2").fetchone()
+
+
+def test_what_is_left_of_a_pipeline_after_the_server_has_ended_the_connection_is_no_exchange(
+    postgres: PostgresServer, tape: ListTape
+) -> None:
+    """The driver reads the server's last words alone, and only then that the connection is broken."""
+    proxy = RecordingProxy(int(conninfo_to_dict(postgres.dsn)["port"] or 0), ends_after_s=1)
+    connection = psycopg.connect(postgres.dsn, host="127.0.0.1", port=proxy.port, autocommit=True)
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        _run_until_ended(connection, proxy)
+    connection.close()
+    proxy.stop()
+    assert tape.statements == ["select 1", "select pg_terminate_backend(pg_backend_pid())"]
+    assert error_of(tape.exchanges[1])["C"] == "57P01"
+    assert not tape.open_ones
+
+
+def _run_until_ended(connection: psycopg.Connection[Any], proxy: RecordingProxy) -> None:
+    with connection.pipeline():
+        connection.execute("select 1").fetchone()
+        connection.execute("select pg_terminate_backend(pg_backend_pid())")
+        select.select([connection], [], [], 10)
+        try:
+            connection.execute("select 2")
+        finally:
+            proxy.cut()
+            select.select([connection], [], [], 10)

@@ -19,6 +19,7 @@ from timetracer_otel.drivers.psycopg.tracking import (
     COMMAND_OK,
     COPYING,
     DESCRIBE,
+    FATAL_ERROR,
     GONE,
     LIBRARY,
     PIPELINE_ABORTED,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 DEALLOCATE: Final = b"DEALLOCATE"
+SEVERITY: Final = ord("V")
+ENDING: Final = (b"FATAL", b"PANIC")
+"""After such an error the server closes the connection."""
 PINGS: Final = frozenset({b"", b";"})
 """Pools look with an empty statement whether a connection lives, when they hand it out: how often, replay need not
 repeat."""
@@ -235,6 +239,8 @@ def answered_in_pipeline(pipeline: BasePipeline, queued: object, results: Sequen
     if results[-1].status == PIPELINE_ABORTED:
         endings.discard(captured)  # the server has skipped it, and will skip it in replay
         return
+    if (last := results[-1]).status == FATAL_ERROR:
+        pipelined.is_over = last.error_field(SEVERITY) in ENDING
     reported = changed(pipeline.pgconn, tracked)
     endings.close(tracked, captured, results, pipeline.pgconn.transaction_status, reported)
 
@@ -250,8 +256,8 @@ def left_pipeline(pipeline: BasePipeline, error: BaseException | None) -> None:
     # One that is being prepared waits for two answers.
     waiting = list({id(each): each for each in pipelined.waiting.values()}.values())
     for at, captured in enumerate(waiting):
-        if at and status == GONE:
-            endings.discard(captured)  # nobody answers after the first, and nobody will in replay
+        if pipelined.is_over or (at and status == GONE):
+            endings.discard(captured)  # nobody answers after the one that ended it, and nobody will in replay
         else:
             endings.lose(captured, reason, status)
 

@@ -259,9 +259,11 @@ class Tracked:
 class Pipelined:
     """The requests of one pipeline that wait for their answers, by their position in psycopg's queue of results."""
 
-    __slots__ = ("processed", "waiting")
+    __slots__ = ("is_over", "processed", "waiting")
 
     def __init__(self) -> None:
+        self.is_over = False
+        """The server has ended the connection."""
         self.processed = 0
         self.waiting: dict[int, Captured] = {}
 
