@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 DEALLOCATE: Final = b"DEALLOCATE"
-SEVERITY: Final = ord("V")
+SEVERITY, TRANSLATED_SEVERITY = b"VS"
+"""Poolers may give only the second."""
 ENDING: Final = (b"FATAL", b"PANIC")
 """After such an error the server closes the connection."""
 PINGS: Final = frozenset({b"", b";"})
@@ -240,7 +241,8 @@ def answered_in_pipeline(pipeline: BasePipeline, queued: object, results: Sequen
         endings.discard(captured)  # the server has skipped it, and will skip it in replay
         return
     if (last := results[-1]).status == FATAL_ERROR:
-        pipelined.is_over = last.error_field(SEVERITY) in ENDING
+        severity = last.error_field(SEVERITY) or last.error_field(TRANSLATED_SEVERITY)
+        pipelined.is_over = severity in ENDING
     reported = changed(pipeline.pgconn, tracked)
     endings.close(tracked, captured, results, pipeline.pgconn.transaction_status, reported)
 
