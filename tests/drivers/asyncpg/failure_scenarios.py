@@ -186,7 +186,7 @@ async def _between_pages(connection: Any) -> Any:
 async def _killed(dsn: str, killer: Any, sql: str, arguments: Any) -> Any:
     victim = await asyncpg.connect(dsn, server_settings={"application_name": "victim"})
     waiting = asyncio.ensure_future(outcome(victim.fetch(sql, *arguments)))
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(LIMIT_S)  # it has to be under way, on a busy machine too
     await killer.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'")
     return await waiting, victim.is_closed()
 
@@ -203,7 +203,7 @@ async def _in_time(dsn: str, locker: Any) -> Any:
 
 async def _cancelled(work: Awaitable[Any]) -> Any:
     task = asyncio.ensure_future(work)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(LIMIT_S)  # it has to be under way, on a busy machine too
     task.cancel()
     return repr((await asyncio.gather(task, return_exceptions=True))[0])
 
