@@ -31,7 +31,9 @@ def test_packed_rows_are_the_same_as_plain_ones() -> None:
     assert unpacked(PACKED) == PLAIN
     assert unpacked(PLAIN) is PLAIN
     packed, plain = table_of(PACKED), table_of(PLAIN)
-    assert packed.values == plain.values
+    assert (packed.columns, packed.formats, packed.count, packed.values) == (
+        *(plain.columns, plain.formats, plain.count, plain.values),
+    )
     assert [*rows(packed, (1, 0), Style())] == rows(plain, (1, 0), Style())
     assert b"".join(rows(packed, (1, 0), Style())) == PACKED["data"]
     assert rows(packed, (0, 0), Style()) == rows(plain, (0, 0), Style())
