@@ -83,9 +83,8 @@ def part(*exchanges: Exchange, **fields: object) -> Part:
 
 
 def write(store: Store, one: Part) -> Path:
-    return store.write_part(
-        TRACE_ID, ROOT_ID, PROCESS_ID, one.part, dump_part(one, []) if not one.exchanges else _dumped(one)
-    )
+    data = dump_part(one, []) if not one.exchanges else _dumped(one)
+    return Path(store.write_part(TRACE_ID, ROOT_ID, PROCESS_ID, one.part, data))
 
 
 def _dumped(one: Part) -> bytes:

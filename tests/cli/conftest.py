@@ -95,7 +95,7 @@ def part_of(trace_id: str = samples.TRACE_ID, **changes: Any) -> Part:
 
 
 def write(store: Store, part: Part) -> Path:
-    return store.write_part(part.trace_id, part.segment, part.process.id, part.part, dump_part(part))
+    return Path(store.write_part(part.trace_id, part.segment, part.process.id, part.part, dump_part(part)))
 
 
 @pytest.fixture

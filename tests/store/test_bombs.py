@@ -84,7 +84,7 @@ def opened(store: Store, wanted: str) -> tuple[str, int]:
 @pytest.mark.parametrize("kind", BOMBS)
 def test_r31_a_bomb_is_refused_within_bounded_time_and_memory(kind: str, tmp_path: Path) -> None:
     store, (pieces, expected) = Store(tmp_path), BOMBS[kind]
-    path = store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, b"")
+    path = Path(store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, b""))
     stream = zstandard.ZstdCompressor(level=1).compressobj()
     with path.open("wb") as file:
         file.writelines(stream.compress(piece) for piece in pieces())

@@ -18,10 +18,10 @@ PART_NAME = f"{ROOT_ID}-9f9f9f9f.0.json.zst"
 
 def test_parts_and_environments_lie_where_the_design_says(tmp_path: Path) -> None:
     store = Store(tmp_path / "new" / "store")
-    written = store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))
+    written = Path(store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART)))
     assert written == tmp_path / "new" / "store" / TRACE_ID / PART_NAME
     assert load_part(written.read_bytes(), "p") == ROOT_PART
-    environment = store.write_environment(PROCESS.id, 3, dump_environment(ENVIRONMENT_PART), durable=True)
+    environment = Path(store.write_environment(PROCESS.id, 3, dump_environment(ENVIRONMENT_PART), durable=True))
     assert environment == tmp_path / "new" / "store" / "processes" / f"{PROCESS.id}.3.json.zst"
     assert load_environment(environment.read_bytes(), "p") == ENVIRONMENT_PART
 
@@ -85,7 +85,7 @@ def test_threads_write_side_by_side(tmp_path: Path) -> None:
 
 def test_a_trace_folder_that_somebody_deleted_is_made_again(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART)).unlink()
+    Path(store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART))).unlink()
     (tmp_path / TRACE_ID).rmdir()
     store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 1, dump_part(replace(ROOT_PART, part=1)))
     assert store.open_cassette(TRACE_ID)[0].segments[0].parts == (1,)

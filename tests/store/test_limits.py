@@ -23,7 +23,7 @@ PIECE = os.urandom(10 * KIB)
 
 
 def write(store: Store, number: int, data: bytes = PIECE) -> Path:
-    return store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, number, data)
+    return Path(store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, number, data))
 
 
 def write_much(blob: BlobWriter) -> None:

@@ -18,7 +18,7 @@ NEWER = replace(ROOT_PART, trace_id=NEWER_ID, spans=(span(ROOT_ID, START_NS + 1)
 
 
 def write(store: Store, *parts: Part) -> list[Path]:
-    return [store.write_part(p.trace_id, p.segment, p.process.id, p.part, dump_part(p)) for p in parts]
+    return [Path(store.write_part(p.trace_id, p.segment, p.process.id, p.part, dump_part(p))) for p in parts]
 
 
 def test_the_json_of_a_listing_is_what_the_design_says(tmp_path: Path) -> None:

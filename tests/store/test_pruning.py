@@ -51,7 +51,7 @@ def record(
     process = replace(PROCESS, id=process_id)
     data = dump_part(replace(ROOT_PART, trace_id=trace_id, exchanges=(exchange,), process=process))
     path = Store(root).write_part(trace_id, ROOT_ID, process_id, 0, data)
-    return age(path.parent, days)
+    return age(Path(path).parent, days)
 
 
 def blob(root: Path, content: bytes, days: float = 8) -> Blob:
@@ -69,7 +69,7 @@ def environment(root: Path, process: Process = PROCESS, blobs: Sequence[Blob] = 
     data = dump_environment(replace(ENVIRONMENT_PART, process=process, exchanges=(exchange,)))
     path = store.write_environment(process.id, 0, data)
     store.pending(process.id).close()
-    return age(path, days)
+    return age(Path(path), days)
 
 
 def test_old_traces_go_and_young_ones_stay(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Store:
 
 def write(store: Store, *exchanges: Exchange) -> Path:
     texts = [dump_exchange(each, put=lambda pieces: put(store, b"".join(pieces))) for each in exchanges]
-    return store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART, texts))
+    return Path(store.write_part(TRACE_ID, ROOT_ID, PROCESS.id, 0, dump_part(ROOT_PART, texts)))
 
 
 def test_a_trace_opens_with_its_blobs_as_folder_as_file_and_by_its_id(store: Store) -> None:

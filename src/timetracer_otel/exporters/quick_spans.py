@@ -7,6 +7,8 @@ hold a secret, goes the long way; the other spans of the part do not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
+from operator import is_not
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -60,8 +62,11 @@ class QuickSpans:
 
     def _documents(self, spans: Sequence[ReadableSpan], redactor: Redactor) -> list[Document | None]:
         """None for each that must go the long way."""
-        reading = _Reading(self._encoder)
-        found = [reading.document(span) if type(span) in _KNOWN else None for span in spans]
+        reading = _Reading()
+        found = reading.documents(spans)
+        if not self._encoder.are_open(reading.attributes):
+            found = [document if document and self._is_open(document) else None for document in found]
+            reading.values = [value for document in found if document for value in _values_of(document)]
         if not _FLAT.issuperset(map(type, reading.values)):
             found = [document and self._spread(document, reading.values, redactor) for document in found]
         if known := redactor.known():
@@ -71,6 +76,9 @@ class QuickSpans:
             return [None if document is None or _is_suspicious(document, redactor) else document for document in found]
         self._encoder.remember(texts)
         return found
+
+    def _is_open(self, document: Document) -> bool:
+        return self._encoder.are_open([cast("dict[str, Any]", document["attributes"])])
 
     def _spread(self, document: Document, seen: list[object], redactor: Redactor) -> Document | None:
         """With sequences as lists, whose items are `seen` as well; None if anything else is not flat."""
@@ -94,35 +102,37 @@ class _Reading:
     """The spans of one part while they are read; what siblings share is looked up once."""
 
     __slots__ = (
-        *("_encoder", "_has_scope_attributes", "_header", "_is_remote", "_parent", "_parent_id", "_schema_url"),
-        *("_names", "_scope", "_scope_name", "_scope_version", "_state", "_statements", "values"),
+        *("_has_scope_attributes", "_header", "_is_remote", "_parent", "_parent_id", "_schema_url", "_scope"),
+        *("_scope_name", "_scope_version", "_sibling", "_state", "attributes", "values"),
     )
 
-    def __init__(self, encoder: SpanEncoder) -> None:
-        self._encoder = encoder
+    def __init__(self) -> None:
         self._parent: SpanContext | None = None
         self._parent_id: str | None = None
         self._is_remote = False
         self._state: TraceState | None = None
         self._header = ""
-        self._names: tuple[str, ...] | None = None
-        self._statements: tuple[str, ...] | None = None
+        self._sibling: list[Any] = []
         self._set_scope(None)
+        self.attributes: list[dict[str, Any]] = []
+        """Those of the documents."""
         self.values: list[object] = []
-        """Those of the documents which need a look."""
+        """All in the documents which need a look; what a sibling has as well, the same object, stands there once."""
 
-    def document(self, span: ReadableSpan) -> Document | None:
-        """As `span_document` of what `encode` gives; None if something is out of the ordinary.
-
-        By the private fields of the SDK, which have had these names since its first release: a property takes ten
-        times as long.
-        """
-        try:
-            return self._document(span)
-        except (AttributeError, OverflowError):  # a span of which the app has set a part itself
-            return None
+    def documents(self, spans: Sequence[ReadableSpan]) -> list[Document | None]:
+        """As `span_document` of what `encode` gives, for each; None if something is out of the ordinary."""
+        found: list[Document | None] = []
+        for span in spans:
+            try:
+                found.append(self._document(span) if type(span) in _KNOWN else None)
+            except (AttributeError, OverflowError):  # a span of which the app has set a part itself
+                found.append(None)
+        return found
 
     def _document(self, span: ReadableSpan) -> Document | None:
+        """By the private fields of the SDK, which have had these names since its first release: a property takes ten
+        times as long.
+        """
         context, parent, scope, status = span._context, span._parent, span._instrumentation_scope, span._status
         name, description, attributes = span._name, status._description, span._attributes
         events: Any = span._events
@@ -130,9 +140,9 @@ class _Reading:
         if context is None or type(name) is not str:
             return None
         # Whether a BoundedList is empty, a function of Python's would say.
-        if (events._dq if type(events) in _BOUNDED else events) or (links._dq if type(links) in _BOUNDED else links):
+        if (events._dq or events.dropped) if type(events) in _BOUNDED else (events or getattr(events, "dropped", 0)):
             return None
-        if getattr(events, "dropped", 0) or getattr(links, "dropped", 0):
+        if (links._dq or links.dropped) if type(links) in _BOUNDED else (links or getattr(links, "dropped", 0)):
             return None
         if type(attributes) is BoundedAttributes:
             if attributes.dropped:
@@ -140,18 +150,19 @@ class _Reading:
             plain = attributes._dict.copy()
         else:
             plain = copied(attributes or {})
-        if plain and not self._is_open(plain):
-            return None
         if parent is not self._parent:
             self._set_parent(parent)
         if context[_TRACE_STATE] is not self._state:
             self._set_state(context.trace_state)
-        self.values += plain.values()
-        self.values += (name, description, self._header) if description or self._header else (name,)
         if scope is not self._scope:
             self._set_scope(scope)
         if self._has_scope_attributes:
             return None
+        self.attributes.append(plain)
+        values: list[Any] = [name, description, self._header, *plain.values()]
+        is_alike = len(values) == len(self._sibling)
+        self.values += compress(values, map(is_not, values, self._sibling)) if is_alike else values
+        self._sibling = values
         document: Document = {
             "span_id": context[_SPAN_ID].to_bytes(8, "big").hex(),
             "parent_id": self._parent_id,
@@ -172,15 +183,6 @@ class _Reading:
         if self._schema_url:
             document["scope_schema_url"] = self._schema_url
         return document
-
-    def _is_open(self, attributes: Mapping[str, Any]) -> bool:
-        """As `SpanEncoder.is_open`; siblings have the same names."""
-        names = tuple(attributes)
-        if names != self._names:
-            self._names, self._statements = names, self._encoder.statements_of(names)
-        if self._statements is None:
-            return False
-        return not self._statements or self._encoder.are_open(attributes, self._statements)
 
     def _set_parent(self, parent: SpanContext | None) -> None:
         self._parent = parent
@@ -216,10 +218,11 @@ def _holds(document: Document, known: Mapping[bytes, bytes]) -> bool:
     return any(text.encode("utf-8", "surrogatepass") in known for text in _texts_of(document))
 
 
+def _values_of(document: Document) -> list[object]:
+    return [*(document[name] for name in _OTHER_TEXTS), *cast("dict[str, Any]", document["attributes"]).values()]
+
+
 def _texts_of(document: Document) -> list[str]:
-    attributes = document["attributes"]
-    values = [document[name] for name in _OTHER_TEXTS]
-    if isinstance(attributes, Mapping):
-        values += attributes.values()
-        values += [item for each in attributes.values() if type(each) is list for item in each]
-    return [value for value in values if isinstance(value, str)]
+    values = _values_of(document)
+    items = [item for each in values if type(each) is list for item in each]
+    return [value for value in (*values, *items) if isinstance(value, str)]

@@ -92,13 +92,17 @@ class SpanEncoder:
         self.remember(text for name, text in plain.items() if _is_same_text(text, masked.get(name)))
         return masked
 
-    def are_open(self, attributes: Mapping[str, Any], statements: Iterable[str]) -> bool:
-        """True if no statement under these names says that something in it is secret."""
-        for name in statements:
-            sql = attributes[name]
-            if isinstance(sql, str) and sql not in self._open_statements and not self._is_open_statement(sql):
+    def are_open(self, attributes: Sequence[Mapping[str, Any]]) -> bool:
+        """True if none of these says by its names or its statements that something in it is secret."""
+        statements = set[str]()
+        for names in set(map(tuple, attributes)):  # spans of one kind have the same
+            found = self.statements_of(names)
+            if found is None:
                 return False
-        return True
+            statements.update(found)
+        known = self._open_statements
+        texts = {sql for name in statements for each in attributes if isinstance(sql := each.get(name), str)}
+        return texts <= known or all(sql in known or self._is_open_statement(sql) for sql in texts)
 
     def statements_of(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
         """Those of the names under which SQL stands; None if one of them needs a look whatever its value is.

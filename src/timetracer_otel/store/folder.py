@@ -58,16 +58,16 @@ class Store:
         number: int,
         data: bytes | Sequence[bytes],
         durable: bool = False,
-    ) -> Path:
-        """`data` from `cassette.dump_part`, or from `part_pieces`."""
+    ) -> str:
+        """The path of the file. `data` from `cassette.dump_part`, or from `part_pieces`."""
         folder = self._written_text + trace_name(trace_id)
         path = f"{folder}{os.sep}{part_name(root_span_id, process_id, number)}"
         # Most traces have one segment, and this is its first part.
         is_new = number == 0
         return self._write(path, [data] if isinstance(data, bytes) else data, durable, folder if is_new else None)
 
-    def write_environment(self, process_id: str, number: int, data: bytes, durable: bool = False) -> Path:
-        """`data` from `cassette.dump_environment`."""
+    def write_environment(self, process_id: str, number: int, data: bytes, durable: bool = False) -> str:
+        """The path of the file. `data` from `cassette.dump_environment`."""
         with suppress(OSError):  # `prune` leaves the environment of a living process alone
             self.pending(process_id).claim()
         path = os.path.join(self._written, PROCESSES, environment_name(process_id, number))
@@ -144,7 +144,7 @@ class Store:
 
         return list_traces(self.root, last)
 
-    def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> Path:
+    def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> str:
         packed = compress(*pieces)
         self._room.take(len(packed))
         try:
@@ -155,7 +155,7 @@ class Store:
             self._room.give(len(packed))
             _end_folder(os.path.dirname(path))
             raise
-        return Path(path)
+        return path
 
 
 def _put(path: str, packed: bytes, durable: bool) -> None:
