@@ -168,6 +168,28 @@ def test_only_the_span_with_a_secret_goes_the_long_way(monkeypatch: pytest.Monke
     assert AWS_KEY.encode() not in text
 
 
+def test_what_a_span_has_in_common_with_the_one_before_hides_no_secret_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen, redactor = long_way(monkeypatch), Redactor(b"key")
+    common, secret = "GET /orders", f"/?key={AWS_KEY}"
+    ended = plain_spans(
+        {"a": common}, {"a": common, "b": secret}, {"a": common, "b": common}, {"a": secret, "b": common}
+    )
+    text, _ = QuickSpans(SpanEncoder(redactor)).dump(ended, redactor.of_trace())
+    assert seen == [ended[1], ended[3]]
+    assert AWS_KEY.encode() not in text
+
+
+def test_a_statement_that_tells_of_a_secret_is_found_beside_others_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, redactor = long_way(monkeypatch), Redactor(b"key")
+    statements = ("select 1", "alter user u password 'hunter2x'", "select 1")
+    ended = plain_spans({"db.name": "app"}, *({"db.name": "app", "db.statement": sql} for sql in statements))
+    text, _ = QuickSpans(SpanEncoder(redactor)).dump(ended, redactor.of_trace())
+    assert seen == [ended[2]]
+    assert b"hunter2x" not in text
+
+
 def test_a_word_that_looks_like_the_beginning_of_a_secret_costs_no_other_span_its_quick_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
