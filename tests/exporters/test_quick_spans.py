@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tests.cassette.samples import ROOT_PART
-from timetracer_otel.cassette import Span, dump_part, dump_spans, part_pieces
+from timetracer_otel.cassette import Span, dump_part, dump_process, dump_resource, dump_spans, part_pieces
 from timetracer_otel.cassette.document import span_document
 from timetracer_otel.cassette.values import dumps
 from timetracer_otel.exporters.quick_spans import QuickSpans
@@ -224,8 +226,29 @@ def test_a_secret_that_the_trace_knows_is_found_in_a_text_that_was_clean_before(
 def test_a_part_with_the_text_of_its_spans_is_the_part_itself() -> None:
     text = dump_spans(ROOT_PART.spans)
     assert ROOT_PART.spans
-    assert b"".join(part_pieces(ROOT_PART, [], text)) == b"".join(part_pieces(ROOT_PART, []))
+    whole = b"".join(part_pieces(ROOT_PART, []))
+    texts = {"resource": dump_resource(ROOT_PART.resource), "process": dump_process(ROOT_PART.process), "spans": text}
+    for names in (texts, ["spans"], ["resource", "process"], ["process"]):
+        assert b"".join(part_pieces(ROOT_PART, [], {name: texts[name] for name in names})) == whole
+    odd = replace(ROOT_PART, resource={"host": "a\ud800"}, parent_segment="\ud800")
+    texts["resource"] = dump_resource(odd.resource)
+    assert b"".join(part_pieces(odd, [], texts)) == b"".join(part_pieces(odd, [])) == dump_part(odd, [])
     assert b'"spans":' + text in dump_part(ROOT_PART)
+
+
+def test_what_cannot_be_read_of_a_span_is_not_taken_from_the_one_before() -> None:
+    """A parent of the application's own, whose number is none of the standard: such siblings are read one by one."""
+    encoder = SpanEncoder(Redactor())
+    odd = SpanContext(1, 2**64, is_remote=False)
+    parents = [SpanContext(1, 5, is_remote=False), odd, odd, None, odd]
+    spans = [
+        ReadableSpan("SELECT", SpanContext(1, 7 + at, is_remote=False), parent, RESOURCE, {"n": at})
+        for at, parent in enumerate(parents)
+    ]
+    text, _ = QuickSpans(encoder).dump(spans, Redactor())
+    assert text == exactly([encoder.encode(span) for span in spans])
+    known, own = f"{5:016x}", f"{2**64:x}"
+    assert [span["parent_id"] for span in json.loads(text)] == [known, own, own, None, own]
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -241,4 +264,6 @@ def test_one_thing_out_of_the_ordinary_in_a_plain_span_is_enough(rules: Rules, k
             encoded = encoder.encode(one, of_trace)
             text, root = QuickSpans(encoder).dump([one], of_trace, 0)
             assert text == exactly([encoded]), (name, value)
-            assert repr(root) == repr(encoded), (name, value)
+            assert root is not None
+            for field in ("span_id", "name", "status", "status_description", "attributes", "events"):
+                assert repr(getattr(root, field)) == repr(getattr(encoded, field)), (name, value, field)

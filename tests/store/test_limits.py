@@ -7,6 +7,7 @@ import os
 import pickle
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,6 +129,37 @@ def test_a_disk_with_too_little_free_is_left_alone(tmp_path: Path, monkeypatch: 
     assert caught.value.reason == "free_min"
     free[0] = GIB
     write(store, 1)
+
+
+def test_a_disk_with_much_free_is_asked_now_and_then_and_one_near_its_floor_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, asked, now_s = [GIB], [0], [1000.0]
+
+    def free_now(path: object) -> int:
+        asked[0] += 1
+        return free[0]
+
+    monkeypatch.setattr(limits, "_free_bytes", free_now)
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    room = Room(tmp_path, None, free_min_bytes=5 * MIB)
+    for _ in range(10):
+        room.take(MIB)
+    assert asked == [1]
+    free[0] = 5 * MIB
+    room.take(GIB - 5 * MIB - 10 * MIB - limits.FREE_NEAR_BYTES)  # so much is known to be left of the GiB
+    assert asked == [1]
+    with pytest.raises(StoreFull):
+        room.take(1)
+    assert asked == [2]
+    free[0] = GIB
+    room.take(MIB)
+    assert asked == [3]
+    now_s[0] += 2 * limits.FREE_S
+    free[0] = 5 * MIB
+    with pytest.raises(StoreFull):
+        room.take(MIB)
+    assert asked == [4]
 
 
 def test_the_real_disk_has_a_floor_as_well(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from timetracer_otel.cassette.document import (
     process_document,
     span_document,
 )
-from timetracer_otel.cassette.model import Exchange, Process, Span
+from timetracer_otel.cassette.model import Exchange, Payload, Process, Span, Value
 from timetracer_otel.cassette.part import EnvironmentPart, Part
 
+_DEPTH: Final = values.DOCUMENT_DEPTH
 _BESIDE: Final = frozenset(("request", "result"))
 """Payloads that may be too large to stand in a part."""
 
@@ -30,35 +31,44 @@ def dump_part(part: Part, exchanges: Sequence[bytes] | None = None) -> bytes:
     return b"".join(part_pieces(part, _texts(part.exchanges) if exchanges is None else exchanges))
 
 
-def part_pieces(
-    part: Part, exchanges: Sequence[bytes], spans: bytes | None = None, process: bytes | None = None
-) -> list[bytes]:
+def part_pieces(part: Part, exchanges: Sequence[bytes], texts: Mapping[str, bytes] | None = None) -> list[bytes]:
     """`dump_part` in pieces, for who need not have it in one: a large trace is not copied once more.
 
-    `spans`, from `dump_spans`, stand in for those of `part`, and `process`, from `dump_process`, for its process.
+    `texts` stand in for fields of `part`: `spans` from `dump_spans`, `process` and `resource` from the functions of
+    those names.
     """
-    texts = {name: text for name, text in (("spans", spans), ("process", process)) if text is not None}
-    return _pieces(_around(part_document(part), texts), exchanges)
+    return _pieces(_around(part_document(part), texts or {}), exchanges)
 
 
 def dump_process(process: Process) -> bytes:
     """The JSON text of a process, which is the same in all its parts."""
-    return _head({"process": process_document(process)}).removeprefix(b'{"process":').removesuffix(b"}")
+    return _field("process", process_document(process))
 
 
-def dump_spans(spans: Sequence[Span | Document]) -> bytes:
-    """The JSON array of spans. A Document is one of `span_document`, known to be plain: it is not checked.
+def dump_resource(resource: Payload) -> bytes:
+    """The JSON text of a resource, which is the same in many parts. Raises Unconvertible."""
+    return _field("resource", resource)
 
-    Raises Unconvertible; TypeError if a Document needs more than orjson does.
-    """
-    documents = [_span(span_document(span)) if isinstance(span, Span) else span for span in spans]
+
+def dump_spans(spans: Sequence[Span]) -> bytes:
+    """The JSON array of spans. Raises Unconvertible."""
     try:
-        return quick.dumps_strictly(documents)
+        return dump_plain_spans(list(map(plain_span, spans)))
     except TypeError:  # a lone surrogate, an integer beyond 64 bits
-        if not all(isinstance(span, Span) for span in spans):
-            raise
-        exact = [span_document(span) for span in spans if isinstance(span, Span)]
-        return values.dumps(exact, values.DOCUMENT_DEPTH)
+        return values.dumps([span_document(span) for span in spans], _DEPTH)
+
+
+def dump_plain_spans(documents: Sequence[Mapping[str, Any]]) -> bytes:
+    """The JSON array of spans, each from `plain_span`, or of `span_document` and known to be plain: none is checked.
+
+    Raises TypeError for what needs `dump_spans`.
+    """
+    return quick.dumps_strictly(documents)
+
+
+def plain_span(span: Span) -> dict[str, Any]:
+    """The document of a span, with the text in place of what is not plain. Raises Unconvertible."""
+    return _span(span_document(span))
 
 
 def dump_environment(part: EnvironmentPart, exchanges: Sequence[bytes] | None = None) -> bytes:
@@ -97,20 +107,16 @@ def _texts(exchanges: Iterable[Exchange]) -> list[bytes]:
 
 def _around(document: Document, texts: Mapping[str, bytes]) -> list[bytes]:
     """The document as JSON text in pieces, with these texts in place of the fields of their names."""
-    pieces, others = [b"{"], Document()
-    for name, value in document.items():
-        if name not in texts:
-            others[name] = value
-            continue
-        if others:
-            pieces += (_head(others)[1:-1], b",")
-            others = Document()
-        pieces += (b'"%b":' % name.encode(), texts[name], b",")
-    if others:
-        pieces.append(_head(others)[1:])
-    else:
-        pieces[-1] = b"}"
+    holes = [name for name in document if name in texts]
+    first, *others = _head(document, holes).split(quick.HOLE)
+    pieces = [first]
+    for name, after in zip(holes, others, strict=True):
+        pieces += (texts[name], after)
     return pieces
+
+
+def _field(name: str, value: Value) -> bytes:
+    return _head({name: value}).removeprefix(b'{"%b":' % name.encode()).removesuffix(b"}")
 
 
 def _pieces(head: Sequence[bytes], exchanges: Sequence[bytes]) -> list[bytes]:
@@ -123,22 +129,27 @@ def _pieces(head: Sequence[bytes], exchanges: Sequence[bytes]) -> list[bytes]:
     return pieces
 
 
-def _head(document: Document) -> bytes:
-    """A document without exchanges. All names in it are ours but those of attributes, packages and settings."""
+def _head(document: Document, holes: Sequence[str] = ()) -> bytes:
+    """A document without exchanges, with a hole in place of these fields.
+
+    All names in it are ours but those of attributes, packages and settings.
+    """
     data: dict[str, Any] = dict(document)
     for name in ("resource", "dropped"):
-        if name in data:
+        if name in data and name not in holes:
             data[name] = quick.plain(data[name])
-    if "process" in data:
-        data["process"] = _with_plain(_with_plain(data["process"], "packages"), "variables")
     if "connections" in data:
         data["connections"] = [_with_plain(each, "parameters") for each in data["connections"]]
-    if "spans" in data:
+    if "process" in data and "process" not in holes:
+        data["process"] = _with_plain(_with_plain(data["process"], "packages"), "variables")
+    if "spans" in data and "spans" not in holes:
         data["spans"] = [_span(span) for span in data["spans"]]
+    filled = dict.fromkeys(holes, quick.hole())
     try:
-        return quick.dumps_strictly(data)
+        return quick.dumps_strictly({**data, **filled})
     except TypeError:  # a lone surrogate, an integer beyond 64 bits
-        return values.dumps(document, values.DOCUMENT_DEPTH)
+        rest: Any = values.encode({name: each for name, each in document.items() if name not in filled}, _DEPTH)
+        return quick.dumps_strictly({**document, **rest, **filled})
 
 
 def _span(span: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import NoneType
 from typing import Any, Final
 
@@ -17,10 +18,18 @@ from timetracer_otel.cassette.pieces import contains, count, is_large, pieces, t
 
 _ATOMS: Final = frozenset[type]({NoneType, bool, int, str})
 _NEVER: Final = frozenset[type]({NoneType, bool, int, str, bytes})
-_HOLE: Final = b"\0"
+HOLE: Final = b"\0"
 """Stands in JSON text where large data belongs: no character below the blank can be in it."""
 BASE64_BYTES: Final = 3
 """So many become four digits."""
+
+
+@cache
+def hole() -> Any:
+    """What orjson writes as `HOLE`."""
+    import orjson
+
+    return orjson.Fragment(HOLE)
 
 
 def dumps(value: Value, max_depth: int = values.MAX_DEPTH) -> bytes:
@@ -38,11 +47,10 @@ def dump_pieces(value: Value, max_depth: int = values.MAX_DEPTH) -> list[bytes]:
         nonlocal markers
         if type(leaf) is bytes and is_large(len(leaf)):
             large.append(leaf)
-            return hole
+            return hole()
         markers += 1
         return _marked(leaf)
 
-    hole = orjson.Fragment(_HOLE)
     try:
         text = orjson.dumps(value, marked, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError:  # a lone surrogate, an integer beyond 64 bits, a key that is no text, nested too deep
@@ -93,10 +101,9 @@ def plain_pieces(document: Mapping[str, Value]) -> list[bytes]:
     def marked(leaf: object) -> Any:
         if type(leaf) is bytes and is_large(len(leaf)):
             large.append(leaf)
-            return hole
+            return hole()
         return _marked(leaf)
 
-    hole = orjson.Fragment(_HOLE)
     try:
         text = orjson.dumps(document, marked, orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError:
@@ -106,7 +113,7 @@ def plain_pieces(document: Mapping[str, Value]) -> list[bytes]:
 
 def _filled(text: bytes, large: Sequence[bytes]) -> list[bytes]:
     """The text with the data in its holes."""
-    first, *others = text.split(_HOLE)
+    first, *others = text.split(HOLE)
     pieces = [first]
     for data, after in zip(large, others, strict=True):
         pieces += (*_large_bytes(data), after)

@@ -17,7 +17,6 @@ from timetracer_otel.cassette import (
     EnvironmentPart,
     Part,
     Process,
-    Span,
     compress,
     dump_environment,
     dump_part,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from timetracer_otel.capture.table import Captured
     from timetracer_otel.cassette import Generated
     from timetracer_otel.config import Settings
+    from timetracer_otel.exporters.entries import Root
     from timetracer_otel.redaction import Rules, Scrubber
     from timetracer_otel.store.blobs import BlobWriter
     from timetracer_otel.store.pending import Pending, Spool
@@ -109,7 +109,10 @@ class Encoder:
         coded = self._exchanges.encode_all(batch.exchanges, redactor, owner, losses)
         spans, root = self._quick_spans.dump(batch.spans, redactor, _place_of_root(batch))
         part = self._part(batch, identity, root, coded, losses)
-        pieces = part_pieces(part, [one.text for one in coded], spans, self._heads.process_text(identity))
+        texts = {"spans": spans, "process": self._heads.process_text(identity)}
+        if batch.spans:
+            texts["resource"] = self._heads.resource_text(batch.spans[0].resource)
+        pieces = part_pieces(part, [one.text for one in coded], texts)
         self._part_to_live(part, pieces, owner.start_ns, batch.is_held)
         if not self._outlets.has_store:
             return
@@ -123,7 +126,7 @@ class Encoder:
         self,
         batch: SegmentBatch,
         identity: Process,
-        root: Span | None,
+        root: Root | None,
         coded: Sequence[Coded],
         losses: Counter[str],
     ) -> Part:

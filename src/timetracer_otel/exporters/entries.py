@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from timetracer_otel.capture.keep import SERVER_ERROR, STATUS_ATTRIBUTES
-from timetracer_otel.cassette import Entry, Exchange, Payload, Span
+from timetracer_otel.cassette import Entry, Exchange, Payload, SpanEvent
 
 HTTP: Final = "http.server"
 TASK: Final = "task.run"
@@ -18,12 +18,29 @@ UNFINISHED: Final = "unfinished"
 """Outcome of an entry whose root span has not ended: the process was killed, or is at it."""
 
 
+class Root(Protocol):
+    """What an entry is made of, of a segment's root: a Span has it, and what is read of one quickly."""
+
+    @property
+    def span_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def status_description(self) -> str: ...
+    @property
+    def attributes(self) -> Payload: ...
+    @property
+    def events(self) -> Sequence[SpanEvent]: ...
+
+
 def unfinished(name: str) -> Entry:
     """An entry of which only its name is known yet. A later part of the segment knows better."""
     return Entry(FUNCTION, name, UNFINISHED)
 
 
-def entry_of(root: Span, exchanges: Sequence[Exchange]) -> Entry:
+def entry_of(root: Root, exchanges: Sequence[Exchange]) -> Entry:
     """From the root span and what was captured of the request or task itself. All of it is redacted already."""
     found = [exchange for exchange in exchanges if exchange.type in ENTRIES]
     # A request may run tasks itself, eagerly: those are no roots.
@@ -35,14 +52,14 @@ def entry_of(root: Span, exchanges: Sequence[Exchange]) -> Entry:
     return Entry(request.type, root.name, outcome, app if isinstance(app, str) else None)
 
 
-def _without_capture(root: Span) -> Entry:
+def _without_capture(root: Root) -> Entry:
     status = _status_attribute(root)
     if status is None:
         return Entry(FUNCTION, root.name, _exception(root) or "ok")
     return Entry(HTTP, root.name, _joined(status, _exception(root)))
 
 
-def _http_outcome(result: Payload, root: Span) -> str:
+def _http_outcome(result: Payload, root: Root) -> str:
     status, exception = result.get("status"), result.get("exception")
     error = _named(exception) if isinstance(exception, Mapping) else ""
     if isinstance(status, int):
@@ -51,7 +68,7 @@ def _http_outcome(result: Payload, root: Span) -> str:
     return _joined(SERVER_ERROR if error else _status_attribute(root), error)
 
 
-def _task_outcome(result: Payload, root: Span) -> str:
+def _task_outcome(result: Payload, root: Root) -> str:
     """`SUCCESS`, `FAILURE KeyError: 'total'`; Celery's word for the state comes first."""
     state, exception = result.get("state"), result.get("exception")
     error = _named(exception) if isinstance(exception, Mapping) else "" if result else _exception(root)
@@ -62,17 +79,17 @@ def _joined(status: int | str | None, error: str) -> str:
     return f"{'' if status is None else status} {error}".strip()
 
 
-def _status_attribute(root: Span) -> int | None:
+def _status_attribute(root: Root) -> int | None:
     found = (root.attributes.get(name) for name in STATUS_ATTRIBUTES)
     return next((status for status in found if isinstance(status, int)), None)
 
 
-def _exception(root: Span) -> str:
+def _exception(root: Root) -> str:
     """The last exception event; else the description of an ERROR status."""
     return _event(root) or ((root.status_description or "ERROR") if root.status == "ERROR" else "")
 
 
-def _event(root: Span) -> str:
+def _event(root: Root) -> str:
     """The last exception event, if there is one."""
     for event in reversed(root.events):
         if event.name == "exception":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import format_span_id
 
 from timetracer_otel.capture import process
-from timetracer_otel.cassette import Acquire, Connection, Payload, Process, dump_process
+from timetracer_otel.cassette import Acquire, Connection, Payload, Process, dump_process, dump_resource
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -29,7 +29,7 @@ class HeadEncoder:
         self._process: tuple[object, Process] = (None, Process(""))
         self._process_text: tuple[Process | None, bytes] = (None, b"")
         self._connections: dict[int, tuple[Connection, Connection]] = {}
-        self._resources: dict[int, tuple[Resource, Payload]] = {}
+        self._resources: dict[int, tuple[Resource, Payload, bytes]] = {}
 
     def process(self) -> Process:
         """Looked up again when the app has changed `argv` or `sys.path` since: servers do while they start."""
@@ -49,10 +49,11 @@ class HeadEncoder:
         return text
 
     def resource(self, resource: Resource) -> Payload:
-        known = self._resources.get(id(resource))
-        if known is None or known[0] is not resource:
-            known = self._resources[id(resource)] = (resource, self._spans.attributes(resource.attributes))
-        return known[1]
+        return self._known(resource)[1]
+
+    def resource_text(self, resource: Resource) -> bytes:
+        """That of `resource`, as it stands in a part."""
+        return self._known(resource)[2]
 
     def schema_url(self, resource: Resource) -> str:
         return self._spans.text(resource.schema_url or "")
@@ -71,6 +72,13 @@ class HeadEncoder:
 
     def connections(self, connections: Sequence[Connection]) -> tuple[Connection, ...]:
         return tuple(self._redacted_connection(connection) for connection in connections)
+
+    def _known(self, resource: Resource) -> tuple[Resource, Payload, bytes]:
+        known = self._resources.get(id(resource))
+        if known is None or known[0] is not resource:
+            redacted = self._spans.attributes(resource.attributes)
+            known = self._resources[id(resource)] = (resource, redacted, dump_resource(redacted))
+        return known
 
     def _redacted_process(self, identity: Process) -> Process:
         argv = self._redactor.value(list(identity.argv), "argv")[0]

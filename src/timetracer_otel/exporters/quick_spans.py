@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from operator import is_not
+from operator import is_not, itemgetter
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace
 from opentelemetry.sdk.util import BoundedList
 
-from timetracer_otel.cassette import Span, dump_spans
+from timetracer_otel.cassette import Span, dump_plain_spans, dump_spans, plain_span
 from timetracer_otel.exporters.spans import SpanEncoder, copied
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import SpanContext, TraceState
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceState
 
+    from timetracer_otel.cassette import Payload, SpanEvent
     from timetracer_otel.cassette.document import Document
+    from timetracer_otel.exporters.entries import Root
     from timetracer_otel.redaction import Redactor
 
 _KNOWN: Final = frozenset[type]({trace.ReadableSpan, trace._Span})
@@ -47,16 +50,20 @@ class QuickSpans:
 
     def dump(
         self, spans: Sequence[ReadableSpan], redactor: Redactor, root_at: int | None = None
-    ) -> tuple[bytes, Span | None]:
+    ) -> tuple[bytes, Root | None]:
         """The JSON array of what `encoder.encode(span, redactor)` gives for each, and the span at that place.
 
         Raises Unconvertible.
         """
-        encode, found = self._encoder.encode, zip(spans, self._documents(spans, redactor), strict=True)
-        encoded = [encode(span, redactor) if quick is None else quick for span, quick in found]
-        root = None if root_at is None else _as_span(encoded[root_at])
+        encode, long = self._encoder.encode, dict[int, Span]()
+        documents: list[Any] = self._documents(spans, redactor)
+        if not all(documents):
+            long = {at: encode(spans[at], redactor) for at, document in enumerate(documents) if document is None}
+        root = None if root_at is None else long.get(root_at % len(spans)) or _root_of(documents[root_at])
         try:
-            return dump_spans(encoded), root
+            for at, span in long.items():
+                documents[at] = plain_span(span)
+            return dump_plain_spans(documents), root
         except TypeError:  # a lone surrogate, an integer beyond 64 bits
             return dump_spans([encode(span, redactor) for span in spans]), root
 
@@ -99,21 +106,25 @@ class QuickSpans:
 
 
 class _Reading:
-    """The spans of one part while they are read; what siblings share is looked up once."""
+    """The spans of one part while they are read; what siblings share is read and looked at once."""
 
     __slots__ = (
-        *("_has_scope_attributes", "_header", "_is_remote", "_parent", "_parent_id", "_schema_url", "_scope"),
-        *("_scope_name", "_scope_version", "_sibling", "_state", "attributes", "values"),
+        *("_code", "_description", "_first", "_has_scope_attributes", "_kind", "_parent", "_scope", "_state"),
+        *("_values", "attributes", "values"),
     )
 
     def __init__(self) -> None:
+        self._first: Document = {"name": None}  # the name of no span
+        """What the last span and its siblings have in common."""
+        self._scope: InstrumentationScope | None = None
         self._parent: SpanContext | None = None
-        self._parent_id: str | None = None
-        self._is_remote = False
         self._state: TraceState | None = None
-        self._header = ""
-        self._sibling: list[Any] = []
-        self._set_scope(None)
+        self._kind: SpanKind | None = None
+        self._code: StatusCode | None = None
+        self._description: str | None = None
+        self._has_scope_attributes = False
+        self._values: list[object] = []
+        """The attributes' values of the last span."""
         self.attributes: list[dict[str, Any]] = []
         """Those of the documents."""
         self.values: list[object] = []
@@ -133,8 +144,7 @@ class _Reading:
         """By the private fields of the SDK, which have had these names since its first release: a property takes ten
         times as long.
         """
-        context, parent, scope, status = span._context, span._parent, span._instrumentation_scope, span._status
-        name, description, attributes = span._name, status._description, span._attributes
+        context, name, status, attributes = span._context, span._name, span._status, span._attributes
         events: Any = span._events
         links: Any = span._links
         if context is None or type(name) is not str:
@@ -144,64 +154,93 @@ class _Reading:
             return None
         if (links._dq or links.dropped) if type(links) in _BOUNDED else (links or getattr(links, "dropped", 0)):
             return None
+        plain: Any  # a dict; `cast` would be one more call
         if type(attributes) is BoundedAttributes:
             if attributes.dropped:
                 return None
             plain = attributes._dict.copy()
         else:
             plain = copied(attributes or {})
-        if parent is not self._parent:
-            self._set_parent(parent)
-        if context[_TRACE_STATE] is not self._state:
-            self._set_state(context.trace_state)
-        if scope is not self._scope:
-            self._set_scope(scope)
+        scope, parent, state = span._instrumentation_scope, span._parent, context[_TRACE_STATE]
+        kind, code, description = span._kind, status._status_code, status._description
+        if not (  # written out: `all` and `map` take three times as long
+            name == self._first["name"]
+            and scope is self._scope
+            and parent is self._parent
+            and state is self._state
+            and kind is self._kind
+            and code is self._code
+            and description is self._description
+        ):
+            self._begin(name, scope, parent, state, kind, code, description)
         if self._has_scope_attributes:
             return None
         self.attributes.append(plain)
-        values: list[Any] = [name, description, self._header, *plain.values()]
-        is_alike = len(values) == len(self._sibling)
-        self.values += compress(values, map(is_not, values, self._sibling)) if is_alike else values
-        self._sibling = values
+        values: list[object] = [*plain.values()]
+        is_alike = len(values) == len(self._values)
+        self.values += compress(values, map(is_not, values, self._values)) if is_alike else values
+        self._values = values
+        document = self._first.copy()
+        document["span_id"] = context[_SPAN_ID].to_bytes(8, "big").hex()
+        document["start_ns"] = span._start_time or 0
+        document["end_ns"] = span._end_time or 0
+        document["attributes"] = plain
+        return document
+
+    def _begin(
+        self,
+        name: str,
+        scope: InstrumentationScope | None,
+        parent: SpanContext | None,
+        state: TraceState | None,
+        kind: SpanKind,
+        code: StatusCode,
+        description: str | None,
+    ) -> None:
+        """Reads what the siblings of this span have as well. Nothing is changed if something in it cannot be read."""
+        header = state.to_header() if state else ""
         document: Document = {
-            "span_id": context[_SPAN_ID].to_bytes(8, "big").hex(),
-            "parent_id": self._parent_id,
-            "remote_parent": self._is_remote,
+            "span_id": "",
+            "parent_id": None if parent is None else parent.span_id.to_bytes(8, "big").hex(),
+            "remote_parent": parent is not None and parent.is_remote,
             "name": name,
-            "kind": span._kind._name_,
-            "start_ns": span._start_time or 0,
-            "end_ns": span._end_time or 0,
-            "status": status._status_code._name_,
+            "kind": kind._name_,
+            "start_ns": 0,
+            "end_ns": 0,
+            "status": code._name_,
             "status_description": description or "",
-            "scope": self._scope_name,
-            "scope_version": self._scope_version,
-            "trace_state": self._header,
-            "attributes": plain,
+            "scope": "" if scope is None else scope.name,
+            "scope_version": "" if scope is None else scope.version or "",
+            "trace_state": header,
+            "attributes": {},
             "events": (),
             "links": (),
         }
-        if self._schema_url:
-            document["scope_schema_url"] = self._schema_url
-        return document
-
-    def _set_parent(self, parent: SpanContext | None) -> None:
-        self._parent = parent
-        self._parent_id = None if parent is None else parent.span_id.to_bytes(8, "big").hex()
-        self._is_remote = parent is not None and parent.is_remote
-
-    def _set_scope(self, scope: Any) -> None:
-        self._scope = scope
+        if scope is not None and scope.schema_url:
+            document["scope_schema_url"] = scope.schema_url
         self._has_scope_attributes = bool(getattr(scope, "attributes", None))
-        self._scope_name: str = "" if scope is None else scope.name
-        self._scope_version: str = "" if scope is None else scope.version or ""
-        self._schema_url: str = "" if scope is None else scope.schema_url or ""
-
-    def _set_state(self, state: TraceState | None) -> None:
-        self._state, self._header = state, state.to_header() if state else ""
+        self._first, self._values = document, []
+        self._scope, self._parent, self._state = scope, parent, state
+        self._kind, self._code, self._description = kind, code, description
+        self.values += (name, description, header)
 
 
-def _as_span(encoded: Span | Document) -> Span:
-    return encoded if isinstance(encoded, Span) else Span(**cast(Any, encoded))  # its fields have these names
+class _Root(NamedTuple):
+    """Implements `entries.Root`. A Span has four times the fields, each with a call to set it."""
+
+    span_id: str
+    name: str
+    status: str
+    status_description: str
+    attributes: Payload
+    events: tuple[SpanEvent, ...]
+
+
+_ROOT: Final = itemgetter(*_Root._fields)
+
+
+def _root_of(document: Document) -> _Root:
+    return _Root._make(_ROOT(document))
 
 
 def _is_option(item: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +30,6 @@ STATEMENTS: Final = ("db.statement", "db.query.text")
 
 MESSAGE: Final = "exception.message"
 STACKTRACE: Final = "exception.stacktrace"
-_UNASKED: Final = ("",)
 _FLAT: Final = frozenset[type]({bool, int, float, str, type(None)})
 
 
@@ -40,7 +39,7 @@ class SpanEncoder:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._clean: set[str] = set()
-        self._open_names: dict[tuple[str, ...], tuple[str, ...] | None] = {}
+        self._open_names: set[str] = set()
         self._open_statements: set[str] = set()
         self._telling: dict[tuple[str, ...], bool] = {}
 
@@ -84,7 +83,7 @@ class SpanEncoder:
         for name in STATEMENTS:
             if isinstance(sql := plain.get(name), str):
                 plain[name] = mask_statement(sql, self._redactor)[0]
-        if self.statements_of(tuple(plain)) is not None and self._are_clean(plain.values()):
+        if self._are_open_names(plain.keys()) and self._are_clean(plain.values()):
             return plain
         masked = self._redactor.value({name: _plain(value) for name, value in plain.items()}, "")[0]
         if not isinstance(masked, Mapping):
@@ -94,29 +93,25 @@ class SpanEncoder:
 
     def are_open(self, attributes: Sequence[Mapping[str, Any]]) -> bool:
         """True if none of these says by its names or its statements that something in it is secret."""
-        statements = set[str]()
-        for names in set(map(tuple, attributes)):  # spans of one kind have the same
-            found = self.statements_of(names)
-            if found is None:
-                return False
-            statements.update(found)
-        known = self._open_statements
-        texts = {sql for name in statements for each in attributes if isinstance(sql := each.get(name), str)}
+        names = set[str]().union(*attributes)
+        if not self._are_open_names(names):
+            return False
+        known, found = self._open_statements, [name for name in STATEMENTS if name in names]
+        texts = {sql for name in found for each in attributes if isinstance(sql := each.get(name), str)}
         return texts <= known or all(sql in known or self._is_open_statement(sql) for sql in texts)
 
-    def statements_of(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
-        """Those of the names under which SQL stands; None if one of them needs a look whatever its value is.
-
-        A rule masks that, or it is spelled like a mark of ours. Spans of one kind have the same names.
-        """
-        found = self._open_names.get(names, _UNASKED)
-        if found is _UNASKED:
-            is_secret, is_at = self._redactor.may_tell, self._redactor.rule_at
-            is_open = not any("$" in name or is_secret(name) or is_at(f".{name}") for name in names)
-            if len(self._open_names) >= CLEAN_MAX:
-                self._open_names = {}
-            found = self._open_names[names] = tuple(name for name in STATEMENTS if name in names) if is_open else None
-        return found
+    def _are_open_names(self, names: Set[str]) -> bool:
+        """True if a look at the values is enough. A rule masks what stands under the others, or they look like ours."""
+        known = self._open_names
+        if names <= known:
+            return True
+        is_secret, is_at = self._redactor.may_tell, self._redactor.rule_at
+        if any("$" in name or is_secret(name) or is_at(f".{name}") for name in names - known):
+            return False
+        if len(known) >= CLEAN_MAX:
+            self._open_names = set()
+        self._open_names.update(names)
+        return True
 
     def tells(self, names: tuple[str, ...]) -> bool:
         """True if by these names one attribute may say that another one is secret."""

@@ -1,7 +1,8 @@
 """How much a store may hold, and how much of its disk stays free: asked before each write, cheaply.
 
 Each process counts what it writes, and now and then what is there: what other processes wrote is seen late. The count
-of a large store goes on from write to write, so that no write waits for it. The free space is exact at each write.
+of a large store goes on from write to write, so that no write waits for it. The disk is asked for its free space at
+each write that comes near the limit, else now and then.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ FIRST_SLICE_S: Final = 0.5
 SLICE_S: Final = 0.02
 SHARE: Final = 20
 """Counting rests so many times as long as it took."""
+FREE_S: Final = 0.05
+"""The free space that a disk had so long ago still counts, less what we have written since."""
+FREE_NEAR_BYTES: Final = 64 * MIB
+"""With less than that above the limit it is asked for at each write: others may write as well."""
 LEVELS: Final = 3
 """Of folders: the store, `pending/`, a process."""
 
@@ -31,15 +36,16 @@ LEVELS: Final = 3
 class Room:
     """The limits of one store, None where there is none. Threads may share it; none ever waits for another."""
 
-    __slots__ = ("_free_min_bytes", "_root", "_store_max_bytes", "_used")
+    __slots__ = ("_asked_s", "_free_min_bytes", "_root", "_spare_bytes", "_store_max_bytes", "_used")
 
     def __init__(self, root: Path, store_max_bytes: int | None, free_min_bytes: int | None) -> None:
         self._root, self._store_max_bytes, self._free_min_bytes = root, store_max_bytes, free_min_bytes
         self._used = _Used(root)
+        self._asked_s, self._spare_bytes = 0.0, 0
 
     def take(self, size: int) -> None:
         """Counts `size` bytes that are about to be written. Raises StoreFull if there is no room for them."""
-        if self._free_min_bytes is not None and not self._is_free(size + self._free_min_bytes):
+        if self._free_min_bytes is not None and not self._is_free(size, self._free_min_bytes):
             raise StoreFull(str(self._root), "free_min", self._free_min_bytes)
         if self._store_max_bytes is None:
             return
@@ -61,11 +67,15 @@ class Room:
         """They are gone again, or were never written."""
         self._used.add(-size)
 
-    def _is_free(self, size: int) -> bool:
-        try:
-            return free_bytes(self._root) >= size
-        except OSError:  # a disk that does not say it
-            return True
+    def _is_free(self, size: int, limit_bytes: int) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._asked_s >= FREE_S or self._spare_bytes - size < FREE_NEAR_BYTES:
+            try:
+                self._asked_s, self._spare_bytes = now_s, free_bytes(self._root) - limit_bytes
+            except OSError:  # a disk that does not say it
+                return True
+        self._spare_bytes -= size
+        return self._spare_bytes >= 0
 
 
 class _Used:
@@ -157,7 +167,7 @@ def free_bytes(path: Path) -> int:
 
 
 def _free_bytes(path: Path) -> int:
-    if hasattr(os, "statvfs"):  # asked before each write, and `disk_usage` takes twice the time
+    if hasattr(os, "statvfs"):  # asked before many a write, and `disk_usage` takes twice the time
         disk = os.statvfs(path)
         return disk.f_bavail * disk.f_frsize
     import shutil  # it loads three modules of compression
