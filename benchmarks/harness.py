@@ -35,6 +35,8 @@ Times: TypeAlias = "list[tuple[float, float]]"
 TRACE = 20
 """Operations under one local root span, that is, in one cassette."""
 ROUNDS = 41
+FOLDER = "BENCH_FOLDER"
+"""Set by a run of several rows: where their folders are, and deleted in the end."""
 COUNTED = "BENCH_COUNTED"
 """Set where a worker runs under Valgrind: what is timed is what it counts."""
 
@@ -44,9 +46,14 @@ def nothing() -> None:
 
 
 def new_folder() -> str:
-    """A temporary one, gone when this process ends."""
-    folder = tempfile.mkdtemp(prefix="timetracer-bench-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """A temporary one, gone when the whole run ends.
+
+    Not before: for minutes after many files were deleted, ext4 takes ten times as long to make a new one.
+    """
+    whole = os.environ.get(FOLDER)
+    folder = tempfile.mkdtemp(prefix="timetracer-bench-", dir=whole)
+    if whole is None:
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

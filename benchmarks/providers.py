@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 
-from harness import TRACE, Flush, Run
+from harness import TRACE, Flush, Run, new_folder
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -32,8 +29,7 @@ def provider(name: str) -> TracerProvider:
         os.environ["TIMETRACER_MODE"] = "off" if name == "off" else "record"
         import timetracer_otel
 
-        folder = tempfile.mkdtemp(prefix="timetracer-bench-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # after what we write at exit
+        folder = new_folder()  # before the next line: gone after what we write at exit
         timetracer_otel.install(store=folder)
     return made
 

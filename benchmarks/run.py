@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import check
-from harness import is_wanted
+from harness import FOLDER, is_wanted
 from results import KEPT, Figure, as_json, kept, summary, table
 
 HERE = Path(__file__).resolve().parent
@@ -87,6 +87,7 @@ def main() -> int:
     began = time.time()
     with tempfile.TemporaryDirectory(prefix="timetracer-bench-") as folder:
         into = Path(folder, "figures.jsonl")
+        os.environ[FOLDER] = folder
         is_whole = run(files, [*asked.only, *options], into)
         report(kept(into), about(began), asked.json)
     return 0 if is_whole else 1
