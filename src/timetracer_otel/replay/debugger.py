@@ -62,13 +62,17 @@ class Debugger:
         def timed(debugger: pdb.Pdb, *arguments: Any) -> Any:
             began_ns = time.perf_counter_ns()
             self._journal.write("debugging", is_open=True)
+            is_exit = False
             try:
                 return interaction(debugger, *arguments)
+            except SystemExit:  # q at a breakpoint, since Python 3.14
+                is_exit = True
+                raise
             finally:
                 self._clock.set_back(time.perf_counter_ns() - began_ns)
                 self._journal.write("debugging", is_open=False)
                 # A post mortem is left with q as well: all is known by then.
-                if debugger.quitting and self._seen is None:
+                if (is_exit or debugger.quitting) and self._seen is None:
                     self._journal.write("incomplete", exchange=None, reason=LEFT)
 
         return timed
