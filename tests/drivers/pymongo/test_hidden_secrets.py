@@ -17,7 +17,8 @@ from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.pymongo.masking import mask
 from timetracer_otel.redaction import Redactor
 
-CANARY = "canary-" + secrets.token_hex(8)
+CANARY = "canary-" + secrets.token_hex(8).replace("a", "0")
+"""Without `ada`, the name that is to be left as it is."""
 Document = dict[str, Any]
 
 
