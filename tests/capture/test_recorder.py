@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import uuid
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from timetracer_otel.capture import environment, guard, limits, process, segment
 from timetracer_otel.capture.limits import CLOSED_MAX, GENERATED_MAX, LATE_IDS_MAX
 from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch
+from timetracer_otel.capture.table import Captured
 from timetracer_otel.config import Keep, Settings
 
 
@@ -218,6 +220,36 @@ def test_memory_for_ended_spans_is_bounded(recorder: Recorder) -> None:
     for _ in range(CLOSED_MAX + 10):
         end(recorder, start(recorder, root))
     assert len(recorder._lineage.owners) == CLOSED_MAX + 1
+
+
+@pytest.mark.parametrize("kind", [SpanKind.CLIENT, SpanKind.CONSUMER])
+def test_a_segment_that_is_only_remembered_holds_no_container_until_something_comes(
+    recorder: Recorder, shelf: Shelf, kind: SpanKind
+) -> None:
+    root = start(recorder, kind=kind)
+    end(recorder, root)
+    remembered = recorder._lineage.owners[root.get_span_context().span_id]
+    assert [each for each in gc.get_referents(remembered) if gc.is_tracked(each) and type(each) is not type] == []
+    with use_span(root):
+        recorder.generated("site", uuid.UUID(int=1))
+    late = start(recorder, root)
+    captured = use(recorder, late)
+    end(recorder, late)
+    is_entry = kind is SpanKind.CONSUMER
+    assert [(batch.spans, batch.exchanges, len(batch.generated)) for batch in shelf.segments[1:]] == (
+        [([late], [captured], 1)] if is_entry else []
+    )
+    with pytest.raises(AttributeError):
+        remembered.no_such_name  # type: ignore[attr-defined]
+
+
+def use(recorder: Recorder, span: Span) -> Captured:
+    """One exchange under the span."""
+    with use_span(span):
+        captured = recorder.open("fake", "request", connection=1)
+    assert captured is not None
+    recorder.close(captured, "answer", 1)
+    return captured
 
 
 def test_ids_of_one_segment_are_bounded_and_counted_by_call_site(recorder: Recorder, shelf: Shelf) -> None:

@@ -45,6 +45,8 @@ class Parts:
             return ()
         if not segment.is_entry:
             self._leave(segment)
+            if is_done:
+                segment.rest()
             return ()
         self._decide(segment, is_last)
         if segment.is_kept is False:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
 from timetracer_otel.capture.budget import size_of
 from timetracer_otel.capture.keep import is_error
@@ -181,6 +182,8 @@ class SegmentState:
         if is_final:
             self.generated = self.generated[-LATE_IDS_MAX:]
             self.connections = set()  # what comes late names its own: there may be a part for each answer
+        if is_done:
+            self.rest()
         return batch
 
     def _take(self, is_final: bool) -> tuple[list[ReadableSpan], list[Captured]]:
@@ -208,6 +211,38 @@ class SegmentState:
     def empty(self) -> None:
         """Nothing of what memory holds is wanted."""
         self.spans, self.exchanges, self.generated, self.pools, self.unwritten = [], [], [], [], 0
+
+    def rest(self) -> None:
+        """It has ended, and is only remembered: containers that hold nothing go, until something is put in again.
+
+        Ten thousand segments are remembered, and Python's collector walks over every container.
+        """
+        for name in _CONTAINERS:
+            if not getattr(self, name):
+                delattr(self, name)
+
+    if not TYPE_CHECKING:  # else any name would pass for an attribute
+
+        def __getattr__(self, name: str) -> object:
+            """A container that went."""
+            make = _CONTAINERS.get(name)
+            if make is None:
+                raise AttributeError(name)
+            made = make()
+            setattr(self, name, made)
+            return made
+
+
+_CONTAINERS: Final[Mapping[str, Callable[[], object]]] = {
+    "spans": list,
+    "exchanges": list,
+    "generated": list,
+    "pools": list,
+    "sites": partial(defaultdict, int),
+    "connections": set,
+    "dropped": partial(defaultdict, int),
+}
+"""Of a SegmentState."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from celery import Celery
 from celery.backends.redis import RedisBackend
 
@@ -19,6 +20,7 @@ from tests.drivers.redis.taping import taps
 from tests.launching import LAUNCHER, environment, recording
 from tests.servers.redis import RedisServer
 from timetracer_otel.cassette import Segment
+from timetracer_otel.drivers.redis import hooks, wires
 from timetracer_otel.store import Store
 
 TIMEOUT_S = 120
@@ -117,6 +119,23 @@ def test_what_a_receiver_asks_after_the_end_of_its_task_is_told_and_is_no_deviat
 
 def _noted(redis: RedisServer) -> bool:
     return b"notes" in redis.command("EVAL", "redis.call('SELECT', 2); return redis.call('KEYS', '*')", "0")
+
+
+def test_a_connection_of_celery_is_not_even_listened_to(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object) -> None:
+        raise AssertionError("the taps were asked")
+
+    for owner, name in ((hooks, "packed"), (hooks, "sending"), (hooks, "answered"), (wires, "listen")):
+        monkeypatch.setattr(owner, name, asked)
+    with taps():  # strict: what fails in a tap is raised
+        backend = RedisBackend(app=Celery(), url=f"redis://127.0.0.1:{redis.port}/1")
+        connection = backend.client.connection_pool.get_connection()
+        connection.send_command("ECHO", "hello")
+        assert connection.read_response() == b"hello"
+        packed = connection.pack_commands([("ECHO", "one"), ("ECHO", "two")])
+        connection.send_packed_command(packed)
+        assert [connection.read_response(), connection.read_response()] == [b"one", b"two"]
+        connection.disconnect()
 
 
 def test_a_stand_in_for_the_pool_of_a_backend_is_left_as_it_is() -> None:

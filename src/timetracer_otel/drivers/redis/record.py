@@ -19,7 +19,7 @@ from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.redis import connecting, hooks, owners, tokens, tracking, wires
 from timetracer_otel.drivers.redis.connecting import DIAL, GREET
 from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes
-from timetracer_otel.drivers.redis.tracking import KEY, Attempt, Tracked, tracked_of
+from timetracer_otel.drivers.redis.tracking import KEY, OWNER, Attempt, Tracked, tracked_of
 
 LOST: Final = "commands are not recorded"
 PING: Final = "_send_ping"
@@ -96,6 +96,8 @@ class _Taps:
     def packing(self, original: Hook) -> Hook:
         @functools.wraps(original)
         def pack_commands(connection: Any, commands: Any, *args: Any, **kwargs: Any) -> Any:
+            if OWNER in connection.__dict__:
+                return original(connection, commands, *args, **kwargs)
             if not isinstance(commands, Sized):
                 commands = tuple(commands)
             output = original(connection, commands, *args, **kwargs)
@@ -107,6 +109,8 @@ class _Taps:
     def sending(self, original: Hook) -> Hook:
         @functools.wraps(original)
         def send_packed_command(connection: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
+            if OWNER in connection.__dict__:
+                return original(connection, command, *args, **kwargs)
             attempt = self._sending(connection, command)
             try:
                 result = original(connection, command, *args, **kwargs)
@@ -135,6 +139,8 @@ class _Taps:
     def reading(self, original: Hook) -> Hook:
         @functools.wraps(original)
         def read_response(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            if OWNER in connection.__dict__:
+                return original(connection, *args, **kwargs)
             try:
                 response = original(connection, *args, **kwargs)
             except BaseException as error:
