@@ -25,6 +25,7 @@ RESTORE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError
 """What `restore` raises for data that `Snapshot` did not write."""
 
 _FLAT: Final = frozenset[type]({type(None), bool, int, float, str})
+_NUMBERS: Final = frozenset[type]({type(None), bool, int, float})
 _TEXT: Final = frozenset({str})
 
 
@@ -43,14 +44,13 @@ class Snapshot:
     def of(self, value: object, depth: int = DEPTH_MAX) -> Value:
         """Plain data. Raises TooLarge."""
         kind = type(value)
-        if kind is dict:
-            self._count(NODE_BYTES, depth)
-            return self.fields(value, depth)  # type: ignore[arg-type]
         self._count(NODE_BYTES + (len(value) if isinstance(value, (str, bytes, bytearray)) else 0), depth)
+        if kind is dict:
+            return self.fields(value, depth)  # type: ignore[arg-type]
         if kind in _FLAT or kind is bytes:
             return value  # type: ignore[return-value]  # its type is one of these exactly
         if kind is list:
-            return [self.of(each, depth - 1) for each in value]  # type: ignore[attr-defined]
+            return self._items(value, depth - 1)  # type: ignore[arg-type]
         if (encode := _LEAVES.get(kind)) is not None:
             return {TAG: kind.__name__, **encode(value)}
         if kind in _COLLECTIONS:
@@ -64,8 +64,18 @@ class Snapshot:
         if self.size > self.max_bytes or depth <= 0:
             raise TooLarge
 
+    def _items(self, value: list[Any], depth: int) -> Value:
+        if not value:
+            return []
+        if _NUMBERS.issuperset(map(type, value)):
+            self._count(NODE_BYTES * len(value), depth)
+            return list(value)
+        return [self.of(each, depth) for each in value]
+
     def fields(self, value: dict[Any, Any], depth: int = DEPTH_MAX) -> Value:
         """As `of`, of a dict that does not count itself."""
+        if not value:
+            return {}
         if TAG not in value and _TEXT.issuperset(map(type, value)):
             return self._named(value, depth)
         items = [[self.of(key, depth - 1), self.of(each, depth - 1)] for key, each in value.items()]
