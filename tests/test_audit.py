@@ -241,3 +241,13 @@ def test_rules_of_a_file_count(store: Store, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text('presets = ["pii"]')
     hits = found(store.root, load_rules(str(tmp_path / "rules.toml")))
     assert {each.rule for each in hits if isinstance(each, Finding)} == {"email"}
+
+
+def test_a_variable_of_which_only_is_kept_that_it_was_set_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / f"{ROOT_ID}-{PROCESS_ID[:8]}.0.json").write_bytes(
+        dump_part(part(process=Process(PROCESS_ID, variables={"DB_PASSWORD": "set", "API_KEY": SECRET})), [])
+    )
+    (file,) = files_under(tmp_path)
+    (found,) = Auditor(SECRETS).audit(file)
+    assert isinstance(found, Finding)
+    assert found.path.endswith("process.variables.API_KEY")

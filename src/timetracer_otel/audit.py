@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 
+from timetracer_otel.capture.process import SET
 from timetracer_otel.cassette import Cassette, Exchange, Loaded, Value, load
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers import registry
@@ -34,6 +35,7 @@ _BUNDLE: Final = (".cassette.json", ".cassette.json.zst")
 _JSON: Final = (".json", ".json.zst", ".spool")
 _TYPED: Final = re.compile(r"\.(?:parameters|values|rows)\[")
 """Where a stand-in of the value's own type may be in place of a marker."""
+_VARIABLE: Final = re.compile(r"process(?:es\[\d+\])?\.variables\.")
 _BODIES: Final = ("request.body", "result.body")
 _MISFIT: Final = (LookupError, TypeError, ValueError, AttributeError, struct.error)
 """What a codec raises on a payload that is not its own: of a stranger's file, or one that was cut."""
@@ -79,6 +81,7 @@ class Auditor:
         """`on_bytes` hears of each file's size, and of pieces of it, while it is read."""
         self._redactor = Redactor(rules=rules)
         self._on_bytes = on_bytes
+        self._set = self._redactor.marker("variable", SET)[-7:]
 
     def audit(self, file: Path, is_cassette: bool = False) -> Iterator[Finding | Damage]:
         """What is in the file; each secret once per place, and once more at most where only its bytes were seen.
@@ -92,10 +95,14 @@ class Auditor:
         except CassetteError as error:
             is_ours = is_cassette or file.name.endswith(_BUNDLE) or _OURS.fullmatch(file.name) is not None
             problem = getattr(error, "problem", str(error)) if is_ours else None
-        yield from found
+        yield from (each for each in found if not self._is_set(each))
         if problem is not None:
             yield Damage(str(file), problem)
-        yield from self._raw(file, {each.marker[-7:] for each in found}, problem is not None)
+        yield from self._raw(file, {self._set, *(each.marker[-7:] for each in found)}, problem is not None)
+
+    def _is_set(self, finding: Finding) -> bool:
+        """It is a variable of the process, of which only this is kept that it was set."""
+        return finding.marker[-7:] == self._set and _VARIABLE.search(finding.path) is not None
 
     # ---- bytes -------------------------------------------------------------------------------------------------------
 

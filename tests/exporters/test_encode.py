@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from tests.exporters.conftest import Recording
+from tests.exporters.fake import Codec
 from timetracer_otel.capture import guard
 from timetracer_otel.cassette import decompress
 from timetracer_otel.config import Settings
+from timetracer_otel.drivers import registry
+from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.exporters import active, encode
+from timetracer_otel.redaction import Redactor
 
 
 def exchange(recording: Recording, request: object, result: object = None, size: int = 10) -> None:
@@ -147,6 +153,40 @@ def test_secrets_are_masked_at_every_place_of_a_part(
     assert segment.exchanges[0].redacted == ("request.password",)
     for path in (tmp_path / "store").rglob("*.zst"):
         assert secret.encode() not in decompress(path.read_bytes())
+
+
+def test_what_an_entry_gives_on_is_known_by_what_it_was_told_and_what_it_asks_by_what_it_was_sent(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It began before all that it asks, and ended after it."""
+
+    class Masking(Codec):
+        def redact(self, encoded: Encoded, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+            (request, asked), (result, told) = (
+                redactor.value(each, name) for each, name in ((encoded.request, "request"), (encoded.result, "result"))
+            )
+            return replace(encoded, request=request, result=result), (*asked, *told)  # type: ignore[arg-type]  # dicts
+
+    entry = registry.Driver(module="tests.exporters", instrumentors=(), library="", entry="http.server")
+    monkeypatch.setitem(registry.DRIVERS, "entry", entry)
+    monkeypatch.setattr(registry, "codec", lambda name: Masking())
+    sent, told, made = (f"{name}-{os.urandom(12).hex()}" for name in ("sent", "told", "made"))
+    tape = recording.active.recorder
+    with recording.tracer.start_as_current_span("root"):
+        outer = tape.open("entry", {"cookie": sent}, is_entry=True)
+        assert outer is not None
+        exchange(recording, {"q": [sent, made]}, {"access_token": told})
+        exchange(recording, {"q": f"/{told}/"}, {})
+        tape.close(outer, {"body": told, "set-cookie": made}, 10)
+    entry_exchange, first, second = recording.cassette().segments[0].exchanges
+    assert entry_exchange.request["cookie"] == first.request["q"][0]  # type: ignore[index]  # a list
+    assert entry_exchange.result["set-cookie"] == first.request["q"][1]  # type: ignore[index]  # a list
+    assert entry_exchange.result["body"] == first.result["access_token"]
+    assert second.request["q"] == f"/{entry_exchange.result['body']}/"
+    assert "result.body" in entry_exchange.redacted
+    kept = b"".join(decompress(path.read_bytes()) for path in tmp_path.rglob("*.zst"))
+    assert kept
+    assert [secret for secret in (sent, told, made) if secret.encode() in kept] == []
 
 
 def test_the_environment_is_what_came_before_the_first_entry(recording: Recording) -> None:

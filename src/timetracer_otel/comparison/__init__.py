@@ -5,7 +5,8 @@ It stands above `replay`, whose rules it uses: which requests are the same, and 
 
 from __future__ import annotations
 
-from timetracer_otel.comparison.model import ABSENT, Diff, Differs, Ignored, Item, Only, SegmentDiff, Two
+from timetracer_otel.comparison.model import Diff, Differs, Ignored, Item, Only, SegmentDiff, Two
 from timetracer_otel.comparison.segments import compare, name_of
+from timetracer_otel.drivers.base import ABSENT
 
 __all__ = ["ABSENT", "Diff", "Differs", "Ignored", "Item", "Only", "SegmentDiff", "Two", "compare", "name_of"]

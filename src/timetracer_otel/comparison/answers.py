@@ -8,9 +8,8 @@ from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.model import Exchange, Value
 from timetracer_otel.comparison import tables
-from timetracer_otel.comparison.model import ABSENT
 from timetracer_otel.comparison.noise import Noise, slot_of
-from timetracer_otel.drivers.base import Slot
+from timetracer_otel.drivers.base import ABSENT, Slot
 from timetracer_otel.drivers.pymongo.forms import REPLIES
 from timetracer_otel.drivers.pymongo.questions import answer_slots
 from timetracer_otel.errors import DamagedCassette

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from timetracer_otel.cassette.model import Cassette, Exchange, Segment, Value
 from timetracer_otel.drivers.base import Question
-
-ABSENT: Final = "(absent)"
-"""As drivers say it."""
 
 
 @dataclass(frozen=True, slots=True)

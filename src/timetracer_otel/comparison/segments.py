@@ -10,11 +10,11 @@ from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.model import Cassette, Exchange, Payload, Segment
 from timetracer_otel.comparison import answers
-from timetracer_otel.comparison.model import ABSENT, Diff, Differs, Ignored, Item, SegmentDiff, Two
+from timetracer_otel.comparison.model import Diff, Differs, Ignored, Item, SegmentDiff, Two
 from timetracer_otel.comparison.noise import Noise, slot_of
 from timetracer_otel.comparison.requests import Matched, Order, items, match, only
 from timetracer_otel.drivers import registry
-from timetracer_otel.drivers.base import Comparison, Difference, Slot
+from timetracer_otel.drivers.base import ABSENT, Comparison, Difference, Slot
 from timetracer_otel.replay.explain import SIDES
 from timetracer_otel.replay.library import entry_of
 
@@ -24,7 +24,8 @@ MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeErro
 """What a driver raises that compares payloads of a shape that it does not write."""
 NOT_KEPT: Final = "neither recording has it, so it cannot be compared"
 FREE: Final = "chance: it was under way with all that it passed"
-BODY: Final = "body"
+VALUES: Final = ("body", "return_value", "args", "kwargs")
+"""Where None is a value: elsewhere it stands for nothing."""
 
 
 def compare(a: Cassette, b: Cassette) -> Diff:
@@ -152,8 +153,7 @@ class _Segments:
 
 def _slots_of(difference: Difference) -> tuple[Slot, Slot]:
     path = difference.path
-    # Only in a body is None a value.
-    is_value = path.startswith(BODY)
+    is_value = path.startswith(VALUES)
     values = (ABSENT if each is None and not is_value else each for each in (difference.recorded, difference.replayed))
     was, now = (slot_of(path, each) for each in values)
     return was, now

@@ -15,9 +15,8 @@ from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.model import Exchange, Value
 from timetracer_otel.comparison.alignment import align, gaps
-from timetracer_otel.comparison.model import ABSENT
 from timetracer_otel.comparison.noise import Noise, hidden, slot_of
-from timetracer_otel.drivers.base import Slot
+from timetracer_otel.drivers.base import ABSENT, Slot
 from timetracer_otel.wire.postgres import oids
 from timetracer_otel.wire.postgres.messages import Column
 from timetracer_otel.wire.postgres.recorded import TEXT, Recorded, Table, octets, recorded

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Connection, Exchange, Payload, Segment, Value
@@ -244,6 +244,10 @@ class Replaying(Protocol):
 
 
 # ---- entries ---------------------------------------------------------------------------------------------------------
+
+
+ABSENT: Final = "(absent)"
+"""Stands in a Difference where there is no value, not even None."""
 
 
 @dataclass(frozen=True, slots=True)

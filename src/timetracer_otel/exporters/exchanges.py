@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from opentelemetry.trace import format_span_id
 
@@ -46,6 +46,15 @@ class Coded:
     entry: Exchange | None = None
 
 
+class Look(NamedTuple):
+    """What was made of an exchange before those that it encloses were looked at."""
+
+    encoded: Encoded
+    redacted: tuple[Encoded, tuple[str, ...]]
+    known: int
+    """Secrets that the trace knew then."""
+
+
 class ExchangeEncoder:
     """One per process; several threads may use it at once."""
 
@@ -57,19 +66,28 @@ class ExchangeEncoder:
     def encode_all(
         self, captured: Sequence[Captured], redactor: Redactor, owner: Owner, losses: Counter[str]
     ) -> list[Coded]:
-        """Payloads are let go one by one: a thousand rows of the next answer then take the memory of the last ones."""
-        coded = list[Coded]()
-        for one in captured:
-            coded.append(self.encode(one, redactor, owner, losses))
-            give_way()
-        return coded
+        """Payloads are let go one by one: a thousand rows of the next answer then take the memory of the last ones.
 
-    def encode(self, captured: Captured, redactor: Redactor, owner: Owner, losses: Counter[str]) -> Coded:
+        An entry began first and ends last: its secrets are known to what it asks, and what that told to its answer.
+        """
+        last = len(captured) - 1
+        looks = {
+            place: self._look(one, redactor) for place, one in enumerate(captured) if place < last and _may_enclose(one)
+        }
+        coded = dict[int, Coded]()
+        for place in sorted(range(len(captured)), key=looks.__contains__):
+            coded[place] = self.encode(captured[place], redactor, owner, losses, looks.get(place))
+            give_way()
+        return [coded[place] for place in range(len(captured))]
+
+    def encode(
+        self, captured: Captured, redactor: Redactor, owner: Owner, losses: Counter[str], look: Look | None = None
+    ) -> Coded:
         """What has been spooled already is not encoded again."""
         known = captured.coded
         if known is not None and known[0] == captured.rev and isinstance(known[1], Coded):
             return known[1]
-        coded = self._encode(captured, redactor, owner, losses)
+        coded = self._encode(captured, redactor, owner, losses, look)
         if coded is None:
             losses[NOT_ENCODED] += 1
             coded = _husk(captured, owner)
@@ -80,14 +98,27 @@ class ExchangeEncoder:
         """`redactor` knows the secrets of the request afterwards, though its answer has not ended."""
         self._redacted(captured, redactor)
 
-    def _redacted(self, captured: Captured, redactor: Redactor) -> tuple[Encoded, tuple[str, ...]]:
+    @guarded("encode")
+    def _look(self, captured: Captured, redactor: Redactor) -> Look:
+        encoded = self._codec(captured.driver).encode(captured)
+        redacted = self._redacted(captured, redactor, encoded)
+        return Look(encoded, redacted, len(redactor.known()))
+
+    def _redacted(
+        self, captured: Captured, redactor: Redactor, encoded: Encoded | None = None
+    ) -> tuple[Encoded, tuple[str, ...]]:
         codec = self._codec(captured.driver)
-        encoded = codec.encode(captured)
+        encoded = encoded or codec.encode(captured)
         return codec.redact(encoded, redactor.of_type(encoded.type))
 
     @guarded("encode")
-    def _encode(self, captured: Captured, redactor: Redactor, owner: Owner, losses: Counter[str]) -> Coded:
-        encoded, redacted = self._redacted(captured, redactor)
+    def _encode(
+        self, captured: Captured, redactor: Redactor, owner: Owner, losses: Counter[str], look: Look | None
+    ) -> Coded:
+        if look is not None and look.known == len(redactor.known()):
+            encoded, redacted = look.redacted
+        else:
+            encoded, redacted = self._redacted(captured, redactor, look and look.encoded)
         exchange = Exchange(
             id=f"{owner.prefix}{captured.number}",
             type=encoded.type,
@@ -126,6 +157,11 @@ class ExchangeEncoder:
         if found is None:
             found = self._codecs[driver] = registry.codec(driver)
         return found
+
+
+def _may_enclose(captured: Captured) -> bool:
+    """Whether it may end after exchanges that began later: an entry, or a piece of one."""
+    return bool(registry.DRIVERS[captured.driver].entry)
 
 
 def _codecs_in_use() -> dict[str, Codec]:

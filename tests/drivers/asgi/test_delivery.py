@@ -154,6 +154,21 @@ def test_the_client_leaves_after_the_bytes_and_the_pause_that_were_recorded() ->
     assert 0.04 < left[0] - times[1] < 30
 
 
+def test_a_client_that_left_before_the_answer_began_leaves_before_it_again() -> None:
+    """The app waits for it, and answers it nevertheless."""
+    seen: list[str] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        while not seen or seen[-1] == "http.request":
+            seen.append((await receive())["type"])
+        await start(send)
+        await send(piece(b"", more=False))
+
+    recorded = result(disconnected_ns=20_000_000, left_before_start=True)
+    run(app, request(), recorded)
+    assert seen == ["http.request", "http.disconnect"]
+
+
 def test_before_asgi_2_4_a_send_to_a_client_that_left_does_nothing_and_after_it_fails() -> None:
     async def app(scope: Message, receive: Any, send: Any) -> None:
         await receive()

@@ -358,6 +358,18 @@ def test_a_client_that_leaves_is_recorded(tape: MemoryTape, telemetry: Telemetry
     assert int(result["disconnected_ns"]) > 0
 
 
+def test_an_answer_to_a_client_that_has_left_already_is_recorded_as_that(
+    tape: MemoryTape, telemetry: Telemetry
+) -> None:
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await receive()
+        await hello(scope, receive, send)
+
+    call(traced(app, telemetry), client=Client([{"type": "http.disconnect"}]))
+    assert tape.result["status"] == 200
+    assert tape.result["left_before_start"] is True
+
+
 def test_a_send_that_the_server_refuses_is_recorded_and_reaches_the_app(tape: MemoryTape, telemetry: Telemetry) -> None:
     error = OSError("gone")
 

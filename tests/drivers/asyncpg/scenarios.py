@@ -358,9 +358,11 @@ async def own_warm_pool(dsn: str) -> Any:
     if PART == "record":
         for number in range(3):
             await pool.fetch(sql, -number)
+        await pool.copy_records_to_table("heated", records=[(6,)], columns=["id"])
     with tracer.start_as_current_span("warm"):
         async with pool.acquire() as connection, connection.transaction():
             given = [await connection.fetch(sql, number) for number in range(3)]
+            given += [await connection.copy_records_to_table("heated", records=[(n,)], columns=["id"]) for n in (7, 8)]
     await pool.close()
     return given
 

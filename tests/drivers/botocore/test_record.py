@@ -24,7 +24,9 @@ from timetracer_otel.capture import guard
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.botocore import hooks
 from timetracer_otel.drivers.botocore.record import RECORDING
+from timetracer_otel.drivers.botocore.surroundings import ACCESS_KEY
 from timetracer_otel.drivers.botocore.uploads import KEPT_MAX_BYTES, Upload
+from timetracer_otel.redaction import MARKER, Redactor
 
 SESSION = get_session()
 VARYING = {"date", "x-amz-date", "authorization", "amz-sdk-invocation-id", "amz-sdk-request"}
@@ -195,6 +197,13 @@ def test_a_rewound_upload_begins_anew() -> None:
 
 
 # ---- calls that are none ---------------------------------------------------------------------------------------------
+
+
+def test_the_key_of_a_replay_is_masked_where_that_of_the_recording_was() -> None:
+    """As in a presigned URL that the application gives on: markers of one rule excuse each other."""
+    url = "https://b.example/k?AWSAccessKeyId={}&Expires=1"
+    masked = [MARKER.sub("*", Redactor().text(url.format(key))) for key in (ACCESS_KEY, "AKIAIOSFODNN7EXAMPLE")]
+    assert masked == [url.format("*")] * 2
 
 
 def test_a_presigned_url_is_no_call(canned: CannedAws) -> None:

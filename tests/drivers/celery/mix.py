@@ -24,6 +24,7 @@ bad = process_payment.delay(order_id=12345)
 end(bad)
 end(process_payment.delay(order_id=7))
 end(about_me.apply_async((1, "two"), {"three": 3.0}, headers={"tenant": "t7"}, expires=600, priority=3))
+end(given_nothing.delay())
 end(flaky.delay("f1"), hopeless.delay("h1"), retries_itself.delay("r1"))
 follow(chained.delay(5).get(timeout=30))
 for each in grouped.delay(5).get(timeout=30):
@@ -41,6 +42,7 @@ end(chord([grows.s(1), add.s(1, 1)], total.s()).apply_async())
 ENDED: Final = {
     "process_payment": ["FAILURE", "SUCCESS"],
     "about_me": ["SUCCESS"],
+    "given_nothing": ["SUCCESS"],
     "flaky": ["RETRY", "RETRY", "SUCCESS"],
     "hopeless": ["RETRY", "FAILURE"],
     "retries_itself": ["RETRY", "SUCCESS"],

@@ -153,6 +153,11 @@ def retries_with_a_class(self: Any, order: str) -> None:
     raise self.retry(countdown=0.1, exc=PaymentError)
 
 
+@app.task(bind=True)
+def given_nothing(self: Any) -> str:
+    return f"{self.request.args!r} {self.request.kwargs!r} {type(self.request.headers).__name__}"
+
+
 @app.task
 def chained(x: int) -> str:
     return str(chain(add.s(x, 1), add.s(2), add.s(3)).apply_async().id)

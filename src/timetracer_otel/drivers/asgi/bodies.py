@@ -15,6 +15,7 @@ from timetracer_otel.cassette.order import is_reordered
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asgi.content import Content, common_start
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse
+from timetracer_otel.drivers.base import ABSENT
 from timetracer_otel.redaction.markers import MARKER_BYTES
 
 LINES_MAX: Final = 2000
@@ -59,7 +60,7 @@ def plain(value: Any) -> Value:
 
 def _list(path: str, recorded: list[Any], replayed: list[Any], allowance: Allowance) -> Iterator[Deviation]:
     """By index; where only the order is another one, that is one deviation of the list."""
-    pairs = enumerate(zip_longest(recorded, replayed, fillvalue=_ABSENT))
+    pairs = enumerate(zip_longest(recorded, replayed, fillvalue=_NOTHING))
     found = [each for index, (was, now) in pairs for each in _member(f"{path}[{index}]", was, now, allowance)]
     if any(each.excuse is None for each in found) and is_reordered(recorded, replayed):
         yield Deviation(path, plain(recorded), plain(replayed))
@@ -72,7 +73,7 @@ def _json(path: str, recorded: Any, replayed: Any, allowance: Allowance) -> Iter
     if isinstance(recorded, dict) and isinstance(replayed, dict):
         for name in dict.fromkeys([*recorded, *replayed]):
             yield from _member(
-                f"{path}{_step(name)}", recorded.get(name, _ABSENT), replayed.get(name, _ABSENT), allowance
+                f"{path}{_step(name)}", recorded.get(name, _NOTHING), replayed.get(name, _NOTHING), allowance
             )
     elif isinstance(recorded, list) and isinstance(replayed, list):
         yield from _list(path, recorded, replayed, allowance)
@@ -80,18 +81,18 @@ def _json(path: str, recorded: Any, replayed: Any, allowance: Allowance) -> Iter
         yield Deviation(path, plain(recorded), plain(replayed), excuse(recorded, replayed, allowance))
 
 
-_ABSENT: Final = object()
+_NOTHING: Final = object()
 
 
 def _member(path: str, recorded: Any, replayed: Any, allowance: Allowance) -> Iterator[Deviation]:
-    if recorded is _ABSENT or replayed is _ABSENT:
+    if recorded is _NOTHING or replayed is _NOTHING:
         yield Deviation(path, _shown(recorded), _shown(replayed))
     else:
         yield from _json(path, recorded, replayed, allowance)
 
 
 def _shown(member: Any) -> Value:
-    return "(absent)" if member is _ABSENT else plain(member)
+    return ABSENT if member is _NOTHING else plain(member)
 
 
 def _step(name: str) -> str:

@@ -83,6 +83,8 @@ def encode_response(heard: HeardResponse) -> Payload:
         encoded["trailers"] = _pairs(heard.trailers)
     if heard.disconnected_ns is not None:
         encoded["disconnected_ns"] = heard.disconnected_ns
+        if heard.left_before_start and heard.status is not None:
+            encoded["left_before_start"] = True
     if heard.send_failed:
         encoded["send_failed"] = True
     if heard.exception is not None:

@@ -90,7 +90,7 @@ class Departure:
         self.is_refusal = bool(result.get("send_failed"))
         """The app learnt it from a send that failed."""
         self.after_bytes = sum(len(chunk) for _, chunk in before)
-        self.after_start = result.get("status") is not None
+        self.after_start = result.get("status") is not None and not result.get("left_before_start")
         self.pause_s = max(0, (left_ns or 0) - (before[-1][0] if before else 0)) / 1e9
 
 

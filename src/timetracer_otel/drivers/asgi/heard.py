@@ -41,6 +41,7 @@ class HeardResponse:
         "exception",
         "expects_trailers",
         "headers",
+        "left_before_start",
         "send_failed",
         "started_ns",
         "status",
@@ -55,6 +56,8 @@ class HeardResponse:
         self.trailers: list[Any] = []
         self.body = Body(started_ns, max_bytes)
         self.disconnected_ns: int | None = None
+        self.left_before_start = False
+        """The app began to answer a client that had gone."""
         self.send_failed = False
         """The server refused a message, since the client had gone (ASGI 2.4)."""
         self.exception: HeardException | None = None
@@ -68,6 +71,7 @@ class HeardResponse:
         """The client went away; only the first time counts."""
         if self.disconnected_ns is None:
             self.body.settle()
+            self.left_before_start = self.status is None
             self.disconnected_ns = time.monotonic_ns() - self.started_ns
 
 

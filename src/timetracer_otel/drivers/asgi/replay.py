@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
@@ -99,6 +100,8 @@ async def _run(
         error = await deliver(app, exchange, headers, lifespan.state)
         if error is not None and raised is not None:
             raised(error)
+        if exchange.result.get("disconnected_ns") is not None:
+            gc.collect()  # a stream that was left lies in a cycle, and holds what the lifespan's end waits for
         await rest(before, rest_s)
 
 

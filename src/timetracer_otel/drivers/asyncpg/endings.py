@@ -97,15 +97,25 @@ def _prepared(protocol: Any, tracked: Tracked, operation: Operation, failed: boo
     prepared = operation.prepared
     if not failed:
         prepared.described = operation.heard
-        if prepared.housework is None and (active := introduction.listening(tracked)) is not None:
-            prepared.unrun = active.open(LIBRARY, Sent(tracked, operation), tracked.number)
-            if prepared.unrun is not None:
-                active.close(prepared.unrun, Received(operation.heard), 0)  # in most cases it is gone at once
+        if prepared.housework is None:
+            keep_described(tracked, prepared)  # in most cases it is gone at once
         return
     tracked.forget(operation.portal or prepared.sql)
     if not operation.is_late:  # else whoever asked has gone, and with it the span
         open_unparsed(protocol, tracked, operation)
     close(operation)
+
+
+def keep_described(tracked: Tracked, prepared: Prepared) -> None:
+    """An exchange of this trace says how the server described the statement, though it is not run."""
+    active = introduction.listening(tracked)
+    if active is None:
+        return
+    operation = Operation(Kind.PREPARE, prepared)
+    operation.heard = prepared.described
+    prepared.unrun = active.open(LIBRARY, Sent(tracked, operation), tracked.number)
+    if prepared.unrun is not None:
+        active.close(prepared.unrun, Received(operation.heard), 0)
 
 
 def open_unparsed(protocol: Any, tracked: Tracked, operation: Operation) -> None:

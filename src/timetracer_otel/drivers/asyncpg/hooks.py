@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from timetracer_otel.capture.table import tape
 from timetracer_otel.drivers.asyncpg import endings, introduction, listening
 from timetracer_otel.drivers.asyncpg.housework import LEARNS, Housework, housework
 from timetracer_otel.drivers.asyncpg.tracking import HELD_MAX, LIBRARY, Kind, Operation, Prepared, Sent, Tracked
 from timetracer_otel.wire.postgres.statements import verb
+
+RECORDS_STATE: Final = 3
+"""The place of that statement among what `copy_in` is given after its own. Source: asyncpg 0.30, `protocol.pyx`."""
 
 # `protocol` below is asyncpg's Protocol; Any, since it is a C type without annotations of its private names.
 
@@ -67,9 +70,19 @@ def querying(protocol: Any, query: str, *_: Any, **__: Any) -> Operation | None:
     return _coming(tracked, Operation(Kind.STATEMENT, Prepared(query)))
 
 
-def copying(protocol: Any, statement: str, *_: Any, **__: Any) -> Operation | None:
+def copying(protocol: Any, statement: str, *others: Any, **__: Any) -> Operation | None:
     tracked: Tracked = protocol._timetracer
+    for state in others[RECORDS_STATE:][:1]:
+        _keep_columns(tracked, state)
     return _coming(tracked, Operation(Kind.COPY, Prepared(statement))) if _is_heard(tracked) else None
+
+
+def _keep_columns(tracked: Tracked, state: Any) -> None:
+    """asyncpg encodes records by the columns of a statement that it never runs, and prepares once for a connection."""
+    prepared = None if state is None else tracked.prepared.get(state.name or state.query)
+    is_here = prepared is not None and prepared.unrun is not None and not prepared.unrun.is_written
+    if prepared is not None and prepared.described and not is_here:
+        endings.keep_described(tracked, prepared)
 
 
 def closing_portal(protocol: Any, name: str, *_: Any, **__: Any) -> None:

@@ -15,7 +15,8 @@ from timetracer_otel.drivers.base import ReplayHost
 from timetracer_otel.drivers.botocore.names import LIBRARY
 from timetracer_otel.drivers.patches import Patches
 
-ACCESS_KEY: Final = "TIMETRACERREPLAY"
+ACCESS_KEY: Final = "AKIATIMETRACERREPLAY"
+"""Looks like one, so that it is masked as the recorded one was where the application gives it on."""
 SECRET_KEY: Final = "replay"
 METHOD: Final = "timetracer"
 RECORDED: Final = {"region": "region", "retry_mode": "retry_mode", "max_attempts": "max_attempts"}

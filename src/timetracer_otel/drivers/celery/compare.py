@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
-from timetracer_otel.drivers.base import Comparison, Difference, Ignored
+from timetracer_otel.drivers.base import ABSENT, Comparison, Difference, Ignored
 from timetracer_otel.drivers.celery.names import TRACE_HEADERS
 from timetracer_otel.drivers.celery.questions import PARTS
 from timetracer_otel.drivers.celery.typed import TAG, UNKEPT
@@ -34,7 +34,7 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
     return _sorted(
         [
             *_values(was.get("state"), now.get("state"), "state"),
-            *_values(was.get("return_value"), now.get("return_value"), "return_value"),
+            *_member(was, now, "return_value", "return_value"),
             *_values(_retry(was), _retry(now), "retry"),
             *_exceptions(_exception(was), _exception(now)),
         ]
@@ -92,7 +92,15 @@ def _mappings(was: Mapping[str, Value], now: Mapping[str, Value], path: str) -> 
     else:
         for key in dict.fromkeys([*was, *now]):
             step = path if tag is not None else f"{path}.{key}"
-            yield from _values(was.get(key), now.get(key), step)
+            yield from _member(was, now, key, step)
+
+
+def _member(was: Mapping[str, Value], now: Mapping[str, Value], key: str, path: str) -> Iterator[Found]:
+    """None is a value, and another one than none at all."""
+    if key in was and key in now:
+        yield from _values(was[key], now[key], path)
+    elif key in was or key in now:
+        yield Difference(path, was.get(key, ABSENT), now.get(key, ABSENT))
 
 
 def _sequence(value: Value) -> Sequence[Value]:

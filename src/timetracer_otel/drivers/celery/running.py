@@ -46,8 +46,8 @@ def run(
 
 
 def request_of(exchange: Exchange) -> dict[str, Any]:
-    """As the worker handed it to the tracer, without the trace that it belonged to. Raises ReplayError if it was not
-    kept."""
+    """As the worker handed it to the tracer, without the trace that it belonged to: a copy of that stays among its
+    headers. Raises ReplayError if it was not kept."""
     if not exchange.request:
         reason = (exchange.dropped or {}).get("reason", "it is incomplete")
         raise ReplayError(exchange.id, f"the task's arguments were not kept ({reason!s})", "record it again")
@@ -57,8 +57,7 @@ def request_of(exchange: Exchange) -> dict[str, Any]:
         request: dict[str, Any] = {name: restore(value) for name, value in fields.items()}
     except RESTORE_ERRORS as error:
         raise ReplayError(exchange.id, f"its arguments are damaged ({error})", "record it again") from error
-    own = {name: value for name, value in request.items() if name not in TRACE_HEADERS}
-    return {**own, "headers": _custom(request.get("headers"))}
+    return {name: value for name, value in request.items() if name not in TRACE_HEADERS}
 
 
 def _arguments(exchange: Exchange) -> dict[str, Value]:
@@ -68,13 +67,6 @@ def _arguments(exchange: Exchange) -> dict[str, Value]:
             advice = "pass it something that JSON has, or an id"
             raise ReplayError(exchange.id, f"{path}, a {kind}, could not be kept when it was recorded", advice)
     return found
-
-
-def _custom(headers: Any) -> Any:
-    """Without the copy of the trace that has ended; None where nothing else is left, as Celery has it."""
-    if not isinstance(headers, dict):
-        return headers
-    return {name: value for name, value in headers.items() if name not in TRACE_HEADERS} or None
 
 
 # ---- the worker ------------------------------------------------------------------------------------------------------
@@ -153,4 +145,5 @@ def _trace(app: Any, task: Any, request: dict[str, Any]) -> None:
 
     is_eager = bool(request.get("is_eager"))
     trace = build_tracer(task.name, task, app=app, hostname=request.get("hostname"), eager=is_eager)
-    trace(request.get("id"), request.get("args") or (), request.get("kwargs") or {}, request)
+    args, kwargs = request.get("args"), request.get("kwargs")
+    trace(request.get("id"), () if args is None else args, {} if kwargs is None else kwargs, request)

@@ -1,0 +1,49 @@
+"""What a task gave, against what it gives in replay: nothing that differs passes for the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from timetracer_otel.cassette.model import Exchange, Payload, Signature, Value
+from timetracer_otel.drivers.base import ABSENT, Difference
+from timetracer_otel.drivers.celery.compare import compare, compare_requests
+from timetracer_otel.drivers.celery.names import LIB, RUN
+from timetracer_otel.drivers.celery.running import request_of
+
+
+def task(result: Payload, **request: Value) -> Exchange:
+    return Exchange("p-1", RUN, Signature(LIB, "run", "task"), {"task": "task", **request}, result)
+
+
+def gave(value: Value) -> Exchange:
+    return task({"state": "SUCCESS", "return_value": value})
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "path"),
+    [
+        ({"error": None, "n": 1}, {"n": 1}, "return_value.error"),
+        ([{"a": {"b": None}}], [{"a": {}}], "return_value[0].a.b"),
+    ],
+)
+def test_a_key_with_none_is_another_one_than_no_key(was: Value, now: Value, path: str) -> None:
+    assert compare(gave(was), gave(now)).differences == (Difference(path, None, ABSENT),)
+    assert compare(gave(now), gave(was)).differences == (Difference(path, ABSENT, None),)
+    assert compare(gave(was), gave(was)).differences == ()
+    asked = [task({}, kwargs={"order": each}) for each in (was, now)]
+    (found,) = compare_requests(*asked).differences
+    assert (found.recorded, found.replayed) == (None, ABSENT)
+
+
+def test_a_task_that_gives_none_is_another_one_than_a_task_that_gives_nothing() -> None:
+    failed = task({"state": "FAILURE"})
+    assert Difference("return_value", None, ABSENT) in compare(gave(None), failed).differences
+    assert [each.path for each in compare(failed, failed).differences] == []
+
+
+def test_a_task_is_asked_with_the_headers_that_it_had_and_no_trace_beside_them() -> None:
+    trace = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"}
+    for headers in (trace, {"tenant": "t", **trace}, {}, None):
+        context: Value = {"id": "1", "headers": headers, **trace}
+        request = request_of(task({}, args=[], kwargs={}, context=context))
+        assert request == {"id": "1", "headers": headers, "args": [], "kwargs": {}}
