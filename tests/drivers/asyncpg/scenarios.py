@@ -476,10 +476,14 @@ async def own_pinged(dsn: str) -> Any:
         async with engine.connect():
             pass
     with trace.get_tracer("tests").start_as_current_span("warm"):
-        given = []
+        given: list[Any] = []
         for number in range(3):
             async with engine.connect() as connection:
                 given.append((await connection.execute(sa.text("select :a + 1"), {"a": number})).all())
+        strict = engine.execution_options(isolation_level="SERIALIZABLE")
+        for each in (strict, engine):  # afterwards the pool's connection names the level that a new one has
+            async with each.begin() as connection:
+                given.append((await connection.execute(sa.text("show transaction_isolation"))).scalar())
     await engine.dispose()
     return given
 

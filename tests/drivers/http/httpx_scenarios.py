@@ -100,6 +100,8 @@ def httpx_failures() -> Any:
             attempt(lambda: client.get(f"{TLS}/echo")),
             attempt(lambda: client.post("/echo", content=broken())),
             attempt(lambda: client.get("/echo", headers={"x": "bad\nvalue"})),
+            attempt(lambda: client.get("ftp://files.example/b")),
+            attempt(lambda: httpx.get("localhost:8000/b")),
         ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.drivers.psycopg.replaying import session
 from timetracer_otel.cassette.model import Connection, Exchange, Payload, Signature
+from timetracer_otel.drivers.asyncpg.answers import AsyncpgAnswers
 from timetracer_otel.drivers.base import Asked
 from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
 from timetracer_otel.replay.journal import MemoryJournal
@@ -234,3 +235,21 @@ def test_a_set_in_no_span_but_its_instrumentors_is_made_up_and_one_of_the_reques
     assert isinstance(Stage(asked=own).ask("set time zone 'UTC'"), Synthesise)
     inside = Asked(frame="shop/pools.py:7 configure", span="set", span_path=("GET /", "set"))
     assert isinstance(Stage(asked=inside).ask("set time zone 'UTC'"), Miss)
+
+
+@pytest.mark.parametrize("asked", ["BEGIN;", "BEGIN ISOLATION LEVEL READ COMMITTED;"])
+@pytest.mark.parametrize("recorded", ["BEGIN;", "BEGIN ISOLATION LEVEL READ COMMITTED;"])
+def test_a_transaction_of_the_usual_level_is_one_whether_it_names_the_level_or_not(asked: str, recorded: str) -> None:
+    stage = Stage("BEGIN ISOLATION LEVEL SERIALIZABLE;", recorded)
+    assert isinstance(stage.ask(asked), Answer)
+    assert isinstance(stage.ask(asked), Synthesise)
+    assert isinstance(stage.ask("BEGIN ISOLATION LEVEL SERIALIZABLE;"), Answer)
+
+
+def test_what_a_ping_begins_leaves_the_recorded_transaction_to_the_application() -> None:
+    stage = Stage("BEGIN;")
+    answers = AsyncpgAnswers("asyncpg", 5, lambda: None, lambda: ())  # type: ignore[arg-type,return-value]  # not asked
+    assert stage.answers.claim is not None
+    for is_ping, kind in ((True, Synthesise), (False, Answer)):
+        answers.claim = replace(stage.answers.claim, is_ping=is_ping)
+        assert isinstance(answers.answer(Statement("BEGIN;"), Transaction("I", 1)), kind)

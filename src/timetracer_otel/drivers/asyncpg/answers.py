@@ -15,13 +15,13 @@ from timetracer_otel.drivers.postgres.operations import NOTIFY, WAIT
 from timetracer_otel.drivers.postgres.questions import question
 from timetracer_otel.errors import Unconvertible
 from timetracer_otel.wire.postgres import oids
-from timetracer_otel.wire.postgres.answers import Answer, Miss, Notification, Reply, Statement
+from timetracer_otel.wire.postgres.answers import Answer, Miss, Notification, Reply, Statement, Synthesise
 from timetracer_otel.wire.postgres.conversion import MALFORMED
 from timetracer_otel.wire.postgres.recorded import recorded
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import synthesise
 from timetracer_otel.wire.postgres.tokens import Token
-from timetracer_otel.wire.postgres.transaction import Transaction
+from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
 from timetracer_otel.wire.postgres.types import type_name
 
 EMPTY: Final[Payload] = {"results": [{"tag": ""}]}
@@ -44,6 +44,8 @@ class AsyncpgAnswers(SessionAnswers):
 
     def answer(self, statement: Statement, transaction: Transaction) -> Reply:
         kind = housework(statement.sql)
+        if self._current().is_ping and _begins(statement.sql):
+            return Synthesise()
         if kind is None or transaction.status == "E":
             return super().answer(statement, transaction)
         if kind is Housework.RESET:
@@ -97,6 +99,10 @@ class AsyncpgAnswers(SessionAnswers):
             names = ", ".join(type_name(oid) for oid in unknown)
             return Miss(self.refused(statement, f"nothing is recorded of {names}"))
         return catalogue.table(TREE, rows)
+
+
+def _begins(sql: str) -> bool:
+    return [each and each.move for each in map(command, parts(sql))] == [Move.BEGIN]
 
 
 def _request(kind: Housework) -> Payload:

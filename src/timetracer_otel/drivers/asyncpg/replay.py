@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -30,6 +31,9 @@ LISTEN: Final = re.compile(rb"(?i)\0\s*LISTEN\s|\AQ....\s*LISTEN\s", re.DOTALL)
 """In Parse, after the name of the statement, or in Query."""
 LISTEN_EVERY_S: Final = 0.01
 LOST: Final = "replay cannot redirect it"
+PING: Final = "_async_ping"
+PING_DEPTH: Final = 16
+"""Frames between it and the socket are half as many."""
 
 
 class Stub:
@@ -81,11 +85,26 @@ class Stub:
         if answers is None:
             return
         source, asked = self.host.current()
-        answers.claim = Claim(source, asked, protocol._timetracer_database)
+        answers.claim = Claim(source, asked, protocol._timetracer_database, _is_ping())
         if LISTEN.search(data) is not None:
             answers.listener, was_listening = answers.claim, answers.listener is not None
             if not was_listening:
                 protocol._timetracer_listens()
+
+
+def _is_ping() -> bool:
+    """SQLAlchemy's pool asks, in a transaction of its own. What begins that could be anybody's, but for who asks.
+
+    Source: SQLAlchemy 2.0.36 and newer, `dialects/postgresql/asyncpg.py`.
+    """
+    frame = sys._getframe(1)
+    for _ in range(PING_DEPTH):
+        if frame.f_code.co_name == PING:
+            return True
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return False
 
 
 class AsyncpgReplaying:

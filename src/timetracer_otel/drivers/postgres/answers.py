@@ -6,6 +6,7 @@ not have is a miss: it changes what the entry did.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
 TRANSACTIONS_MAX: Final = 1 << 32
 """Of one connection: numbers of transactions are unique in the process."""
 OF_DRIVERS: Final = frozenset({"DEALLOCATE", "CLOSE"})
+_USUAL: Final = re.compile(r"BEGIN(?: ISOLATION LEVEL READ COMMITTED)?;")
+"""As asyncpg spells it. Source: asyncpg 0.29 to 0.31, `transaction.py`."""
 CANCELLED: Final = ("57014", "canceling statement due to user request")
 """Code and message of the error of a statement that its client gave up; a statement_timeout has the same code."""
 CANCEL_SLACK_S: Final = 1.0
@@ -49,6 +52,8 @@ class Claim:
     source: AnswerSource
     asked: Asked
     database: str | None = None
+    is_ping: bool = False
+    """A pool looks whether its connection lives."""
 
 
 class SessionAnswers:
@@ -111,6 +116,8 @@ class SessionAnswers:
                 self._cursors.answered(about, exchange)
             self._wait_to_be_cancelled(exchange)
             return Answer(exchange.request, exchange.result)
+        if (begun := self._begun(statement, claim, asked)) is not None:
+            return begun
         if (parsed := self.parse(statement.sql, transaction)) is not None:  # recorded by a driver that prepares first
             return parsed
         if (greeted := self._greeted(greeting(statement.sql, _values(statement)), statement.sql, claim)) is not None:
@@ -119,6 +126,18 @@ class SessionAnswers:
         if not statement.parameters and statement.portal is None and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
+
+    def _begun(self, statement: Statement, claim: Claim, asked: Asked) -> Answer | None:
+        """A transaction of the server's usual level: SQLAlchemy names it on a connection whose level was another one
+        before, which a new connection of a replay never had."""
+        if _USUAL.fullmatch(statement.sql) is None:
+            return None
+        for spelled in ("BEGIN;", "BEGIN ISOLATION LEVEL READ COMMITTED;"):
+            wanted = self._question(replace(statement, sql=spelled), None, claim, asked.transaction is not None)
+            exchange = claim.source.take(wanted, replace(asked, connection=None))
+            if exchange is not None:
+                return Answer(exchange.request, exchange.result)
+        return None
 
     def parse(self, sql: str, transaction: Transaction) -> Answer | None:
         claim = self._current()
