@@ -124,7 +124,14 @@ def test_bad_input_is_one_line_and_stays_as_it_is(cli: Cli, raw: Path, store: St
         assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("wanted", ["7f3a", "cassettes", "nowhere.json"])
+@pytest.mark.parametrize("wanted", ["nowhere.json", "no/such.cassette.json.zst", "no/folder"])
+def test_a_file_that_is_not_there_is_named_as_that(cli: Cli, store: Store, wanted: str) -> None:
+    done = cli("fmt", wanted)
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert f"{wanted}: there is no such file; check the path" in done.err
+
+
+@pytest.mark.parametrize("wanted", ["7f3a", "cassettes"])
 def test_what_is_no_file_asks_for_an_output(cli: Cli, store: Store, wanted: str) -> None:
     done = cli("fmt", wanted)
     assert (done.status, done.err.count("\n")) == (2, 1)

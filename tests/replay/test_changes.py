@@ -27,6 +27,7 @@ def test_of_variables_the_names_are_recorded_and_the_values_of_harmless_ones() -
         **{"TZ": "Asia/Tokyo", "DATABASE_URL": "postgresql://app:s3cret@db/shop", "AWS_SECRET_ACCESS_KEY": "s3cret"},
         **{"PATH": "/bin", "_": "x", "OTEL_TRACES_EXPORTER": "otlp", "CACHE_SERVICE_PORT_HTTP": "80", "LS_COLORS": "a"},
         **{"DB_PORT_5432_TCP_ADDR": "10.0.0.1", "TIMETRACER_STORE": "s", "N" * 101: "too long"},
+        **{"CELERY_LOG_LEVEL": "20", "_MP_FORK_LOGLEVEL_": "20", "FORKED_BY_MULTIPROCESSING": "1"},
     }
     assert variables(environ) == {"AWS_SECRET_ACCESS_KEY": "set", "DATABASE_URL": "set", "TZ": "Asia/Tokyo"}
     assert len(variables({f"V{n}": "" for n in range(1000)})) == 200

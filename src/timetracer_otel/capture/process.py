@@ -45,9 +45,11 @@ SHOWN: Final = frozenset(
 NOISE: Final = re.compile(
     r"_|PATH|HOME|PWD|OLDPWD|SHLVL|HOSTNAME|HOST|USER|LOGNAME|SHELL|TERM|EDITOR|PAGER|DISPLAY|MAIL|TMPDIR|PYTHONPATH"
     r"|(SSH|XDG|KUBERNETES|OTEL|TIMETRACER|GPG|DBUS|LESS|LS|GIT|GITHUB|PYENV|PIP|VIRTUAL|CONDA|DEBIAN|PYTEST)_?.*"
+    r"|CELERY_(LOG_.*|LOADER)|_MP_FORK_.*|FORKED_BY_MULTIPROCESSING"
     r"|.*_SERVICE_(HOST|PORT)(_.*)?|.*_PORT_\d+_(TCP|UDP)(_.*)?"
 )
-"""Variables of the machine, the shell and the cluster, which are other ones wherever a program runs."""
+"""Variables of the machine, the shell and the cluster, which are other ones wherever a program runs, and those that a
+worker of Celery sets for its children."""
 SET: Final = "set"
 VARIABLES_MAX: Final = 200
 NAME_MAX: Final = 100

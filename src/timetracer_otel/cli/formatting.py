@@ -43,6 +43,8 @@ def print_fmt(store: str | None, wanted: str, output: str | None, check: bool, r
 
 def _in_place(wanted: str, raw: bool) -> Change:
     path = Path(os.path.realpath(settings.not_empty("CASSETTE", wanted)))  # a link stays one
+    if not path.exists() and (os.sep in wanted or wanted.endswith((".json", ".zst"))):
+        raise UsageError(wanted, "there is no such file", "check the path")
     if not path.is_file():
         raise UsageError(wanted, "only a file is rewritten in place", "name the bundle to write with --output")
     before = read(path)
