@@ -260,7 +260,9 @@ class Encoder:
         redactor = self._redactor
         if captured.segment is not None:
             redactor = self._redactor_of(captured.segment.trace_id)
-            others = [each for each in captured.segment.exchanges if each.closed_ns and each is not captured]
+            # Afterwards they have been written, and taught what they had to teach.
+            ended = () if captured.segment.root_ended else tuple(captured.segment.exchanges)
+            others = [each for each in ended if each.closed_ns and each is not captured]
             for each in (captured, *others):  # an answer may give on what others told
                 self._exchanges.learn(each, redactor)
         return redactor.stream(), self._pending().blob()

@@ -79,9 +79,13 @@ def copying(protocol: Any, statement: str, *others: Any, **__: Any) -> Operation
 
 def _keep_columns(tracked: Tracked, state: Any) -> None:
     """asyncpg encodes records by the columns of a statement that it never runs, and prepares once for a connection."""
+    active = introduction.listening(tracked)
     prepared = None if state is None else tracked.prepared.get(state.name or state.query)
-    is_here = prepared is not None and prepared.unrun is not None and not prepared.unrun.is_written
-    if prepared is not None and prepared.described and not is_here:
+    if active is None or prepared is None or not prepared.described:
+        return
+    known = prepared.unrun
+    is_here = known is not None and known.segment is not None and known.segment.root_id == active.segment()
+    if not is_here:
         endings.keep_described(tracked, prepared)
 
 

@@ -31,7 +31,7 @@ LISTEN: Final = re.compile(rb"(?i)\0\s*LISTEN\s|\AQ....\s*LISTEN\s", re.DOTALL)
 """In Parse, after the name of the statement, or in Query."""
 LISTEN_EVERY_S: Final = 0.01
 LOST: Final = "replay cannot redirect it"
-PING: Final = "_async_ping"
+PING: Final = ("sqlalchemy.dialects.postgresql.asyncpg", "_async_ping")
 PING_DEPTH: Final = 16
 """Frames between it and the socket are half as many."""
 
@@ -99,7 +99,7 @@ def _is_ping() -> bool:
     """
     frame = sys._getframe(1)
     for _ in range(PING_DEPTH):
-        if frame.f_code.co_name == PING:
+        if frame.f_code.co_name == PING[1] and frame.f_globals.get("__name__") == PING[0]:
             return True
         if frame.f_back is None:
             return False

@@ -96,9 +96,8 @@ def has_body(headers: Any) -> bool:
 
 @guarded(LIBRARY)
 def _failed(call: Call, error: BaseException, core: Any) -> None:
-    if isinstance(
-        error, (core.PoolTimeout, core.UnsupportedProtocol)
-    ):  # nothing was sent; in replay the real pool decides
+    # Nothing was sent, and in replay the real pool decides again.
+    if isinstance(error, (core.PoolTimeout, core.UnsupportedProtocol)):
         call.discard()
     elif isinstance(error, Exception):
         call.fail(error)
