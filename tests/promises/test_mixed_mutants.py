@@ -24,6 +24,7 @@ from tests.demonstration import ROOT
 from tests.launching import LAUNCHER, recording
 from tests.promises.changed import FORMS, spots
 from tests.promises.plain import plain
+from tests.replay.recordings import has_read
 from tests.servers.aws import AwsServer
 from tests.servers.http import HttpServer
 from tests.servers.mongo import MongoServer
@@ -42,6 +43,7 @@ pytestmark = pytest.mark.long
 
 RECORDED = Path(__file__).with_name("mixed.cassette.json")
 LATER_NS = 10**16
+CLOCK_READS = 50
 TIMEOUT_S = 120
 SERVERS: tuple[Callable[[], Any], ...] = (PostgresServer, MongoServer, AwsServer, HttpServer, RedisServer)
 
@@ -117,7 +119,8 @@ def _session(segment: Segment, library: Library, exchanges: tuple[Exchange, ...]
     recorded, root = Recorded(segment.id, exchanges, segment.connections, segment.spans), segment.spans[0]
     then = window(root.start_ns, root.end_ns)
     now = then[0] + LATER_NS, then[1] + LATER_NS
-    origins = Origins((each.value for each in segment.generated), then, lambda: now)
+    read = has_read(range(now[0], now[1], (now[1] - now[0]) // CLOCK_READS))
+    origins = Origins((each.value for each in segment.generated), then, lambda: now, read)
     return Session(recorded, library, origins, MemoryJournal())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from timetracer_otel.cassette.model import (
@@ -19,7 +20,8 @@ from timetracer_otel.cassette.model import (
 from timetracer_otel.drivers.base import Asked, Question, Slot
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
-from timetracer_otel.replay.origin import Origins, Window, window
+from timetracer_otel.replay.origin import HasRead, Origins, Window, window
+from timetracer_otel.replay.reads import Reads
 from timetracer_otel.replay.session import Session
 
 START_NS = 1_790_000_000_000_000_000
@@ -96,13 +98,22 @@ def session(
     is_environment: bool = False,
     ids: Iterable[str] = (),
     replayed: Window | None = None,
+    reads: Iterable[int] = (),
     question: Callable[[Exchange], Question] = question_of,
 ) -> tuple[Session, MemoryJournal]:
     journal = MemoryJournal()
     limits = window(START_NS, END_NS)
     recorded = Recorded("shop", exchanges, (), tuple(spans), ROOT, is_environment)
-    origins = Origins(ids, limits, lambda: replayed or limits)
+    origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads))
     return Session(recorded, Library(exchanges, question), origins, journal), journal
+
+
+def has_read(reads: Iterable[int]) -> HasRead:
+    """Of a clock that the application read at these nanoseconds."""
+    log = Reads()
+    for each in reads:
+        log.note(each, sys._getframe())
+    return log.explain
 
 
 def by(connection: int | None = None, transaction: int | None = None, path: tuple[str, ...] = ("GET",)) -> Asked:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.replay.recordings import END_NS, START_NS, asked, by, exchange, question_of, session
+from tests.replay.recordings import END_NS, START_NS, asked, by, exchange, has_read, question_of, session
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.candidates import Candidate, Family, Place
 from timetracer_otel.replay.origin import Mapping, Origins, window
@@ -23,7 +23,11 @@ MADE = [f"{n}aaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee" for n in range(3)]
 THEN, NOW, LONG_AGO = "2026-09-21T14:13:20.100000Z", "2026-09-21T14:13:20.300000Z", "2001-09-21T14:13:20Z"
 MARKERS = ["[redacted:secrets#0a1b2c]", "[redacted:secrets#ffffff]"]
 
-PIECES = (*IDS, THEN, NOW, LONG_AGO, *MARKERS, "s3cret", "key/", " ")
+AN_HOUR_ON = "2026-09-21T15:13:20.100000Z", "2026-09-21T15:13:20.300000Z"
+COUNTED = "1790003600.1", "1790003600.3", "1790003600100", "1790003600300"
+READ_NS = START_NS + 300_000_000
+
+PIECES = (*IDS, THEN, NOW, LONG_AGO, *AN_HOUR_ON, *COUNTED, *MARKERS, "s3cret", "key/", " ")
 
 
 def rows(*pieces: str) -> st.SearchStrategy[tuple[str, str | int]]:
@@ -38,7 +42,7 @@ def test_whatever_can_be_proven_is_among_those_that_are_looked_at(
     recorded: list[tuple[str, str | int]], questions: list[tuple[str, str | int]], data: st.DataObject
 ) -> None:
     limits = window(START_NS, END_NS)
-    origins, family = Origins(IDS[:2], limits, lambda: limits), Family()
+    origins, family = Origins(IDS[:2], limits, lambda: limits, has_read([READ_NS])), Family()
     for each in MADE[:2]:
         origins.made(uuid.UUID(each))
     for number, parameters in enumerate(recorded):
@@ -108,6 +112,16 @@ def secrets(count: int) -> Session:
     return session(*each)[0]
 
 
+def instants(count: int) -> Session:
+    """A quarter of a second apart, which is less than what two readings may differ by."""
+    each = (exchange(n, "INSERT $1", [f"{1_800_000_000 + n / 4 + 0.125:.6f}"], n) for n in range(count))
+    return session(*each, reads=[START_NS + 225_000_000])[0]
+
+
+def reckoned(n: int) -> Question:
+    return asked("INSERT $1", [f"{1_800_000_000 + n + 0.225:.6f}"])
+
+
 Ask = Callable[[int], Question]
 
 
@@ -121,6 +135,8 @@ Ask = Callable[[int], Question]
         (statements, lambda n: asked(f"SELECT a, b, c{n} FROM t{n} WHERE ids = $1", ["7"]), False),
         (new_ids, lambda n: asked("INSERT $1", [NEW.format(n)]), True),
         (new_ids, lambda n: asked("INSERT $1", [NEW.format(n + 10**6)]), False),
+        (instants, lambda n: reckoned(n // 4), True),
+        (instants, lambda n: reckoned(n + 10**6), False),
         (secrets, lambda n: asked("SELECT $1, $2", [f"s3cret {n}", str(n)]), True),
         (secrets, lambda n: asked("SELECT $1, $2", [f"s3cret {n}", str(n + 10**6)]), False),
     ],

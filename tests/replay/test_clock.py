@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from tests.replay.recordings import END_NS, START_NS
 from timetracer_otel.replay.clock import RealClock, RecordedClock, is_available
 from timetracer_otel.replay.origin import window
+from timetracer_otel.replay.reads import READS_MAX, Reads
 
 MS = 1_000_000
 
@@ -74,6 +76,34 @@ def test_the_window_is_that_of_the_recording_and_grows_while_replay_is_slower(cl
     assert clock.window() == window(START_NS, END_NS)
     clock.advance(END_NS + 60_000 * MS)
     assert clock.window()[1] > END_NS + 60_000 * MS
+
+
+def test_what_the_application_reads_is_remembered_and_what_its_tools_read_is_not(clock: RecordedClock) -> None:
+    def is_known(moment: float) -> bool:
+        return clock.has_read(int(moment * 1_000_000) * 1_000 + 7_200_000 * MS, 1_000)
+
+    reads = (time.time(), datetime.datetime.now().timestamp(), time.time_ns() / 1e9)
+    logged = logging.makeLogRecord({}).created
+    assert all(map(is_known, reads))
+    assert not is_known(logged)
+    assert not is_known(reads[0] + 0.3)
+
+
+def test_only_the_latest_readings_are_remembered() -> None:
+    reads = Reads()
+    for n in range(READS_MAX + 1):
+        reads.note(START_NS + n * 100_000, sys._getframe())
+    assert not reads.explain(START_NS, 1_000)
+    assert reads.explain(START_NS + 100_000, 1_000)
+    assert reads.explain(START_NS + READS_MAX * 100_000, 1_000)
+
+
+@pytest.mark.parametrize("beside_ns", [-1_000, -100, 0, 100, 1_000])
+def test_a_reading_at_the_turn_of_a_second_is_found(beside_ns: int) -> None:
+    reads = Reads()
+    reads.note(START_NS + beside_ns, sys._getframe())
+    assert reads.explain(START_NS + 7_000_000_000, 1_000)
+    assert not reads.explain(START_NS + 7_000_100_000, 1_000)
 
 
 def test_uuid1_has_the_recorded_time(clock: RecordedClock) -> None:

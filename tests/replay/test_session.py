@@ -20,7 +20,7 @@ from tests.replay.recordings import (
     session,
     span,
 )
-from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.cassette.model import Exchange, Value
 from timetracer_otel.drivers.base import AnswerSource, Question
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.session import Session
@@ -393,6 +393,80 @@ def test_an_instant_is_mapped_only_inside_the_window_of_both_clocks(
     found = source.take(asked("INSERT $1", ["now"], instants=[asked_ns]), by())
     assert (found is not None) is is_same
     assert len(journal.of("mapping")) == is_same
+
+
+HOUR_NS = 3_600_000_000_000
+READ_NS = START_NS + 300_123_456
+RECKONED_NS = READ_NS // 1000 * 1000 + HOUR_NS
+
+
+@pytest.mark.parametrize(
+    ("recorded_ns", "asked_ns", "is_same"),
+    [
+        (START_NS + 100_200_000 + HOUR_NS, RECKONED_NS, True),
+        (START_NS + 100_200_000 - HOUR_NS, RECKONED_NS - 2 * HOUR_NS, True),
+        (START_NS + 100_200_000 + HOUR_NS, RECKONED_NS + 1_000_000_000, False),
+        (START_NS + 100_200_000 + HOUR_NS, RECKONED_NS + 50_000_000, False),
+        (START_NS + 100_000_000 + HOUR_NS, RECKONED_NS, False),
+        (START_NS + 100_000_000 + HOUR_NS, RECKONED_NS // 1_000_000 * 1_000_000, True),
+        (START_NS + HOUR_NS, RECKONED_NS, False),
+        (START_NS + HOUR_NS, START_NS + HOUR_NS + 1_000_000_000, False),
+        (START_NS + 100_200_000 + 300_000 * HOUR_NS, RECKONED_NS + 299_999 * HOUR_NS, False),
+    ],
+    ids=["later", "earlier", "second", "no reading", "precision", "ms", "whole", "another whole", "centuries"],
+)
+def test_an_instant_beside_the_window_is_mapped_if_it_is_whole_seconds_from_what_the_app_read(
+    recorded_ns: int, asked_ns: int, is_same: bool
+) -> None:
+    source, journal = session(
+        exchange(1, "INSERT $1", ["then"]),
+        question=lambda recorded: asked("INSERT $1", ["then"], instants=[recorded_ns]),
+        reads=[READ_NS],
+    )
+    found = source.take(asked("INSERT $1", ["now"], instants=[asked_ns]), by())
+    assert (found is not None) is is_same
+    assert [each["kind"] for each in journal.of("mapping")] == ["instant"] * is_same
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked_value", "is_same"),
+    [
+        (1790003600.1002, 1790003600.300123, True),
+        (1789996400.1002, 1789996400.300123, True),
+        (1790003600.1002, 1790003600.300223, False),
+        (1790003600.1002, 1790003601.300123, False),
+        (1790003600100, 1790003600300, True),
+        (1790003600100, 1790003600301, False),
+        (1790003600100, 1790003600300.0, False),
+        (1790003600100200, 1790003600300123, True),
+        (1790003600100200300, 1790003600300123456, True),
+        (17900036001, 17900036003, False),
+        (1790003600, 1790003601, False),
+        ("1790003600.1002", "1790003600.300123", True),
+        ("reports/1790003600100.json", "reports/1790003600300.json", True),
+        ("reports/1790003600100.json", "reports/1790003600300.csv", False),
+        ("1790003600.1002", "1790003600300.123", False),
+        ("2026-09-21T15:13:20.100200+00:00", "2026-09-21T15:13:20.300123+00:00", True),
+        ("2026-09-21 15:13:20.100200", "2026-09-21 15:13:20.300123", True),
+        ("2026-09-21T15:13:20.100200+00:00", "2026-09-21T15:13:20.300123", False),
+        ("2026-09-21T15:13:20.100200+00:00", "2026-09-21T15:13:21.300123+00:00", False),
+        ("until 2026-09-21T15:13:20.100Z, 1790003600.1002", "until 2026-09-21T15:13:20.300Z, 1790003600.300123", True),
+        ("until 2026-09-21T15:13:20.100Z, 1790003600.1002", "until 2026-09-21T15:13:20.300Z, 1790003600.300523", False),
+    ],
+)
+def test_a_number_or_a_text_is_mapped_if_it_was_reckoned_from_what_the_app_read(
+    recorded: Value, asked_value: Value, is_same: bool
+) -> None:
+    source, _ = session(exchange(1, "INSERT $1", [recorded]), reads=[START_NS + 77_000_000, READ_NS])
+    assert source.explains(recorded, asked_value) is is_same
+    assert (source.take(asked("INSERT $1", [asked_value]), by()) is not None) is is_same
+
+
+def test_of_several_reckoned_instants_each_finds_the_one_near_it() -> None:
+    written = [exchange(n, "INSERT $1", [1790003600.1002 + n], n) for n in range(3)]
+    source, _ = session(*written, reads=[READ_NS])
+    order = [answer(source.take(asked("INSERT $1", [1790003600.300123 + n]), by())) for n in (2, 0, 1)]
+    assert order == [2, 0, 1]
 
 
 MARKER, OTHER_MARKER = "[redacted:secrets#0a1b2c]", "[redacted:secrets#ffffff]"

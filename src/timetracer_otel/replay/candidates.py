@@ -6,16 +6,19 @@ No question costs more in a long recording than in a short one: each step looks 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.redaction.markers import MARKER
+from timetracer_otel.replay.instants import NEAR_NS, first_fraction
 from timetracer_otel.replay.origin import Origins
 
 NEAR_MAX: Final = 64
@@ -103,6 +106,8 @@ class Kin:
     unused: Ordered = field(default_factory=OrderedDict)
     by_id: dict[str, Ordered] = field(default_factory=dict)
     """Those that hold this recorded id."""
+    by_time: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """By number of a slot the instants in it, each with the order of its candidate; made when first asked for."""
 
     def add(self, candidate: Candidate, ids: frozenset[str]) -> None:
         self.unused[candidate.order] = candidate
@@ -117,6 +122,15 @@ class Kin:
     def holding(self, ids: frozenset[str]) -> Ordered:
         """The fewest among which all that hold these ids are."""
         return min((self.by_id.get(each, OrderedDict()) for each in ids), key=len, default=self.unused)
+
+    def near(self, number: int, instant_ns: int) -> Iterator[Candidate]:
+        """Those whose slot of this number holds an instant that may be this one, the earliest first."""
+        if number not in self.by_time:
+            instants = ((first_fraction(each.question.slots[number]), order) for order, each in self.unused.items())
+            self.by_time[number] = sorted((at, order) for at, order in instants if at is not None)
+        line = self.by_time[number]
+        first, last = (bisect_left(line, (at, 0)) for at in (instant_ns - NEAR_NS, instant_ns + NEAR_NS))
+        return (self.unused[order] for _, order in sorted(line[first:last], key=itemgetter(1)) if order in self.unused)
 
 
 class Family:
@@ -171,6 +185,8 @@ class Family:
         found = kin.get((question.in_transaction, traits))
         if found is None:
             return iter(())
+        if (reckoned := origins.reckoned((n, s) for n, s in enumerate(slots) if n not in mask)) is not None:
+            return found.near(*reckoned)
         return iter(found.holding(origins.needed_ids(s for n, s in enumerate(slots) if n not in mask)).values())
 
     def near(self, question: Question) -> list[Candidate]:

@@ -8,11 +8,11 @@ import importlib.util
 import sys
 import threading
 import time
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
+from timetracer_otel.replay.instants import SECOND_NS, Grain
 from timetracer_otel.replay.origin import SLACK_NS, Window, window
-
-SECOND_NS: Final = 1_000_000_000
+from timetracer_otel.replay.reads import Reads
 
 
 class Clock(Protocol):
@@ -31,6 +31,9 @@ class Clock(Protocol):
     def window(self) -> Window:
         """In which an instant taken in replay must lie to be one of this clock's."""
 
+    def has_read(self, instant_ns: int, grain: Grain) -> bool:
+        """True if this instant is whole seconds away from a moment that the app has read from this clock."""
+
 
 class RecordedClock:
     """One per process: time-machine patches the clock of all threads."""
@@ -45,6 +48,18 @@ class RecordedClock:
         first_ns = min(process_ns, start_ns) if process_ns > 0 else start_ns
         self._travel = time_machine.travel(first_ns / SECOND_NS, tick=True)
         self._traveller: Any = self._travel.start()
+        self._reads = Reads()
+        self._listen()
+
+    def _listen(self) -> None:
+        served, note = self._traveller.time_ns, self._reads.note
+
+        def time_ns() -> int:
+            now_ns: int = served()
+            note(now_ns, sys._getframe(1))
+            return now_ns
+
+        self._traveller.time_ns = time_ns  # every way to read the clock ends here, in time-machine 2.15 as in 3
 
     def start_entry(self) -> None:
         # The one step that may go back: start-up took longer here than then, but the entry has its own time.
@@ -67,6 +82,9 @@ class RecordedClock:
     def window(self) -> Window:
         """That of the recording; it grows while the process is slower, as under a debugger."""
         return self._window[0], max(self._window[1], time.time_ns() + SLACK_NS)
+
+    def has_read(self, instant_ns: int, grain: Grain) -> bool:
+        return self._reads.explain(instant_ns, grain)
 
     def stop(self) -> None:
         self._travel.stop()
@@ -92,6 +110,10 @@ class RealClock:
 
     def window(self) -> Window:
         return window(self._start_ns, time.time_ns())
+
+    def has_read(self, instant_ns: int, grain: Grain) -> bool:
+        """Nobody listens to it, and what was reckoned from it is of another day."""
+        return False
 
 
 def load_without_pytest() -> None:

@@ -1,12 +1,11 @@
-"""Values that differ in replay although nothing is wrong, and the proof of it: ids made here, instants of the served
-clock, secrets that were redacted. Anything else that differs is a miss.
+"""Values that differ in replay although nothing is wrong, and the proof of it: ids made here, instants that were read
+from the served clock or reckoned from it, secrets that were redacted. Anything else that differs is a miss.
 
 Every mapping is one to one: a recorded id stands for the same replayed id from its first use to the outcome.
 """
 
 from __future__ import annotations
 
-import datetime
 import re
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -16,19 +15,34 @@ from typing import Final, Literal, TypeAlias
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.base import Slot
 from timetracer_otel.redaction.markers import MARKER, find_markers
+from timetracer_otel.replay.instants import (
+    ISO,
+    NUMBER,
+    YEARS_NS,
+    Grain,
+    are_near,
+    first_fraction,
+    grain,
+    is_fraction,
+    of_iso,
+    of_number,
+    spelling,
+    text_of,
+)
 
 Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "redacted"]
 Window: TypeAlias = tuple[int, int]
 """First and last nanosecond on the wall clock."""
+HasRead: TypeAlias = Callable[[int, Grain], bool]
+"""True if an instant is whole seconds away from a moment that the application read from the served clock."""
 
 UUID: Final = re.compile(
     r"(?<![0-9a-zA-Z])[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}(?![0-9a-zA-Z])", re.IGNORECASE
 )
-ISO: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.(?:\d{6}|\d{3}))?(?:Z|[+-]\d\d:\d\d)?"
-)  # what `fromisoformat` reads on every Python from 3.10
 OBJECT_ID: Final = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{24}(?![0-9a-zA-Z])")
-VARYING: Final = re.compile(rf"{UUID.pattern}|{OBJECT_ID.pattern}|(?<!\d){ISO.pattern}(?!\d)", re.IGNORECASE)
+VARYING: Final = re.compile(
+    rf"{UUID.pattern}|{OBJECT_ID.pattern}|(?<!\d){ISO.pattern}(?!\d)|{NUMBER.pattern}", re.IGNORECASE
+)
 SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""
@@ -51,10 +65,17 @@ class Mapping:
 class Origins:
     """The proofs of one session. Not thread-safe: the session's lock covers it."""
 
-    def __init__(self, recorded_ids: Iterable[str], recorded: Window, replayed: Callable[[], Window]) -> None:
-        """`replayed` gives the window in which an instant taken in replay must lie."""
+    def __init__(
+        self,
+        recorded_ids: Iterable[str],
+        recorded: Window,
+        replayed: Callable[[], Window],
+        has_read: HasRead | None = None,
+    ) -> None:
+        """`replayed` gives the window in which an instant taken in replay must lie. Without `has_read` nothing is known
+        to be reckoned from the clock."""
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
-        self._recorded, self._replayed = recorded, replayed
+        self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
@@ -106,11 +127,23 @@ class Origins:
 
     def recorded_trait(self, slot: Slot) -> Hashable:
         """What the asked slot must have as well, so that a proof can find the two to be the same. See `asked_trait`."""
-        return _trait(slot, self._recorded, self._recorded_ids.__contains__)
+        return self._trait(slot, self._recorded, self._recorded_ids.__contains__)
 
     def asked_trait(self, slot: Slot) -> Hashable:
         """As `recorded_trait`: never unequal where a proof exists."""
-        return _trait(slot, self._replayed(), lambda found: found in self._made or found in self._recorded_ids)
+        return self._trait(slot, self._replayed(), lambda found: found in self._made or found in self._recorded_ids)
+
+    def reckoned(self, slots: Iterable[tuple[int, Slot]]) -> tuple[int, int] | None:
+        """Of the asked slots with their numbers the first that only a recorded one with an instant near its own can
+        prove: its number, and that instant in nanoseconds."""
+        if self._has_read is None:
+            return None
+        limits = self._replayed()
+        for number, slot in slots:
+            instant = first_fraction(slot)
+            if instant is not None and not _lies_in(instant, limits):
+                return number, instant
+        return None
 
     def recorded_ids(self, slots: Iterable[Slot]) -> frozenset[str]:
         """The recorded ids that these recorded slots hold."""
@@ -129,11 +162,14 @@ class Origins:
         return needed | self._recorded_ids.intersection(known)
 
     def proves_text(self, recorded: Value, replayed: Value) -> Mapping | None:
-        """The same for one value of the outcome: ids, secrets and ISO instants, in text."""
-        if not (isinstance(recorded, str) and isinstance(replayed, str)):
+        """The same for one value of the outcome: ids and secrets in text, instants in text and numbers."""
+        was, now = text_of(recorded), text_of(replayed)
+        if type(recorded) is not type(replayed) or was is None or now is None:
             return None
-        mapping = self._texts(recorded, replayed)
-        return mapping if mapping is not None and self._is_consistent([mapping]) else None
+        found = self._texts(was, now)
+        if found is None or not self._is_consistent([found]):
+            return None
+        return Mapping(found.kind, recorded, replayed, found.pairs)
 
     def bind_equal(self, slots: Iterable[Slot]) -> None:
         """Recorded ids that came back as they were stand for themselves, unless the app made others in their place."""
@@ -170,9 +206,10 @@ class Origins:
         if was.made is not None and now.made is not None:
             return None if now.is_known else Mapping("object_id", was.shown, now.shown, ((was.made, now.made),))
         if was.instant_ns is not None and now.instant_ns is not None:
-            is_ours = self._is_ours(was.instant_ns, now.instant_ns)
+            is_ours = self._is_ours(was.instant_ns, now.instant_ns) or self._is_reckoned(was.instant_ns, now.instant_ns)
             return Mapping("instant", was.shown, now.shown) if is_ours else None
-        found = self._texts(was.text, now.text) if was.text is not None and now.text is not None else None
+        before, after = _text(was), _text(now)
+        found = self._texts(before, after) if before is not None and after is not None else None
         if found is not None:
             return Mapping(found.kind, was.shown, now.shown, found.pairs)
         if is_redacted and not MARKER.search(was.text or ""):
@@ -205,11 +242,51 @@ class Origins:
 
     def _is_read_here(self, was: str, now: str) -> bool:
         """True for two instants of the served clock in one spelling: another offset or precision is another value."""
-        is_ours = any(self._is_ours(a, b) for a in _instants(was) for b in _instants(now))
-        return is_ours and _spelling(was) == _spelling(now)
+        first, second = of_number(was), of_number(now)
+        if first is not None and second is not None:
+            return was.find(".") == now.find(".") and self._is_reckoned(first, second)
+        instants = [(a, b) for a in of_iso(was) for b in of_iso(now)]
+        is_ours = any(self._is_ours(*each) or self._is_reckoned(*each) for each in instants)
+        return is_ours and spelling(was) == spelling(now)
 
     def _is_ours(self, recorded_ns: int, asked_ns: int) -> bool:
         return _lies_in(recorded_ns, self._recorded) and _lies_in(asked_ns, self._replayed())
+
+    def _is_reckoned(self, recorded_ns: int, asked_ns: int) -> bool:
+        """True where the app has read a moment that is whole seconds away from what it asks with: `now() + 1h`. That it
+        is as far from it as then is known to half a second."""
+        if self._has_read is None or not (self._may_be_reckoned(recorded_ns) and self._may_be_reckoned(asked_ns)):
+            return False
+        return are_near(recorded_ns, asked_ns) and self._has_read(asked_ns, grain(asked_ns))
+
+    def _trait(self, slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashable:
+        """The text around the ids and instants that may differ; the key where none may."""
+        if slot.made is not None:
+            return MADE
+        if slot.instant_ns is not None and self._may_pass(slot.instant_ns, limits):
+            return ALONE
+        text, around, end = _text(slot) or "", [], 0
+        for match in VARYING.finditer(text):
+            if self._may_vary(match[0], limits, is_ours):
+                around.append(text[end : match.start()])
+                end = match.end()
+        return (*around, text[end:]) if around else (None, slot.key)
+
+    def _may_vary(self, found: str, limits: Window, is_ours: Callable[[str], bool]) -> bool:
+        if OBJECT_ID.fullmatch(found):
+            return True
+        if (as_id := _hex(found)) is not None:
+            return is_ours(as_id)
+        if (number := of_number(found)) is not None:
+            return self._may_be_reckoned(number)
+        return any(self._may_pass(instant, limits) for instant in of_iso(found))
+
+    def _may_pass(self, instant_ns: int, limits: Window) -> bool:
+        return _lies_in(instant_ns, limits) or self._may_be_reckoned(instant_ns)
+
+    def _may_be_reckoned(self, instant_ns: int) -> bool:
+        is_plausible = is_fraction(instant_ns) and abs(instant_ns - self._recorded[0]) < YEARS_NS
+        return self._has_read is not None and is_plausible
 
     def _secrets(self, was: str, now: str) -> Mapping | None:
         """A recorded marker against the real value; everything around it must be equal."""
@@ -239,42 +316,12 @@ def _digest(marker: str) -> str:
     return marker[marker.index("#") :]
 
 
-def _trait(slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashable:
-    """The text around the ids and instants that may differ; the key where none may."""
-    if slot.made is not None:
-        return MADE
-    if slot.instant_ns is not None and _lies_in(slot.instant_ns, limits):
-        return ALONE
-    text, around, end = slot.text or "", [], 0
-    for match in VARYING.finditer(text):
-        if _may_vary(match[0], limits, is_ours):
-            around.append(text[end : match.start()])
-            end = match.end()
-    return (*around, text[end:]) if around else (None, slot.key)
-
-
-def _may_vary(found: str, limits: Window, is_ours: Callable[[str], bool]) -> bool:
-    if OBJECT_ID.fullmatch(found):
-        return True
-    if (as_id := _hex(found)) is not None:
-        return is_ours(as_id)
-    return any(_lies_in(instant, limits) for instant in _instants(found))
+def _text(slot: Slot) -> str | None:
+    return slot.text if slot.text is not None else text_of(slot.shown)
 
 
 def _ids_of(slots: Iterable[Slot]) -> Iterator[str]:
     return (found for slot in slots if slot.text for found in _ids_in(slot.text))
-
-
-def _instants(text: str) -> list[int]:
-    """Nanoseconds since 1970 that an ISO date and time can mean: without an offset it is in UTC or in local time."""
-    if not ISO.fullmatch(text):
-        return []
-    try:
-        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:  # the 31st of February
-        return []
-    meanings = [moment] if moment.tzinfo else [moment, moment.replace(tzinfo=datetime.timezone.utc)]
-    return [int(each.timestamp() * 1_000_000) * 1_000 for each in meanings]
 
 
 def window(start_ns: int, end_ns: int) -> Window:
@@ -288,13 +335,6 @@ def _lies_in(instant_ns: int, limits: Window) -> bool:
 
 def _ids_in(text: str) -> Iterator[str]:
     return (found.replace("-", "").lower() for found in UUID.findall(text))
-
-
-def _spelling(text: str) -> str:
-    """An ISO date and time with its digits made equal, those of the offset kept; Z is an offset of zero."""
-    text = text.replace("Z", "+00:00")
-    end = 10 + len(re.split("[+-]", text[10:])[0])
-    return re.sub(r"\d", "0", text[:end]) + text[end:]
 
 
 def _hex(text: str) -> str | None:

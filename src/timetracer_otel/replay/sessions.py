@@ -40,7 +40,7 @@ def session_of(
     return Session(
         recorded,
         library,
-        Origins(ids, limits, clock.window),
+        Origins(ids, limits, clock.window, clock.has_read),
         log,
         answered=lambda exchange: clock.advance(began_ns + exchange.at_ns + exchange.duration_ns),
         missed=missed,
@@ -54,4 +54,4 @@ def environment_of(cassette: Cassette, segment: Segment, library: Library, clock
     learnt = (connection for each in environments for connection in each.connections)
     recorded = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
     limits = window(start_ns(segment), end_ns(segment))
-    return Session(recorded, library, Origins((), limits, clock.window), log)
+    return Session(recorded, library, Origins((), limits, clock.window, clock.has_read), log)

@@ -1,0 +1,51 @@
+"""What the application read from the served clock: the proof that a value was reckoned from it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from itertools import chain
+from types import FrameType
+from typing import Final
+
+from timetracer_otel.replay.instants import SECOND_NS, US_NS, Grain
+
+READS_MAX: Final = 4096
+"""The latest that are remembered: the more there are, the less each of them proves."""
+OTHERS: Final = frozenset({"opentelemetry", "timetracer_otel", "logging"})
+"""Packages whose reading goes into no value of the application."""
+
+
+class Reads:
+    """Without a lock: the clock is read from everywhere, even while memory is tidied up, and each step here is one."""
+
+    def __init__(self) -> None:
+        self._latest: deque[int] = deque(maxlen=READS_MAX)
+        self._count = self._sorted_at = 0
+        self._fractions: list[int] = []
+
+    def note(self, ns: int, reader: FrameType | None) -> None:
+        """`reader` is the frame that asked time-machine, or one of its own."""
+        if _package(reader) not in OTHERS:
+            self._latest.append(ns)
+            self._count += 1
+
+    def explain(self, instant_ns: int, grain: Grain) -> bool:
+        """True if one of them is a whole number of seconds away from this instant, told to this precision: cut off or
+        rounded, and as a float a little beside it."""
+        if self._sorted_at != self._count:
+            self._sorted_at, self._fractions = self._count, sorted(ns % SECOND_NS for ns in self._latest.copy())
+        first = (instant_ns - grain // 2 - US_NS) % SECOND_NS
+        width = grain + grain // 2 + 2 * US_NS
+        place = bisect_left(self._fractions, first)
+        following = chain(self._fractions[place : place + 1], (each + SECOND_NS for each in self._fractions[:1]))
+        return any(each - first < width for each in following)
+
+
+def _package(frame: FrameType | None) -> str:
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package != "time_machine":
+            return package
+        frame = frame.f_back
+    return ""

@@ -1,0 +1,130 @@
+"""A service that asks its stores for what it reckoned from the clock. `uvicorn tests.promises.clocked_app:app`
+
+`LATER` is what somebody adds to each offset between recording and replay, in seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import functools
+import os
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import boto3
+import httpx
+import psycopg
+import redis
+from pymongo import MongoClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+DSN = os.environ.get("DATABASE_URL", "postgresql://app@db.prod.internal/postgres")
+MONGO = os.environ.get("MONGO_URL", "mongodb://mongo.prod.internal/")
+REDIS = os.environ.get("REDIS_URL", "redis://redis.prod.internal/")
+HTTP = os.environ.get("HTTP_URL", "http://api.prod.internal")
+SCHEMA = "CREATE TABLE tokens (ends timestamptz, naive timestamp, seconds float8, ms bigint, day date, said text)"
+INSERT = "INSERT INTO tokens VALUES ({}) RETURNING said"
+SELECT = "SELECT count(*)::int FROM tokens WHERE ends > {}"
+BUCKET = TABLE = "tokens"
+UTC = datetime.timezone.utc
+LATER_S = int(os.environ.get("LATER", "0"))
+HOUR, MONTH = datetime.timedelta(hours=1, seconds=LATER_S), datetime.timedelta(days=30)
+
+
+def token() -> list[Any]:
+    """One that ends in an hour, as each kind of column would have it."""
+    ends = datetime.datetime.now(UTC) + HOUR
+    seconds = time.time() + HOUR.total_seconds()
+    return [ends, ends.replace(tzinfo=None), seconds, int(seconds * 1000), ends.date(), f"until {ends.isoformat()}"]
+
+
+def month_ago() -> datetime.datetime:
+    return datetime.datetime.now(UTC) - MONTH
+
+
+def with_psycopg() -> Any:
+    with psycopg.connect(DSN, autocommit=True) as connection:
+        said = connection.execute(INSERT.format(", ".join(["%s"] * 6)), token()).fetchone()
+        return [said, connection.execute(SELECT.format("%s"), [month_ago()]).fetchone()]
+
+
+async def _with_asyncpg() -> Any:
+    connection = await asyncpg.connect(DSN)
+    try:
+        said = await connection.fetchval(INSERT.format(", ".join(f"${n}" for n in range(1, 7))), *token())
+        return [said, await connection.fetchval(SELECT.format("$1"), month_ago())]
+    finally:
+        await connection.close()
+
+
+def with_asyncpg() -> Any:
+    return asyncio.run(_with_asyncpg())
+
+
+@functools.cache
+def mongo() -> Any:
+    client: MongoClient[dict[str, Any]] = MongoClient(MONGO)
+    return client.shop.tokens
+
+
+def with_pymongo() -> Any:
+    ends, naive, seconds, ms, _, said = token()
+    mongo().insert_one({"_id": said, "ends": ends, "naive": naive, "seconds": seconds, "ms": ms})
+    return mongo().count_documents({"ends": {"$gt": month_ago()}})
+
+
+def with_redis() -> Any:
+    """A limit by a sliding window, as everybody has it."""
+    with redis.Redis.from_url(REDIS) as client, client.pipeline() as pipeline:
+        now = time.time()
+        pipeline.zremrangebyscore("limit:ming", 0, now - 60 - LATER_S)
+        pipeline.zadd("limit:ming", {str(now): now})
+        pipeline.zcard("limit:ming")
+        pipeline.set("ends:ming", token()[-1], pxat=token()[3])
+        return pipeline.execute()
+
+
+@functools.cache
+def aws(name: str) -> Any:
+    return boto3.resource(name, region_name="eu-west-1")
+
+
+def with_boto3() -> Any:
+    _, _, seconds, ms, _, said = token()
+    aws("dynamodb").Table(TABLE).put_item(Item={"id": said, "seconds": Decimal(str(seconds)), "ms": ms})
+    aws("s3").Object(BUCKET, f"tokens/until_{ms}.json").put(Body=f'{{"ends": {seconds}}}', Metadata={"said": said})
+    return "put"
+
+
+def with_httpx() -> Any:
+    ends, _, seconds, ms, _, _ = token()
+    body = {"iat": seconds - 3600, "exp": seconds, "ends": ends.isoformat(), "nested": [{"ms": ms}]}
+    answer = httpx.post(f"{HTTP}/echo", params={"ts": ms}, json=body)
+    return answer.status_code
+
+
+def answered() -> Any:
+    ends, _, seconds, ms, _, said = token()
+    return {"ends": ends.isoformat(), "seconds": seconds, "ms": ms, "said": said, "now": time.time()}
+
+
+def told(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001  # of six libraries
+        return f"{type(error).__name__}: {error}"
+
+
+def tokens(request: Request) -> Response:
+    asks = (with_psycopg, with_asyncpg, with_pymongo, with_redis, with_boto3, with_httpx, answered)
+    return JSONResponse({ask.__name__: told(ask) for ask in asks})
+
+
+app = Starlette(routes=[Route("/tokens", tokens)])
