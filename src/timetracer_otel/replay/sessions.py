@@ -48,10 +48,17 @@ def session_of(
 
 
 def environment_of(cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal) -> Session:
-    """Answers from what the process asked before its first entry."""
+    """Answers from what the process asked before its first entry; `clock` follows them as it follows the segment's."""
     environments = cassette.environment_of(segment)
     early = tuple(exchange for each in environments for exchange in requests_of(each.exchanges))
+    began_ns = {exchange.id: each.process.started_ns for each in environments for exchange in each.exchanges}
     learnt = (connection for each in environments for connection in each.connections)
     recorded = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
     limits = window(start_ns(segment), end_ns(segment))
-    return Session(recorded, library, Origins((), limits, clock.window, clock.has_read), log)
+    return Session(
+        recorded,
+        library,
+        Origins((), limits, clock.window, clock.has_read),
+        log,
+        answered=lambda exchange: clock.advance(began_ns[exchange.id] + exchange.at_ns + exchange.duration_ns),
+    )

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.replay.recordings import RECORDER, START_NS, asked, by, cassette, exchange, question_of, segment
+from timetracer_otel.cassette.model import Environment
+from timetracer_otel.replay.clock import RealClock
+from timetracer_otel.replay.journal import MemoryJournal
+from timetracer_otel.replay.library import Library
+from timetracer_otel.replay.sessions import environment_of, session_of
+
+MINUTE_NS = 60_000_000_000
+
+
+class Watched(RealClock):
+    """Which moments it was moved to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments: list[int] = []
+
+    def advance(self, until_ns: int) -> None:
+        self.moments.append(until_ns)
+
+
+def test_the_clock_follows_the_answers_of_the_start_up_and_those_of_the_entry() -> None:
+    """A lifespan that asks its database and then takes the time takes that of the recording."""
+    started = replace(RECORDER, started_ns=START_NS - MINUTE_NS)
+    early = exchange(1, "CREATE TABLE $1", ["a"], at_ns=7_000, duration_ns=500)
+    own = replace(segment(exchange(2, at_ns=9_000, duration_ns=100)), process=started)
+    whole = replace(cassette(own), environments={started.id: Environment(started, (early,))})
+    library, clock, journal = Library((*own.exchanges, early), question_of), Watched(), MemoryJournal()
+    before = environment_of(whole, own, library, clock, journal)
+    within = session_of(whole, own, library, clock, journal, lambda: None)
+    assert before.take(asked("CREATE TABLE $1", ["a"]), by()) is not None
+    assert within.take(asked(), by()) is not None
+    assert clock.moments == [START_NS - MINUTE_NS + 7_500, START_NS + 9_100]
