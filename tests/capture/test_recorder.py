@@ -35,6 +35,9 @@ class Shelf:
     def __init__(self) -> None:
         self.batches: list[Batch] = []
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def put(self, batch: Batch) -> None:
         self.batches.append(batch)
 

@@ -66,6 +66,9 @@ class ListTape:
     def spill(self, captured: object, released: object) -> None:
         return None
 
+    def prepare(self) -> None:
+        """Nothing is written."""
+
     def entry_began(self) -> None:
         """It has no environment."""
 

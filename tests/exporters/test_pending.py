@@ -153,6 +153,18 @@ def test_what_a_killed_child_had_captured_is_adopted_and_incomplete(recording: R
 
 @needs_fork
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_writes_with_what_its_parent_prepared(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording.active.recorder.prepare()
+    monkeypatch.setattr(Encoder, "__init__", lambda *_: os._exit(3))
+    assert _in_child(lambda: recording.tracer.start_span("run/tasks.charge", kind=SpanKind.CONSUMER).end()) == 0
+    (segment,) = recording.cassette().segments
+    assert segment.complete
+    assert segment.process.pid != os.getpid()
+    assert segment.process.parent is not None
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_of_a_killed_child_the_ids_are_kept_that_its_exchanges_show(recording: Recording) -> None:
     def work() -> None:
         recorder = recording.active.recorder

@@ -52,6 +52,32 @@ def test_a_server_writes_in_a_daemon_thread(recording: Recording, writing_thread
     assert thread.daemon
 
 
+@pytest.mark.parametrize("is_on_loop", [False, True])
+def test_it_is_prepared_at_once_or_in_the_background_of_an_event_loop(
+    is_on_loop: bool, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: Threads = []
+    monkeypatch.setattr(writers.Writer, "_encoder_of_process", lambda _: threads.append(threading.current_thread()))
+
+    async def main() -> None:
+        recording.active.recorder.prepare()
+
+    asyncio.run(main()) if is_on_loop else recording.active.recorder.prepare()
+    assert recording.active.writer.flush(60)
+    assert [each is threading.current_thread() for each in threads] == [not is_on_loop]
+
+
+def test_preparing_that_fails_does_not_reach_the_app(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(guard, "strict", False)
+    monkeypatch.setattr(writers.Writer, "_encoder_of_process", fail)
+    before = guard.counts()["writer"]
+    recording.active.recorder.prepare()
+    assert guard.counts()["writer"] == before + 1
+
+
 @pytest.mark.parametrize("write", get_args(Write))
 def test_on_an_event_loop_nothing_is_ever_written(
     write: Write, record: Callable[[Settings], Recording], tmp_path: Path, writing_threads: Threads

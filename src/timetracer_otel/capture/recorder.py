@@ -170,6 +170,9 @@ class Recorder:
             self._lineage.add_all(generation, segment)
         return segment
 
+    def prepare(self) -> None:
+        self._sink.prepare()
+
     # ---- environment -------------------------------------------------------------------------------------------------
 
     def entry_began(self) -> None:

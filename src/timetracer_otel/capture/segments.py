@@ -332,6 +332,9 @@ class Sink(Protocol):
 
     def put(self, batch: Batch) -> None: ...
 
+    def prepare(self) -> None:
+        """As `Tape.prepare`."""
+
     def spill(self, captured: Captured, released: Callable[[int], None]) -> Spill | None:
         """As `Tape.spill`."""
 

@@ -166,6 +166,10 @@ class Tape(Protocol):
         `released` is called, in any thread, with the size of each chunk that has left memory.
         """
 
+    def prepare(self) -> None:
+        """What the first write needs is made now, while nobody waits: it takes some tenths of a second, which each
+        child that is forked afterwards has for nothing. In the background on an event loop."""
+
     def entry_began(self) -> None:
         """A request or task begins, sampled or not: what comes later is no longer the process's environment."""
 

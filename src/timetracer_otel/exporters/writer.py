@@ -86,6 +86,16 @@ class Writer:
         if self._encoder is not None:
             self._encoder.after_fork()
 
+    def prepare(self) -> None:
+        if _is_on_event_loop():
+            self._later(self._prepare)
+        else:
+            self._prepare()
+
+    @guarded("writer")
+    def _prepare(self) -> None:
+        self._encoder_of_process()
+
     def put(self, batch: Batch) -> None:
         """Batches of one segment are written in the order in which they come."""
         key = key_of(batch)

@@ -58,6 +58,9 @@ class EntryTape:
         """What is compared stays in memory."""
         return None
 
+    def prepare(self) -> None:
+        """Nothing is written."""
+
     def entry_began(self) -> None:
         """There is no environment to end."""
 

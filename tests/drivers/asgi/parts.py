@@ -72,6 +72,7 @@ class MemoryTape:
         self.closes: list[Captured] = []
         self.sizes: list[int] = []
         self.entries = 0
+        self.is_prepared = False
         self.owners: list[ReadableSpan] = []
 
     def listens(self) -> bool:
@@ -114,6 +115,9 @@ class MemoryTape:
 
     def discard(self, captured: Captured) -> None:
         self.captured.remove(captured)
+
+    def prepare(self) -> None:
+        self.is_prepared = True
 
     def entry_began(self) -> None:
         self.entries += 1

@@ -479,6 +479,9 @@ class ListSink:
     def __init__(self) -> None:
         self.batches: list[Any] = []
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def put(self, batch: Any) -> None:
         self.batches.append(batch)
 
@@ -600,6 +603,22 @@ def test_the_guard_is_what_holds_a_failing_hook(
 def test_every_hook_is_guarded(hook: str) -> None:
     function: Any = tap._begin if hook == "begin" else getattr(tap.Hearing, hook)
     assert function.__wrapped__ is not None
+
+
+def test_a_server_that_starts_prepares_for_its_first_request(telemetry: Telemetry) -> None:
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.complete"})
+
+    async def main(tape: MemoryTape) -> None:
+        client = Client([{"type": "lifespan.startup"}])
+        with recording(tape):
+            await traced(app, telemetry)({"type": "lifespan"}, client.receive, client.send)
+
+    tape = MemoryTape()
+    asyncio.run(main(tape))
+    assert tape.is_prepared
+    assert tape.captured == []
 
 
 @pytest.mark.parametrize("method", ["open", "close", "entry_began"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -81,7 +82,7 @@ def started_by(payments: Payments, task_id: str) -> str:
 
 def test_r14_children_of_one_task_and_a_warm_shutdown_lose_nothing(redis: RedisServer, tmp_path: Path) -> None:
     payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
-    payments.client("for number in range(12): add.delay(number, 0)")
+    payments.client("is_prepared.delay()\nfor number in range(11): add.delay(number, 0)")
     with payments.worker("-c", "2", "--max-tasks-per-child", "1") as worker:
         until(lambda: payments.log.count("succeeded") >= 4, "four tasks")
         worker.send_signal(signal.SIGTERM)
@@ -89,7 +90,8 @@ def test_r14_children_of_one_task_and_a_warm_shutdown_lose_nothing(redis: RedisS
     redis.stop()
     done = payments.log.count("succeeded")
     assert 4 <= done <= 12
-    assert outcomes(payments) == {"run/payments.add SUCCESS": done}
+    assert outcomes(payments) == {"run/payments.is_prepared SUCCESS": 1, "run/payments.add SUCCESS": done - 1}
+    assert re.search(r"is_prepared\[\S+ succeeded in \S+: True", payments.log)
     assert len({segment.process.pid for segment in payments.segments()}) == done
     assert all(segment.complete for segment in payments.segments())
 

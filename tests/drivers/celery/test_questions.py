@@ -47,6 +47,25 @@ def test_a_message_that_is_due_at_another_time_or_at_once_stays_as_it_is() -> No
         assert list(as_recorded(asked, known)) == [asked]
 
 
+def expiring(at: datetime, wait_s: float, ttl: float) -> dict[str, Any]:
+    sent = message(0, at, None)
+    expires = (at + timedelta(seconds=wait_s)).isoformat()
+    return {**sent, "headers": {"eta": None, "expires": expires}, "properties": {"expiration": ttl, "priority": 0}}
+
+
+def test_the_seconds_that_celery_counts_until_an_instant_are_as_recorded_and_those_of_the_application_its_own() -> None:
+    kept = expiring(RECORDED, 86_400, 86399.9731)
+    known = [Exchange("0", PUBLISH, Signature(LIB, "publish", "task"), kept, {})]
+    (again,) = as_recorded(expiring(REPLAYED, 86_400, 86399.9812), known)
+    assert (again["headers"], again["properties"]) == (kept["headers"], kept["properties"])
+    (another,) = as_recorded(expiring(REPLAYED, 86_400, 1800.0), known)
+    assert another["properties"] == {"expiration": 1800.0, "priority": 0}
+    of_its_own = {**message(0, REPLAYED, 5.0), "properties": {"expiration": 60.5}}
+    without = {**message(0, RECORDED, 5.0), "properties": {"expiration": 60.4}}
+    (first,) = as_recorded(of_its_own, [Exchange("0", PUBLISH, Signature(LIB, "publish", "task"), without, {})])
+    assert first["properties"] == {"expiration": 60.5}
+
+
 def oid(name: str) -> str:
     """As kombu names a process that answers come to."""
     return str(uuid.uuid3(uuid.NAMESPACE_OID, name))

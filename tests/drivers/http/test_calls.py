@@ -26,6 +26,9 @@ class Scales:
         self.bytes = 0
         self.last: list[Call] = []
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def put(self, batch: Batch) -> None:
         assert isinstance(batch, (SegmentBatch, SpoolBatch))
         several = batch.exchanges if isinstance(batch, SegmentBatch) else [batch.captured]

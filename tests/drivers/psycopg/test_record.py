@@ -204,6 +204,9 @@ def test_r08_every_way_to_a_connection_is_recorded_after_the_answer(postgres: Po
 
 def test_r08_nothing_is_recorded_under_suppression(postgres: PostgresServer) -> None:
     class Sink:
+        def prepare(self) -> None:
+            """There is nothing to make."""
+
         def put(self, batch: Batch) -> None: ...
 
         def spill(self, captured: object, released: object) -> None:
@@ -234,6 +237,9 @@ def test_a_large_request_does_not_stay_in_memory_where_its_answer_is_not_kept(po
     """R26: a request may store a thousand files, and the limit is that of all payloads together."""
 
     class Sink:
+        def prepare(self) -> None:
+            """There is nothing to make."""
+
         def put(self, batch: Batch) -> None: ...
 
         def spill(self, captured: object, released: object) -> None:

@@ -42,6 +42,9 @@ class Recording:
         table.activate(self.recorder)
         self.recorder.entry_began()
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def put(self, batch: Batch) -> None:
         self.batches.append(batch)
 

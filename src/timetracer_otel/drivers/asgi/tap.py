@@ -78,7 +78,11 @@ class CaptureMiddleware:
 @guarded(TAP)
 def _begin(scope: Message, app: App, outer: object) -> Hearing | Conversation | None:
     """The hearing of this request; None if it is not to be heard."""
-    if scope["type"] not in ("http", "websocket") or (to := tape()) is None:
+    if (to := tape()) is None:
+        return None
+    if scope["type"] == "lifespan":
+        to.prepare()
+    if scope["type"] not in ("http", "websocket"):
         return None
     to.entry_began()
     if not to.listens():

@@ -35,6 +35,9 @@ ARGUMENTS: Final = ("args", "kwargs")
 PARTS: Final = ("args", "kwargs", "embed", "headers", "properties", "exchange", "routing_key", *OPTIONS)
 DUE: Final = ("eta", "expires")
 """Instants that Celery counts from now: a countdown is an `eta` by the time it is sent."""
+TTL: Final = "expiration"
+"""The property that Celery makes of `expires`; of an instant it counts the seconds from now. Source: celery 5.7,
+`Celery.send_task`."""
 SECOND_NS: Final = 1_000_000_000
 CLOCK_SLACK_S: Final = 1.0
 DUES_MAX: Final = 50
@@ -101,16 +104,29 @@ def as_recorded(request: Payload, recorded: Sequence[Exchange]) -> Iterator[Payl
     """The request with `eta` and `expires` as a recorded message has them which is due as soon after it was sent: a
     countdown is the same however late it begins. Of several such messages one with these arguments first; the request
     itself where there is none."""
-    headers = request.get("headers")
-    dues: dict[tuple[tuple[str, Value], ...], None] = {}
-    if isinstance(headers, Mapping) and any(headers.get(name) for name in DUE):
+    dues: dict[tuple[Value, ...], Payload] = {}
+    if any(_header(request, name) for name in DUE):
         for exchange in sorted(recorded, key=lambda each: _strangeness(request, each.request)):
             if _distance_s(request, exchange.request) < CLOCK_SLACK_S and len(dues) < DUES_MAX:
-                dues[tuple((name, found) for name in DUE if (found := _header(exchange.request, name)))] = None
-    for due in dues:
-        yield {**request, "headers": {**headers, **dict(due)}} if isinstance(headers, Mapping) else request
+                dues.setdefault(_dues(exchange.request), exchange.request)
+    for other in dues.values():
+        yield _due_as(request, other)
     if not dues:
         yield request
+
+
+def _dues(request: Payload) -> tuple[Value, ...]:
+    return (*(_header(request, name) for name in DUE), _member_of(request, "properties", TTL))
+
+
+def _due_as(request: Payload, other: Payload) -> Payload:
+    changed = {name: found for name in DUE if (found := _header(other, name))}
+    due: dict[str, Value] = {**request, "headers": {**_part(request, "headers"), **changed}}
+    ttl, recorded = (_member_of(each, "properties", TTL) for each in (request, other))
+    is_counted = isinstance(ttl, float) and isinstance(recorded, float) and "expires" in changed
+    if is_counted and abs(ttl - recorded) < CLOCK_SLACK_S:
+        due["properties"] = {**_part(request, "properties"), TTL: recorded}
+    return due
 
 
 def _strangeness(request: Payload, other: Payload) -> tuple[bool, float]:
@@ -140,5 +156,13 @@ def _wait_s(name: str, request: Payload) -> float | None:
 
 
 def _header(request: Payload, name: str) -> Any:
-    headers = request.get("headers")
-    return headers.get(name) if isinstance(headers, Mapping) else None
+    return _member_of(request, "headers", name)
+
+
+def _member_of(request: Payload, part: str, name: str) -> Any:
+    return _part(request, part).get(name)
+
+
+def _part(request: Payload, part: str) -> Mapping[str, Value]:
+    found = request.get(part)
+    return found if isinstance(found, Mapping) else {}

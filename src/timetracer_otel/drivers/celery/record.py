@@ -30,6 +30,8 @@ BEFORE_THEIRS: Final[Receivers] = (
     ("after_task_publish", publishing.on_after_publish),
 )
 """And end it in these."""
+OF_WORKER: Final[Receivers] = (("worker_init", tasks.on_worker_init),)
+RECEIVERS: Final[Receivers] = (*AFTER_THEIRS, *BEFORE_THEIRS, *OF_WORKER)
 
 
 class CeleryRecording:
@@ -45,7 +47,7 @@ class CeleryRecording:
         from celery.app.amqp import AMQP
         from celery.result import AsyncResult, ResultSet
 
-        named = [(signals, name) for name, _ in (*AFTER_THEIRS, *BEFORE_THEIRS)]
+        named = [(signals, name) for name, _ in RECEIVERS]
         reads = [(AsyncResult, "get"), (AsyncResult, "_get_task_meta"), (ResultSet, "iter_native")]
         require(LIB, [(AMQP, "_create_task_sender"), (signals.task_prerun, "receivers"), *named, *reads], LOST)
         heard.payload_max_bytes = Settings.from_environment().payload_max_bytes
@@ -57,7 +59,7 @@ class CeleryRecording:
     def uninstall(self) -> None:
         from celery import signals
 
-        for name, receiver in (*AFTER_THEIRS, *BEFORE_THEIRS):
+        for name, receiver in RECEIVERS:
             getattr(signals, name).disconnect(receiver)
         self._patches.undo()
 
@@ -67,7 +69,7 @@ def line_up() -> None:
     order in which they stand."""
     from celery import signals
 
-    for name, receiver in AFTER_THEIRS:
+    for name, receiver in (*AFTER_THEIRS, *OF_WORKER):
         _connect_last(getattr(signals, name), receiver)
     for name, receiver in BEFORE_THEIRS:
         signal = getattr(signals, name)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import Captured, Tape, tape
+from timetracer_otel.drivers.celery.app_name import name_of
 from timetracer_otel.drivers.celery.heard import HeardOutcome, HeardTask
 from timetracer_otel.drivers.celery.names import LIB
 
@@ -35,6 +36,15 @@ class Hearing:
 
 
 _running: ContextVar[Hearing | None] = ContextVar("timetracer_celery_task", default=None)
+
+
+@guarded(LIB)
+def on_worker_init(sender: Any = None, **_: object) -> None:
+    """Any: a worker, which has imported its tasks and not forked yet. What each child would make in its first task is
+    made here, once."""
+    if (to := tape()) is not None:
+        name_of(sender.app)
+        to.prepare()
 
 
 @guarded(LIB)

@@ -122,6 +122,9 @@ class ListSink:
         self.counts: list[int] = []
         """Messages by part."""
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def put(self, batch: Batch) -> None:
         assert isinstance(batch, SegmentBatch)
         encoded = [exchange_of(captured) for captured in batch.exchanges if captured.result is not None]
