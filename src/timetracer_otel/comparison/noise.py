@@ -18,7 +18,7 @@ from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.escaping import shown
 from timetracer_otel.cassette.model import Cassette, Value
 from timetracer_otel.drivers.base import Slot
-from timetracer_otel.redaction.markers import MARKER
+from timetracer_otel.redaction.markers import MARKER, unmarked
 from timetracer_otel.replay.origin import Origins, Window, window
 
 MADE: Final = "an id that the application made"
@@ -68,7 +68,7 @@ class Noise:
         """Without the digests of markers, unless one process made them: then another digest is another secret."""
         if self._is_one_process or not slot.text or not MARKER.search(slot.text):
             return slot
-        text = MARKER.sub(r"[redacted:\1]", slot.text)
+        text = unmarked(slot.text)
         return replace(slot, key=("redacted", text), text=text)
 
 

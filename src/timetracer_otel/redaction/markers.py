@@ -18,6 +18,7 @@ _SHAPE: Final = r"(?:\[|%5B)redacted(?::|%3A)([a-z0-9_]+)(?:#|%23)([0-9a-f]{6})(
 MARKER: Final = re.compile(_SHAPE)
 """A marker in either spelling; groups: rule, digest."""
 MARKER_BYTES: Final = re.compile(_SHAPE.encode())
+_ANY: Final = "[redacted]"
 
 _INT_MAX: Final = {"int2": 2**15 - 1, "int4": 2**31 - 1, "int8": 2**63 - 1}
 _UUID_TAG: Final = b"redact"
@@ -31,6 +32,17 @@ def is_marker(text: str) -> bool:
 def find_markers(text: str) -> list[str]:
     """Every marker in `text` in order, in the plain spelling."""
     return [f"[redacted:{match[1]}#{match[2]}]" for match in MARKER.finditer(text)]
+
+
+def unmarked(text: str) -> str:
+    """`text` with all markers alike. Which rule met a secret first depends on where it was seen before: a token that is
+    answered in a cookie and in a body has one of two names."""
+    return MARKER.sub(_ANY, text)
+
+
+def unmarked_bytes(data: bytes) -> bytes:
+    """The same of bytes."""
+    return MARKER_BYTES.sub(_ANY.encode(), data)
 
 
 def percent_encoded(marker: bytes) -> bytes:

@@ -297,6 +297,15 @@ def test_a_redacted_value_is_compared_by_its_rule_and_listed() -> None:
     assert list(differences(compare(was, json_answer({"password": None, "name": "me"})))) == ["body.$.password"]
 
 
+def test_a_secret_of_two_names_is_redacted_under_either() -> None:
+    """Which rule met it first depends on what else told it: a login answers its token in a cookie and in the body."""
+    was = json_answer({"access_token": "[redacted:cookie#aaaaaa]"}, [b"set-cookie", b"sid=[redacted:cookie#aaaaaa]"])
+    now = json_answer({"access_token": "q8Yd-new-one"}, [b"set-cookie", b"sid=q8Yd-new-one"])
+    assert ignored(compare(was, now)) == ["headers.set-cookie", "body.$.access_token"]
+    text = answer(b"token=[redacted:cookie#aaaaaa]", [[b"content-type", b"text/plain"]])
+    assert compare(text, answer(b"token=q8Yd-new-one", [[b"content-type", b"text/plain"]])).differences == ()
+
+
 def test_a_redacted_cookie_hides_its_value_and_nothing_else() -> None:
     was = answer(headers=[[b"set-cookie", b"sid=[redacted:cookie#aaaaaa]; Path=/"]])
     assert ignored(compare(was, answer(headers=[[b"set-cookie", b"sid=abc; Path=/"]]))) == ["headers.set-cookie"]

@@ -16,7 +16,7 @@ from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asgi.content import Content, common_start
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse
 from timetracer_otel.drivers.base import ABSENT
-from timetracer_otel.redaction.markers import MARKER_BYTES
+from timetracer_otel.redaction.markers import MARKER_BYTES, unmarked_bytes
 
 LINES_MAX: Final = 2000
 """Beyond it lines are compared by number: aligning them takes time that grows with the square."""
@@ -133,7 +133,7 @@ def _blocks(was: list[str], now: list[str]) -> Iterator[tuple[int, int, int, int
 
 
 def _binary(recorded: bytes, replayed: bytes) -> Iterator[Deviation]:
-    if MARKER_BYTES.search(recorded) and _without_digests(recorded) == _without_digests(replayed):
+    if MARKER_BYTES.search(recorded) and unmarked_bytes(recorded) == unmarked_bytes(replayed):
         yield Deviation("body", len(recorded), len(replayed), REDACTED)
         return
     first = common_start(recorded, replayed)
@@ -143,10 +143,6 @@ def _binary(recorded: bytes, replayed: bytes) -> Iterator[Deviation]:
         yield Deviation("body.length", len(recorded), len(replayed))
     if max(len(recorded), len(replayed)) > SUMMED_FROM_BYTES:
         yield Deviation("body.sha256", _sha256(recorded), _sha256(replayed))
-
-
-def _without_digests(data: bytes) -> bytes:
-    return MARKER_BYTES.sub(rb"[redacted:\1]", data)
 
 
 def _sha256(data: bytes) -> str:

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from timetracer_otel.redaction import MARKER
+from timetracer_otel.redaction.markers import unmarked
 
 MINTED: Final = frozenset({
     "date", "server", "server-timing", "x-runtime", "x-response-time", "x-process-time",
@@ -64,7 +65,7 @@ def excuse(recorded: object, replayed: object, allowance: Allowance) -> str | No
 def _excuse_text(recorded: str, replayed: str, allowance: Allowance) -> str | None:
     if allowance.markers and _holds_secrets_of(recorded, replayed, allowance.markers):
         return SENT_REDACTED
-    if MARKER.search(recorded) and _without_digest(recorded) == _without_digest(replayed):
+    if MARKER.search(recorded) and unmarked(recorded) == unmarked(replayed):
         return REDACTED
     if _ADDRESS.sub("", recorded) == _ADDRESS.sub("", replayed):
         return ADDRESS_REASON
@@ -82,10 +83,6 @@ def _holds_secrets_of(recorded: str, replayed: str, markers: frozenset[str]) -> 
         return False
     pattern = "".join(f"{piece}.*?" for piece in pieces) + re.escape(replayed[end:])
     return re.fullmatch(pattern, recorded, re.DOTALL) is not None
-
-
-def _without_digest(text: str) -> str:
-    return MARKER.sub(r"[redacted:\1]", text)
 
 
 def http_date(text: str) -> float | None:

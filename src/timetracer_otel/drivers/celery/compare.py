@@ -12,6 +12,7 @@ from timetracer_otel.drivers.celery.names import TRACE_HEADERS
 from timetracer_otel.drivers.celery.questions import PARTS
 from timetracer_otel.drivers.celery.typed import TAG, UNKEPT
 from timetracer_otel.redaction import MARKER
+from timetracer_otel.redaction.markers import unmarked
 
 NOT_KEPT: Final = "of a type that cannot be kept: only the type is compared"
 OTHER_PLACES: Final = "the same steps of the app, in other files or lines, or by other ways through libraries"
@@ -113,7 +114,7 @@ def _difference(was: Value, now: Value, path: str) -> Found:
 
 
 def _excuse(was: str, now: str) -> str | None:
-    if MARKER.search(was) and MARKER.sub(r"[redacted:\1]", was) == MARKER.sub(r"[redacted:\1]", now):
+    if MARKER.search(was) and unmarked(was) == unmarked(now):
         return REDACTED
     return ADDRESS if _ADDRESS.sub("", was) == _ADDRESS.sub("", now) else None
 
