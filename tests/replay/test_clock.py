@@ -8,10 +8,12 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from tests.replay.recordings import END_NS, START_NS
+from timetracer_otel.replay import clock as clocks
 from timetracer_otel.replay.clock import RealClock, RecordedClock, is_available
 from timetracer_otel.replay.origin import window
 from timetracer_otel.replay.reads import READS_MAX, Reads
@@ -21,7 +23,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def clock() -> Iterator[RecordedClock]:
-    clock = RecordedClock(START_NS - 60_000 * MS, START_NS, END_NS)
+    clock = RecordedClock(START_NS - 60_000 * MS, START_NS, END_NS, END_NS)
     yield clock
     clock.stop()
 
@@ -41,16 +43,87 @@ def test_the_entry_begins_at_its_recorded_time_and_the_clock_ticks(clock: Record
 
 def test_an_answer_moves_the_clock_on_to_its_recorded_end_and_never_back(clock: RecordedClock) -> None:
     clock.start_entry()
-    clock.advance(START_NS + 300 * MS)
+    clock.advance(START_NS + 300 * MS, END_NS)
     assert 300 * MS <= time.time_ns() - START_NS < 1_300 * MS
     before = time.time_ns()
-    clock.advance(START_NS + 10 * MS)
+    clock.advance(START_NS + 10 * MS, END_NS)
     assert time.time_ns() >= before
+
+
+@pytest.fixture
+def stand_still(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the monotonic clock of the served one shows: the test makes it go on."""
+    passed = [10**12]
+    monkeypatch.setattr(clocks, "time", SimpleNamespace(monotonic_ns=lambda: passed[0]))
+    return passed
+
+
+@pytest.mark.parametrize(
+    ("passed_ms", "served_ms"),
+    [(0, 0), (19, 19), (20, 20), (36, 21), (52, 22), (1_020, 82.5), (1_021, 83.5), (5_020, 4_082.5)],
+)
+def test_the_clock_waits_at_the_moment_at_which_the_recorded_app_asked_but_for_a_second_at_most(
+    passed_ms: int, served_ms: float, stand_still: list[int]
+) -> None:
+    """It goes slowly then, so that between two readings is never no time."""
+    clock = RecordedClock(0, START_NS, END_NS, START_NS + 20 * MS)
+    try:
+        clock.start_entry()
+        stand_still[0] += passed_ms * MS
+        assert (time.time_ns() - START_NS) / MS == served_ms
+    finally:
+        clock.stop()
+
+
+def test_each_answer_ends_the_waiting_and_the_clock_never_goes_back(stand_still: list[int]) -> None:
+    clock = RecordedClock(0, START_NS, END_NS, START_NS + 20 * MS)
+    try:
+        clock.start_entry()
+        stand_still[0] += 500 * MS  # the first statement of a cold process
+        clock.advance(START_NS + 60 * MS, START_NS + 70 * MS)
+        assert time.time_ns() == START_NS + 60 * MS
+        stand_still[0] += 5 * MS
+        assert time.time_ns() == START_NS + 65 * MS
+        stand_still[0] += 100 * MS
+        late = time.time_ns()
+        assert START_NS + 70 * MS < late < START_NS + 80 * MS
+        clock.advance(START_NS + 71 * MS, START_NS + 72 * MS)  # recorded before that
+        assert time.time_ns() == late
+    finally:
+        clock.stop()
+
+
+def test_no_start_up_is_so_slow_that_it_sees_the_entry_begin(stand_still: list[int]) -> None:
+    clock = RecordedClock(START_NS - 2_000 * MS, START_NS, END_NS, END_NS)
+    try:
+        stand_still[0] += 1_500 * MS
+        assert time.time_ns() == START_NS - 500 * MS
+        clock.advance(START_NS - 100 * MS, END_NS)
+        stand_still[0] += 60 * MS
+        assert time.time_ns() == START_NS - 40 * MS
+        stand_still[0] += 600 * MS
+        assert START_NS <= time.time_ns() < START_NS + 40 * MS
+        clock.start_entry()
+        assert time.time_ns() == START_NS
+    finally:
+        clock.stop()
+
+
+def test_while_somebody_debugs_the_clock_stands(stand_still: list[int]) -> None:
+    clock = RecordedClock(0, START_NS, END_NS, END_NS)
+    try:
+        clock.start_entry()
+        stand_still[0] += 7 * MS
+        stand_still[0] += 60_000 * MS
+        clock.set_back(60_000 * MS)
+        assert time.time_ns() == START_NS + 7 * MS
+    finally:
+        clock.stop()
 
 
 def test_the_local_time_zone_stays_the_machines_own() -> None:
     zone = time.tzname
-    clock = RecordedClock(0, START_NS, END_NS)
+    clock = RecordedClock(0, START_NS, END_NS, END_NS)
     try:
         assert time.tzname == zone
     finally:
@@ -60,7 +133,7 @@ def test_the_local_time_zone_stays_the_machines_own() -> None:
 def test_timeouts_and_monotonic_clocks_stay_real(clock: RecordedClock) -> None:
     async def jump() -> str:
         async def work() -> str:
-            clock.advance(START_NS + 3_600_000 * MS)
+            clock.advance(START_NS + 3_600_000 * MS, START_NS + 3_600_000 * MS)
             await asyncio.sleep(0.01)
             return "done"
 
@@ -74,7 +147,7 @@ def test_timeouts_and_monotonic_clocks_stay_real(clock: RecordedClock) -> None:
 def test_the_window_is_that_of_the_recording_and_grows_while_replay_is_slower(clock: RecordedClock) -> None:
     clock.start_entry()
     assert clock.window() == window(START_NS, END_NS)
-    clock.advance(END_NS + 60_000 * MS)
+    clock.advance(END_NS + 60_000 * MS, END_NS)
     assert clock.window()[1] > END_NS + 60_000 * MS
 
 
@@ -115,7 +188,7 @@ def test_uuid1_has_the_recorded_time(clock: RecordedClock) -> None:
 def test_without_time_machine_instants_of_today_are_those_of_this_replay() -> None:
     clock = RealClock()
     clock.start_entry()
-    clock.advance(START_NS)
+    clock.advance(START_NS, END_NS)
     first, last = clock.window()
     assert first <= time.time_ns() <= last
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.replay.recordings import RECORDER, START_NS, asked, by, cassette, exchange, question_of, segment
+from tests.replay.recordings import END_NS, RECORDER, START_NS, asked, by, cassette, exchange, question_of, segment
 from timetracer_otel.cassette.model import Environment
 from timetracer_otel.replay.clock import RealClock
 from timetracer_otel.replay.journal import MemoryJournal
@@ -17,21 +17,38 @@ class Watched(RealClock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.moments: list[int] = []
+        self.moments: list[tuple[int, int]] = []
 
-    def advance(self, until_ns: int) -> None:
-        self.moments.append(until_ns)
+    def advance(self, until_ns: int, next_ns: int) -> None:
+        self.moments.append((until_ns, next_ns))
 
 
 def test_the_clock_follows_the_answers_of_the_start_up_and_those_of_the_entry() -> None:
     """A lifespan that asks its database and then takes the time takes that of the recording."""
     started = replace(RECORDER, started_ns=START_NS - MINUTE_NS)
     early = exchange(1, "CREATE TABLE $1", ["a"], at_ns=7_000, duration_ns=500)
-    own = replace(segment(exchange(2, at_ns=9_000, duration_ns=100)), process=started)
+    asks = (exchange(n, parameters=[str(n)], at_ns=n * 1_000, duration_ns=100) for n in (9, 5, 7))
+    own = replace(segment(*asks), process=started)
     whole = replace(cassette(own), environments={started.id: Environment(started, (early,))})
     library, clock, journal = Library((*own.exchanges, early), question_of), Watched(), MemoryJournal()
     before = environment_of(whole, own, library, clock, journal)
     within = session_of(whole, own, library, clock, journal, lambda: None)
     assert before.take(asked("CREATE TABLE $1", ["a"]), by()) is not None
-    assert within.take(asked(), by()) is not None
-    assert clock.moments == [START_NS - MINUTE_NS + 7_500, START_NS + 9_100]
+    for n in (5, 9, 7):
+        assert within.take(asked(parameters=[str(n)]), by()) is not None
+    assert clock.moments == [
+        (START_NS - MINUTE_NS + 7_500, END_NS),
+        (START_NS + 5_100, START_NS + 7_000),
+        (START_NS + 9_100, END_NS),
+        (START_NS + 7_100, END_NS),
+    ]
+
+
+def test_a_miss_takes_the_time_of_the_request_in_whose_place_it_was_asked() -> None:
+    own = segment(*(exchange(n, parameters=[str(n)], at_ns=n * 1_000, duration_ns=100) for n in (5, 7)))
+    clock, library = Watched(), Library(own.exchanges, question_of)
+    within = session_of(cassette(own), own, library, clock, MemoryJournal(), lambda: None)
+    within.miss(asked("DELETE FROM elsewhere"), by())
+    assert clock.moments == []
+    within.miss(asked(parameters=["6"]), by())
+    assert clock.moments == [(START_NS + 5_100, START_NS + 7_000)]

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from timetracer_otel.capture import generated, table
 from timetracer_otel.capture.frames import app_frame, library
-from timetracer_otel.cassette import Cassette, Segment, end_ns, start_ns
+from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.config import Settings
 from timetracer_otel.errors import CassetteError, ReplayError, TimetracerError, UsageError
 from timetracer_otel.replay import clock as clocks
@@ -35,7 +35,7 @@ from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.session import Session
-from timetracer_otel.replay.sessions import environment_of, library_of, session_of
+from timetracer_otel.replay.sessions import environment_of, library_of, recorded_clock, session_of
 from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
 
@@ -179,7 +179,7 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
     first_ns = segment.process.started_ns if os.environ.get(ENTRY) else 0
     if os.environ.get(ENTRY):  # `exec` may run pytest, with time-machine's own fixture
         clocks.load_without_pytest()
-    return clocks.RecordedClock(first_ns, start_ns(segment), end_ns(segment))
+    return recorded_clock(segment, first_ns)
 
 
 def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal) -> tuple[Session, Session]:

@@ -8,19 +8,25 @@ import importlib.util
 import sys
 import threading
 import time
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from timetracer_otel.replay.instants import SECOND_NS, Grain
 from timetracer_otel.replay.origin import SLACK_NS, Window, window
 from timetracer_otel.replay.reads import Reads
+
+LATE_NS: Final = SECOND_NS
+"""So much longer than in the recording something may take, and the clock waits for it."""
+NEVER_NS: Final = 2**62
+SLOWLY: Final = 16
+"""While it waits it goes at this part of its speed: between two readings no time is none at all."""
 
 
 class Clock(Protocol):
     def start_entry(self) -> None:
         """The entry begins: it is the moment at which the recorded one began."""
 
-    def advance(self, until_ns: int) -> None:
-        """Not before this moment: the end of a recorded answer. Never back."""
+    def advance(self, until_ns: int, next_ns: int) -> None:
+        """Not before this moment: the end of a recorded answer. Never back. At `next_ns` the recorded app asked on."""
 
     def set_back(self, by_ns: int) -> None:
         """So long somebody was debugging: no time passed for the app."""
@@ -35,53 +41,74 @@ class Clock(Protocol):
         """True if this instant is whole seconds away from a moment that the app has read from this clock."""
 
 
+class Stretch(NamedTuple):
+    """From one point at which the recorded time is known to the next."""
+
+    start_ns: int
+    """On the wall clock of the recording."""
+    since_ns: int
+    """When it began here, on the monotonic clock."""
+    length_ns: int
+    """What it took in the recording."""
+    patience_ns: int
+    """For how much more the clock waits."""
+
+    def now_ns(self) -> int:
+        """The first run of a program is slower than the recorded one: what it does late it does at the time of then."""
+        passed = time.monotonic_ns() - self.since_ns
+        waited = min(max(0, passed - self.length_ns), self.patience_ns)
+        return self.start_ns + passed - waited + waited // SLOWLY
+
+
 class RecordedClock:
     """One per process: time-machine patches the clock of all threads."""
 
-    def __init__(self, process_ns: int, start_ns: int, end_ns: int) -> None:
+    def __init__(self, process_ns: int, start_ns: int, end_ns: int, first_ns: int) -> None:
         """Wall-clock nanoseconds: when the recorded process began (0: there is no start-up to replay), when the segment
-        began and ended."""
+        began and ended, when it asked for something first."""
         import time_machine
 
         self._start_ns, self._window = start_ns, window(start_ns, end_ns)
+        self._first_ns = first_ns
         self._lock = threading.Lock()
-        first_ns = min(process_ns, start_ns) if process_ns > 0 else start_ns
-        self._travel = time_machine.travel(first_ns / SECOND_NS, tick=True)
-        self._traveller: Any = self._travel.start()
         self._reads = Reads()
-        self._listen()
+        self._is_starting = 0 < process_ns < start_ns
+        self._stretch = self._from(process_ns if self._is_starting else start_ns, first_ns)
+        self._travel = time_machine.travel(self._stretch.start_ns / SECOND_NS, tick=True)
+        self._traveller: Any = self._travel.start()
+        # Every way to read the clock ends there, in time-machine 2.15 as in 3.
+        vars(self._traveller)["time_ns"] = self._served
 
-    def _listen(self) -> None:
-        served, note = self._traveller.time_ns, self._reads.note
+    def _served(self) -> int:
+        now_ns = self._stretch.now_ns()
+        self._reads.note(now_ns, sys._getframe(1))
+        return now_ns
 
-        def time_ns() -> int:
-            now_ns: int = served()
-            note(now_ns, sys._getframe(1))
-            return now_ns
-
-        self._traveller.time_ns = time_ns  # every way to read the clock ends here, in time-machine 2.15 as in 3
+    def _from(self, start_ns: int, next_ns: int) -> Stretch:
+        """A start-up may take as long as it likes: it was over when the entry began."""
+        ends_ns, patience_ns = (self._start_ns, NEVER_NS) if self._is_starting else (next_ns, LATE_NS)
+        return Stretch(start_ns, time.monotonic_ns(), max(0, ends_ns - start_ns), patience_ns)
 
     def start_entry(self) -> None:
         # The one step that may go back: start-up took longer here than then, but the entry has its own time.
         with self._lock:
-            self._shift(self._start_ns - time.time_ns())
+            back_ns = self._stretch.now_ns() - self._start_ns
+            self._is_starting = False
+            self._stretch = self._from(self._start_ns, self._first_ns)
+            if back_ns > 0:  # ids that are made of the time begin anew
+                self._traveller.shift(datetime.timedelta(microseconds=-(back_ns // 1000) - 1))
 
-    def advance(self, until_ns: int) -> None:
+    def advance(self, until_ns: int, next_ns: int) -> None:
         with self._lock:
-            if (lag_ns := until_ns - time.time_ns()) > 0:
-                self._shift(lag_ns)
+            self._stretch = self._from(max(until_ns, self._stretch.now_ns()), next_ns)
 
     def set_back(self, by_ns: int) -> None:
         with self._lock:
-            self._shift(-by_ns)
-
-    def _shift(self, by_ns: int) -> None:
-        # One addition inside time-machine, where `move_to` is several steps that another thread could read between.
-        self._traveller.shift(datetime.timedelta(microseconds=-(-by_ns // 1000)))
+            self._stretch = self._stretch._replace(since_ns=self._stretch.since_ns + by_ns)
 
     def window(self) -> Window:
         """That of the recording; it grows while the process is slower, as under a debugger."""
-        return self._window[0], max(self._window[1], time.time_ns() + SLACK_NS)
+        return self._window[0], max(self._window[1], self._stretch.now_ns() + SLACK_NS)
 
     def has_read(self, instant_ns: int, grain: Grain) -> bool:
         return self._reads.explain(instant_ns, grain)
@@ -99,7 +126,7 @@ class RealClock:
     def start_entry(self) -> None:
         """Nothing to set."""
 
-    def advance(self, until_ns: int) -> None:
+    def advance(self, until_ns: int, next_ns: int) -> None:
         """Nothing to move."""
 
     def set_back(self, by_ns: int) -> None:

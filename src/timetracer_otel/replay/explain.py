@@ -39,6 +39,10 @@ class Nearest:
     is_used: bool
     differences: tuple[Differs, ...]
 
+    def is_in_place_of(self, question: Question) -> bool:
+        """True if the app most likely asked this in place of it: with other values, and nobody has asked it yet."""
+        return not self.is_used and self.question.shape == question.shape
+
 
 def nearest(index: Index, question: Question) -> Nearest | None:
     """The recorded request most like this one: of the same shape with the fewest differing values, unused before used;

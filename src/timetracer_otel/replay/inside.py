@@ -21,7 +21,6 @@ from opentelemetry.trace import SpanContext
 
 from timetracer_otel.capture import generated
 from timetracer_otel.capture.frames import app_frame, library
-from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.replay import clock as clocks
 from timetracer_otel.replay import greenlets
@@ -37,7 +36,7 @@ from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.redirecting import Redirection
 from timetracer_otel.replay.report import Report, build
 from timetracer_otel.replay.session import Session
-from timetracer_otel.replay.sessions import library_of, session_of
+from timetracer_otel.replay.sessions import library_of, recorded_clock, session_of
 from timetracer_otel.replay.warm import spared
 
 OVER: Final = "what was replayed had ended when it was asked"
@@ -104,7 +103,7 @@ class Block:
 
 def _clock(segment: Segment, log: Journal) -> clocks.Clock:
     if clocks.is_available():
-        return clocks.RecordedClock(0, start_ns(segment), end_ns(segment))
+        return recorded_clock(segment)
     log.write("uncontrolled", text="clock: time-machine is not installed (pip install 'timetracer-otel[replay]')")
     return clocks.RealClock()
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import threading
 import uuid
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from timetracer_otel.cassette import values
@@ -22,6 +24,7 @@ from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
 
+AHEAD_MAX: Final = 64
 TRANSACTION_ENDS: Final = frozenset({"COMMIT", "ROLLBACK", "ABORT", "END", "RELEASE"})
 
 
@@ -34,10 +37,11 @@ class Session:
         library: Library,
         origins: Origins,
         journal: Journal,
-        answered: Callable[[Exchange], None] = lambda exchange: None,
+        answered: Callable[[Exchange, int | None], None] = lambda exchange, next_ns: None,
         missed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`answered` hears of each answer before the app has it: the clock moves on. `missed` hears of each miss."""
+        """`answered` hears of each answer before the app has it, or of what a miss stands in place of, and when the
+        recorded app asked again (`at_ns`): the clock moves on. `missed` hears of each miss."""
         self.recorded, self._library, self._origins = recorded, library, origins
         self._journal, self._answered, self._missed = journal, answered, missed
         self._lock, self._pid = threading.RLock(), os.getpid()
@@ -54,6 +58,7 @@ class Session:
         self.asked = 0
         """Requests so far, answered or not: as long as it grows, the app is at work."""
         self._unused = {exchange.id for exchange in recorded.exchanges} - recorded.of_children
+        self._in_time = sorted(recorded.exchanges, key=_began)
         self._lost = {exchange.id: exchange for exchange in recorded.exchanges if exchange.dropped}
         """Recorded without their payload; each excuses one miss."""
 
@@ -62,7 +67,7 @@ class Session:
         with self._lock:
             self.recorded = Recorded(self.recorded.name, ())
             self._library, self._over = Library((), self._library.question), note
-            self._indexes, self._paths, self._lost, self._unused = {}, {}, {}, set()
+            self._indexes, self._paths, self._lost, self._unused, self._in_time = {}, {}, {}, set(), []
 
     def entry_ended(self) -> None:
         """What is asked of an environment from now on was never recorded: a process keeps what comes before its first
@@ -133,10 +138,11 @@ class Session:
                 self._unfit[_key(question)] = reason
             else:
                 self._follow(question, asked, exchange)
+            next_ns = self._next_ns(_ended(exchange))
         self._tell(found, reason)
         if reason is not None:
             return None
-        self._answered(exchange)
+        self._answered(exchange, next_ns)
         return exchange
 
     def due(self, question: Question, asked: Asked) -> Exchange | None:
@@ -149,6 +155,13 @@ class Session:
             if any(each.at_ns < began_ns and each.id in self._unused for each in self.recorded.exchanges):
                 return None
             return self.take(question, asked)
+
+    def _next_ns(self, from_ns: int) -> int | None:
+        """When the recorded app asked for the first of what has not answered yet, from this moment on; None where that
+        is not to be seen among a few."""
+        first = bisect_left(self._in_time, from_ns, key=_began)
+        ahead = islice(self._in_time, first, first + AHEAD_MAX)
+        return next((each.at_ns for each in ahead if each.id in self._unused), None)
 
     def _index(self, lib: str) -> Index:
         wire = registry.wire(lib)
@@ -204,6 +217,7 @@ class Session:
             unfit = self._unfit.pop(_key(question), None)
             lost = self._lost_request(question) if unfit is None else None
             near = explain.nearest(index, question)
+            in_place = near.exchange if near is not None and near.is_in_place_of(question) else None
             group = index.group(question)
             follows = self._ends_what_missed(question, asked) or self._is_retried(question) or consequent
         if self.is_past_entry:
@@ -211,6 +225,8 @@ class Session:
             self._journal.write("uncontrolled", text=text)
             return text
         self._missed()
+        if in_place is not None:  # what is reckoned from the clock goes on to be that of then
+            self._answered(in_place, self._next_ns(_ended(in_place)))
         if lost is not None:
             unfit = explain.reason_unfit(lost)
             self._journal.write("incomplete", exchange=lost.id, reason=unfit)
@@ -262,6 +278,14 @@ class Session:
 
 def _speak_alike(exchange: Exchange, question: Question) -> bool:
     return registry.wire(exchange.signature.lib) == registry.wire(question.lib)
+
+
+def _began(exchange: Exchange) -> int:
+    return exchange.at_ns
+
+
+def _ended(exchange: Exchange) -> int:
+    return exchange.at_ns + exchange.duration_ns
 
 
 def _key(question: Question) -> Hashable:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
-from timetracer_otel.replay.clock import Clock
+from timetracer_otel.replay.clock import Clock, RecordedClock
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.library import Library, Recorded, apart, descendants, question_of, requests_of, shapes_of
 from timetracer_otel.replay.origin import Origins, window
@@ -19,6 +19,13 @@ def library_of(cassette: Cassette, segment: Segment) -> Library:
     shapes = shapes_of((*segment.exchanges, *(each for one in environments for each in one.exchanges)))
     early = (exchange for each in environments for exchange in requests_of(each.exchanges))
     return Library((*requests_of(segment.exchanges), *early, *shapes), question_of)
+
+
+def recorded_clock(segment: Segment, process_ns: int = 0) -> RecordedClock:
+    """`process_ns`: when the recorded process began, where its start-up is replayed. Needs time-machine."""
+    began_ns, ended_ns = start_ns(segment), end_ns(segment)
+    asked = (began_ns + each.at_ns for each in requests_of(segment.exchanges))
+    return RecordedClock(process_ns, began_ns, ended_ns, min(asked, default=ended_ns))
 
 
 def session_of(
@@ -42,7 +49,10 @@ def session_of(
         library,
         Origins(ids, limits, clock.window, clock.has_read),
         log,
-        answered=lambda exchange: clock.advance(began_ns + exchange.at_ns + exchange.duration_ns),
+        answered=lambda exchange, next_ns: clock.advance(
+            began_ns + exchange.at_ns + exchange.duration_ns,
+            end_ns(segment) if next_ns is None else began_ns + next_ns,
+        ),
         missed=missed,
     )
 
@@ -60,5 +70,7 @@ def environment_of(cassette: Cassette, segment: Segment, library: Library, clock
         library,
         Origins((), limits, clock.window, clock.has_read),
         log,
-        answered=lambda exchange: clock.advance(began_ns[exchange.id] + exchange.at_ns + exchange.duration_ns),
+        answered=lambda exchange, _: clock.advance(
+            began_ns[exchange.id] + exchange.at_ns + exchange.duration_ns, end_ns(segment)
+        ),
     )
