@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 from unittest.mock import Mock
 
+import boto3
 import pytest
 import urllib3
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from tests.drivers.botocore.taping import client, taps
+from tests.drivers.botocore.taping import REGION, client, taps
 from tests.drivers.taping import ListTape
 from tests.servers.canned_aws import CannedAws, Sent
 from timetracer_otel.capture import guard
 from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.drivers import numbers
 from timetracer_otel.drivers.botocore import hooks
 from timetracer_otel.drivers.botocore.record import RECORDING
 from timetracer_otel.drivers.botocore.surroundings import ACCESS_KEY
@@ -204,6 +206,14 @@ def test_the_key_of_a_replay_is_masked_where_that_of_the_recording_was() -> None
     url = "https://b.example/k?AWSAccessKeyId={}&Expires=1"
     masked = [MARKER.sub("*", Redactor().text(url.format(key))) for key in (ACCESS_KEY, "AKIAIOSFODNN7EXAMPLE")]
     assert masked == [url.format("*")] * 2
+
+
+def test_a_client_shares_its_number_with_no_connection_of_another_driver(canned: CannedAws) -> None:
+    before = next(numbers.connections)
+    session = boto3.Session(aws_access_key_id="AKIAKT4NARYKT4NARY05", aws_secret_access_key="kT4nary-here")
+    with taps() as tape:
+        session.client("s3", REGION, endpoint_url=canned.url).put_object(Bucket="b", Key="k", Body=b"1")
+    assert [before < each.number < next(numbers.connections) for each in tape.connections] == [True]
 
 
 def test_a_presigned_url_is_no_call(canned: CannedAws) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from timetracer_otel.capture.table import Captured, Tape
+from timetracer_otel.drivers import numbers
 from timetracer_otel.drivers.botocore.downloads import Heard
 from timetracer_otel.drivers.botocore.names import LIBRARY
 from timetracer_otel.drivers.botocore.uploads import Upload
@@ -101,14 +101,13 @@ class Clients:
     """The clients of this process, each with its number; those that are gone are forgotten."""
 
     def __init__(self) -> None:
-        self._numbers = itertools.count(1)
         self._known: WeakKeyDictionary[Any, Client] = WeakKeyDictionary()
 
     def known(self, client: Any, active: Tape) -> Client:
         """The tape has heard of it then."""
         found = self._known.get(client)
         if found is None:
-            found = self._known.setdefault(client, Client(client, next(self._numbers)))
+            found = self._known.setdefault(client, Client(client, next(numbers.connections)))
         if found.tape is not active:
             found.tape = active
             about = {"service": found.service, "region": found.region, **found.settings}
