@@ -18,14 +18,17 @@ class Connections:
         self._by_number: dict[int, Connection] = {}
 
     def add(self, connection: Connection) -> None:
-        """Beyond the limit the oldest is forgotten."""
+        """Beyond the limit the one is forgotten that no segment has used for longest: a pool keeps its connections for
+        the life of a process, while others come and go with each request."""
         self._by_number[connection.number] = connection
         if len(self._by_number) > CONNECTIONS_MAX:
             del self._by_number[next(iter(self._by_number))]
 
     def of(self, numbers: Iterable[int]) -> tuple[Connection, ...]:
-        """Those of `numbers` that are known, in the order of their numbers."""
-        return tuple(self._by_number[number] for number in sorted(numbers) if number in self._by_number)
+        """Those of `numbers` that are known, in the order of their numbers. They are in use."""
+        found = {number: self._by_number.pop(number) for number in sorted(numbers) if number in self._by_number}
+        self._by_number.update(found)
+        return tuple(found.values())
 
     def all(self) -> tuple[Connection, ...]:
         return tuple(self._by_number.values())
