@@ -60,6 +60,21 @@ def test_r32_equal_commands_are_answered_in_recorded_order_and_one_too_many_is_e
     assert [each["differences"][0]["path"] for each in replay.journal.of("miss")] == ["calls"]
 
 
+def test_equal_commands_are_answered_in_recorded_order_whichever_connections_a_pool_gives(server: RedisServer) -> None:
+    with taps() as tape:
+        first, second = client_of(server.url()), client_of(server.url())
+        first.delete("polled")
+        tape.captured.clear()
+        recorded = [each.incr("polled") for each in (first, second, second, first)]
+        first.close()
+        second.close()
+    with replayed(tape) as replay:
+        client = client_of(PRODUCTION)
+        assert [client.incr("polled") for _ in recorded] == recorded == [1, 2, 3, 4]
+        client.close()
+    assert replay.misses == []
+
+
 def test_a_miss_is_a_response_error_that_names_the_nearest_command_and_what_differs(server: RedisServer) -> None:
     tape = recorded(server, order)
     with replayed(tape) as replay:

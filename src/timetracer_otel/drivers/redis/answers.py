@@ -21,13 +21,16 @@ from timetracer_otel.drivers.redis.servers import label, servers
 from timetracer_otel.errors import DamagedCassette, WireError
 from timetracer_otel.wire.redis.backend import Answer
 from timetracer_otel.wire.redis.frames import split
-from timetracer_otel.wire.redis.topics import Topics
+from timetracer_otel.wire.redis.topics import CONFIRMED, MONITOR, Topics
 from timetracer_otel.wire.redis.versions import turned
 
 CLOSED: Final = "closed"
 VERSIONS: Final = (2, 3)
 """Of the protocol."""
 PRIVATE: Final = (b"AUTH", b"HELLO")
+LISTENING: Final = frozenset({*CONFIRMED, MONITOR})
+"""Who listens keeps its connection, so that it tells whose messages are meant. Any other command takes one that a pool
+hands out: where it went says nothing about which of equal ones it is."""
 
 
 class Unsendable(Exception):
@@ -50,7 +53,9 @@ class RedisAnswers:
         """To a batch of so many bytes. Raises Unsendable where the recorded client got no further than here."""
         if len(batch) == 1 and batch[0] and batch[0][0].upper() in PRIVATE:
             return Answer(size, greeted(batch[0], self._protocol))
-        source, asked = self._current()
+        source, asked = self._host.current()
+        if batch and batch[0] and batch[0][0].upper() in LISTENING:
+            asked = replace(asked, connection=self._number)
         wanted = question(batch, self._label)
         exchange = self._first(source, wanted, lambda each: source.take(each, asked)) or _known(source, wanted, batch)
         if exchange is not None:
@@ -59,10 +64,6 @@ class RedisAnswers:
         if all(each is not None for each in made_up):
             return Answer(size, b"".join(each for each in made_up if each is not None))
         return Answer(size, refusal(source.miss(wanted, asked)) * len(batch))
-
-    def _current(self) -> tuple[AnswerSource, Asked]:
-        source, asked = self._host.current()
-        return source, replace(asked, connection=self._number)
 
     def _first(
         self, source: AnswerSource, wanted: Question, taking: Callable[[Question], Exchange | None]
@@ -101,7 +102,8 @@ class RedisAnswers:
 
     def messages(self, topics: Topics) -> list[bytes]:
         """What the server has sent by itself until now to a client that listens to these."""
-        source, asked = self._current()
+        source, asked = self._host.current()
+        asked = replace(asked, connection=self._number)
         wanted = question(topics.listened(), self._label, MESSAGE)
         found: list[bytes] = []
         while (exchange := self._first(source, wanted, lambda each: source.due(each, asked))) is not None:
@@ -110,7 +112,7 @@ class RedisAnswers:
 
     def refuses(self, op: str) -> BaseException | None:
         """What the recorded client met when it connected here; None where it got through."""
-        source, asked = self._current()
+        source, asked = self._host.current()
         exchange = source.due(connect_question(op, self._database), asked)
         return None if exchange is None else again(exchange.result.get("error"))
 
