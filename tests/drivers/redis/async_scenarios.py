@@ -52,6 +52,19 @@ async def listening(client: Any, other: Other) -> Any:
     return got
 
 
+async def leaving(client: Any, other: Other) -> Any:
+    """As a WebSocket that ends: nobody reads the confirmation, and an error of the application's is being handled."""
+    listener = client.pubsub()
+    await listener.subscribe("c1")
+    got = await listener.get_message(timeout=60)
+    try:
+        raise EOFError
+    except EOFError:
+        await listener.unsubscribe("c1")
+        await (listener.aclose if hasattr(listener, "aclose") else listener.close)()
+    return got
+
+
 async def hearing_in_a_task(client: Any, other: Other) -> Any:
     listener = client.pubsub()
     await listener.subscribe("news")
@@ -108,6 +121,7 @@ SCENARIOS = (
     scanning,
     locking,
     listening,
+    leaving,
     hearing_in_a_task,
     gathering,
     timing_out,

@@ -60,6 +60,16 @@ def listening(client: Any, other: Other) -> Any:
     return got
 
 
+def leaving(client: Any, other: Other) -> Any:
+    """Nobody reads the confirmation."""
+    listener = client.pubsub()
+    listener.subscribe("c1")
+    got = listener.get_message(timeout=60)
+    listener.unsubscribe("c1")
+    listener.close()
+    return got
+
+
 def hearing_in_a_thread(client: Any, other: Other) -> Any:
     """A thread waits for messages, as long as it takes."""
     got: list[Any] = []
@@ -124,6 +134,7 @@ SCENARIOS = (
     scanning,
     locking,
     listening,
+    leaving,
     hearing_in_a_thread,
     several_threads,
     timing_out,

@@ -24,6 +24,7 @@ PRIVATE: Final = frozenset({b"AUTH", b"HELLO"})
 """Never recorded: they hold passwords."""
 HEARING: Final = frozenset({*CONFIRMED, MONITOR, TRACKING[0], b"PING"})
 """Commands that are looked at, since more than an answer may come of them."""
+LEFT: Final = "left"
 NAME_MAX: Final = 64
 _BYTES: Final = frozenset({bytes})
 
@@ -173,13 +174,29 @@ def disconnected(connection: Any) -> None:
     """The client closes its socket: nobody waits any more for what is open. Where it does so for an error, whoever
     hears of that error says how the answer ended."""
     tracked: Tracked | None = vars(connection).get(KEY)
-    if tracked is None or tracked.quiet or sys.exc_info()[1] is not None:
+    if tracked is None or tracked.quiet:
         return
-    messages.read(tracked)
-    for attempt in (*tracked.pending, *((tracked.current,) if tracked.current is not None else ())):
+    error = sys.exc_info()[1]
+    if error is None:
+        messages.read(tracked)
+    _leave(tracked, LEFT if error is None or not _is_clients(error) else _kind(error))
+    if error is None and tracked.current is not None and not tracked.current.is_ended:
+        end(tracked, tracked.current)
+
+
+def _leave(tracked: Tracked, lost: str) -> None:
+    """Who unsubscribes and closes hears no confirmation, and nothing is missing there. The application may do so while
+    it handles an error of its own."""
+    for attempt in tracked.pending:
         if not attempt.is_ended:
-            end(tracked, attempt)
+            end(tracked, attempt, Received(attempt.chunks, lost))
     tracked.pending.clear()
+
+
+def _is_clients(error: BaseException) -> bool:
+    from redis.exceptions import RedisError
+
+    return isinstance(error, (RedisError, OSError, asyncio.TimeoutError))
 
 
 # ---- quiet -----------------------------------------------------------------------------------------------------------

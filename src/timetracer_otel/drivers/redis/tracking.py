@@ -46,7 +46,7 @@ class Received:
 
     chunks: Sequence[bytes] = ()
     lost: str = ""
-    """How it broke off: `timeout`, `cancelled` or `closed`."""
+    """How it broke off: `timeout`, `cancelled` or `closed`; `left` where nobody waited for it."""
     error: BaseException | None = None
     """What the client raised, where it could not even send."""
 
