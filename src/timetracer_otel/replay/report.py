@@ -17,10 +17,12 @@ from timetracer_otel.cassette.order import is_reordered, is_same_multiset
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
-from timetracer_otel.replay.library import apart, question_of, requests_of, with_children
+from timetracer_otel.replay.library import apart, entry_of, question_of, requests_of, with_children
 from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
 
 FORMAT: Final = 1
+MASKED_MAX: Final = 10
+"""Places in the request that are named."""
 CHILDREN: Final = "without a network namespace only programs that load Python's guards are started"
 
 
@@ -127,10 +129,11 @@ def build(
     unused = tuple(_unused(segment, journal, question))
     doubts = tuple(dict.fromkeys(reasons(segment, journal, ending, has_entry, bool(misses or differences))))
     outcome = journal.last("outcome") or {}
+    is_other = bool(misses or differences or unused)
     return Report(
         cassette=cassette.path or cassette.trace_id,
         segment=segment.id,
-        verdict=verdict(segment, journal, bool(misses or differences or unused), doubts),
+        verdict=verdict(segment, journal, is_other, doubts),
         name=segment.name,
         entry=segment.entry.name if segment.entry is not None else "",
         misses=misses,
@@ -142,7 +145,7 @@ def build(
         mappings=_unique(_picked(event, "kind", "recorded", "replayed") for event in journal.of("mapping")),
         redacted=_unique(_picked(event, "exchange", "path") for event in journal.of("redacted")),
         ignored=tuple(comparison.get("ignored", ())),
-        uncontrolled=tuple(dict.fromkeys(_uncontrolled(journal))),
+        uncontrolled=tuple(dict.fromkeys([*_uncontrolled(journal), *(_masked(segment) if is_other else ())])),
         changed=tuple(changed),
         reasons=doubts,
         traceback=outcome.get("traceback", ""),
@@ -266,6 +269,14 @@ def _uncontrolled(journal: Events) -> Iterable[str]:
         if not event["in_entry"]:
             yield f"refused {event['what']} {event['target']}, outside the replayed trace"
     yield from sorted(event["text"] for event in journal.of("chance"))  # threads draw in any order
+
+
+def _masked(segment: Segment) -> Iterable[str]:
+    """What checks a secret, such as a token or a signed cookie, refuses the marker that the replayed request has."""
+    entry = entry_of(segment)
+    redacted = entry.redacted if entry is not None else ()
+    if paths := [path.removeprefix("request.") for path in redacted if path.startswith("request.")]:
+        yield f"secrets of the request are masked, what checks one refuses it: {', '.join(paths[:MASKED_MAX])}"
 
 
 def _picked(event: Event, *names: str) -> dict[str, Any]:
