@@ -21,7 +21,7 @@ from tests.replay.recordings import (
     span,
 )
 from timetracer_otel.cassette.model import Exchange, Value
-from timetracer_otel.drivers.base import AnswerSource, Question
+from timetracer_otel.drivers.base import AnswerSource, Question, Slot
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.session import Session
 
@@ -479,6 +479,19 @@ def test_a_secret_fits_a_redacted_slot_if_only_one_is_left() -> None:
     assert source.take(asked(parameters=["Bearer s3cret"]), by()) is not None
     assert [event["kind"] for event in journal.of("mapping")] == ["redacted"]
     assert [event["path"] for event in journal.of("redacted")] == ["result.answer"]
+
+
+def test_a_secret_of_the_process_that_replays_is_told_nowhere() -> None:
+    recorded = exchange(1, parameters=[f"Bearer {MARKER}", "42"], redacted=("request.parameters[0]",))
+    source, journal = session(recorded)
+    named = Slot("headers.x-api-key", "s3cret", "s3cret", "s3cret")
+    said = source.miss(asked(parameters=["Bearer s3cret", "43"]), by())
+    said += source.miss(replace(asked("SELECT 1", []), slots=(named,)), by())
+    assert source.take(asked(parameters=["Bearer s3cret", "42"]), by()) is not None
+    assert "asked '43'" in said
+    assert "s3cret" not in said + str(journal.events)
+    (miss, *_) = journal.of("miss")
+    assert [each["asked"] for each in miss["differences"]] == ["(a secret)", "43"]
 
 
 def test_a_secret_that_fits_two_redacted_requests_is_a_miss() -> None:

@@ -206,7 +206,8 @@ class Session:
 
     def _tell_mappings(self, mappings: Iterable[Mapping]) -> None:
         for each in mappings:
-            recorded, replayed = values.encode(each.recorded), values.encode(each.replayed)
+            hidden = explain.HIDDEN if each.kind == "redacted" else each.replayed
+            recorded, replayed = values.encode(each.recorded), values.encode(hidden)
             self._journal.write("mapping", kind=each.kind, recorded=recorded, replayed=replayed)
 
     # ---- misses ------------------------------------------------------------------------------------------------------
@@ -233,6 +234,7 @@ class Session:
         if unfit is None and group is not None and group.calls:
             near = explain.exhausted(near, len(group.candidates), group.calls)
             note = note or explain.used_up(len(group.candidates), group.calls)
+        question, near = explain.without_secrets(question, near)
         self._journal.write(
             "miss",
             request=explain.request_json(question),
