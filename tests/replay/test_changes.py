@@ -40,7 +40,14 @@ def test_versions_and_variables_that_are_others_are_named() -> None:
     was = recorded(
         python="3.10.1",
         packages={**versions(), "psycopg": "3.0.1", "long-gone": "1"},
-        variables={"TZ": "UTC", "DEBUG": "set", "KEPT": "set", "LANG": "C", "PYTHONHASHSEED": "1"},
+        variables={
+            "TZ": "UTC",
+            "DEBUG": "set",
+            "KEPT": "set",
+            "LANG": "C",
+            "PYTHONHASHSEED": "1",
+            "AWS_REGION": "eu-west-1",
+        },
     )
     found = changes_since(was, {"TZ": "Asia/Tokyo", "KEPT": "x", "ADDED": "x", "LC_ALL": "C", "PYTHONHASHSEED": "2"})
     assert [(each["name"], each["recorded"], each["replayed"]) for each in found] == [

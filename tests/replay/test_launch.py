@@ -92,6 +92,13 @@ def test_a_recorded_hash_seed_that_python_would_refuse_is_left_out(tmp_path: Pat
     assert "PYTHONHASHSEED" not in how.environment
 
 
+@pytest.mark.parametrize(("region", "is_used"), [("eu-west-1", True), ("set", False), ("", False), ("x-1\0", False)])
+def test_a_recorded_region_is_that_of_the_replay(tmp_path: Path, region: str, is_used: bool) -> None:
+    recorded = Process("a" * 32, cwd=str(tmp_path), variables={"AWS_REGION": region})
+    how = launch.entry("c.json", segment(process=recorded), None, {"AWS_REGION": "mine"}, "/pipe")
+    assert how.environment["AWS_REGION"] == (region if is_used else "mine")
+
+
 def test_the_step_before_the_namespace_finds_nothing_but_the_standard_library(tmp_path: Path) -> None:
     """Neither in the folder where it starts, nor on PYTHONPATH."""
     for name in ("sitecustomize.py", "ctypes.py", "struct.py"):

@@ -39,7 +39,7 @@ PACKAGES = (
 SHOWN: Final = frozenset(
     {"TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"}
     | {"PYTHONDEVMODE", "PYTHONHASHSEED", "PYTHONINTMAXSTRDIGITS", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONUTF8"}
-    | {"DJANGO_SETTINGS_MODULE"}
+    | {"DJANGO_SETTINGS_MODULE", "AWS_REGION", "AWS_DEFAULT_REGION"}
 )
 """Variables whose values are recorded: they hold no secrets and change what a program does."""
 NOISE: Final = re.compile(

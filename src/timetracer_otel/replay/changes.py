@@ -10,8 +10,8 @@ from typing import Any, Final
 from timetracer_otel.capture.process import SET, SHOWN, variables, versions
 from timetracer_otel.cassette.model import Process
 
-SEED: Final = "PYTHONHASHSEED"
-"""A replay runs with the recorded one."""
+HELD: Final = frozenset({"PYTHONHASHSEED", "AWS_REGION", "AWS_DEFAULT_REGION"})
+"""A replay runs with the recorded ones."""
 
 
 def changes_since(process: Process, environ: Mapping[str, str] = os.environ) -> tuple[Mapping[str, Any], ...]:
@@ -29,7 +29,7 @@ def _pairs(process: Process, environ: Mapping[str, str]) -> Iterator[tuple[str, 
         yield f"packages.{name}", version, installed.get(name)
     here = variables(environ) if process.variables else {}
     shown = {name for name in here if name in SHOWN}
-    for name in sorted({*process.variables, *shown} - {SEED} if process.variables else ()):
+    for name in sorted({*process.variables, *shown} - HELD if process.variables else ()):
         yield f"variables.{name}", process.variables.get(name), here.get(name)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from timetracer_otel.cassette.model import Segment
+from timetracer_otel.cassette.model import Process, Segment
 from timetracer_otel.errors import ReplayError
 from timetracer_otel.replay import debugger, handed, isolation, journal, live, places
 from timetracer_otel.replay.library import entry_of
@@ -38,6 +38,8 @@ REMOVED: Final = (
     *(handed.ENTRY, handed.PATHS, handed.APP, handed.CODE),
 )
 HASH_SEED: Final = re.compile("[0-9]{1,9}")
+REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+REGION: Final = re.compile("[a-z]{2,10}(-[a-z0-9]{1,12}){1,5}")
 APP_MAX: Final = 1000
 
 
@@ -113,4 +115,10 @@ def _environment(cassette: str, segment: Segment, base: Mapping[str, str], pipe:
     }
     if HASH_SEED.fullmatch(segment.process.hash_seed):
         environment["PYTHONHASHSEED"] = segment.process.hash_seed
-    return environment
+    return environment | _regions(segment.process)
+
+
+def _regions(process: Process) -> dict[str, str]:
+    """Where the application has its clients of AWS: it does not start without, though this segment may call none."""
+    found = {name: process.variables.get(name, "") for name in REGIONS}
+    return {name: value for name, value in found.items() if REGION.fullmatch(value)}

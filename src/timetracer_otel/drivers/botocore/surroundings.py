@@ -21,6 +21,8 @@ SECRET_KEY: Final = "replay"
 METHOD: Final = "timetracer"
 RECORDED: Final = {"region": "region", "retry_mode": "retry_mode", "max_attempts": "max_attempts"}
 """Variables of a session's configuration, and where a recorded client has them."""
+STAND_INS: Final = {"region": "us-east-1"}
+"""An application with clients at import starts nowhere without a region, and a segment that calls nothing has none."""
 
 
 def install(patches: Patches, host: ReplayHost) -> None:
@@ -74,7 +76,8 @@ def _tolerant(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _recorded(original: Callable[..., Any], host: ReplayHost) -> Callable[..., Any]:
-    """What all recorded clients agree on counts; else what is configured here, else what the first of them had."""
+    """What all recorded clients agree on counts; else what is configured here, else what the first of them had, else
+    a stand-in."""
 
     @functools.wraps(original)
     def get_config_variable(self: Any, logical_name: str, *args: Any, **kwargs: Any) -> Any:
@@ -82,7 +85,9 @@ def _recorded(original: Callable[..., Any], host: ReplayHost) -> Callable[..., A
         if len(set(found)) == 1:
             return found[0]
         here = original(self, logical_name, *args, **kwargs)
-        return found[0] if here is None and found else here
+        if here is not None:
+            return here
+        return found[0] if found else STAND_INS.get(logical_name)
 
     return get_config_variable
 
