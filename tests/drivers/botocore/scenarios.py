@@ -324,6 +324,10 @@ def secrets() -> Any:
     manager.create_secret(Name="db", SecretString="kT4nary-secret-string")
     manager.create_secret(Name="raw", SecretBinary=b"kT4nary-secret-binary")
     texts, raws = manager.get_secret_value(SecretId="db"), manager.get_secret_value(SecretId="raw")
+    parts = {"host": "db.internal", "port": 5432, "username": "shop", "password": "kT4nary-of-a-database"}
+    manager.create_secret(Name="rds", SecretString=json.dumps(parts))
+    database = json.loads(manager.get_secret_value(SecretId="rds")["SecretString"])
+    where = database["host"], database["port"], database["username"], bool(database["password"])
     ssm = boto3.client("ssm")
     ssm.put_parameter(Name="/db/password", Value="kT4nary-parameter", Type="SecureString")
     ssm.put_parameter(Name="/db/host", Value="db.internal", Type="String")
@@ -335,7 +339,7 @@ def secrets() -> Any:
     kms = boto3.client("kms")
     made = kms.create_key()["KeyMetadata"]["KeyId"]
     data_key = kms.generate_data_key(KeyId=made, KeySpec="AES_256")
-    visible = (texts["Name"], texts["CreatedDate"], type(raws["SecretBinary"]).__name__, secure["Version"])
+    visible = (texts["Name"], texts["CreatedDate"], type(raws["SecretBinary"]).__name__, secure["Version"], where)
     hosts = [each["Value"] for each in plain if each["Type"] == "String"]
     return kept, sts.get_caller_identity()["Account"], visible, hosts, key["UserName"], key["Status"], data_key["KeyId"]
 

@@ -84,6 +84,30 @@ def test_what_is_bytes_to_the_service_can_still_be_decoded() -> None:
     assert item["secret"]["N"].isdigit()
 
 
+DATABASE = {"engine": "postgres", "host": "db.internal", "port": 5432, "username": "shop", "password": SECRET}
+
+
+@pytest.mark.parametrize(("service", "member"), [("secretsmanager", "SecretString"), ("ssm", "Value")])
+def test_a_secret_that_is_an_object_of_json_stays_one(service: str, member: str) -> None:
+    more = {"host": SECRET, "pin": 471147, "keys": [SECRET], "is_new": True, "no": None}
+    answer = {"Found": [{"Type": "SecureString", member: json.dumps({**DATABASE, "more": more})}]}
+    found = body_of(masked(service, json.dumps(answer).encode()))
+    assert SECRET.encode() not in found
+    assert b"471147" not in found
+    secret = json.loads(json.loads(found)["Found"][0][member])
+    hidden = [secret.pop("password"), secret["more"]["host"], secret["more"]["pin"], *secret["more"].pop("keys")]
+    assert all(MARKER.fullmatch(each) for each in hidden)
+    assert (secret["host"], secret["port"], secret["username"]) == ("db.internal", 5432, "shop")
+    assert (secret["more"]["is_new"], secret["more"]["no"]) == (True, None)
+    assert body_of(masked(service, found)) == found
+
+
+@pytest.mark.parametrize("secret", ["{not json: " + SECRET, json.dumps([SECRET]), "{" * 5000])
+def test_a_secret_of_any_other_form_is_one_marker(secret: str) -> None:
+    found = json.loads(body_of(masked("secretsmanager", json.dumps({"SecretString": secret}).encode())))
+    assert MARKER.fullmatch(found["SecretString"])
+
+
 def test_a_parameter_of_ssm_that_is_no_secret_stays() -> None:
     plain = json.dumps({"Parameter": {"Type": "String", "Value": "db.internal"}}).encode()
     assert body_of(masked("ssm", plain)) == plain

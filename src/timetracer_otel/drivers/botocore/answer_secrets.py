@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.botocore import xml_members
+from timetracer_otel.drivers.botocore import secret_objects, xml_members
 from timetracer_otel.drivers.botocore.told_secrets import NO_COLUMNS, mask_told, may_tell
 from timetracer_otel.redaction import MARKER, Redactor
 
@@ -52,6 +52,8 @@ CODED: Final[Mapping[str, frozenset[str]]] = {
 """Base64 of what is the application's own: masked inside, as any body is."""
 OBJECTS: Final = frozenset({"s3", "lambda"})
 """Their bodies are the application's own, and masked as any body is."""
+WRITTEN: Final = frozenset({"SecretString", "Value"})
+"""Texts that applications read as JSON more often than not."""
 SECURE: Final = "SecureString"
 RULE: Final = "aws_secret"
 
@@ -143,6 +145,8 @@ def _marking(redactor: Redactor, coded: frozenset[str] = frozenset()) -> Callabl
         """What is bytes to the service stays base64: the library decodes it."""
         if name in coded:
             return _inside(value, redactor)
+        if name in WRITTEN and (found := secret_objects.masked(value, RULE, redactor)) is not None:
+            return found
         if name not in ("SecretBinary", "Plaintext", "PrivateKeyPlaintext", "QRCodePNG", "Base32StringSeed"):
             return redactor.marker(RULE, value)
         decoded = _decoded(value)
