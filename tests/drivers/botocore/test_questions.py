@@ -38,9 +38,18 @@ def invoked(payload: Any) -> Question:
     return asked("lambda", "Invoke", FunctionName="f", Payload=payload)
 
 
+def fetched(*keys: dict[str, Any], **options: Any) -> Question:
+    return asked("dynamodb", "BatchGetItem", RequestItems={"orders": {"Keys": list(keys), **options}})
+
+
+A: dict[str, Any] = {"pk": {"S": "a"}, "sk": {"N": "1"}}
+B: dict[str, Any] = {"pk": {"S": "b"}, "sk": {"N": "2"}}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (fetched(A, B), fetched(dict(reversed(B.items())), {**A, "sk": {"N": "1.0"}})),
         (invoked('{"a": 1, "b": [1, 2]}'), invoked(b'{"b":[1,2],"a":1}')),
         (invoked('{"a": 1}'), invoked('{"a": 1, "headers": {"traceparent": "00-1", "tracestate": "x"}}')),
         (invoked('{"headers": {"h": "1"}}'), invoked('{"headers": {"h": "1", "X-Amzn-Trace-Id": "r"}}')),
@@ -84,6 +93,10 @@ def test_r38_what_the_service_takes_for_the_same_is_the_same(one: Question, othe
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (fetched(A, B), fetched(A, {**B, "sk": {"N": "1"}})),
+        (fetched(A, B), fetched(A)),
+        (fetched(A, B), fetched(A, B, ConsistentRead=True)),
+        (asked("dynamodb", "BatchWriteItem", x=[A, B]), asked("dynamodb", "BatchWriteItem", x=[B, A])),
         (invoked('{"a": 1}'), invoked('{"a": 1.0}')),
         (invoked('{"a": 1}'), invoked('{"a": "1"}')),
         (invoked('{"a": true}'), invoked('{"a": 1}')),

@@ -41,6 +41,8 @@ def question(request: Payload) -> Question:
     service, operation = str(request.get("service", "")), str(request.get("operation", ""))
     params = request.get("params")
     asked = without_propagation(service, params if isinstance(params, Mapping) else {})
+    if (service, operation) == ("dynamodb", "BatchGetItem"):
+        asked = _sorted_keys(asked)
     upload = request.get("upload")
     told = upload if isinstance(upload, Mapping) else {}
     is_unsent = bool(request.get("unsent"))
@@ -110,6 +112,25 @@ def _attribute(path: str, value: Mapping[str, Value]) -> list[Slot] | None:
             for index, each in enumerate(ordered)
         ]
     return None
+
+
+def _sorted_keys(params: Payload) -> Payload:
+    """Of a BatchGetItem, whose answer is in no order either: PynamoDB asks in that of a set."""
+    tables = params.get("RequestItems")
+    if not isinstance(tables, Mapping):
+        return params
+    return {**params, "RequestItems": {name: _with_sorted_keys(each) for name, each in tables.items()}}
+
+
+def _with_sorted_keys(table: Value) -> Value:
+    keys = table.get("Keys") if isinstance(table, Mapping) else None
+    if not isinstance(table, Mapping) or not isinstance(keys, (list, tuple)):
+        return table
+    return {**table, "Keys": sorted(keys, key=_as_seen)}
+
+
+def _as_seen(value: Value) -> list[tuple[str, str]]:
+    return [(slot.path, repr(slot.key)) for slot in _leaves("", value, "dynamodb")]
 
 
 def _set_key(kind: str, value: Value) -> Hashable:
