@@ -5,7 +5,15 @@ import pytest
 from tests.replay.recordings import exchange
 from timetracer_otel.replay.explain import reason_unfit
 from timetracer_otel.replay.report import Miss, Report
-from timetracer_otel.replay.text import TO_DO_CUT, TO_DO_LOST, TO_DO_NO_ROOM, TO_DO_NOT_KEPT, TO_DO_UNREDACTABLE, render
+from timetracer_otel.replay.text import (
+    TO_DO_CUT,
+    TO_DO_LOST,
+    TO_DO_NEW,
+    TO_DO_NO_ROOM,
+    TO_DO_NOT_KEPT,
+    TO_DO_UNREDACTABLE,
+    render,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,3 +39,9 @@ def test_an_answer_that_was_still_open_is_not_blamed_on_a_limit() -> None:
     assert note is not None
     miss = Miss({"text": "SELECT 1", "values": []}, "shop.py:1 f", "GET", None, (), note, is_cut=True)
     assert TO_DO_NOT_KEPT in render(Report("cassettes/7f3a", "52fd", "inconclusive", misses=(miss,)))
+
+
+def test_what_nothing_is_like_may_have_been_asked_before_the_request() -> None:
+    request = {"lib": "pymongo", "method": "createIndexes", "text": "x", "values": []}
+    miss = Miss(request, "a.py:1 f", "GET", None, (), "")
+    assert f"  to do     {TO_DO_NEW}\n" in render(Report("cassettes/7f3a", "52fd", "deviates", misses=(miss,)))
