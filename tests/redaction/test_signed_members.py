@@ -29,6 +29,8 @@ DOCUMENTS: list[dict[str, Any]] = [
     {"signature": LONG, "policy": LONG, "AWSAccessKeyId": "x", "key": "uploads/1"},
     {"GoogleAccessId": "x@y.example", "Expires": "1", "Signature": LONG},
     {"CloudFront-Policy": LONG, "CloudFront-Signature": LONG, "CloudFront-Key-Pair-Id": "K2JCJMDEHXQW5F"},
+    {"x-amz-credential": "x/20260101/eu-west-1/s3/aws4_request", "policy": LONG, "x-amz-signature": DIGEST.hex()},
+    {"Policy": LONG, "X-Goog-Credential": "x@y.example/20260101/auto/storage", "X-Goog-Signature": DIGEST.hex()},
 ]
 HARMLESS: list[dict[str, Any]] = [
     {"sig": "def f(x: int) -> str"},
@@ -60,7 +62,7 @@ def test_r46_a_signature_in_parts_is_masked_in_json_and_in_data(document: dict[s
     assert Redactor(b"other").value(value, "value") == (value, ())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS[:1] + DOCUMENTS[4:5] + DOCUMENTS[7:10], ids=range(5))
+@pytest.mark.parametrize("document", DOCUMENTS[:1] + DOCUMENTS[4:5] + DOCUMENTS[7:10] + DOCUMENTS[11:], ids=range(7))
 def test_r46_a_signature_in_parts_is_masked_in_running_text(document: dict[str, Any]) -> None:
     redactor = Redactor(b"key")
     for text in (f"KeyError in {document}", f"got {json.dumps(document)}", f"body: {json.dumps(json.dumps(document))}"):
@@ -77,7 +79,7 @@ def test_r47_what_only_has_such_a_name_stays(document: dict[str, Any]) -> None:
 
 def test_r46_a_form_that_posts_to_s3_is_masked_as_a_query_and_in_parts() -> None:
     redactor, head = Redactor(b"key"), '--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
-    for fields in (DOCUMENTS[0], DOCUMENTS[3], DOCUMENTS[7], DOCUMENTS[8]):
+    for fields in (DOCUMENTS[0], DOCUMENTS[3], *DOCUMENTS[7:9], *DOCUMENTS[11:]):
         body = "".join(head % pair for pair in fields.items()) + "--b--\r\n"
         masked, _ = redactor.body(body.encode(), "multipart/form-data; boundary=b", "", "body")
         assert not is_open(masked)

@@ -19,7 +19,7 @@ _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 _NAME: Final = re.compile(_PARAMETER % b"name", re.IGNORECASE)
 _FILE_NAME: Final = re.compile(_PARAMETER % b"filename", re.IGNORECASE)
 _HEADERS_END: Final = re.compile(rb"\r?\n\r?\n")
-_MAY_SIGN: Final = re.compile(rb"(?i)[\"=](?:sig|signature)\b")
+_MAY_SIGN: Final = re.compile(rb"(?i)[\"=](?:sig|(?:x-(?:amz|goog)-)?signature)\b")
 _LINE: Final = re.compile(rb"\r?\n(?![ \t])")  # a header goes on in lines that begin with blanks
 
 

@@ -2,7 +2,8 @@
 
 Their names say too little: `sig` counts where its value is 32 bytes in base64, with or without its padding, or in
 hexadecimal, and `Signature` and `Policy` where the id of the key that made them stands beside them.
-Source: shared access signatures of Azure, signed URLs of CloudFront and Google, forms that post to S3 (version 2).
+Source: shared access signatures of Azure, signed URLs of CloudFront and Google, forms that post to S3, of
+both versions: the policy of the fourth has the session token in its base64.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ OPEN: Final = "sig?"
 """The rule of what stands under that name as long as nobody has looked at it."""
 BY_NEIGHBOUR: Final = frozenset(("signature", "policy"))
 SIGNERS: Final = frozenset(
-    ("key-pair-id", "keypairid", "key_pair_id", "awsaccesskeyid", "googleaccessid", "ossaccesskeyid")
+    {
+        *("key-pair-id", "keypairid", "key_pair_id", "awsaccesskeyid", "googleaccessid", "ossaccesskeyid"),
+        *("x-amz-credential", "x-goog-credential"),
+    }
 )
 """Ids of keys, in lower case."""
 MEMBERS: Final = SIGNERS | BY_NEIGHBOUR | {BY_LOOK}
@@ -34,6 +38,8 @@ _SIGNS: Final = (
     b'AWSAccessKeyId"',
     b'AccessId"',
     b'OSSAccessKeyId"',
+    b'-credential"',
+    b'-Credential"',
 )
 
 

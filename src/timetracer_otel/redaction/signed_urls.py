@@ -24,7 +24,10 @@ _SHARED_MEMBER: Final = re.compile(_STARTS + rb"sig" + _COLON + rb"(?P<value>" +
 _SIGNED_MEMBER: Final = re.compile(
     rb"(?i)(?<![A-Za-z0-9_-])(?:Signature|Policy)" + _COLON + rb"(?P<value>[A-Za-z0-9+/=_~%-]{20,})"
 )
-_SIGNERS: Final = (b"Key-Pair-Id", b"AWSAccessKeyId", b"GoogleAccessId", b"OSSAccessKeyId")
+_SIGNERS: Final = (
+    *(b"Key-Pair-Id", b"AWSAccessKeyId", b"GoogleAccessId", b"OSSAccessKeyId"),
+    *(b"-credential", b"-Credential"),
+)
 
 
 def _masked(match: Match, mark: Mark) -> bytes:
