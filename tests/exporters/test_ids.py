@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from base64 import b64encode
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -41,6 +42,18 @@ def test_a_shortened_id_is_seen(form: str) -> None:
 @given(st.uuids(version=4), st.binary(max_size=7), st.binary(max_size=7))
 def test_an_id_is_seen_inside_bytes_at_any_place(value: uuid.UUID, before: bytes, after: bytes) -> None:
     assert seen(b64encode(before + value.bytes + after), value)
+
+
+@given(
+    st.uuids(version=4),
+    st.binary(max_size=7),
+    st.sampled_from([str, lambda value: value.hex, lambda value: str(value)[:18]]),
+)
+def test_an_id_is_seen_as_text_inside_bytes_at_any_place(
+    value: uuid.UUID, before: bytes, spelled: Callable[[uuid.UUID], str]
+) -> None:
+    """A command of MongoDB is bytes as a whole, whatever is text in it."""
+    assert seen(b64encode(before + spelled(value).encode() + b"\0"), value)
 
 
 @given(st.uuids(version=4), st.binary(max_size=60))

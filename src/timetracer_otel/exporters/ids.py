@@ -41,7 +41,7 @@ BASE64_DIGITS: Final = 20
 
 def seen(made: Sequence[Made], texts: Iterable[bytes]) -> tuple[Generated, ...]:
     """Those whose value stands in one of the texts (JSON, redacted): hexadecimal, with dashes, shortened to
-    one of its ends, or raw in base64."""
+    one of its ends, or raw; as it is, or inside of what stands there in base64, such as a command of MongoDB."""
     if not made:
         return ()
     text = b"\n".join(texts)
@@ -65,11 +65,11 @@ def _is_in(value: UUID, text: bytes, digits: str, base64: str) -> bool:
     spelled = value.hex
     if spelled[:PART_DIGITS] in digits or spelled[-PART_DIGITS:] in digits:  # in any case, as ids seldom are
         return _shows(value, text)
-    return any(form in base64 for form in _base64_forms(value.bytes)) if base64 else False
+    return any(form in base64 for form in _coded_forms(value)) if base64 else False
 
 
 def _shows(value: UUID, text: bytes) -> bool:
-    return any(form in text for form in _forms(value))
+    return any(form in text for form in _forms(value)) or any(form.encode() in text for form in _coded_forms(value))
 
 
 def _generated(made: Made) -> Generated:
@@ -81,7 +81,11 @@ def _forms(value: UUID) -> Iterable[bytes]:
     for spelling in (value.hex[:PART_DIGITS], value.hex[-PART_DIGITS:]):  # the whole id holds either
         yield spelling.encode()
         yield spelling.upper().encode()
-    yield from (form.encode() for form in _base64_forms(value.bytes))
+
+
+def _coded_forms(value: UUID) -> Iterable[str]:
+    for raw in (value.bytes, value.hex[:PART_DIGITS].encode(), value.hex[-PART_DIGITS:].encode()):
+        yield from _base64_forms(raw)
 
 
 def _base64_forms(raw: bytes) -> Iterable[str]:
