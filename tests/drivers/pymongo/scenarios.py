@@ -72,6 +72,7 @@ def other_commands(client: MongoClient[Any]) -> Any:
         sorted(items.index_information()),
         sorted(client.app.list_collection_names()),
         seen(client.admin.command("ping")),
+        client.admin.command("hello")["ok"],
         seen(client.app.command("dropIndexes", "items", index="by_n")),
     ]
 
