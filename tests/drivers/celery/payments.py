@@ -335,6 +335,15 @@ def sleeps(self: Any, seconds: float) -> None:
     time.sleep(seconds)
 
 
+@app.task(bind=True)
+def tells_how_far(self: Any, steps: int) -> str:
+    for number in range(steps):
+        self.update_state(state="UNDER_WAY", meta={"done": number, "password": "hunter2"})
+    if steps == 3:
+        tells_how_far.apply(args=(2,))  # at once: what it tells is of another task
+    return str(app.AsyncResult(self.request.id).state)
+
+
 @app.task
 def counts() -> int:
     return int(app.backend.client.incr("seen"))

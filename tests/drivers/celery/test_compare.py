@@ -47,3 +47,18 @@ def test_a_task_is_asked_with_the_headers_that_it_had_and_no_trace_beside_them()
         context: Value = {"id": "1", "headers": headers, **trace}
         request = request_of(task({}, args=[], kwargs={}, context=context))
         assert request == {"id": "1", "headers": headers, "args": [], "kwargs": {}}
+
+
+def test_states_are_compared_in_their_order_and_one_that_is_too_many_or_missing_is_named() -> None:
+    one: dict[str, Value] = {"state": "A", "meta": 1}
+    two: dict[str, Value] = {"state": "B", "meta": None}
+    orders: list[list[Value]] = [[one, two], [two, one], [one], []]
+    told = [task({"state": "SUCCESS", "states": each}) for each in orders]
+    paths = {each.path for each in compare(told[0], told[1]).differences}
+    assert paths == {f"states[{index}].{name}" for index in range(2) for name in one}
+    assert compare(told[0], told[2]).differences == (Difference("states[1]", two, ABSENT),)
+    assert compare(told[3], told[2]).differences == (Difference("states[0]", ABSENT, one),)
+    older = task({"state": "SUCCESS"})
+    assert compare(older, told[0]).differences == ()
+    cut = task({**told[0].result, "left_out": 3})
+    assert compare(told[0], cut).differences == (Difference("left_out", ABSENT, 3),)

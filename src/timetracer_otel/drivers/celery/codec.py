@@ -11,8 +11,15 @@ from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.celery import app_name, parameters
 from timetracer_otel.drivers.celery.exceptions import HeardException
-from timetracer_otel.drivers.celery.heard import HeardAnswer, HeardOutcome, HeardPublish, HeardRead, HeardTask
-from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT, RUN
+from timetracer_otel.drivers.celery.heard import (
+    HeardAnswer,
+    HeardNotes,
+    HeardOutcome,
+    HeardPublish,
+    HeardRead,
+    HeardTask,
+)
+from timetracer_otel.drivers.celery.names import LEFT_OUT, LIB, PUBLISH, RESULT, RUN, STATES
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.redaction.told import told
 
@@ -69,7 +76,15 @@ def _outcome(heard: HeardOutcome) -> Payload:
         encoded["exception"] = heard.exception.encode()
     if heard.retry is not None:
         encoded["retry"] = heard.retry
+    if heard.state is not None and heard.notes is not None:
+        encoded.update(_notes(heard.notes))
     return encoded
+
+
+def _notes(notes: HeardNotes) -> Payload:
+    """`states` is there also where there were none: that is compared, and older recordings do not tell."""
+    left_out: dict[str, Value] = {LEFT_OUT: notes.left_out} if notes.left_out else {}
+    return {STATES: [], **notes.by_kind, **left_out}
 
 
 def encode_publish(heard: HeardPublish, error: object = None) -> Encoded:

@@ -8,7 +8,7 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import ABSENT, Comparison, Difference, Ignored
-from timetracer_otel.drivers.celery.names import TRACE_HEADERS
+from timetracer_otel.drivers.celery.names import LEFT_OUT, STATES, TRACE_HEADERS
 from timetracer_otel.drivers.celery.questions import PARTS
 from timetracer_otel.drivers.celery.typed import TAG, UNKEPT
 from timetracer_otel.redaction import MARKER
@@ -30,7 +30,7 @@ Found = Difference | Ignored
 
 
 def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
-    """State, return value, exception with its causes and traceback, retry."""
+    """State, return value, exception with its causes and traceback, retry, the states that it gave itself."""
     was, now = recorded.result, replayed.result
     return _sorted(
         [
@@ -38,6 +38,7 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
             *_member(was, now, "return_value", "return_value"),
             *_values(_retry(was), _retry(now), "retry"),
             *_exceptions(_exception(was), _exception(now)),
+            *_states(was, now),
         ]
     )
 
@@ -117,6 +118,20 @@ def _excuse(was: str, now: str) -> str | None:
     if MARKER.search(was) and unmarked(was) == unmarked(now):
         return REDACTED
     return ADDRESS if _ADDRESS.sub("", was) == _ADDRESS.sub("", now) else None
+
+
+def _states(was: Payload, now: Payload) -> Iterator[Found]:
+    """Those of both, one by one; of which one has more, the first that the other has not."""
+    if STATES not in was or STATES not in now:  # older recordings have none, and an end that never came has not either
+        return
+    old, new = (_sequence(each[STATES]) for each in (was, now))
+    for index in range(min(len(old), len(new))):
+        yield from _values(old[index], new[index], f"{STATES}[{index}]")
+    if len(old) != len(new):
+        index = min(len(old), len(new))
+        first, other = (each[index] if index < len(each) else ABSENT for each in (old, new))
+        yield Difference(f"{STATES}[{index}]", first, other)
+    yield from _member(was, now, LEFT_OUT, LEFT_OUT)
 
 
 # ---- exceptions ------------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ payload_max_bytes = Settings().payload_max_bytes
 """Of one task or message; `record.install` sets it."""
 SHAPES_MAX: Final = 64
 """Of requests: the names in most of them are the same."""
+NOTES_MAX: Final = 1000
+"""Of one kind, of one task."""
 OPTIONS: Final = ("serializer", "compression", "delivery_mode")
 """Of a publish, as the broker or the reader of the message notices them."""
 
@@ -54,13 +56,45 @@ def _apart(names: tuple[str, ...]) -> Sequence[str]:
     return [name for name in names if name.startswith("_") or name in ("args", "kwargs")]
 
 
+class HeardNotes:
+    """What a task did on its way, by kind and in order: states that it gave itself."""
+
+    __slots__ = ("_snapshot", "by_kind", "left_out")
+
+    def __init__(self) -> None:
+        self.by_kind: dict[str, list[Value]] = {}
+        self.left_out = 0
+        self._snapshot = Snapshot(payload_max_bytes)
+
+    @property
+    def size(self) -> int:
+        return self._snapshot.size
+
+    def add(self, kind: str, fields: Mapping[str, object]) -> None:
+        notes = self.by_kind.setdefault(kind, [])
+        if len(notes) >= NOTES_MAX or self._snapshot.size > payload_max_bytes:
+            self.left_out += 1
+            return
+        try:
+            notes.append(self._snapshot.of(dict(fields)))
+        except TooLarge:
+            self.left_out += 1
+
+
+NOTHING: Final = HeardNotes()
+"""Of most tasks."""
+
+
 class HeardOutcome:
-    """How a task ended. `state` is None where it never did: the process was on its way out."""
+    """How a task ended. `state` is None where it never did: the process was on its way out. `notes` are None where
+    nobody knows what it did until then: its process is gone."""
 
-    __slots__ = ("exception", "retry", "return_value", "size", "state")
+    __slots__ = ("exception", "notes", "retry", "return_value", "size", "state")
 
-    def __init__(self, state: str | None, value: object, traceback: str | None) -> None:
-        self.state = state
+    def __init__(
+        self, state: str | None, value: object, traceback: str | None, notes: HeardNotes | None = None
+    ) -> None:
+        self.state, self.notes = state, notes
         self.return_value: Value = None
         self.exception: HeardException | None = None
         self.retry: Payload | None = None
@@ -71,6 +105,7 @@ class HeardOutcome:
             self.exception = HeardException(value, traceback)
         else:
             self._return(value)
+        self.size += notes.size if notes is not None else 0
 
     def _retry(self, value: Any, traceback: str | None) -> None:
         """Any: celery.exceptions.Retry."""

@@ -11,3 +11,7 @@ RESULT: Final = "task.result"
 
 TRACE_HEADERS: Final = frozenset({"traceparent", "tracestate", "baggage"})
 """What OpenTelemetry adds to a message: another value in each run."""
+
+STATES: Final = "states"
+LEFT_OUT: Final = "left_out"
+"""Of a task's result, beside how it ended: states that it gave itself, and how many of these were not kept."""

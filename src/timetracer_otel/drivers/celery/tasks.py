@@ -9,7 +9,7 @@ from typing import Any, Final
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import Captured, Tape, tape
 from timetracer_otel.drivers.celery.app_name import name_of
-from timetracer_otel.drivers.celery.heard import HeardOutcome, HeardTask
+from timetracer_otel.drivers.celery.heard import NOTHING, HeardNotes, HeardOutcome, HeardTask
 from timetracer_otel.drivers.celery.names import LIB
 
 LIMIT: Final = "limit"
@@ -18,18 +18,29 @@ LIMIT: Final = "limit"
 class Hearing:
     """One run of a task. `outer` is the task that runs it eagerly."""
 
-    __slots__ = ("_captured", "_tape", "_task", "outer", "request", "traceback")
+    __slots__ = ("_captured", "_notes", "_tape", "_task", "outer", "request", "traceback")
 
     def __init__(self, to: Tape, captured: Captured, task: HeardTask, request: object, outer: Hearing | None) -> None:
         self._tape, self._captured, self._task = to, captured, task
+        self._notes: HeardNotes | None = None
         self.request, self.outer = request, outer
         self.traceback: str | None = None
         """As Celery tells it, of a failure or a retry."""
 
+    @property
+    def task_id(self) -> object:
+        return getattr(self.request, "id", None)
+
+    def note(self, kind: str, **fields: object) -> None:
+        """What the task does on its way, beside what it asks."""
+        if self._notes is None:
+            self._notes = HeardNotes()
+        self._notes.add(kind, fields)
+
     def ended(self, state: str | None, value: object) -> None:
         if state is None:  # nothing that Celery catches: the process is asked to go
             value = sys.exc_info()[1]
-        outcome = HeardOutcome(state, value, self.traceback)
+        outcome = HeardOutcome(state, value, self.traceback, self._notes or NOTHING)
         size = self._task.size + outcome.size
         dropped = LIMIT if self._task.is_too_large else None
         self._tape.close(self._captured, outcome, size, complete=state is not None, dropped=dropped)
@@ -66,7 +77,7 @@ def on_prerun(task: Any = None, **_: object) -> None:
 @guarded(LIB)
 def on_postrun(task: Any = None, state: str | None = None, retval: object = None, **_: object) -> None:
     """Comes before OpenTelemetry's receiver, which ends the span."""
-    hearing = _of(task)
+    hearing = of(task)
     if hearing is not None:
         _running.set(hearing.outer)
         hearing.ended(state, retval)
@@ -83,12 +94,12 @@ def on_retry(sender: Any = None, einfo: Any = None, **_: object) -> None:
 
 
 def _traceback(task: Any, einfo: Any) -> None:
-    hearing = _of(task)
+    hearing = of(task)
     if hearing is not None and einfo is not None:
         hearing.traceback = str(einfo.traceback)
 
 
-def _of(task: Any) -> Hearing | None:
+def of(task: Any) -> Hearing | None:
     """That of the run which the task is at."""
     hearing = _running.get()
     return hearing if hearing is not None and hearing.request is task.request else None

@@ -1,0 +1,70 @@
+"""What a task does beside asking and ending: it says how far it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import started
+from tests.drivers.celery.harness import Payments, until
+from tests.servers.redis import RedisServer
+from timetracer_otel.cassette.model import Exchange, Segment
+from timetracer_otel.drivers.celery import heard
+from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes
+from timetracer_otel.replay.library import entry_of
+
+CLIENT = """
+tells_how_far.delay(3).get(timeout=60)
+"""
+ENDED = {"tells_how_far": 1}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Payments:
+    """Its Redis has been stopped."""
+    redis = started(RedisServer)
+    try:
+        payments = Payments.at(tmp_path_factory.mktemp("on-the-way"), BROKER=redis.url(), BACKEND=redis.url(1))
+        with payments.worker("-c", "2"):
+            payments.client(CLIENT)
+            until(lambda: {task: len(payments.segments(task)) for task in ENDED} == ENDED, "all tasks")
+    finally:
+        redis.stop()
+    return payments
+
+
+def entry(segment: Segment) -> Exchange:
+    found = entry_of(segment)
+    assert found is not None
+    return found
+
+
+def test_states_that_a_task_gives_itself_are_recorded_masked_and_compared(recorded: Payments, tmp_path: Path) -> None:
+    (segment,) = recorded.segments("tells_how_far")
+    states = entry(segment).result["states"]
+    assert isinstance(states, list)
+    assert [(each["state"], each["meta"]["done"]) for each in states] == [("UNDER_WAY", n) for n in range(3)]
+    assert all(str(each["meta"]["password"]).startswith("[redacted:") for each in states)
+    assert recorded.replay(segment).status == 0
+    changes = {
+        ('"done": number', '"done": number // 2'): ["states[1].meta.done", "states[2].meta.done"],
+        ("in range(steps)", "in range(steps - 1)"): ["states[2]"],
+    }
+    for number, ((old, new), paths) in enumerate(changes.items()):
+        changed = recorded.changed(tmp_path / str(number), old, new)
+        assert changed.replay(segment, "--app", "payments:app").findings == (paths, [], [])
+
+
+def test_of_a_task_that_tells_without_end_so_much_is_kept_and_the_rest_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notes = HeardNotes()
+    for number in range(NOTES_MAX + 5):
+        notes.add("states", {"state": "UNDER_WAY", "meta": number})
+    assert (len(notes.by_kind["states"]), notes.left_out) == (NOTES_MAX, 5)
+    monkeypatch.setattr(heard, "payload_max_bytes", 1000)
+    large = HeardNotes()
+    for _ in range(5):
+        large.add("states", {"meta": "x" * 400})
+    assert (len(large.by_kind["states"]), large.left_out) == (2, 3)
