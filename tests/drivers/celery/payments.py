@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, chain, chord, group, signals
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from celery.result import GroupResult, allow_join_result
 from kombu.exceptions import OperationalError
 
@@ -342,6 +342,15 @@ def tells_how_far(self: Any, steps: int) -> str:
     if steps == 3:
         tells_how_far.apply(args=(2,))  # at once: what it tells is of another task
     return str(app.AsyncResult(self.request.id).state)
+
+
+@app.task(bind=True, soft_time_limit=1)
+def comes_to_an_end(self: Any) -> str:
+    try:
+        time.sleep(60)
+    except SoftTimeLimitExceeded:
+        return f"ended, {add.delay(1, 1).id[:0]}"
+    return "it had time enough"
 
 
 @app.task

@@ -1,4 +1,4 @@
-"""What a task does beside asking and ending: it says how far it is."""
+"""What a task does beside asking and ending: it says how far it is, and is told to end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes
 from timetracer_otel.replay.library import entry_of
 
 CLIENT = """
-tells_how_far.delay(3).get(timeout=60)
+for each in [tells_how_far.delay(3), comes_to_an_end.delay()]:
+    each.get(timeout=60)
 """
-ENDED = {"tells_how_far": 1}
+ENDED = {"add": 1, "tells_how_far": 1, "comes_to_an_end": 1}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,13 @@ def test_states_that_a_task_gives_itself_are_recorded_masked_and_compared(record
     for number, ((old, new), paths) in enumerate(changes.items()):
         changed = recorded.changed(tmp_path / str(number), old, new)
         assert changed.replay(segment, "--app", "payments:app").findings == (paths, [], [])
+
+
+def test_a_task_that_comes_to_an_end_at_its_soft_limit_does_so_again(recorded: Payments) -> None:
+    (segment,) = recorded.segments("comes_to_an_end")
+    assert entry(segment).result["return_value"] == "ended, "
+    replayed = recorded.replay(segment)
+    assert replayed.status == 0, replayed.output
 
 
 def test_of_a_task_that_tells_without_end_so_much_is_kept_and_the_rest_is_counted(

@@ -13,5 +13,7 @@ TRACE_HEADERS: Final = frozenset({"traceparent", "tracestate", "baggage"})
 """What OpenTelemetry adds to a message: another value in each run."""
 
 STATES: Final = "states"
+SOFT_LIMITS: Final = "soft_limits"
 LEFT_OUT: Final = "left_out"
-"""Of a task's result, beside how it ended: states that it gave itself, and how many of these were not kept."""
+"""Of a task's result, beside how it ended: states that it gave itself, when its soft time limit came; and how many of
+these were not kept."""

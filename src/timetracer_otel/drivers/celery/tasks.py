@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -37,6 +38,10 @@ class Hearing:
             self._notes = HeardNotes()
         self._notes.add(kind, fields)
 
+    def lasts_ns(self) -> int:
+        """Until now."""
+        return time.time_ns() - self._captured.opened_ns
+
     def ended(self, state: str | None, value: object) -> None:
         if state is None:  # nothing that Celery catches: the process is asked to go
             value = sys.exc_info()[1]
@@ -47,6 +52,14 @@ class Hearing:
 
 
 _running: ContextVar[Hearing | None] = ContextVar("timetracer_celery_task", default=None)
+
+
+def running() -> Hearing | None:
+    """The task that the worker has this code for: the outermost, where tasks run others eagerly."""
+    hearing = _running.get()
+    while hearing is not None and hearing.outer is not None:
+        hearing = hearing.outer
+    return hearing
 
 
 @guarded(LIB)
