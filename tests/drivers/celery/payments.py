@@ -335,6 +335,22 @@ def sleeps(self: Any, seconds: float) -> None:
     time.sleep(seconds)
 
 
+@app.task
+def fails_chords(x: int) -> list[str]:
+    """By a task, by one within a chain; and one with a body of several tasks."""
+    told_of, both = total.s().on_error(failed.s()), group(total.s(), total.s().on_error(told.s("late")))
+    sent = [chord([add.s(x, 1), refuse.s(x)], told_of), chord([refuse.s(x) | add.s(2), add.s(x, 3)], told_of.clone())]
+    return [str(each.apply_async().id) for each in (*sent, chord([add.s(x, 4), refuse.s(x)], both))]
+
+
+@app.task
+def goes_on_in_many_ways(x: int) -> list[str]:
+    """Chords whose body is a chain, a group, a chord."""
+    begins = [add.s(x, number) for number in range(2)]
+    bodies = [total.s() | add.s(1), group(told.si("a", "b"), total.s()), group(total.s(), total.s()) | total.s()]
+    return [str(chord(begins, body).apply_async().id) for body in bodies]
+
+
 @app.task(bind=True)
 def tells_how_far(self: Any, steps: int) -> str:
     for number in range(steps):

@@ -1,4 +1,4 @@
-"""What a task does beside asking and ending: it says how far it is, and is told to end."""
+"""What a task does beside asking and ending: it says how far it is, is told to end, completes chords."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import pytest
 from tests.conftest import started
 from tests.drivers.celery.harness import Payments, until
 from tests.servers.redis import RedisServer
+from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Exchange, Segment
 from timetracer_otel.drivers.celery import heard
-from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes
+from timetracer_otel.drivers.celery.codec import CODEC
+from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes, HeardOutcome, HeardTask
+from timetracer_otel.drivers.celery.names import LIB, PUBLISH
 from timetracer_otel.replay.library import entry_of
 
 CLIENT = """
+fails_chords.delay(5), goes_on_in_many_ways.delay(5)
 for each in [tells_how_far.delay(3), comes_to_an_end.delay()]:
     each.get(timeout=60)
 """
-ENDED = {"add": 1, "tells_how_far": 1, "comes_to_an_end": 1}
+ENDED = {"add": 13, "refuse": 3, "total": 5, "told": 2, "tells_how_far": 1, "comes_to_an_end": 1}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,31 @@ def entry(segment: Segment) -> Exchange:
     found = entry_of(segment)
     assert found is not None
     return found
+
+
+def sent(segment: Segment) -> int:
+    return sum(each.type == PUBLISH for each in segment.exchanges)
+
+
+def test_a_task_that_completes_a_chord_does_again_what_it_did_with_it(recorded: Payments) -> None:
+    of_chords = [
+        each
+        for task in ("add", "refuse", "total")
+        for each in recorded.segments(task)
+        if sent(each) or task == "refuse"
+    ]
+    assert len(of_chords) >= 7  # three that failed, three that went on, and the chord that one of these began
+    replayed = recorded.replay_all(of_chords)
+    assert {each.name: replayed[each.id].output for each in of_chords if replayed[each.id].status} == {}
+
+
+def test_a_callback_that_sends_something_else_when_a_chord_has_failed_deviates(
+    recorded: Payments, tmp_path: Path
+) -> None:
+    failing = next(each for each in recorded.segments("refuse") if sent(each))
+    changed = recorded.changed(tmp_path, "{exc!r} {add.delay(1, 1).id}", "{exc!r} {add.delay(1, 2).id}")
+    found = changed.replay(failing, "--app", "payments:app").findings
+    assert found == ([], ["publish payments.add"], ["publish payments.add"])
 
 
 def test_states_that_a_task_gives_itself_are_recorded_masked_and_compared(recorded: Payments, tmp_path: Path) -> None:
@@ -62,6 +91,13 @@ def test_a_task_that_comes_to_an_end_at_its_soft_limit_does_so_again(recorded: P
     assert entry(segment).result["return_value"] == "ended, "
     replayed = recorded.replay(segment)
     assert replayed.status == 0, replayed.output
+
+
+def test_of_a_task_whose_process_is_gone_nobody_says_that_it_gave_itself_no_state() -> None:
+    lost, ended = (Captured(LIB, HeardTask(None, "task", {}, False)) for _ in range(2))
+    lost.result = HeardOutcome("LOST", RuntimeError("killed"), "killed")
+    ended.result = HeardOutcome("SUCCESS", None, None, HeardNotes())
+    assert [CODEC.encode(each).result.get("states") for each in (lost, ended)] == [None, []]
 
 
 def test_of_a_task_that_tells_without_end_so_much_is_kept_and_the_rest_is_counted(

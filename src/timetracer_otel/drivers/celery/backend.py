@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
+from celery import states
 from celery.app import backends
 from celery.backends.base import Backend, BaseBackend, BaseKeyValueStoreBackend, DisabledBackend, SyncBackendMixin
 from celery.backends.rpc import RPCBackend
 from celery.canvas import maybe_signature
-from celery.exceptions import ImproperlyConfigured
+from celery.exceptions import ChordError, ImproperlyConfigured
 
 from timetracer_otel.drivers.base import ReplayHost
-from timetracer_otel.drivers.celery.reading import Reader
+from timetracer_otel.drivers.celery import chords
+from timetracer_otel.drivers.celery.reading import Reader, exception_of
 
 OF_GROUPS: Final = ("save_group", "restore_group", "delete_group", "reload_task_result", "reload_group_result")
 """What the rpc backend refuses, without a question to anybody. Source: celery 5.4, `backends/rpc.py`."""
@@ -90,10 +93,26 @@ def _class_for(real: Any, reader: Reader) -> Any:
                 self.ensure_chords_allowed()
 
         def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
-            """Who completes a chord is the answer of its backend, which counts: the body is sent where it was."""
-            if request.chord and (arguments := reader.completed_chord(request.chord)) is not None:
+            """Who completes a chord is the answer of its backend, which counts: what was done then is done again."""
+            if not request.chord:
+                return
+            if (failed := chords.error_of(request.chord, state)) is not None:
+                self._fail_chord(maybe_signature(request.chord, app=self.app), *failed)
+            elif (arguments := reader.completed_chord(request.chord)) is not None:
                 body = maybe_signature(request.chord, app=self.app)
                 body.delay(*arguments)
+
+        def _fail_chord(self, body: Any, message: str, cause: Any) -> None:
+            try:
+                error = exception_of(self, cause["type"], cause["arguments"]) if cause else None
+                raise ChordError(message) from error
+            except ChordError as failed:  # Celery looks for the exception that is being handled
+                self.chord_error_from_stack(body, failed)
+
+        def get_state(self, task_id: str) -> Any:
+            """Celery asks for itself whether a member of a chord has failed already, since its backend counts."""
+            is_own = sys._getframe(1).f_code.co_name == "_fail_chain"
+            return states.PENDING if is_own else super().get_state(task_id)
 
     for name in OF_GROUPS if issubclass(real, RPCBackend) else ():
         setattr(ReplayBackend, name, getattr(real, name))

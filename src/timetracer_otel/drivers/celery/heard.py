@@ -57,7 +57,7 @@ def _apart(names: tuple[str, ...]) -> Sequence[str]:
 
 
 class HeardNotes:
-    """What a task did on its way, by kind and in order: states that it gave itself."""
+    """What a task did on its way, by kind and in order: states that it gave itself, chords that it failed."""
 
     __slots__ = ("_snapshot", "by_kind", "left_out")
 

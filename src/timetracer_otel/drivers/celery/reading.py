@@ -8,8 +8,9 @@ from typing import Any, Final
 from celery.exceptions import BackendError, TimeoutError
 from celery.result import result_from_tuple
 
-from timetracer_otel.cassette.model import Exchange, Value
+from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost
+from timetracer_otel.drivers.celery import chords
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT
 from timetracer_otel.drivers.celery.questions import question, read_question
 from timetracer_otel.drivers.celery.typed import restore
@@ -72,26 +73,32 @@ class Reader:
 
     def completed_chord(self, chord: Any) -> Sequence[Any] | None:
         """The arguments with which the recorded task sent the body of its chord; None if another task did."""
-        options = chord.get("options") or {}
-        shape = question(PUBLISH, "publish", str(chord.get("task")), {}).shape
+        found: Sequence[Any] | None = None
+        for first in chords.first_of(chord):
+            message = self._sent(first)
+            if message is not None and (found is None or not first.get("immutable")):
+                arguments: Sequence[Any] = restore(message.request.get("args"))
+                found = arguments[:1]
+        return found
+
+    def _sent(self, signature: Any) -> Exchange | None:
+        shape = question(PUBLISH, "publish", str(signature.get("task")), {}).shape
         for exchange in self._host.current()[0].known(LIB, shape):
             headers = exchange.request.get("headers")
-            if isinstance(headers, Mapping) and headers.get("id") == options.get("task_id"):
-                arguments: Sequence[Any] = restore(exchange.request.get("args"))
-                return arguments[:1]
+            if isinstance(headers, Mapping) and headers.get("id") == signature["options"].get("task_id"):
+                return exchange
         return None
 
 
 def _meta(backend: Any, exchange: Exchange) -> dict[str, Any]:
     meta: dict[str, Any] = restore(exchange.result.get("meta"))
-    meta["result"] = _result(backend, exchange.result.get("exception"), meta.get("result"))
+    exception = exchange.result.get("exception")
+    if isinstance(exception, Mapping):
+        meta["result"] = exception_of(backend, exception.get("type"), restore(exception.get("arguments")))
     return meta
 
 
-def _result(backend: Any, exception: Value, result: Any) -> Any:
-    """An exception is made as every backend makes it, from its name and arguments."""
-    if not isinstance(exception, Mapping):
-        return result
-    module, _, name = str(exception.get("type")).rpartition(".")
-    arguments = restore(exception.get("arguments"))
+def exception_of(backend: Any, kind: Any, arguments: Any) -> Any:
+    """As every backend makes one, from its name and arguments."""
+    module, _, name = str(kind).rpartition(".")
     return backend.exception_to_python({"exc_type": name, "exc_module": module, "exc_message": arguments})

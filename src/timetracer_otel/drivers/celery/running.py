@@ -13,6 +13,7 @@ from typing import Any, Final
 from opentelemetry import baggage, context
 
 from timetracer_otel.cassette.model import Exchange, Value
+from timetracer_otel.drivers.celery import chords
 from timetracer_otel.drivers.celery.jitter import recorded_jitter
 from timetracer_otel.drivers.celery.limits import soft_limit
 from timetracer_otel.drivers.celery.names import TRACE_HEADERS
@@ -35,7 +36,13 @@ def run(
     request = request_of(exchange)
     celery = _celery(app)
     task = _task(celery, exchange)
-    with _worker(celery, request), _bound(headers), _telling(raised), recorded_jitter(exchange.result):
+    with (
+        _worker(celery, request),
+        _bound(headers),
+        _telling(raised),
+        recorded_jitter(exchange.result),
+        chords.of(exchange),
+    ):
         line_up()
         entering()
         with soft_limit(exchange):

@@ -10,7 +10,7 @@ from kombu.transport import virtual
 
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import AnswerSource, Asked, Question, ReplayHost
-from timetracer_otel.drivers.celery import publishing
+from timetracer_otel.drivers.celery import chords, publishing
 from timetracer_otel.drivers.celery.codec import encode_publish
 from timetracer_otel.drivers.celery.heard import HeardPublish
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH
@@ -41,7 +41,8 @@ class Broker:
         elif exchange.startswith(EVENTS):
             return
         elif any(word in exchange for word in CONTROL):
-            source.undecided(CONTROL_REASON)
+            if not chords.are_revoked():
+                source.undecided(CONTROL_REASON)
         else:
             unknown = Question(LIB, "publish", exchange, (PUBLISH, exchange), f"publish to {exchange or routing_key}")
             raise UnrecordedPublish(source.miss(unknown, asked, "messages of kombu itself are not recorded"))
