@@ -19,6 +19,7 @@ from tests.exporters.conftest import Recording
 from timetracer_otel.capture import guard, segments
 from timetracer_otel.capture.segments import Batch, SegmentBatch
 from timetracer_otel.config import Settings, Write
+from timetracer_otel.exporters import active as actives
 from timetracer_otel.exporters import writer as writers
 from timetracer_otel.exporters.encode import Encoder
 
@@ -206,6 +207,29 @@ def test_a_flush_that_takes_too_long_says_so(recording: Recording, monkeypatch: 
     assert not recording.active.processor.force_flush(timeout_millis=50)
     is_free.set()
     assert recording.active.processor.force_flush()
+
+
+@pytest.mark.parametrize(("leave", "limit"), [("_flush", "LEAVING_TIMEOUT_S"), ("_at_exit", "EXIT_TIMEOUT_S")])
+def test_a_process_that_ends_before_all_is_written_says_how_much_is_not(
+    leave: str,
+    limit: str,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A server of uvicorn raises its signal again, and is gone."""
+    is_free = threading.Event()
+    monkeypatch.setattr(Encoder, "save", lambda *_: is_free.wait(60))
+    monkeypatch.setattr(actives, limit, 0.05)
+    for _ in range(3):
+        recording.tracer.start_span("GET /", kind=SpanKind.SERVER).end()
+    getattr(actives, leave)()
+    (said,) = [each.getMessage() for each in caplog.records]
+    assert said.startswith("timetracer: the process ends, and 3 parts wait after 0 s; what is not written is lost")
+    is_free.set()
+    assert recording.active.writer.flush(60)
+    getattr(actives, leave)()
+    assert len(caplog.records) == 1
 
 
 def test_when_no_thread_can_be_started_the_caller_writes(

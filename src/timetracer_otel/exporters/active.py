@@ -188,11 +188,17 @@ def _after_fork() -> None:
 @guarded("exit")
 def _at_exit() -> None:
     if _active is not None:
-        _active.recorder.flush(EXIT_TIMEOUT_S, is_last=True)
+        if not _active.recorder.flush(EXIT_TIMEOUT_S, is_last=True):
+            _tell_of_loss(_active.writer, EXIT_TIMEOUT_S)
         _active.writer.close(EXIT_TIMEOUT_S)
 
 
 @guarded("leaving")
 def _flush() -> None:
-    if _active is not None:
-        _active.recorder.flush(LEAVING_TIMEOUT_S)
+    if _active is not None and not _active.recorder.flush(LEAVING_TIMEOUT_S):
+        _tell_of_loss(_active.writer, LEAVING_TIMEOUT_S)
+
+
+def _tell_of_loss(writer: Writer, waited_s: float) -> None:
+    """No part can say what this process does not live to write."""
+    guard.warn(f"the process ends, and {writer.waiting} parts wait after {waited_s:.0f} s; what is not written is lost")

@@ -136,6 +136,12 @@ class Writer:
             return None
         return DiskSpill(self._later, partial(self._begin_blob, captured), released)
 
+    @property
+    def waiting(self) -> int:
+        """Parts that are not written yet."""
+        with self._counting:
+            return self._queued.total()
+
     def flush(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
         return self._flush_queue(timeout_s) and self.outlets.flush(max(0.0, deadline - time.monotonic()))
