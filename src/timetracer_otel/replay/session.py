@@ -17,7 +17,7 @@ from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Connection, Exchange, Value
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Asked, Question
-from timetracer_otel.replay import explain
+from timetracer_otel.replay import explain, hiding
 from timetracer_otel.replay.candidates import Place
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.library import Library, Recorded
@@ -206,7 +206,7 @@ class Session:
 
     def _tell_mappings(self, mappings: Iterable[Mapping]) -> None:
         for each in mappings:
-            hidden = explain.HIDDEN if each.kind == "redacted" else each.replayed
+            hidden = hiding.HIDDEN if each.kind == "redacted" else each.replayed
             recorded, replayed = values.encode(each.recorded), values.encode(hidden)
             self._journal.write("mapping", kind=each.kind, recorded=recorded, replayed=replayed)
 
@@ -234,7 +234,7 @@ class Session:
         if unfit is None and group is not None and group.calls:
             near = explain.exhausted(near, len(group.candidates), group.calls)
             note = note or explain.used_up(len(group.candidates), group.calls)
-        question, near = explain.without_secrets(question, near)
+        question, near = hiding.without_secrets(question, near)
         self._journal.write(
             "miss",
             request=explain.request_json(question),
