@@ -54,12 +54,10 @@ class Fault:
     """The traces of the requests while it lasts."""
 
 
-# Four parts, and the way to disk of the large answer; when there is no descriptor, that of the process itself is a
-# fifth, and the way to disk has a module to load which it cannot open.
+# Four parts, and the way to disk of the large answer. What they need was loaded when the server started.
 FAULTS: Final = {
     "no descriptor left": Fault(
-        {"guard.store.EMFILE": 5, "part": 5, "guard.asgi": 1},
-        tuple(f"{tap} failed (OSError: [Errno 24] Too many open files: " for tap in ("store.EMFILE", "asgi")),
+        {"guard.store.EMFILE": 5, "part": 4}, ("store.EMFILE failed (OSError: [Errno 24] Too many open files: ",)
     ),
     "a store that is deleted": Fault({}, are_written=True),
     "a full disk": Fault({"guard.store.free_min": 5, "free_min": 4}, ("store.free_min failed (StoreFull: ",)),
@@ -71,7 +69,9 @@ FAULTS: Final = {
     ),
     "a disk that hangs": Fault({}, are_written=True),
     "hooks that raise": Fault(
-        {"guard.psycopg": 3, "guard.asgi": 4}, ("psycopg failed (RuntimeError: made to fail)",), are_written=True
+        {"guard.psycopg": 3, "guard.asgi": 4},
+        tuple(f"{tap} failed (RuntimeError: made to fail)" for tap in ("asgi", "psycopg")),
+        are_written=True,
     ),
 }
 FIRST, LAST, HANGS = "no descriptor left", "hooks that raise", "a disk that hangs"

@@ -38,7 +38,7 @@ from tests.promises.running import (
 from tests.promises.test_cases import TIGHT
 from tests.servers.collector import Collector, FileCollector
 from tests.servers.jaeger import JaegerServer
-from tests.servers.postgres import PostgresServer, free_port
+from tests.servers.postgres import PostgresServer, free_ports
 from tests.there_and_back import comparable, everything, pull, push
 from timetracer_otel.cassette import Cassette, merge
 from timetracer_otel.cli.running import run as run_command
@@ -311,7 +311,7 @@ def test_what_a_backend_cut_is_named_and_makes_the_replay_inconclusive(
 @pytest.fixture
 def gateway(jaeger: JaegerServer) -> Iterator[tuple[str, FileCollector]]:
     """The address of `examples/collector/gateway.yaml` on Jaeger's own Collector, and the vendor behind it."""
-    grpc, http = free_port(), free_port()
+    grpc, http = free_ports(2)
     file = ROOT / "examples" / "collector" / "gateway.yaml"
     ports = {"GATEWAY_GRPC_PORT": str(grpc), "GATEWAY_HTTP_PORT": str(http), "GATEWAY_WAIT": "1s"}
     with contextlib.ExitStack() as stack:

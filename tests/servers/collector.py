@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.servers.jaeger_build import programs
-from tests.servers.postgres import free_port
+from tests.servers.postgres import free_ports
 
 TIMEOUT_S: Final = 60
 NARROW_BYTES: Final = 20_000
@@ -82,7 +82,7 @@ class FileCollector:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="files-"))
-        ports = {"whole": free_port(), "narrow": free_port(), "cut": free_port()}
+        ports = dict(zip(("whole", "narrow", "cut"), free_ports(3), strict=True))
         self.otlp = f"http://127.0.0.1:{ports['whole']}"
         """Where what is sent goes into `json_lines` and into `protobuf`."""
         self.narrow_otlp = f"http://127.0.0.1:{ports['narrow']}"

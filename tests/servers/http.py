@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.demonstration import ROOT
-from tests.servers.postgres import free_port
+from tests.servers.postgres import free_ports
 
 START_TIMEOUT_S = 60
 SUBJECT = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
@@ -25,7 +25,7 @@ class HttpServer:
         self.certificate, key = self._folder / "cert.pem", self._folder / "key.pem"
         new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *SUBJECT]
         subprocess.run([*new, "-keyout", str(key), "-out", str(self.certificate)], check=True, capture_output=True)
-        self.plain, self.tls, self.odd, self.via, self.socks, self.closed = (free_port() for _ in range(6))
+        self.plain, self.tls, self.odd, self.via, self.socks, self.closed = free_ports(6)
         ports = [str(port) for port in (self.plain, self.tls, self.odd, self.via, self.socks)]
         command = [sys.executable, "-m", "tests.servers.http_app", *ports, str(self.certificate), str(key)]
         with (self._folder / "log").open("wb") as log:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.servers.collector import TELEMETRY, Collector, over_http
-from tests.servers.postgres import free_port
+from tests.servers.postgres import free_ports
 
 TIMEOUT_S: Final = 60
 STORAGES: Final = ("memory", "badger")
@@ -51,12 +51,13 @@ class JaegerServer:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="jaeger-"))
-        self._storages = {name: Storage(free_port(), free_port()) for name in STORAGES}
+        ports = iter(free_ports(2 * len(STORAGES)))
+        self._storages = {name: Storage(next(ports), next(ports)) for name in STORAGES}
         config = self._folder / "config.yaml"
         config.write_text(json.dumps(self._config()))  # JSON is YAML
-        ports = [port for each in self._storages.values() for port in (each.otlp_port, each.query_port)]
+        listened = [port for each in self._storages.values() for port in (each.otlp_port, each.query_port)]
         try:
-            self._collector = Collector("jaeger", config, ports)
+            self._collector = Collector("jaeger", config, listened)
         except BaseException:
             shutil.rmtree(self._folder)
             raise

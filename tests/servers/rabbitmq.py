@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.servers.postgres import free_port
+from tests.servers.postgres import free_port, free_ports
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 OWNER = "rabbitmq"
@@ -25,7 +25,7 @@ class RabbitServer:
     """Runs from construction to `stop`. Raises whatever keeps it from running here."""
 
     def __init__(self) -> None:
-        self.port, distribution = free_port(), free_port()
+        self.port, distribution = free_ports(2)
         self._folder = Path(tempfile.mkdtemp(prefix="rabbit-"))
         self._epmd = free_port()
         (self._folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.console = true\n")

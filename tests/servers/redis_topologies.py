@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.servers.postgres import free_port
+from tests.servers.postgres import free_ports
 from tests.servers.redis import START_TIMEOUT_S, RedisServer
 
 
@@ -13,7 +13,7 @@ class RedisCluster:
     """Runs from construction to `stop`: each node has half of the slots."""
 
     def __init__(self) -> None:
-        self._buses = [free_port(), free_port()]
+        self._buses = free_ports(2)
         self.nodes = [
             RedisServer("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-config-file", f"{bus}.conf")
             for bus in self._buses
