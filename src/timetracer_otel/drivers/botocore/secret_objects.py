@@ -17,7 +17,8 @@ PLAIN: Final = frozenset(
 
 
 def masked(text: str, rule: str, redactor: Redactor) -> str | None:
-    """The object with markers for its values, but for those of `PLAIN`; None where it is none."""
+    """The object with markers for its values, but for those of `PLAIN`, which are masked as any text is; None where it
+    is none."""
     if text.lstrip()[:1] != "{":
         return None
     try:
@@ -28,9 +29,13 @@ def masked(text: str, rule: str, redactor: Redactor) -> str | None:
 
 def _object(document: dict[str, Any], rule: str, redactor: Redactor) -> dict[str, Any]:
     return {
-        name: each if name in PLAIN and isinstance(each, (str, int)) else _value(each, rule, redactor)
+        name: redactor.value(each, "")[0] if _is_plain(name, each) else _value(each, rule, redactor)
         for name, each in document.items()
     }
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    return name in PLAIN and isinstance(value, (str, int))
 
 
 def _value(value: Any, rule: str, redactor: Redactor) -> Any:
