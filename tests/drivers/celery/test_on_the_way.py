@@ -9,9 +9,10 @@ import pytest
 from tests.conftest import started
 from tests.drivers.celery.harness import Payments, until
 from tests.servers.redis import RedisServer
+from timetracer_otel.capture import guard
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Exchange, Segment
-from timetracer_otel.drivers.celery import heard
+from timetracer_otel.drivers.celery import chords, heard, limits, states, tasks
 from timetracer_otel.drivers.celery.codec import CODEC
 from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes, HeardOutcome, HeardTask
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH
@@ -112,3 +113,29 @@ def test_of_a_task_that_tells_without_end_so_much_is_kept_and_the_rest_is_counte
     for _ in range(5):
         large.add("states", {"meta": "x" * 400})
     assert (len(large.by_kind["states"]), large.left_out) == (2, 3)
+
+
+def test_what_our_taps_on_the_way_raise_stays_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("our own fault")
+
+    monkeypatch.setattr(guard, "strict", False)
+    for name in ("of", "running"):
+        monkeypatch.setattr(tasks, name, fail)
+    before = guard.counts()["celery"]
+    for module, arguments in ((states, ("id", "HALF", {"done": 1})), (chords, ({"task": "a"}, ValueError()))):
+        assert module._heard(lambda *given: given)("self", *arguments) == ("self", *arguments)
+    with pytest.raises(TimeoutError, match="10"):
+        limits._heard(raising)(10, None)
+    assert guard.counts()["celery"] == before + 3
+
+
+def raising(number: int, _: object) -> None:
+    raise TimeoutError(number)
+
+
+def test_a_function_of_the_application_is_not_taken_for_celerys_own() -> None:
+    def _handle_group_chord_error() -> bool:
+        return chords.are_revoked()
+
+    assert not _handle_group_chord_error()

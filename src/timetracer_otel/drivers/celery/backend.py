@@ -111,7 +111,7 @@ def _class_for(real: Any, reader: Reader) -> Any:
 
         def get_state(self, task_id: str) -> Any:
             """Celery asks for itself whether a member of a chord has failed already, since its backend counts."""
-            is_own = sys._getframe(1).f_code.co_name == "_fail_chain"
+            is_own = chords.is_of_backend(sys._getframe(1), "_fail_chain")
             return states.PENDING if is_own else super().get_state(task_id)
 
     for name in OF_GROUPS if issubclass(real, RPCBackend) else ():

@@ -84,11 +84,16 @@ def are_revoked() -> bool:
     """True where Celery itself takes back the tasks of a body whose chord has failed; a callback that it calls
     meanwhile is the application's."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_name != "_call_task_errbacks":
-        if frame.f_code.co_name == "_handle_group_chord_error":
+    while frame is not None and not is_of_backend(frame, "_call_task_errbacks"):
+        if is_of_backend(frame, "_handle_group_chord_error"):
             return True
         frame = frame.f_back
     return False
+
+
+def is_of_backend(frame: FrameType, name: str) -> bool:
+    """True in Celery's own method of this name; the application may have a function that is called so."""
+    return frame.f_code.co_name == name and frame.f_globals.get("__name__") == "celery.backends.base"
 
 
 # ---- what a chord's body is ------------------------------------------------------------------------------------------
