@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from itertools import chain
+from itertools import chain, count
 from types import FrameType
 from typing import Final
 
@@ -21,24 +21,28 @@ class Reads:
 
     def __init__(self) -> None:
         self._latest: deque[int] = deque(maxlen=READS_MAX)
-        self._count = self._sorted_at = 0
-        self._fractions: list[int] = []
+        self._numbers = count()
+        self._last = -1
+        self._sorted: tuple[int, list[int]] = (-1, [])
+        """Fractions of a second, and the number of the latest among them."""
 
     def note(self, ns: int, reader: FrameType | None) -> None:
         """`reader` is the frame that asked time-machine, or one of its own."""
         if _package(reader) not in OTHERS:
             self._latest.append(ns)
-            self._count += 1
+            self._last = next(self._numbers)
 
     def explain(self, instant_ns: int, grain: Grain) -> bool:
         """True if one of them is a whole number of seconds away from this instant, told to this precision: cut off or
         rounded, and as a float a little beside it."""
-        if self._sorted_at != self._count:
-            self._sorted_at, self._fractions = self._count, sorted(ns % SECOND_NS for ns in self._latest.copy())
+        last, (at, fractions) = self._last, self._sorted
+        if at != last:
+            fractions = sorted(ns % SECOND_NS for ns in self._latest.copy())
+            self._sorted = last, fractions
         first = (instant_ns - grain // 2 - US_NS) % SECOND_NS
         width = grain + grain // 2 + 2 * US_NS
-        place = bisect_left(self._fractions, first)
-        following = chain(self._fractions[place : place + 1], (each + SECOND_NS for each in self._fractions[:1]))
+        place = bisect_left(fractions, first)
+        following = chain(fractions[place : place + 1], (each + SECOND_NS for each in fractions[:1]))
         return any(each - first < width for each in following)
 
 
