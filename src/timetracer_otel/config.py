@@ -46,6 +46,7 @@ _INTERNAL: Final = (
     "JOURNAL",
     "APP",
     "APP_CODE",
+    "SECRETS",
     "PATHS",
     "PDB",
     "ISOLATION",

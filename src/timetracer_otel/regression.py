@@ -20,24 +20,29 @@ Outcome = Mapping[str, Any]
 
 
 def assert_same(
-    cassette: str | os.PathLike[str], app: str, segment: str | None = None, timeout_s: float = runner.TIMEOUT_S
+    cassette: str | os.PathLike[str],
+    app: str,
+    segment: str | None = None,
+    timeout_s: float = runner.TIMEOUT_S,
+    secrets: Mapping[str, str] | None = None,
 ) -> Outcome:
     """What the recorded entry came to this time, in a process of its own without a network.
 
     `app` is `module:attribute` or `module:factory()`, found from the working directory; `segment` names one of several.
+    `secrets` are sent in place of masked ones: a value by the name, or `module:function()` that gives it.
     Raises AssertionError with the report when it deviates or cannot be decided, TimetracerError when it cannot run.
     """
     path = os.fspath(cassette)
     opened, named = Store(os.path.dirname(path)).open_cassette(path)
-    report = replayed(opened, _segment(opened, segment or named), app, timeout_s)
+    report = replayed(opened, _segment(opened, segment or named), app, timeout_s, secrets or {})
     if report.verdict != "same":
         raise AssertionError(render(report))
     return report.replayed
 
 
-def replayed(cassette: Cassette, segment: Segment, app: str, timeout_s: float) -> Report:
+def replayed(cassette: Cassette, segment: Segment, app: str, timeout_s: float, secrets: Mapping[str, str]) -> Report:
     """Raises ReplayError."""
-    return runner.replay(cassette, segment, Options(app, timeout_s))
+    return runner.replay(cassette, segment, Options(app, timeout_s, secrets=secrets))
 
 
 def _segment(cassette: Cassette, wanted: str | None) -> Segment:

@@ -42,6 +42,16 @@ def test_what_is_not_compared_comes_from_the_options_and_from_the_project(folder
         settings.wishes([" "], has_chunks=False)
 
 
+def test_secrets_come_from_the_project_and_those_of_the_options_before_them(folder: Path) -> None:
+    assert settings.secrets(None) == {}
+    write_table(folder, 'secrets = { authorization = "replaying:token()", session = "of-the-project" }')
+    assert settings.secrets(["session=a=b "]) == {"authorization": "replaying:token()", "session": "a=b "}
+    for wrong in ("session", "=x", " =x", "session="):
+        with pytest.raises(UsageError, match="--secret") as caught:
+            settings.secrets([wrong])
+        assert "=x" not in str(caught.value)
+
+
 def test_a_project_without_a_table_says_nothing(folder: Path) -> None:
     (folder / "pyproject.toml").write_text("# timetracer-otel is a dependency\n[tool.other]\nstore = 1\n")
     assert settings.project() == settings.Project()
@@ -56,6 +66,8 @@ def test_a_project_without_a_table_says_nothing(folder: Path) -> None:
         ('ignore = "headers.x-build"', ("ignore", "not a list of paths")),
         ('ignore = [""]', ("ignore", "not a list of paths")),
         ("chunks = 1", ("chunks = 1", "not true or false")),
+        ('secrets = "x"', ("secrets", "not a table of texts")),
+        ("secrets = { token = 1 }", ("secrets", "not a table of texts")),
         ("store = [", ("no TOML",)),
     ],
 )

@@ -88,7 +88,7 @@ def test_what_a_stranger_has_recorded_cannot_become_code(store: Store) -> None:
     hostile = replace(segment, entry=Entry("http.server", f"GET {HOSTILE}", HOSTILE, HOSTILE))
     outcome = {"status": 500, "exception": {"type": HOSTILE}, "state": [HOSTILE]}
     report = Report("x", "y", "same", replayed=outcome)
-    text = testing.source(replace(cassette, segments=(hostile,)), hostile, HOSTILE, HOSTILE, report)
+    text = testing.source(replace(cassette, segments=(hostile,)), hostile, HOSTILE, HOSTILE, report, {})
     module = ast.parse(text)
     calls = [node.func for node in ast.walk(module) if isinstance(node, ast.Call)]
     assert sorted(ast.unparse(call) for call in calls) == ["Path", "assert_same"]

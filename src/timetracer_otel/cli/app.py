@@ -50,6 +50,14 @@ TimeoutOption: TypeAlias = Annotated[
     typer.Option("--timeout", metavar="DURATION", help="How long a replay may take. [60s]"),
 ]
 PdbOption: TypeAlias = Annotated[bool, typer.Option("--pdb", help="Stop in pdb where an exception was raised.")]
+SecretOption: TypeAlias = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--secret",
+        metavar="NAME=VALUE",
+        help="Send this in place of a masked secret; VALUE may be MODULE:FUNCTION(), which makes it.",
+    ),
+]
 ReportOption: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout, without the text then."),
@@ -208,6 +216,7 @@ def replay_command(
         ),
     ] = None,
     chunks: Annotated[bool, typer.Option("--chunks", help="Compare streamed answers chunk by chunk too.")] = False,
+    secret: SecretOption = None,
     store: StoreOption = None,
 ) -> Task:
     """Run a recorded request again, offline, and compare.
@@ -221,20 +230,19 @@ def replay_command(
     wanted, files = Wanted(service=service, entry=entry, errors=errors, since=since), Files(json_file, junit, markdown)
     if all_of_them:
         from timetracer_otel.cli import replaying_all
-        from timetracer_otel.cli.settings import wishes
+        from timetracer_otel.cli.settings import secrets, wishes
 
         if pdb:
             raise UsageError("--pdb", "it looks into one replay, --all runs many", "name one of them")
-        return partial(
-            replaying_all.print_all,
-            cassette,
-            replaying_all.All(store, wanted, app_name, timeout, files, tuple(live or ()), wishes(ignore, chunks)),
-        )
+        wished, supplied = wishes(ignore, chunks), secrets(secret)
+        options = replaying_all.All(store, wanted, app_name, timeout, files, tuple(live or ()), wished, supplied)
+        return partial(replaying_all.print_all, cassette, options)
     if wanted != Wanted():
         raise UsageError("replay", "--service, --entry, --errors and --since choose among many", "say --all")
     if cassette is None:
         raise UsageError("replay", "no cassette is named", "name one, or say --all")
-    return replaying.task(cassette, store, app_name, timeout, pdb, files, live or (), ignore or (), chunks)
+    rest = live or (), ignore or (), chunks, secret or ()
+    return replaying.task(cassette, store, app_name, timeout, pdb, files, *rest)
 
 
 @app.command("exec")
@@ -268,6 +276,7 @@ def regression_command(
     ],
     app_name: AppOption = None,
     timeout: TimeoutOption = None,
+    secret: SecretOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a test that is there.")] = False,
     store: StoreOption = None,
 ) -> Task:
@@ -277,7 +286,7 @@ def regression_command(
     """
     from timetracer_otel.cli import testing
 
-    return partial(testing.print_test, store, cassette, output, app_name, timeout, force)
+    return partial(testing.print_test, store, cassette, output, app_name, timeout, secret or (), force)
 
 
 @app.command("bundle")

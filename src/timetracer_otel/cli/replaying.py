@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from timetracer_otel.cassette import Cassette, Segment
@@ -32,10 +32,11 @@ def task(
     live: Sequence[str] = (),
     ignore: Sequence[str] = (),
     chunks: bool = False,
+    secrets: Sequence[str] = (),
 ) -> Task:
     """Replays one cassette. Raises UsageError for an option, or one of the project's, that cannot be."""
-    wishes = settings.wishes(ignore, chunks)
-    return partial(print_replay, store, cassette, app, timeout, pdb, files, tuple(live), wishes)
+    wishes, supplied = settings.wishes(ignore, chunks), settings.secrets(secrets)
+    return partial(print_replay, store, cassette, app, timeout, pdb, files, tuple(live), wishes, supplied)
 
 
 def print_replay(
@@ -47,12 +48,15 @@ def print_replay(
     files: Files,
     live: Sequence[str],
     wishes: Wishes,
+    secrets: Mapping[str, str],
 ) -> int:
     """The exit code of the verdict. Raises TimetracerError when there is nothing to replay."""
     cassette, segment = chosen(store, wanted)
     own = is_own(cassette.path)
     named = app_of(app, segment, own)
-    options = Options(named, settings.timeout_s(timeout), pdb, is_own=own, wishes=wishes, live=libraries(live))
+    options = Options(
+        named, settings.timeout_s(timeout), pdb, is_own=own, wishes=wishes, live=libraries(live), secrets=secrets
+    )
     files.check()
     tell_uncovered(segment, live)
     _tell(places.of_entry(segment.process, own, os.environ, is_named=named is not None).ignored)

@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,7 @@ class All:
     files: Files
     live: tuple[str, ...] = ()
     wishes: Wishes = NONE
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def print_all(where: str | None, options: All) -> int:
@@ -79,7 +80,8 @@ def _is_wanted(wanted: Wanted, now_ns: int, cassette: Cassette) -> bool:
 
 def _options(all_: All, timeout_s: float, live: tuple[str, ...], cassette: Cassette, segment: Segment) -> Options:
     own = is_own(cassette.path)
-    return Options(app_of(all_.app, segment, own), timeout_s, is_own=own, wishes=all_.wishes, live=live)
+    app = app_of(all_.app, segment, own)
+    return Options(app, timeout_s, is_own=own, wishes=all_.wishes, live=live, secrets=all_.secrets)
 
 
 # ---- which cassettes -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PYPROJECT: Final = "pyproject.toml"
 TABLE: Final = "timetracer-otel"
 TEXTS: Final = ("app", "store", "timeout")
-KEYS: Final = (*TEXTS, "ignore", "chunks")
+KEYS: Final = (*TEXTS, "ignore", "chunks", "secrets")
 DEFAULT_TIMEOUT: Final = "60s"
 
 
@@ -35,6 +35,8 @@ class Project:
     """Paths of the report that are not compared."""
     chunks: bool = False
     """Streams are compared by chunk too."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """What the user supplies in place of markers, by their names."""
 
 
 def project(folder: Path | None = None) -> Project:
@@ -97,6 +99,19 @@ def wishes(ignore: Sequence[str] | None, has_chunks: bool) -> Wishes:
     return Wishes((*named, *ours.ignore), has_chunks or ours.chunks)
 
 
+def secrets(options: Sequence[str] | None) -> Mapping[str, str]:
+    """Of `NAME=VALUE` by name, and those of the project. Raises UsageError."""
+    named = dict(_named(each) for each in options or ())
+    return {**project().secrets, **named}
+
+
+def _named(option: str) -> tuple[str, str]:
+    name, equals, value = option.partition("=")
+    if not (name.strip() and equals):  # what may be a secret is not told
+        raise UsageError("--secret", "it names no secret", "write NAME=VALUE, or NAME=module:function()")
+    return name.strip(), not_empty(f"--secret {name.strip()}", value)
+
+
 def not_empty(source: str, value: str) -> str:
     """The value. Raises UsageError: an empty one is most often a variable of a shell that was not set."""
     if not value.strip():
@@ -143,8 +158,15 @@ def _check(where: str, key: str, value: object) -> None:
     is_list = isinstance(value, list) and all(isinstance(each, str) and each.strip() for each in value)
     if key == "ignore" and not is_list:
         raise UsageError(where, f"{key} = {value!r} is not a list of paths", 'write ignore = ["headers.x-build"]')
+    if key == "secrets" and not _are_texts(value):
+        problem = 'write secrets = { authorization = "module:function()" }'
+        raise UsageError(where, "secrets is not a table of texts", problem)
     if key == "chunks" and not isinstance(value, bool):
         raise UsageError(where, f"{key} = {value!r} is not true or false", "write chunks = true")
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) and each.strip() for each in value.values())
 
 
 def _parsed(source: str) -> dict[str, Any]:

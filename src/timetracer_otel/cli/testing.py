@@ -6,7 +6,7 @@ import keyword
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from timetracer_otel.errors import ReplayError, UsageError
 from timetracer_otel.regression import replayed
 from timetracer_otel.replay.library import entry_of, heads, question_of, requests_of
 from timetracer_otel.replay.report import Report
+from timetracer_otel.replay.supplying import FUNCTION
 from timetracer_otel.replay.text import render
 from timetracer_otel.store import Store, bundle_name, dump_bundle, save_bundle, write_atomically
 
@@ -31,23 +32,30 @@ _UNSAFE: Final = re.compile(r"[^a-z0-9]+")
 
 
 def print_test(
-    store: str | None, wanted: str, output: str, app: str | None, timeout: str | None, is_forced: bool
+    store: str | None,
+    wanted: str,
+    output: str,
+    app: str | None,
+    timeout: str | None,
+    secrets: Sequence[str],
+    is_forced: bool,
 ) -> int:
     """Writes the test and its cassette, prints their paths. Where the replay deviates, nothing is written: the exit
     code is that of the report, which goes to stderr. Raises TimetracerError, OSError."""
     target = _target(output)
     cassette, segment = replaying.chosen(store, wanted)
-    name = _app(app, segment)
+    name, supplied = _app(app, segment), _supplied(secrets, segment)
     bundle = target.parent / FOLDER / bundle_name(cassette)
     readable = in_readable_form(cassette)
     _check(target, bundle, readable, is_forced)
-    report = _tried(readable, segment, name, settings.timeout_s(timeout))
+    report = _tried(readable, segment, name, settings.timeout_s(timeout), supplied)
     if report.verdict != "same":
         print(render(report), end="", file=sys.stderr)
         return report.exit_code
     bundle.parent.mkdir(exist_ok=True)
     save_bundle(readable, bundle)
-    write_atomically(target, source(cassette, segment, name, bundle.name, report).encode(), durable=True)
+    text = source(cassette, segment, name, bundle.name, report, supplied)
+    write_atomically(target, text.encode(), durable=True)
     print(safe(str(target)))
     print(safe(str(bundle)))
     return 0
@@ -74,6 +82,20 @@ def _app(option: str | None, segment: Segment) -> str:
     return name
 
 
+def _supplied(secrets: Sequence[str], segment: Segment) -> Mapping[str, str]:
+    """Nothing where the request has no secret. Raises UsageError for a value, which would stand in the test."""
+    entry = entry_of(segment)
+    if entry is None or not any(path.startswith("request.") for path in entry.redacted):
+        return {}
+    supplied = settings.secrets(secrets)
+    for name, source in supplied.items():
+        if FUNCTION.fullmatch(source) is None:
+            raise UsageError(
+                f"--secret {name}", "a value would stand in the test", "name a function: module:function()"
+            )
+    return supplied
+
+
 def _check(target: Path, bundle: Path, cassette: Cassette, is_forced: bool) -> None:
     if is_forced:
         return
@@ -83,24 +105,30 @@ def _check(target: Path, bundle: Path, cassette: Cassette, is_forced: bool) -> N
         raise UsageError("--output", f"{str(bundle)!r} is there already and differs", "move it away, or --force")
 
 
-def _tried(cassette: Cassette, segment: Segment, app: str, timeout_s: float) -> Report:
+def _tried(cassette: Cassette, segment: Segment, app: str, timeout_s: float, secrets: Mapping[str, str]) -> Report:
     """As the test will do it: from a bundle."""
     with tempfile.TemporaryDirectory(prefix="timetracer-") as folder:
         path = save_bundle(cassette, Path(folder))
         opened, _ = Store(folder).open_cassette(str(path))
-        return replayed(opened, next(each for each in opened.segments if each.id == segment.id), app, timeout_s)
+        same = next(each for each in opened.segments if each.id == segment.id)
+        return replayed(opened, same, app, timeout_s, secrets)
 
 
 # ---- the text --------------------------------------------------------------------------------------------------------
 
 
-def source(cassette: Cassette, segment: Segment, app: str, bundle: str, report: Report) -> str:
+def source(
+    cassette: Cassette, segment: Segment, app: str, bundle: str, report: Report, secrets: Mapping[str, str]
+) -> str:
     """The test. What comes from the cassette stands in comments and literals: it cannot become code."""
-    return "\n".join(_lines(cassette, segment, app, bundle, report)) + "\n"
+    named = f", segment={_literal(segment.name)}" if len(heads(cassette)) > 1 else ""
+    if secrets:
+        pairs = (f"{_literal(name)}: {_literal(value)}" for name, value in secrets.items())
+        named += f", secrets={{{', '.join(pairs)}}}"
+    return "\n".join(_lines(segment, app, named, bundle, report)) + "\n"
 
 
-def _lines(cassette: Cassette, segment: Segment, app: str, bundle: str, report: Report) -> Iterator[str]:
-    several = f", segment={_literal(segment.name)}" if len(heads(cassette)) > 1 else ""
+def _lines(segment: Segment, app: str, named: str, bundle: str, report: Report) -> Iterator[str]:
     yield '"""What was recorded comes out again, without its servers. Written by `timetracer-otel test`."""'
     yield ""
     yield "from pathlib import Path"
@@ -112,7 +140,7 @@ def _lines(cassette: Cassette, segment: Segment, app: str, bundle: str, report: 
     yield ""
     yield f"def {function_name(segment)}() -> None:"
     yield from (f"    # {line}" for line in _comments(segment))
-    yield f"    outcome = assert_same(CASSETTE, app={_literal(app)}{several})"
+    yield f"    outcome = assert_same(CASSETTE, app={_literal(app)}{named})"
     yield from (f"    {line}" for line in _asserts(report))
 
 

@@ -278,6 +278,10 @@ class Comparison:
     """Differences only for who asks: how the same content was cut into chunks."""
 
 
+Put: TypeAlias = Callable[[bytes, bool], bytes]
+"""A piece of what was asked -> the same with markers replaced. True: it stands in JSON, where text is escaped."""
+
+
 class EntryDriver(Protocol):
     """A driver whose exchanges are entries (ASGI, Celery): how to run one again and compare what comes of it."""
 
@@ -289,15 +293,19 @@ class EntryDriver(Protocol):
     def compare_requests(self, a: Exchange, b: Exchange) -> Comparison:
         """What two recorded entries were asked, `a` as recorded and `b` as replayed; a difference of markers is one."""
 
+    def supplied(self, exchange: Exchange, put: Put) -> Exchange:
+        """The entry with `put` done to all that may hold a marker of what was asked, lengths mended; the same object
+        where that changes nothing."""
+
     def run(
         self,
         app: object,
         segment: Segment,
         exchange: Exchange,
         headers: Sequence[tuple[bytes, bytes]],
-        entering: Callable[[], None],
+        entering: Callable[[Exchange], Exchange],
         raised: Callable[[BaseException], None] | None = None,
     ) -> None:
-        """Start the app (lifespan), call `entering`, send the recorded request with `headers` added, wait until the
-        app is done, tell `raised` what it raised if anything, shut the app down. What the app answers is captured by
-        the driver's own tap, at the layer that recorded it."""
+        """Start the app (lifespan), let `entering` make of the recorded request the one to send, send it with `headers`
+        added, wait until the app is done, tell `raised` what it raised if anything, shut the app down. What the app
+        answers is captured by the driver's own tap, at the layer that recorded it."""

@@ -43,6 +43,13 @@ class Redactor:
         """One with the same key that remembers what it masked by name, and knows it again under any name (`known`)."""
         return self._with(Masker(self._maker, self._masker.rules, Memory(self._maker.marker)))
 
+    def knowing(self, markers: Mapping[bytes, bytes]) -> Redactor:
+        """One `of_trace` that knows these secrets from the start, each with its marker."""
+        memory = Memory(self._maker.marker)
+        for secret, marker in markers.items():
+            memory.learn(secret, marker)
+        return self._with(Masker(self._maker, self._masker.rules, memory))
+
     def of_type(self, type_name: str) -> Redactor:
         """One for exchanges of the type, with the same key and memory: rule files may limit a place to a type."""
         if not self._masker.has_places:

@@ -40,7 +40,10 @@ class Memory:
         known = self.markers.get(value)
         if known is not None:
             return known
-        marker = self._mark(rule, value)
+        return self.learn(value, self._mark(rule, value))
+
+    def learn(self, value: bytes, marker: bytes) -> bytes:
+        """That this marker stands for the secret; beyond the limits it is forgotten."""
         if len(value) >= SHORTEST and len(self.markers) < MOST and not MARKER_BYTES.search(value):
             self.markers[value] = marker
             if SHORTEST_PART <= len(value) <= LONGEST_PART and len(self.long) < MOST_PARTS:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import os
 import sys
 import time
@@ -21,14 +22,16 @@ from timetracer_otel.config import Settings
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Difference
 from timetracer_otel.errors import ReplayError, TimetracerError
-from timetracer_otel.redaction import load_rules
+from timetracer_otel.redaction import Redactor, load_rules
 from timetracer_otel.replay import bootstrap, journal
 from timetracer_otel.replay.bootstrap import Replay
 from timetracer_otel.replay.explain import reason_unfit
-from timetracer_otel.replay.handed import APP, CODE
+from timetracer_otel.replay.handed import APP, CODE, SECRETS
+from timetracer_otel.replay.journal import PipeJournal
 from timetracer_otel.replay.library import entry_of
 from timetracer_otel.replay.places import is_code_of
 from timetracer_otel.replay.processor import BAGGAGE
+from timetracer_otel.replay.supplying import Supply
 from timetracer_otel.replay.tape import exchange_of
 
 UNHEARD: Final = (
@@ -51,16 +54,20 @@ def main() -> int:
     if replay is None:
         sys.stderr.write("timetracer: no replay in this process; start it with `timetracer-otel replay`\n")
         return 2
+    supplied = json.loads(os.environ.pop(SECRETS, "{}"))
     try:
-        run(replay, os.environ.get(APP))
+        run(replay, os.environ.get(APP), supplied)
     except TimetracerError as error:
         replay.journal.write("error", **journal.error_json(error))
         return 2
     return 0
 
 
-def run(replay: Replay, app_name: str | None) -> None:
-    """Imports the app, sends it the recorded request, puts the comparison into the journal. Raises TimetracerError."""
+def run(replay: Replay, app_name: str | None, supplied: Mapping[str, str]) -> None:
+    """Imports the app, sends it the recorded request, puts the comparison into the journal. Raises TimetracerError.
+
+    `supplied`: secrets in place of their markers, see `supplying.Supply`.
+    """
     recorded = entry_of(replay.segment)
     if recorded is None:
         raise _without_request(replay.segment)
@@ -69,17 +76,37 @@ def run(replay: Replay, app_name: str | None) -> None:
         if recorded.dropped or not registry.runs_open(recorded):
             return
     rules = load_rules(Settings.from_environment().redact)
+    entry = registry.entry(recorded.signature.lib)
+    supply = Supply(supplied, entry.supplied, recorded)
     code = os.environ.get(CODE)
     app = load_app(app_name, replay.segment.name, code.split(os.pathsep) if code is not None else None)
     headers = [(b"baggage", f"{BAGGAGE}={replay.segment.id}".encode())]
-    entry = registry.entry(recorded.signature.lib)
     raised = replay.debugger.stop_at if replay.debugger is not None else None
-    entry.run(app, replay.segment, recorded, headers, replay.start_entry, raised)
+
+    def entering(exchange: Exchange) -> Exchange:
+        replay.start_entry()
+        return _with_secrets(replay, supply, exchange)
+
+    entry.run(app, replay.segment, recorded, headers, entering, raised)
     settle(replay)
     if replay.tape.entry is None:
         replay.journal.write("incomplete", exchange=None, reason=UNHEARD)
     else:
-        _compare(replay, recorded, exchange_of(replay.tape.entry, rules))
+        redactor = Redactor(rules=rules).knowing(supply.known())
+        _compare(replay, recorded, exchange_of(replay.tape.entry, redactor))
+
+
+def _with_secrets(replay: Replay, supply: Supply, exchange: Exchange) -> Exchange:
+    """What is sent; from now on the report tells none of them."""
+    sent = supply.into(exchange)
+    replay.session.supplied(supply.secrets)
+    if isinstance(replay.journal, PipeJournal):
+        replay.journal.veil.hide(supply.hidden())
+    if told := supply.told():
+        replay.journal.write("uncontrolled", text=told)
+    for text in supply.left():
+        replay.journal.write("masked", text=text)
+    return sent
 
 
 def _without_request(segment: Segment) -> ReplayError:

@@ -12,7 +12,7 @@ import select
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Final, Literal, Protocol, TypeAlias, get_args
 
 from timetracer_otel.errors import ReplayError, TimetracerError
@@ -27,6 +27,7 @@ Kind: TypeAlias = Literal[
     "error",  # the replay cannot start: where, problem, advice
     "incomplete",  # a recording that was needed and is not whole: exchange, reason
     "mapping",  # kind, recorded, replayed
+    "masked",  # a secret of the entry that was not supplied: text
     "miss",  # request, frame, span, nearest, differences, note, consequent
     "outcome",  # recorded, replayed, traceback
     "redacted",  # an answer that holds markers: exchange, path
@@ -61,6 +62,24 @@ class Journal(Protocol):
         """Adds one event; never raises into the app."""
 
 
+class Veil:
+    """Secrets that no event may tell: their markers stand in their place, wherever they are in its text."""
+
+    def __init__(self) -> None:
+        self._hidden: list[tuple[str, str]] = []
+
+    def hide(self, secrets: Iterable[tuple[str, str]]) -> None:
+        """From now on; each is a marker and what it stands for."""
+        found = [(json.dumps(secret)[1:-1], marker) for marker, secret in secrets]
+        self._hidden = sorted(found, key=lambda each: -len(each[0]))  # one may be a part of another
+
+    def over(self, text: str) -> str:
+        """JSON with what is hidden masked."""
+        for secret, marker in self._hidden:
+            text = text.replace(secret, marker)
+        return text
+
+
 class MemoryJournal:
     """Keeps the events: for the environment form without a runner, and for tests."""
 
@@ -83,6 +102,7 @@ class PipeJournal:
     def __init__(self, path: str) -> None:
         """Raises OSError when there is no such pipe, or nobody reads from it."""
         self._path, self._lock = path, threading.Lock()
+        self.veil = Veil()
         self._open()
         os.register_at_fork(after_in_child=self._after_fork)
 
@@ -95,7 +115,7 @@ class PipeJournal:
         self._lock = threading.Lock()
 
     def write(self, event: Kind, /, **fields: Any) -> None:
-        data = json.dumps({"event": event, **fields}).encode()
+        data = self.veil.over(json.dumps({"event": event, **fields})).encode()
         with self._lock:  # frames of one process must not interleave; the runner always reads, so this never waits long
             try:
                 self._reopen_if_closed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -35,7 +36,7 @@ REMOVED: Final = (
     "TIMETRACER_PAYLOAD_MAX",  # of the recording: what replay does not keep it could not compare
     "TIMETRACER_IN_FLIGHT_MAX",
     live.VARIABLE,
-    *(handed.ENTRY, handed.PATHS, handed.APP, handed.CODE),
+    *(handed.ENTRY, handed.PATHS, handed.APP, handed.CODE, handed.SECRETS),
 )
 HASH_SEED: Final = re.compile("[0-9]{1,9}")
 REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -91,6 +92,11 @@ def letting(how: Launch, libraries: Sequence[str]) -> Launch:
     """The same, with these libraries let through: in a namespace of its own they would find nobody."""
     let = {live.VARIABLE: ",".join(libraries), isolation.VARIABLE: isolation.GUARDS}
     return replace(how, environment={**how.environment, **let})
+
+
+def supplying(how: Launch, secrets: Mapping[str, str]) -> Launch:
+    """The same, with secrets of the user's in place of their markers."""
+    return replace(how, environment={**how.environment, handed.SECRETS: json.dumps(dict(secrets))})
 
 
 def _recorded(segment: Segment) -> str | None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+from urllib.parse import unquote_plus
 
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.base import Slot
@@ -171,6 +172,11 @@ class Origins:
             return None
         return Mapping(found.kind, recorded, replayed, found.pairs)
 
+    def supplied(self, secrets: Iterable[tuple[str, str]]) -> None:
+        """Markers of which the secrets are known: each stands for this value and for nothing else."""
+        pairs = tuple((_digest(marker), value) for marker, value in secrets)
+        self.bind([Mapping("redacted", None, None, pairs)])
+
     def bind_equal(self, slots: Iterable[Slot]) -> None:
         """Recorded ids that came back as they were stand for themselves, unless the app made others in their place."""
         slots = tuple(slots)
@@ -296,8 +302,10 @@ class Origins:
         match = re.fullmatch("(.+?)".join(map(re.escape, _around(was))), now, re.DOTALL)
         if match is None:
             return None
-        pairs = tuple(zip(markers, match.groups(), strict=True))
-        return Mapping("redacted", was, now, pairs) if all(_may_hide(*pair) for pair in pairs) else None
+        values = match.groups()
+        if not all(map(_may_hide, markers, values)):
+            return None
+        return Mapping("redacted", was, now, tuple(map(_secret_pair, MARKER.finditer(was), values)))
 
 
 def _around(text: str) -> list[str]:
@@ -314,6 +322,11 @@ def _may_hide(marker: str, value: str) -> bool:
 
 def _digest(marker: str) -> str:
     return marker[marker.index("#") :]
+
+
+def _secret_pair(marker: re.Match[str], value: str) -> tuple[str, str]:
+    """The digits of the marker and the secret: the name of its rule, and how it is spelt, go by where it stands."""
+    return f"#{marker[2]}]", unquote_plus(value) if marker[0].startswith("%") else value
 
 
 def _text(slot: Slot) -> str | None:

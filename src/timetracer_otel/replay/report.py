@@ -17,11 +17,10 @@ from timetracer_otel.cassette.order import is_reordered, is_same_multiset
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
-from timetracer_otel.replay.library import apart, entry_of, question_of, requests_of, with_children
+from timetracer_otel.replay.library import apart, question_of, requests_of, with_children
 from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
 
 FORMAT: Final = 1
-MASKED_MAX: Final = 10
 """Places in the request that are named."""
 CHILDREN: Final = "without a network namespace only programs that load Python's guards are started"
 
@@ -145,7 +144,7 @@ def build(
         mappings=_unique(_picked(event, "kind", "recorded", "replayed") for event in journal.of("mapping")),
         redacted=_unique(_picked(event, "exchange", "path") for event in journal.of("redacted")),
         ignored=tuple(comparison.get("ignored", ())),
-        uncontrolled=tuple(dict.fromkeys([*_uncontrolled(journal), *(_masked(segment) if is_other else ())])),
+        uncontrolled=tuple(dict.fromkeys(_uncontrolled(journal, is_other))),
         changed=tuple(changed),
         reasons=doubts,
         traceback=outcome.get("traceback", ""),
@@ -263,20 +262,14 @@ def _named(exchange: Exchange, question: Callable[[Exchange], Question]) -> dict
     return {**request_json(question(exchange)), "exchange": exchange.id}
 
 
-def _uncontrolled(journal: Events) -> Iterable[str]:
+def _uncontrolled(journal: Events, is_other: bool) -> Iterable[str]:
     yield from (event["text"] for event in journal.of("uncontrolled"))
     for event in journal.of("refused"):
         if not event["in_entry"]:
             yield f"refused {event['what']} {event['target']}, outside the replayed trace"
     yield from sorted(event["text"] for event in journal.of("chance"))  # threads draw in any order
-
-
-def _masked(segment: Segment) -> Iterable[str]:
-    """What checks a secret, such as a token or a signed cookie, refuses the marker that the replayed request has."""
-    entry = entry_of(segment)
-    redacted = entry.redacted if entry is not None else ()
-    if paths := [path.removeprefix("request.") for path in redacted if path.startswith("request.")]:
-        yield f"secrets of the request are masked, what checks one refuses it: {', '.join(paths[:MASKED_MAX])}"
+    if is_other:
+        yield from (event["text"] for event in journal.of("masked"))
 
 
 def _picked(event: Event, *names: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +45,8 @@ class Options:
     wishes: Wishes = NONE
     live: tuple[str, ...] = ()
     """Packages that are let through to the network."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """In place of markers of the entry, by name: a value, or `module:function()` that gives it."""
     output: int | None = None
     """Descriptor for what the app prints; None: stderr."""
     stopped: threading.Event | None = None
@@ -159,6 +161,8 @@ def _run(launching: Callable[[str], Launch], options: Options, is_program: bool)
             how = launch.debugged(how)
         if options.live:
             how = launch.letting(how, options.live)
+        if options.secrets:
+            how = launch.supplying(how, options.secrets)
         running = Running(how, is_program, has_terminal=is_program or options.debug, output=options.output)
         threading.Thread(target=_prepare, daemon=True).start()
         why = running.wait(_limit_s(options), lambda: _is_paused(reader, options.stopped))

@@ -107,6 +107,11 @@ class Session:
         with self._lock:
             self._origins.made(value)
 
+    def supplied(self, secrets: Iterable[tuple[str, str]]) -> None:
+        """Markers of the entry, each with the secret that was sent in its place."""
+        with self._lock:
+            self._origins.supplied(secrets)
+
     def explains(self, recorded: Value, replayed: Value) -> bool:
         """True when a difference of the outcome is an id of proven origin; it is then listed as a mapping."""
         with self._lock:

@@ -10,7 +10,7 @@ from opentelemetry import trace
 from timetracer_otel.capture.table import Captured, Spill
 from timetracer_otel.cassette.model import Acquire, Exchange, Payload, Signature
 from timetracer_otel.drivers import registry
-from timetracer_otel.redaction import SECRETS, Redactor, Rules
+from timetracer_otel.redaction import Redactor
 from timetracer_otel.replay.processor import Bindings
 
 
@@ -71,10 +71,10 @@ class EntryTape:
         """So is how long they are waited for."""
 
 
-def exchange_of(captured: Captured, rules: Rules = SECRETS) -> Exchange:
+def exchange_of(captured: Captured, redactor: Redactor) -> Exchange:
     """The replayed entry in the form of a recorded one: redacted, since it goes into the report."""
     codec = registry.codec(captured.driver)
-    encoded, redacted = codec.redact(codec.encode(captured), Redactor(rules=rules))
+    encoded, redacted = codec.redact(codec.encode(captured), redactor)
     return Exchange(
         id="replayed",
         type=encoded.type,

@@ -252,9 +252,14 @@ def stored(payload: Any) -> Any:
 def replay_on(build: Callable[[World], Any], exchange: Exchange, **world: Any) -> tuple[Exchange, World]:
     tape, state = MemoryTape(), {**WORLD, "done": [], **world}
     headers = [(b"traceparent", b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01")]
+
+    def entering(sent: Exchange) -> Exchange:
+        state["done"].append("entered")
+        return sent
+
     with recording(tape):
         app = OpenTelemetryMiddleware(build(state), tracer_provider=Telemetry().provider)
-        ENTRY.run(app, segment_of(exchange), exchange, headers, lambda: state["done"].append("entered"))
+        ENTRY.run(app, segment_of(exchange), exchange, headers, entering)
     (captured,) = tape.captured
     return exchange_of(captured), state
 
@@ -473,7 +478,7 @@ def unplayable(**request: Any) -> Exchange:
 )
 def test_what_cannot_be_replayed_is_one_line(app: Any, exchange: Exchange, line: str) -> None:
     with pytest.raises(ReplayError) as caught:
-        ENTRY.run(app, segment_of(exchange), exchange, (), lambda: None)
+        ENTRY.run(app, segment_of(exchange), exchange, (), lambda sent: sent)
     assert str(caught.value) == line
 
 

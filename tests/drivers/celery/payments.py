@@ -360,6 +360,13 @@ def tells_how_far(self: Any, steps: int) -> str:
     return str(app.AsyncResult(self.request.id).state)
 
 
+@app.task
+def settles(order: int, api_key: str = "") -> str:
+    if api_key != os.environ.get("PARTNER_KEY", "pk-live-0c1d2e3f4a5b6c7d"):
+        raise PaymentError(f"order {order}: no such partner")
+    return f"settled {order}"
+
+
 @app.task(bind=True, soft_time_limit=1)
 def comes_to_an_end(self: Any) -> str:
     try:

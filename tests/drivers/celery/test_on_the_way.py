@@ -20,10 +20,10 @@ from timetracer_otel.replay.library import entry_of
 
 CLIENT = """
 fails_chords.delay(5), goes_on_in_many_ways.delay(5)
-for each in [tells_how_far.delay(3), comes_to_an_end.delay()]:
+for each in [tells_how_far.delay(3), comes_to_an_end.delay(), settles.delay(7, api_key="pk-live-0c1d2e3f4a5b6c7d")]:
     each.get(timeout=60)
 """
-ENDED = {"add": 13, "refuse": 3, "total": 5, "told": 2, "tells_how_far": 1, "comes_to_an_end": 1}
+ENDED = {"add": 13, "refuse": 3, "total": 5, "told": 2, "tells_how_far": 1, "comes_to_an_end": 1, "settles": 1}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,16 @@ def test_a_callback_that_sends_something_else_when_a_chord_has_failed_deviates(
     changed = recorded.changed(tmp_path, "{exc!r} {add.delay(1, 1).id}", "{exc!r} {add.delay(1, 2).id}")
     found = changed.replay(failing, "--app", "payments:app").findings
     assert found == ([], ["publish payments.add"], ["publish payments.add"])
+
+
+def test_a_secret_that_a_task_checks_is_supplied(recorded: Payments) -> None:
+    (segment,) = recorded.segments("settles")
+    here = 'pk-test-"1" \u00e9'
+    masked = recorded.replay(segment, PARTNER_KEY=here)
+    assert masked.status == 1
+    assert masked.report["uncontrolled"][-1].endswith("(--secret supplies one): api_key")
+    found = recorded.replay(segment, "--secret", f"api_key={here}", PARTNER_KEY=here)
+    assert (found.status, found.report["verdict"]) == (0, "same"), found.output
 
 
 def test_states_that_a_task_gives_itself_are_recorded_masked_and_compared(recorded: Payments, tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def _message(message: Payload, where: str, redactor: Redactor, is_clean: bool) -
         return ({**message, "headers": headers}, paths) if paths else (message, ())
     masked: dict[str, Value] = {
         **message,
-        "headers": [[name, _mended(name, value, old, new)] for name, value in headers],
-        "body": _cut_as(chunks, old, new),
+        "headers": [[name, mended(name, value, old, new)] for name, value in headers],
+        "body": cut_as(chunks, old, new),
         "body_size": cast(int, message["body_size"]) + len(new) - len(old),
     }
     return masked, paths + body_paths
@@ -144,7 +144,7 @@ def _with_stored_body(message: Payload, paths: Paths, where: str) -> tuple[Paylo
     return masked, (*paths, f"{where}.body")
 
 
-def _cut_as(chunks: Sequence[Sequence[Any]], old: bytes, new: bytes) -> list[Value]:
+def cut_as(chunks: Sequence[Sequence[Any]], old: bytes, new: bytes) -> list[Value]:
     """`new` in as many chunks as `old` was, cut at the same places outside of what was masked."""
     head, tail = _common(old, new)
     ends = [
@@ -165,7 +165,7 @@ def _common(old: bytes, new: bytes) -> tuple[int, int]:
     return head, common_start(old[len(old) - rest :][::-1], new[len(new) - rest :][::-1])
 
 
-def _mended(name: bytes, value: bytes, old: bytes, new: bytes) -> bytes:
+def mended(name: bytes, value: bytes, old: bytes, new: bytes) -> bytes:
     lowered = name.lower()
     if lowered == b"content-length":
         return _moved_length(name, value, len(new) - len(old))

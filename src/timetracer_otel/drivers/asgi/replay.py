@@ -16,11 +16,12 @@ from timetracer_otel.drivers.asgi.content import content_of
 from timetracer_otel.drivers.asgi.delivery import deliver, rest
 from timetracer_otel.drivers.asgi.lifespan import Lifespan
 from timetracer_otel.drivers.asgi.requests import compare_requests
+from timetracer_otel.drivers.asgi.supplying import supplied
 from timetracer_otel.drivers.asgi.tap import App
 from timetracer_otel.drivers.asgi.websocket.codec import is_conversation, messages_of
 from timetracer_otel.drivers.asgi.websocket.compare import numbered
 from timetracer_otel.drivers.asgi.websocket.heard import MESSAGE_OVERHEAD
-from timetracer_otel.drivers.base import Comparison, Outcome
+from timetracer_otel.drivers.base import Comparison, Outcome, Put
 from timetracer_otel.errors import ReplayError
 
 REST_MIN_S: Final = 2.0
@@ -53,19 +54,22 @@ class AsgiEntry:
     def compare_requests(self, a: Exchange, b: Exchange) -> Comparison:
         return compare_requests(a, b)
 
+    def supplied(self, exchange: Exchange, put: Put) -> Exchange:
+        return supplied(exchange, put)
+
     def run(
         self,
         app: object,
         segment: Segment,
         exchange: Exchange,
         headers: Sequence[tuple[bytes, bytes]],
-        entering: Callable[[], None],
+        entering: Callable[[Exchange], Exchange],
         raised: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Blocks until the app is shut down.
 
-        Redacted values are sent as the markers that stand for them. Raises ReplayError if the request cannot be sent as
-        it was, or the app does not start.
+        Redacted values are sent as the markers that stand for them, but for what `entering` puts there. Raises
+        ReplayError if the request cannot be sent as it was, or the app does not start.
         """
         _check(app, exchange)
         with _room_for(exchange):
@@ -90,14 +94,13 @@ async def _run(
     app: App,
     exchange: Exchange,
     headers: Sequence[tuple[bytes, bytes]],
-    entering: Callable[[], None],
+    entering: Callable[[Exchange], Exchange],
     raised: Callable[[BaseException], None] | None,
     rest_s: float,
 ) -> None:
     async with Lifespan(app) as lifespan:
         before = asyncio.all_tasks()
-        entering()
-        error = await deliver(app, exchange, headers, lifespan.state)
+        error = await deliver(app, entering(exchange), headers, lifespan.state)
         if error is not None and raised is not None:
             raised(error)
         if exchange.result.get("disconnected_ns") is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
-from timetracer_otel.cassette.model import Exchange, Segment, Value
-from timetracer_otel.drivers.base import Comparison, Outcome, Question, ReplayHost
+from timetracer_otel.cassette.model import Exchange, Payload, Segment, Value
+from timetracer_otel.drivers.base import Comparison, Outcome, Put, Question, ReplayHost
 from timetracer_otel.drivers.celery import compare, publishing, questions
+from timetracer_otel.drivers.celery.codec import SPELLED
 from timetracer_otel.drivers.celery.names import LIB, RUN
+from timetracer_otel.drivers.markers import put_into
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 
@@ -75,13 +78,27 @@ class CeleryEntry:
     def compare_requests(self, a: Exchange, b: Exchange) -> Comparison:
         return compare.compare_requests(a, b)
 
+    def supplied(self, exchange: Exchange, put: Put) -> Exchange:
+        context = exchange.request.get("context")
+        context = context if isinstance(context, Mapping) else {}
+        # What Celery spells of the arguments, for logs, is masked as a whole and stays so.
+        asked: Payload = {
+            **{name: exchange.request[name] for name in ("args", "kwargs") if name in exchange.request},
+            "context": {name: value for name, value in context.items() if name not in SPELLED},
+        }
+        found = cast("dict[str, Any]", put_into(asked, put))
+        if found is asked:
+            return exchange
+        request = {**exchange.request, **found, "context": {**context, **found["context"]}}
+        return replace(exchange, request=request)
+
     def run(
         self,
         app: object,
         segment: Segment,
         exchange: Exchange,
         headers: Sequence[tuple[bytes, bytes]],
-        entering: Callable[[], None],
+        entering: Callable[[Exchange], Exchange],
         raised: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Blocks until the task has ended, as a worker would run it. Raises ReplayError."""

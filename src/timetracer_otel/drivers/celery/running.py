@@ -29,7 +29,7 @@ def run(
     app: object,
     exchange: Exchange,
     headers: Sequence[tuple[bytes, bytes]],
-    entering: Callable[[], None],
+    entering: Callable[[Exchange], Exchange],
     raised: Raised | None,
 ) -> None:
     """Blocks until the task has ended. Raises ReplayError if it cannot be run as it was."""
@@ -44,9 +44,9 @@ def run(
         chords.of(exchange),
     ):
         line_up()
-        entering()
+        sent = request_of(entering(exchange))
         with soft_limit(exchange):
-            _trace(celery, task, request)
+            _trace(celery, task, sent)
 
 
 # ---- what was recorded -----------------------------------------------------------------------------------------------

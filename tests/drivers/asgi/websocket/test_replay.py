@@ -204,7 +204,7 @@ def replay_on(build: Callable[[World], Any], exchange: Exchange, **world: Any) -
     tape = MemoryTape()
     with recording(tape):
         app = OpenTelemetryMiddleware(build({**WORLD, **world}), tracer_provider=Telemetry().provider)
-        ENTRY.run(app, segment_of(exchange), exchange, (), lambda: None)
+        ENTRY.run(app, segment_of(exchange), exchange, (), lambda sent: sent)
     entry, *pieces = [exchange_of(captured) for captured in tape.captured]
     return registry.whole(entry, pieces)
 

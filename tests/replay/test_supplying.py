@@ -1,0 +1,147 @@
+"""What the user supplies in place of markers: which, where and how it is spelt, and what may be told of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from timetracer_otel.cassette.model import Exchange, Signature
+from timetracer_otel.drivers.asgi.replay import ENTRY as ASGI
+from timetracer_otel.drivers.celery.replay import ENTRY as CELERY
+from timetracer_otel.errors import ReplayError
+from timetracer_otel.replay.journal import Veil
+from timetracer_otel.replay.origin import Origins
+from timetracer_otel.replay.supplying import Supply
+
+BEARER = "[redacted:authorization#0000a1]"
+SESSION = "[redacted:cookie#0000b2]"
+CSRF = "[redacted:cookie#0000c3]"
+TOKEN = "[redacted:token#0000d4]"
+PASSWORD = "[redacted:password#0000e5]"
+ENCODED = "%5Bredacted%3Atoken%230000d4%5D"
+ODD = 'a "b"/\\&=+ \u00e9%'
+
+
+def http(body: list[bytes], headers: dict[str, str] | None = None, query: str = "") -> Exchange:
+    request: dict[str, Any] = {
+        "method": "POST",
+        "path": "/x",
+        "query_string": query.encode(),
+        "headers": [[name.encode(), value.encode()] for name, value in (headers or {}).items()],
+        "body": [[number, chunk] for number, chunk in enumerate(body)],
+        "body_size": sum(map(len, body)),
+    }
+    return Exchange("p-1", "http.server", Signature("starlette", "POST", "/x"), request, {})
+
+
+def sent(recorded: Exchange, **named: str) -> Any:
+    return Supply(named, ASGI.supplied, recorded).into(recorded).request
+
+
+def left(recorded: Exchange, **named: str) -> list[str]:
+    return list(Supply(named, ASGI.supplied, recorded).left())
+
+
+def test_each_place_of_a_request_has_it_as_its_marker_was_spelt() -> None:
+    chunks = [b'{"token": "', TOKEN.encode(), b'", "of": 1}']
+    size = str(sum(map(len, chunks)))
+    recorded = http(chunks, {"x-token": TOKEN, "content-length": size}, f"token={ENCODED}&page=2")
+    request = sent(recorded, token=ODD)
+    body = b"".join(chunk for _, chunk in request["body"])
+    assert json.loads(body) == {"token": ODD, "of": 1}
+    assert [at for at, _ in request["body"]] == [0, 1, 2]
+    assert request["body_size"] == len(body)
+    assert dict(request["headers"]) == {b"x-token": ODD.encode(), b"content-length": str(len(body)).encode()}
+    assert request["query_string"] == b"token=a%20%22b%22%2F%5C%26%3D%2B%20%C3%A9%25&page=2"
+
+
+def test_what_is_not_supplied_stays_the_object_that_it_was() -> None:
+    recorded = http([TOKEN.encode()], {"authorization": f"Bearer {BEARER}"})
+    assert Supply({}, ASGI.supplied, recorded).into(recorded) is recorded
+    assert Supply({"nobody": "x"}, ASGI.supplied, recorded).into(recorded).request == recorded.request
+    task = Exchange("p-1", "task.run", Signature("celery", "run", "t"), {"kwargs": {"n": 1}}, {})
+    assert Supply({"token": "x"}, CELERY.supplied, task).into(task) is task
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION#0000a1"])
+def test_a_name_is_one_in_any_style(name: str) -> None:
+    recorded = http([], {"authorization": f"Bearer {BEARER}"})
+    assert dict(sent(recorded, **{name: "x"})["headers"]) == {b"authorization": b"Bearer x"}
+
+
+@pytest.mark.parametrize("value", ["eyJ", "Bearer eyJ", "bearer eyJ"])
+def test_the_scheme_of_a_header_is_not_doubled(value: str) -> None:
+    recorded = http([], {"authorization": f"Bearer {BEARER}"})
+    assert dict(sent(recorded, authorization=value)["headers"]) == {b"authorization": b"Bearer eyJ"}
+    basic = http([], {"authorization": f"Basic {BEARER}"})
+    assert dict(sent(basic, authorization="Bearer eyJ")["headers"]) == {b"authorization": b"Basic Bearer eyJ"}
+
+
+def test_cookies_and_fields_are_called_by_their_own_names() -> None:
+    recorded = http([f"password={PASSWORD}".encode()], {"cookie": f"session={SESSION}; csrf_token={CSRF}"})
+    assert left(recorded)[0].endswith(": session, csrf_token, password")
+    request = sent(recorded, Session="s1", csrfToken="c1", password="p1")
+    assert dict(request["headers"]) == {b"cookie": b"session=s1; csrf_token=c1"}
+    assert request["body"] == [[0, b"password=p1"]]
+    with pytest.raises(
+        ReplayError, match="several secrets of the request are called so: session, csrf_token; name one"
+    ):
+        sent(recorded, cookie="x")
+
+
+def test_two_of_one_name_are_told_apart_by_their_digits() -> None:
+    other = TOKEN.replace("0000d4", "0000ff")
+    recorded = http([json.dumps({"token": TOKEN, "next": {"token": other}}).encode()])
+    assert left(recorded)[0].endswith(": token#0000d4, token#0000ff")
+    with pytest.raises(ReplayError, match="token#0000d4, token#0000ff"):
+        sent(recorded, token="x")
+    request = sent(recorded, **{"token#0000ff": "second"})
+    assert json.loads(request["body"][0][1]) == {"token": TOKEN, "next": {"token": "second"}}
+
+
+def test_what_stays_masked_is_told_with_the_names_that_no_secret_has() -> None:
+    recorded = http([], {"authorization": f"Bearer {BEARER}", "cookie": f"session={SESSION}"})
+    assert left(recorded, sesion="x") == [
+        "secrets of the request are masked, what checks one refuses it (--secret supplies one): authorization, session",
+        "--secret sesion: no secret of the request is called so",
+    ]
+    whole = Supply({"session": "x", "authorization": "y", "of_others": "z"}, ASGI.supplied, recorded)
+    assert list(whole.left()) == []
+    assert whole.told() == "sent in place of markers, as you supplied them: session, authorization"
+
+
+def test_arguments_of_a_task_have_it_in_text_in_bytes_and_in_json() -> None:
+    kwargs: Any = {"token": TOKEN, "raw": TOKEN.encode(), "body": json.dumps({"token": TOKEN}), "n": [1, None, 2.5]}
+    recorded = Exchange("p-1", "task.run", Signature("celery", "run", "t"), {"args": [TOKEN], "kwargs": kwargs}, {})
+    request: Any = Supply({"token": ODD}, CELERY.supplied, recorded).into(recorded).request
+    assert request["args"] == [ODD]
+    found = request["kwargs"]
+    assert (found["token"], found["raw"], json.loads(found["body"])) == (ODD, ODD.encode(), {"token": ODD})
+    assert found["n"] is kwargs["n"]
+
+
+def test_from_then_on_a_marker_and_its_secret_stand_for_each_other_alone() -> None:
+    origins = Origins((), (0, 0), lambda: (0, 0))
+    origins.supplied([(TOKEN, "mine/1")])
+    assert origins.proves_text(f"of {TOKEN}", "of mine/1") is not None
+    assert origins.proves_text(f"?t={ENCODED}", "?t=mine%2F1") is not None
+    assert origins.proves_text("[redacted:cookie#0000d4]", "mine/1") is not None  # its rule goes by the place
+    assert origins.proves_text(f"of {TOKEN}", "of another") is None
+    assert origins.proves_text("of [redacted:token#0000ff]", "of mine/1") is None
+
+
+def test_a_veil_lies_over_all_that_a_journal_says() -> None:
+    veil = Veil()
+    veil.hide([(TOKEN, 'se"cret'), (PASSWORD, 'se"cret-and-more')])
+    told = json.loads(veil.over(json.dumps({"text": 'of se"cret-and-more', "values": ['se"cret'], "n": 1})))
+    assert told == {"text": f"of {PASSWORD}", "values": [TOKEN], "n": 1}
+
+
+def test_a_short_secret_is_sent_and_not_looked_for_in_the_report() -> None:
+    recorded = http([], {"x-token": TOKEN})
+    supply = Supply({"token": "12"}, ASGI.supplied, recorded)
+    supply.into(recorded)
+    assert (supply.secrets, supply.hidden()) == ([(TOKEN, "12")], [])
+    assert supply.known() == {b"12": TOKEN.encode()}
