@@ -47,6 +47,7 @@ _INTERNAL: Final = (
     "APP",
     "APP_CODE",
     "SECRETS",
+    "EARLIER",
     "PATHS",
     "PDB",
     "ISOLATION",

@@ -87,6 +87,7 @@ def test_a_miss_deviates_and_what_follows_from_it_says_so() -> None:
             "differences": [{"path": "parameters[0]", "recorded": "42", "asked": "43"}],
             "consequent": False,
             "order_only": False,
+            "earlier": None,
         }
     ]
     assert [(each["exchange"], each["consequent"]) for each in json["unused"]] == [("p-1", True), ("p-2", True)]

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Optional, TypeAlias
 import typer
 
 from timetracer_otel.cli.elsewhere import pull_command, push_command
-from timetracer_otel.cli.options import StoreOption
+from timetracer_otel.cli.options import EarlierOption, SecretOption, StoreOption
 from timetracer_otel.cli.task import NAME, Task
 from timetracer_otel.errors import UsageError
 
@@ -50,14 +50,6 @@ TimeoutOption: TypeAlias = Annotated[
     typer.Option("--timeout", metavar="DURATION", help="How long a replay may take. [60s]"),
 ]
 PdbOption: TypeAlias = Annotated[bool, typer.Option("--pdb", help="Stop in pdb where an exception was raised.")]
-SecretOption: TypeAlias = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option(
-        "--secret",
-        metavar="NAME=VALUE",
-        help="Send this in place of a masked secret; VALUE may be MODULE:FUNCTION(), which makes it.",
-    ),
-]
 ReportOption: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is stdout, without the text then."),
@@ -217,6 +209,7 @@ def replay_command(
     ] = None,
     chunks: Annotated[bool, typer.Option("--chunks", help="Compare streamed answers chunk by chunk too.")] = False,
     secret: SecretOption = None,
+    earlier: EarlierOption = None,
     store: StoreOption = None,
 ) -> Task:
     """Run a recorded request again, offline, and compare.
@@ -232,8 +225,9 @@ def replay_command(
         from timetracer_otel.cli import replaying_all
         from timetracer_otel.cli.settings import secrets, wishes
 
-        if pdb:
-            raise UsageError("--pdb", "it looks into one replay, --all runs many", "name one of them")
+        if pdb or earlier:
+            option, does = ("--pdb", "looks into") if pdb else ("--earlier", "is of")
+            raise UsageError(option, f"it {does} one replay, --all runs many", "name one of them")
         wished, supplied = wishes(ignore, chunks), secrets(secret)
         options = replaying_all.All(store, wanted, app_name, timeout, files, tuple(live or ()), wished, supplied)
         return partial(replaying_all.print_all, cassette, options)
@@ -241,7 +235,7 @@ def replay_command(
         raise UsageError("replay", "--service, --entry, --errors and --since choose among many", "say --all")
     if cassette is None:
         raise UsageError("replay", "no cassette is named", "name one, or say --all")
-    rest = live or (), ignore or (), chunks, secret or ()
+    rest = live or (), ignore or (), chunks, secret or (), earlier or ()
     return replaying.task(cassette, store, app_name, timeout, pdb, files, *rest)
 
 

@@ -11,3 +11,19 @@ StoreOption: TypeAlias = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--store", metavar="FOLDER", help="The folder of cassettes. [TIMETRACER_STORE; ./cassettes]"),
 ]
+SecretOption: TypeAlias = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--secret",
+        metavar="NAME=VALUE",
+        help="Send this in place of a masked secret; VALUE may be MODULE:FUNCTION(), which makes it.",
+    ),
+]
+EarlierOption: TypeAlias = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--earlier",
+        metavar="TRACE",
+        help="Answer also from this earlier request of the process, which kept what it asked; may be repeated.",
+    ),
+]

@@ -33,10 +33,11 @@ def task(
     ignore: Sequence[str] = (),
     chunks: bool = False,
     secrets: Sequence[str] = (),
+    earlier: Sequence[str] = (),
 ) -> Task:
     """Replays one cassette. Raises UsageError for an option, or one of the project's, that cannot be."""
     wishes, supplied = settings.wishes(ignore, chunks), settings.secrets(secrets)
-    return partial(print_replay, store, cassette, app, timeout, pdb, files, tuple(live), wishes, supplied)
+    return partial(print_replay, store, cassette, app, timeout, pdb, files, tuple(live), wishes, supplied, earlier)
 
 
 def print_replay(
@@ -49,13 +50,21 @@ def print_replay(
     live: Sequence[str],
     wishes: Wishes,
     secrets: Mapping[str, str],
+    earlier: Sequence[str],
 ) -> int:
     """The exit code of the verdict. Raises TimetracerError when there is nothing to replay."""
     cassette, segment = chosen(store, wanted)
     own = is_own(cassette.path)
     named = app_of(app, segment, own)
     options = Options(
-        named, settings.timeout_s(timeout), pdb, is_own=own, wishes=wishes, live=libraries(live), secrets=secrets
+        app=named,
+        timeout_s=settings.timeout_s(timeout),
+        debug=pdb,
+        is_own=own,
+        wishes=wishes,
+        live=libraries(live),
+        secrets=secrets,
+        earlier=tuple(_earlier(store, each, segment) for each in earlier),
     )
     files.check()
     tell_uncovered(segment, live)
@@ -65,11 +74,23 @@ def print_replay(
     from timetracer_otel.replay.summary import Result, Summary  # here: loaded while the replay ran
     from timetracer_otel.replay.text import render
 
+    if report.misses:
+        from timetracer_otel.replay.earlier import with_earlier  # with redaction, of which other reports have no need
+
+        report = with_earlier(report, cassette, segment)
     result = Result(segment.name, report, duration_s=time.monotonic() - began_s)
     files.save(Summary((result,)), report.to_json())
     if not files.takes_stdout:
         print_report(render(report))
     return report.exit_code
+
+
+def _earlier(store: str | None, wanted: str, segment: Segment) -> tuple[str, str]:
+    """The path of its cassette, and its id. Raises UsageError."""
+    from timetracer_otel.replay.earlier import segment_of
+
+    cassette, named = settings.open_cassette(store, settings.not_empty("--earlier", wanted))
+    return cassette.path, segment_of(cassette, named, segment).id
 
 
 def print_exec(store: str | None, wanted: str, command: Sequence[str], pdb: bool, json_file: str | None) -> int:

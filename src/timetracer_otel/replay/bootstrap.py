@@ -4,6 +4,7 @@ point calls it when TIMETRACER_MODE=replay."""
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 import traceback
@@ -25,17 +26,18 @@ from timetracer_otel.replay import greenlets, isolation, journal, live, network
 from timetracer_otel.replay.chance import Chance
 from timetracer_otel.replay.debugger import Debugger
 from timetracer_otel.replay.debugger import asked as asked_to_debug
-from timetracer_otel.replay.handed import ENTRY, PATHS, SEGMENT
+from timetracer_otel.replay.handed import EARLIER, ENTRY, PATHS, SEGMENT
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
 from timetracer_otel.replay.journal import Event, Journal, MemoryJournal
+from timetracer_otel.replay.kept import Kept
 from timetracer_otel.replay.library import entry_of, heads, with_children
 from timetracer_otel.replay.live import Live, named
 from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.session import Session
-from timetracer_otel.replay.sessions import environment_of, library_of, recorded_clock, session_of
+from timetracer_otel.replay.sessions import earlier_of, environment_of, library_of, recorded_clock, session_of
 from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
 
@@ -184,13 +186,22 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
 
 def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal) -> tuple[Session, Session]:
     """The segment's session, and the default one of this process."""
-    library_ = library_of(cassette, segment)
+    earlier = _earlier()
+    library_ = library_of(cassette, segment, earlier)
     patience = Patience()
     patience.install()
     session = session_of(cassette, segment, library_, clock, log, missed=patience.end)
+    if earlier:
+        session.kept = Kept([earlier_of(each, library_, log) for each in earlier])
     if not os.environ.get(ENTRY):
         return session, session
     return session, environment_of(cassette, segment, library_, clock, log)
+
+
+def _earlier() -> list[Segment]:
+    named = json.loads(os.environ.pop(EARLIER, "[]"))
+    opened = [(Store(os.path.dirname(path)).open_cassette(path)[0], wanted) for path, wanted in named]
+    return [with_children(cassette, pick(cassette, wanted)) for cassette, wanted in opened]
 
 
 def _provide(processor: ReplaySpanProcessor, ids: ReplayIdGenerator) -> None:

@@ -23,6 +23,7 @@ Kind: TypeAlias = Literal[
     "debugging",  # somebody looks around in the app, and no time passes: is_open
     "comparison",  # differences, ignored
     "done",  # a process reached its end: process
+    "earlier",  # an exchange of an earlier request answered: session, text
     "entered",  # start-up is over, the entry begins
     "error",  # the replay cannot start: where, problem, advice
     "incomplete",  # a recording that was needed and is not whole: exchange, reason

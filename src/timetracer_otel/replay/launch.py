@@ -36,7 +36,7 @@ REMOVED: Final = (
     "TIMETRACER_PAYLOAD_MAX",  # of the recording: what replay does not keep it could not compare
     "TIMETRACER_IN_FLIGHT_MAX",
     live.VARIABLE,
-    *(handed.ENTRY, handed.PATHS, handed.APP, handed.CODE, handed.SECRETS),
+    *(handed.ENTRY, handed.PATHS, handed.APP, handed.CODE, handed.SECRETS, handed.EARLIER),
 )
 HASH_SEED: Final = re.compile("[0-9]{1,9}")
 REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -97,6 +97,12 @@ def letting(how: Launch, libraries: Sequence[str]) -> Launch:
 def supplying(how: Launch, secrets: Mapping[str, str]) -> Launch:
     """The same, with secrets of the user's in place of their markers."""
     return replace(how, environment={**how.environment, handed.SECRETS: json.dumps(dict(secrets))})
+
+
+def remembering(how: Launch, earlier: Sequence[tuple[str, str]]) -> Launch:
+    """The same, with what earlier requests of the process asked: each is the path of a cassette and a segment's id."""
+    named = [(os.path.abspath(path), segment) for path, segment in earlier]
+    return replace(how, environment={**how.environment, handed.EARLIER: json.dumps(named)})
 
 
 def _recorded(segment: Segment) -> str | None:

@@ -52,6 +52,8 @@ class Recorded:
     root: str = ""
     """Span id of the local root; empty for an environment."""
     is_environment: bool = False
+    is_earlier: bool = False
+    """Of an earlier request of the process, for what this one kept of it."""
     of_children: frozenset[str] = frozenset()
     """Ids of the exchanges that processes made which were forked meanwhile: nobody waits for them here."""
 

@@ -21,7 +21,6 @@ from timetracer_otel.replay.library import apart, question_of, requests_of, with
 from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
 
 FORMAT: Final = 1
-"""Places in the request that are named."""
 CHILDREN: Final = "without a network namespace only programs that load Python's guards are started"
 
 
@@ -40,6 +39,8 @@ class Miss:
     """Nobody records this library: the call was going to leave the process."""
     is_reordered: bool = False
     """The nearest request has the same values in another order."""
+    earlier: str = ""
+    """The segment in which the recorded process had asked the same before: it may have kept the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def _miss_json(miss: Miss) -> dict[str, Any]:
         "differences": list(miss.differences),
         "consequent": miss.consequent,
         "order_only": miss.is_reordered,
+        "earlier": miss.earlier or None,
     }
 
 
@@ -267,6 +269,8 @@ def _uncontrolled(journal: Events, is_other: bool) -> Iterable[str]:
     for event in journal.of("refused"):
         if not event["in_entry"]:
             yield f"refused {event['what']} {event['target']}, outside the replayed trace"
+    for event in journal.of("earlier"):
+        yield f"answered from {event['session']}, an earlier request of the process: {event['text']}"
     yield from sorted(event["text"] for event in journal.of("chance"))  # threads draw in any order
     if is_other:
         yield from (event["text"] for event in journal.of("masked"))

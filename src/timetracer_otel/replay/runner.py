@@ -47,6 +47,8 @@ class Options:
     """Packages that are let through to the network."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """In place of markers of the entry, by name: a value, or `module:function()` that gives it."""
+    earlier: tuple[tuple[str, str], ...] = ()
+    """Segments of the same process that may answer too: the paths of their cassettes, and their ids."""
     output: int | None = None
     """Descriptor for what the app prints; None: stderr."""
     stopped: threading.Event | None = None
@@ -161,6 +163,8 @@ def _run(launching: Callable[[str], Launch], options: Options, is_program: bool)
             how = launch.debugged(how)
         if options.live:
             how = launch.letting(how, options.live)
+        if options.earlier:
+            how = launch.remembering(how, options.earlier)
         if options.secrets:
             how = launch.supplying(how, options.secrets)
         running = Running(how, is_program, has_terminal=is_program or options.debug, output=options.output)

@@ -20,6 +20,7 @@ from timetracer_otel.drivers.base import Asked, Question
 from timetracer_otel.replay import explain, hiding
 from timetracer_otel.replay.candidates import Place
 from timetracer_otel.replay.journal import Journal
+from timetracer_otel.replay.kept import BEGINS, ENDS, Kept
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
@@ -51,6 +52,8 @@ class Session:
         self._broken: set[tuple[str, int]] = set()
         self._missing: set[Hashable] = set()
         self._over = ""
+        self.kept: Kept | None = None
+        """What the process is taken to have kept of earlier requests."""
         self.is_past_entry = False
         """Of an environment: the entry has ended."""
         self._unfit: dict[Hashable, str] = {}
@@ -129,8 +132,14 @@ class Session:
     def take(self, question: Question, asked: Asked) -> Exchange | None:
         with self._lock:
             self.asked += 1
+            if self.kept is not None and (kept := self.kept.end(question, asked)) is not None:
+                return kept
             index = self._index(question.lib)
             found = index.find(question, self._place(question, asked), self._origins, self.is_environment)
+            if self.kept is not None:
+                if found is None or self.kept.is_barred(question, asked):
+                    return self.kept.instead(question, asked, index.group(question) is not None)
+                self.kept.answered(question, asked)
             if found is None:
                 return None
             exchange = found.candidate.exchange
@@ -202,12 +211,19 @@ class Session:
         if reason is not None:
             self._journal.write("incomplete", exchange=exchange.id, reason=reason)
             return
+        if self.recorded.is_earlier:
+            self._tell_earlier(found.candidate.question)
+            return
         self._journal.write("take", exchange=exchange.id, session=self.recorded.name)
         if found.is_ambiguous:
             self._journal.write("ambiguous", exchange=exchange.id)
         for path in exchange.redacted:
             if path.startswith("result"):
                 self._journal.write("redacted", exchange=exchange.id, path=path)
+
+    def _tell_earlier(self, question: Question) -> None:
+        if question.method.upper() not in BEGINS | ENDS:  # which go with what stands between them
+            self._journal.write("earlier", session=self.recorded.name, text=question.text)
 
     def _tell_mappings(self, mappings: Iterable[Mapping]) -> None:
         for each in mappings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 
 from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
@@ -13,11 +14,11 @@ from timetracer_otel.replay.origin import Origins, window
 from timetracer_otel.replay.session import Session
 
 
-def library_of(cassette: Cassette, segment: Segment) -> Library:
+def library_of(cassette: Cassette, segment: Segment, earlier: Sequence[Segment] = ()) -> Library:
     """All that is recorded of the segment and of its process."""
-    environments = cassette.environment_of(segment)
-    shapes = shapes_of((*segment.exchanges, *(each for one in environments for each in one.exchanges)))
-    early = (exchange for each in environments for exchange in requests_of(each.exchanges))
+    before = [*(each.exchanges for each in cassette.environment_of(segment)), *(each.exchanges for each in earlier)]
+    shapes = shapes_of((*segment.exchanges, *chain.from_iterable(before)))
+    early = chain.from_iterable(map(requests_of, before))
     return Library((*requests_of(segment.exchanges), *early, *shapes), question_of)
 
 
@@ -55,6 +56,14 @@ def session_of(
         ),
         missed=missed,
     )
+
+
+def earlier_of(segment: Segment, library: Library, log: Journal) -> Session:
+    """Answers, as often as it is asked, from an earlier request of the process: for what the process kept of it."""
+    recorded = Recorded(
+        segment.name, requests_of(segment.exchanges), segment.connections, is_environment=True, is_earlier=True
+    )
+    return Session(recorded, library, Origins((), (0, 0), lambda: (0, 0)), log)
 
 
 def environment_of(cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal) -> Session:

@@ -121,6 +121,19 @@ def last_trace_folders(root: Path, count: int) -> list[Path]:
     return [root / name for _, name in heapq.nlargest(count, found)]
 
 
+def traces_of_process(root: Path, process_id: str, since_ns: int) -> list[Path]:
+    """Folders of traces that hold a part of the process, which began then; the one changed first in front. None if
+    there is no such store. Raises OSError."""
+    try:
+        with os.scandir(root) as entries:
+            found = ((_changed_ns(each), each.name) for each in entries if _TRACE.fullmatch(each.name))
+            folders = sorted(each for each in found if each[0] >= since_ns)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    mark = f"-{process_id[:8]}."
+    return [root / name for _, name in folders if any(mark in part.name for part in part_files(root / name))]
+
+
 def _changed_ns(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_mtime_ns

@@ -1,0 +1,130 @@
+"""What a process kept of an earlier request: named where a later one misses it in replay, and answered where the user
+says so. The servers are stopped first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import started
+from tests.launching import instrumented
+from tests.promises import keeping_app
+from tests.promises.running import Replayed, cassettes, recording, replay, run, send, service
+from tests.servers.http import HttpServer
+from tests.servers.postgres import PostgresServer
+from timetracer_otel.cassette import Segment, start_ns
+
+pytestmark = pytest.mark.postgres
+
+APP = "tests.promises.keeping_app:app"
+DRIVERS = instrumented("asyncpg", "httpx", "psycopg", "starlette")
+KINDS = ("prices", "rates", "orders")
+NUMBERS = (1, 2, 3)
+Again = Callable[..., Replayed]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    store: Path
+    http: str
+    segments: list[Segment]
+
+
+@pytest.fixture(scope="module")
+def of_both(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Two processes: the first request of each asks for what it keeps."""
+    folder = tmp_path_factory.mktemp("earlier")
+    postgres, http = started(PostgresServer), started(HttpServer)
+    asked = {"DATABASE_URL": postgres.dsn, "HTTP_URL": http.url}
+    variables = recording(folder / "cassettes", APP=APP, **asked, **DRIVERS)
+    try:
+        with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+            connection.execute(keeping_app.SCHEMA)
+        for _ in range(2):
+            with service(folder / "log", **variables) as url:
+                answers = [send(url, f"/{what}/{number}") for what in KINDS for number in NUMBERS]
+            assert [answer.status for answer in answers] == [200] * len(answers), answers
+    finally:
+        postgres.stop()
+        http.stop()
+    found = cassettes(folder / "cassettes")
+    assert len(found) == 2 * len(KINDS) * len(NUMBERS)
+    return Recorded(folder / "cassettes", http.url, sorted((segment for _, segment in found), key=start_ns))
+
+
+@pytest.fixture
+def recorded(of_both: Recorded) -> list[Segment]:
+    return of_both.segments
+
+
+@pytest.fixture
+def again(of_both: Recorded, tmp_path: Path) -> Again:
+    variables = {**DRIVERS, "TIMETRACER_STORE": str(of_both.store), "HTTP_URL": of_both.http}
+    return lambda segment, *options, **more: replay(segment.name, tmp_path, *options, **{**variables, **more})
+
+
+def test_the_request_that_asked_is_named_and_answers_when_it_is_said_to(recorded: list[Segment], again: Again) -> None:
+    first, *_, last = recorded[: len(NUMBERS)]
+    missed = again(last)
+    assert (missed.status, missed.verdict) == (1, "deviates")
+    assert {each["earlier"] for each in missed.report["misses"] if not each["consequent"]} == {first.name}
+    assert f"--earlier {first.name}" in missed.output
+
+    found = again(last, "--earlier", first.name)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+    told = [line for line in found.report["uncontrolled"] if line.startswith(f"answered from {first.name}")]
+    assert len(told) == 2  # the settings and the token
+    with_own_secret = again(last, "--earlier", first.name, CLIENT_SECRET="of-the-laptop-9f8e7d")
+    assert (with_own_secret.status, with_own_secret.verdict) == (0, "same"), with_own_secret.output
+
+
+@pytest.mark.parametrize("kind", ["rates", "orders"])
+def test_bounds_of_transactions_go_with_what_is_kept_in_them(recorded: list[Segment], again: Again, kind: str) -> None:
+    at = KINDS.index(kind) * len(NUMBERS)
+    first, last = recorded[at], recorded[at + 2]
+    found = again(last, "--earlier", first.name)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+    told = [line for line in found.report["uncontrolled"] if line.startswith(f"answered from {first.name}")]
+    assert told[-1].endswith("SELECT value FROM settings WHERE name = $1")  # before it SQLAlchemy greets its server
+    assert not any(line.endswith(("BEGIN;", "COMMIT;")) for line in told)
+
+
+def test_one_transaction_that_became_two_is_found_all_the_same(recorded: list[Segment], again: Again) -> None:
+    first, last = recorded[6], recorded[8]
+    found = again(last, "--earlier", first.name, SPLIT="1")
+    assert (found.status, found.verdict) == (1, "deviates"), found.output
+
+
+def test_what_the_request_asks_by_itself_is_answered_by_no_other(recorded: list[Segment], again: Again) -> None:
+    first, *_, last = recorded[: len(NUMBERS)]
+    found = again(last, "--earlier", first.name, AGAIN="1")
+    assert (found.status, found.verdict) == (1, "deviates")
+    assert [each["path"] for miss in found.report["misses"] for each in miss["differences"]] == ["calls"]
+    assert [each["earlier"] for each in found.report["misses"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("replayed", "named", "options", "line"),
+    [
+        (0, 1, [], "it did not begin before that; name one as `replay` says it"),
+        (9, 0, [], "it is of another process than what is replayed; name one as `replay` says it"),
+        (2, 0, ["--all"], "it is of one replay, --all runs many; name one of them"),
+    ],
+)
+def test_what_cannot_be_an_earlier_request_is_one_line(
+    recorded: list[Segment], again: Again, tmp_path: Path, replayed: int, named: int, options: list[str], line: str
+) -> None:
+    with pytest.raises(AssertionError) as caught:
+        again(recorded[replayed], "--earlier", recorded[named].name, *options)
+    (told,) = [each for each in str(caught.value).splitlines() if "--earlier" in each]
+    assert told.startswith("timetracer-otel: --earlier")
+    assert told.endswith(line)
+
+
+def test_a_trace_that_is_not_there_is_one_line(recorded: list[Segment], tmp_path: Path) -> None:
+    done = run(["timetracer-otel", "replay", recorded[0].name, "--earlier", "ffff"], DRIVERS, tmp_path)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
