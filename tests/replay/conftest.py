@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.launching import SPARED
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.store import Store
 
@@ -22,10 +23,17 @@ INSTRUMENT = (
 QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
 
 
+@pytest.fixture(autouse=True)
+def _few_instrumentors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In what a test starts: see `tests.launching.instrumented`. The recordings hold requests to Starlette only."""
+    for name, value in SPARED.items():
+        monkeypatch.setenv(name, value)
+
+
 def clean(**variables: str) -> dict[str, str]:
-    """The environment without OpenTelemetry's and our variables."""
+    """The environment without OpenTelemetry's and our variables, but for the instrumentors that are off."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "TIMETRACER_"))}
-    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+    return {**kept, **SPARED, "PYTHONPATH": str(ROOT), **variables}
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.launching import OFF
 from tests.replay.conftest import APP, INSTRUMENT, ROOT, clean
 from tests.replay.test_isolation import needs_namespace
 from timetracer_otel.cassette.model import Cassette, Segment
@@ -36,6 +37,13 @@ def test_every_recorded_request_replays_the_same(recorded: Recordings, path: str
     report = replay(*recorded[path], NAMED)
     assert report.to_json()["misses"] == []
     assert (report.verdict, report.differences) == ("same", ())
+
+
+def test_a_recorded_request_replays_the_same_with_every_instrumentor_that_is_installed(
+    recorded: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(OFF)
+    assert replay(*recorded["/orders/42"], NAMED).verdict == "same"
 
 
 def test_an_own_recording_names_the_app_its_folder_and_its_modules(
