@@ -11,9 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.launching import SPARED
+from tests.launching import SPARED, instrumented
 
 ROOT = Path(__file__).parent.parent
+TIMEOUT_S = 280
+EXAMPLE = """
+import functools, json, os, runpy, sys
+variables, sys.argv = json.loads(sys.argv[1]), sys.argv[2:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+import demo
+demo.environment = functools.partial(demo.environment, **variables)
+demo.main() if sys.argv[0] == demo.__file__ else runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""What an example starts gets none of its caller's variables of OpenTelemetry, but these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,14 @@ class Demonstration:
 
 
 def run_demo(folder: Path) -> Demonstration:
-    command = [sys.executable, str(ROOT / "examples" / "demo.py"), str(folder)]
-    done = subprocess.run(command, env=environment(**SPARED), capture_output=True, text=True, timeout=240, check=False)
+    return run_example("demo.py", folder, "psycopg", "starlette")
+
+
+def run_example(script: str, folder: Path, *instrumentors: str, name: str = "") -> Demonstration:
+    """What it does and leaves in the folder; no other instrumentor is loaded. A script for several is told a `name`."""
+    example = [str(ROOT / "examples" / script), *([name] if name else []), str(folder)]
+    command = [sys.executable, "-c", EXAMPLE, json.dumps(instrumented(*instrumentors)), *example]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     return Demonstration(folder, done.stdout + done.stderr, done.returncode)
 
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.demonstration import ROOT, Demonstration, environment
+from tests.demonstration import Demonstration, run_example
 from tests.servers.jaeger import JaegerServer
 from tests.there_and_back import assert_come_back, everything
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
+
+INSTRUMENTORS = ("celery", "httpx", "redis", "starlette")
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     """What it leaves behind."""
     folder = tmp_path_factory.mktemp("example") / "checkout"
-    command = [sys.executable, str(ROOT / "examples" / "checkout.py"), str(folder)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
-    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+    return run_example("checkout.py", folder, *INSTRUMENTORS)
 
 
 def test_the_checkout_that_failed_fails_again_without_api_redis_and_worker(checkout: Demonstration) -> None:
@@ -35,7 +33,7 @@ def test_checkouts_come_back_from_jaeger_and_replay_the_same(
     checkout: Demonstration, jaeger: JaegerServer, tmp_path: Path
 ) -> None:
     api = stand_in(checkout.folder / "cassettes")
-    assert_come_back(jaeger, checkout, tmp_path, "celery", "httpx", "redis", "starlette", PAYMENT_API=api)
+    assert_come_back(jaeger, checkout, tmp_path, *INSTRUMENTORS, PAYMENT_API=api)
 
 
 def stand_in(store: Path) -> str:

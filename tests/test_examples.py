@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demonstration import ROOT, Demonstration, environment
-from tests.launching import SPARED
+from tests.demonstration import ROOT, Demonstration, run_example
 from tests.servers.jaeger import JaegerServer
 from tests.servers.postgres import PostgresServer
 from tests.there_and_back import assert_come_back
@@ -30,9 +29,7 @@ def example(
 ) -> tuple[str, Demonstration]:
     """Its name, and what it leaves behind. It starts its own PostgreSQL; `postgres` skips where none can run."""
     folder = tmp_path_factory.mktemp("example") / "service"
-    command = [sys.executable, str(ROOT / "examples" / "example.py"), request.param, str(folder)]
-    done = subprocess.run(command, env=environment(**SPARED), capture_output=True, text=True, timeout=240, check=False)
-    return request.param, Demonstration(folder, done.stdout + done.stderr, done.returncode)
+    return request.param, run_example("example.py", folder, "asyncpg", "psycopg", "starlette", name=request.param)
 
 
 def test_an_example_ends_as_it_must(example: tuple[str, Demonstration]) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.demonstration import ROOT, Demonstration, environment
+from tests.demonstration import Demonstration, run_example
 from tests.servers.jaeger import JaegerServer
 from tests.servers.postgres import PostgresServer
 from tests.there_and_back import assert_come_back
 
 pytestmark = pytest.mark.postgres
+
+INSTRUMENTORS = ("asyncpg", "fastapi", "psycopg", "starlette")
 
 
 @pytest.fixture(scope="module", params=["notes_fastapi", "notes_starlette"])
@@ -22,9 +22,7 @@ def notes(
 ) -> Demonstration:
     """What it leaves behind. It starts its own PostgreSQL; `postgres` skips where none can run."""
     folder = tmp_path_factory.mktemp("example") / "service"
-    command = [sys.executable, str(ROOT / "examples" / "notes.py"), request.param, str(folder)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=280, check=False)
-    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+    return run_example("notes.py", folder, *INSTRUMENTORS, name=request.param)
 
 
 def test_every_request_stream_and_websocket_replays_the_same(notes: Demonstration) -> None:
@@ -37,4 +35,4 @@ def test_every_request_stream_and_websocket_replays_the_same(notes: Demonstratio
 def test_streams_and_websockets_come_back_from_jaeger_and_replay_the_same(
     notes: Demonstration, jaeger: JaegerServer, tmp_path: Path
 ) -> None:
-    assert_come_back(jaeger, notes, tmp_path, "asyncpg", "fastapi", "psycopg", "starlette")
+    assert_come_back(jaeger, notes, tmp_path, *INSTRUMENTORS)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.demonstration import ROOT, Demonstration, environment
+from tests.demonstration import Demonstration, run_example
 from tests.servers.jaeger import JaegerServer
 from tests.servers.postgres import PostgresServer
 from tests.there_and_back import assert_come_back
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
 
+INSTRUMENTORS = ("celery", "psycopg", "redis", "starlette")
+
 
 @pytest.fixture(scope="module")
 def payments(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     """What it leaves behind. It starts its own PostgreSQL; `postgres` skips where none can run."""
     folder = tmp_path_factory.mktemp("example") / "payments"
-    command = [sys.executable, str(ROOT / "examples" / "payments.py"), str(folder)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
-    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+    return run_example("payments.py", folder, *INSTRUMENTORS)
 
 
 def test_the_payment_that_failed_in_the_worker_fails_again(payments: Demonstration) -> None:
@@ -35,4 +33,4 @@ def test_the_payment_that_failed_in_the_worker_fails_again(payments: Demonstrati
 def test_traces_over_three_processes_come_back_from_jaeger_and_replay_the_same(
     payments: Demonstration, jaeger: JaegerServer, tmp_path: Path
 ) -> None:
-    assert_come_back(jaeger, payments, tmp_path, "celery", "psycopg", "redis", "starlette")
+    assert_come_back(jaeger, payments, tmp_path, *INSTRUMENTORS)

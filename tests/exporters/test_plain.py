@@ -94,7 +94,7 @@ def test_what_is_not_sampled_is_recorded_under_the_new_one_too(tmp_path: Path) -
 
 def test_under_the_launcher_without_a_configurator_it_gives_way_as_well(tmp_path: Path) -> None:
     code = OWN.replace("import timetracer_otel\ntimetracer_otel.install()\n", "")
-    variables = {"OTEL_TRACES_EXPORTER": "timetracer", "OTEL_PYTHON_CONFIGURATOR": "absent"}
+    variables = {"OTEL_TRACES_EXPORTER": "timetracer", "OTEL_PYTHON_CONFIGURATOR": "absent", **launching.SPARED}
     done = run(code, tmp_path, *launching.LAUNCHER, **variables)
     assert (done.returncode, done.stdout) == (0, "[('after', 'own'), ('after', 'own')]\n")
     assert names(tmp_path) == ["across", "after", "after", "before"]

@@ -116,12 +116,13 @@ def start(way: Way, folder: Path, dsn: str, sampler: str, **variables: str) -> s
         quiet["OTEL_CONFIG_FILE"] = str(folder / "otel.yaml")
         (folder / "otel.yaml").write_text(_config(way.config, sampler))
         store = {} if "elsewhere" in way.config["arguments"] else store
-    env = launching.environment(SHOP_DSN=dsn, **{**quiet, **store, **way.variables, **variables})
+    few = launching.instrumented("psycopg") if way.is_launched else {}
+    env = launching.environment(SHOP_DSN=dsn, **{**quiet, **few, **store, **way.variables, **variables})
     launcher = launching.LAUNCHER if way.is_launched else ()
     command = [*launcher, sys.executable, "-c", way.code]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "".join(f"{job} HELLO\n" for job in way.jobs)), done.stderr
-    return done.stderr
+    return launching.without_what_is_off(done.stderr)
 
 
 def _config(config: Mapping[str, str], sampler: str) -> str:
@@ -258,11 +259,12 @@ def serve(
     """What a program that answers one request wrote to stdout and stderr."""
     path = os.pathsep.join(filter(None, [str(folder / "site"), os.environ.get("PYTHONPATH", "")]))
     store = str(folder / "elsewhere")
-    env = launching.environment(SHOP_DSN=dsn, TIMETRACER_STORE=store, PYTHONPATH=path, **(variables or {}))
+    few = launching.instrumented("psycopg", "starlette") if is_launched else {}
+    env = launching.environment(SHOP_DSN=dsn, TIMETRACER_STORE=store, PYTHONPATH=path, **few, **(variables or {}))
     command = [*(launching.LAUNCHER if is_launched else ()), sys.executable, "-c", code]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
+    return done.stdout, launching.without_what_is_off(done.stderr)
 
 
 def assert_greeted(found: list[Segment]) -> Segment:
