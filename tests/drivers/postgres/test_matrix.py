@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from tests.conftest import started
 from tests.drivers.postgres.matrix import PROCESSES
 from tests.launching import instrumented
-from tests.promises.running import only, recording, run, with_report
+from tests.promises.running import Replayed, only, recording, run, with_report
 from tests.servers.debian import DebianPostgres
 from tests.servers.postgres import PostgresServer
 
@@ -24,6 +25,8 @@ SERVERS: Mapping[str, Callable[[], PostgresServer | DebianPostgres]] = {
     "embedded": PostgresServer,
     "debian": DebianPostgres,
 }
+AT_A_TIME = 2
+"""Of recordings on servers of their own, and of replays: much of their time is waiting for limits that run out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,31 @@ class Recorded:
     folder: Path
 
 
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def recordings(
+    libpq: None, pool: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Future[Recorded]]:
+    """By server. A server that cannot run here skips or fails those who ask for its."""
+    return {name: pool.submit(record_all, name, tmp_path_factory.mktemp("matrix")) for name in SERVERS}
+
+
 @pytest.fixture(scope="module", params=SERVERS)
-def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    request.getfixturevalue("libpq")
-    folder = tmp_path_factory.mktemp("matrix")
-    server = started(SERVERS[request.param])
+def replays(
+    request: pytest.FixtureRequest, recordings: Mapping[str, Future[Recorded]], pool: ThreadPoolExecutor
+) -> Mapping[str, Future[tuple[str, Replayed]]]:
+    """By programs, of one server."""
+    recorded = recordings[request.param].result()
+    return {programs: pool.submit(replay, recorded, programs) for programs in PROCESSES}
+
+
+def record_all(name: str, folder: Path) -> Recorded:
+    server = started(SERVERS[name])
     try:
         fill(server.dsn)
         printed = {programs: record(programs, server.dsn, folder / programs) for programs in PROCESSES}
@@ -66,6 +89,14 @@ def record(programs: str, dsn: str, store: Path) -> str:
     return done.stdout
 
 
+def replay(recorded: Recorded, programs: str) -> tuple[str, Replayed]:
+    """What was printed while it was recorded, and the replay."""
+    cassette, _ = only(recorded.folder / programs)
+    command = ["timetracer-otel", "exec", cassette.path]
+    program = ("--", *_command(programs, "replay", recorded.dsn))
+    return recorded.printed[programs], with_report(command, recorded.folder, _variables(programs), program)
+
+
 def _command(programs: str, part: str, dsn: str) -> list[str]:
     return [sys.executable, "-m", "tests.drivers.postgres.matrix", programs, part, dsn]
 
@@ -77,13 +108,11 @@ def _variables(programs: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("programs", PROCESSES)
 def test_r05_r07_r09_r11_r41_programs_see_the_same_with_the_server_stopped_and_its_certificates_gone(
-    recorded: Recorded, programs: str, tmp_path: Path
+    replays: Mapping[str, Future[tuple[str, Replayed]]], programs: str
 ) -> None:
-    cassette, _ = only(recorded.folder / programs)
-    command = ["timetracer-otel", "exec", cassette.path]
-    found = with_report(command, tmp_path, _variables(programs), ("--", *_command(programs, "replay", recorded.dsn)))
+    printed, found = replays[programs].result()
     assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output[-4000:]
-    assert _given(found.output) == _given(recorded.printed[programs])
+    assert _given(found.output) == _given(printed)
 
 
 def _given(printed: str) -> dict[str, str]:
