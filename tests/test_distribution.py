@@ -64,7 +64,7 @@ def test_in_an_empty_environment_it_records_and_shows(
 ) -> None:
     if pattern == "*.tar.gz" and not pytestconfig.getoption("--long"):
         pytest.skip("with --long only")
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv")
     binaries = tmp_path / "venv" / "bin"
 
     def run(*command: str | Path) -> str:
@@ -72,7 +72,8 @@ def test_in_an_empty_environment_it_records_and_shows(
             command, cwd=tmp_path, check=True, timeout=TIMEOUT_S, stdout=subprocess.PIPE, text=True
         ).stdout
 
-    run(binaries / "python", "-m", "pip", "install", "-q", f"{only(built, pattern)}[cli]")
+    pip = (sys.executable, "-m", "pip", "--python", binaries / "python")  # one of its own takes seconds to install
+    run(*pip, "install", "-q", "--no-compile", f"{only(built, pattern)}[cli]")
     assert run(binaries / "timetracer-otel", "--version").split() == ["timetracer-otel", timetracer_otel.__version__]
     run(binaries / "python", "-c", PROGRAM)
     assert "checkout" in run(binaries / "timetracer-otel", "list", "--store", "store")
