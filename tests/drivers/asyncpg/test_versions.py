@@ -23,10 +23,9 @@ MASKED = ("redacted", "result.error")
 def oldest(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PYTHONPATH with it. Skips or fails where it cannot be installed."""
     folder = tmp_path_factory.mktemp("oldest")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", "asyncpg"]
-    done = subprocess.run(
-        [*command, "--target", str(folder), f"asyncpg=={OLDEST}"], capture_output=True, text=True, check=False
-    )
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps"]
+    command = [*pip, "--only-binary", "asyncpg", "--target", str(folder)]
+    done = subprocess.run([*command, f"asyncpg=={OLDEST}"], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return os.pathsep.join([str(folder), str(ROOT)])
     if os.environ.get("TIMETRACER_REQUIRE_SERVERS") == "1":

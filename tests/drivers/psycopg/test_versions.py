@@ -32,7 +32,7 @@ SCENARIOS = ",".join(
 def oldest(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PYTHONPATH with it. Skips or fails where it cannot be installed."""
     folder = tmp_path_factory.mktemp("oldest")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--only-binary", ":all:"]
     packages = [f"psycopg=={OLDEST}", f"psycopg-binary=={OLDEST}"]
     done = subprocess.run([*command, "--target", str(folder), *packages], capture_output=True, text=True, check=False)
     if done.returncode == 0:

@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from tests.drivers.pymongo.dropping import DroppingProxy
 from tests.drivers.pymongo.harness import record, replay, trace_of
 from tests.drivers.pymongo.taping import replayed, taps
-from tests.drivers.pymongo.test_versions import VERSIONS, installed
+from tests.drivers.pymongo.test_versions import VERSIONS
 from tests.drivers.pymongo.unreachable import said
 from tests.launching import free_port
 from tests.servers.mongo import MongoServer
@@ -71,8 +71,8 @@ def test_a_server_that_was_stopped_midway_is_gone_again(mongo: MongoServer, tmp_
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_an_older_pymongo_fails_again_too(tmp_path: Path, version: str, kind: str) -> None:
-    path, store = installed(version, tmp_path / "packages"), tmp_path / "store"
+def test_an_older_pymongo_fails_again_too(older: Callable[[str], str], tmp_path: Path, version: str, kind: str) -> None:
+    path, store = older(version), tmp_path / "store"
     recorded = record(store, kind, NOBODY, program=PROGRAM, PYTHONPATH=path)
     assert [each.type for each in exchanges_in(store)] == ["mongo.select"] * 3
     replayed = replay(store, kind, PRODUCTION, program=PROGRAM, PYTHONPATH=path)
@@ -270,20 +270,28 @@ def test_secrets_in_the_message_are_masked_and_it_is_told_to_people() -> None:
     assert told.outcome.startswith("ServerSelectionTimeoutError: no primary: mongodb://")
 
 
-@pytest.mark.parametrize("name", ["selecting", "unselected", "unconnected"])
-def test_a_tap_that_raises_changes_nothing(monkeypatch: pytest.MonkeyPatch, server: MongoServer, name: str) -> None:
-    def program() -> list[str]:
-        proxy = DroppingProxy(server.port)
-        saw = polled(addressed(proxy.port), lambda: idle_and_cut(proxy))
-        return [each[0] for each in (*saw, tried_nobody())]
+def cut_and_tried_nobody(server: MongoServer) -> list[str]:
+    proxy = DroppingProxy(server.port)
+    saw = polled(addressed(proxy.port), lambda: idle_and_cut(proxy))
+    return [each[0] for each in (*saw, tried_nobody())]
 
+
+@pytest.fixture(scope="module")
+def without(server: MongoServer) -> list[str]:
+    """What the program sees without us."""
+    return cut_and_tried_nobody(server)
+
+
+@pytest.mark.parametrize("name", ["selecting", "unselected", "unconnected"])
+def test_a_tap_that_raises_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, server: MongoServer, without: list[str], name: str
+) -> None:
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("of the tap")
 
-    plain = program()
     monkeypatch.setattr(selecting, name, broken)
     guard.failures.clear()
     with taps(strict=False):
-        assert program() == plain
+        assert cut_and_tried_nobody(server) == without
     assert guard.failures["pymongo"] > 0
     guard.failures.clear()

@@ -19,7 +19,7 @@ OLDEST = "4.6.0"
 
 def installed(folder: Path) -> str:
     """A PYTHONPATH with that redis-py. Skips or fails where it cannot be installed."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--target", str(folder)]
     done = subprocess.run([*command, f"redis=={OLDEST}"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         if os.environ.get("TIMETRACER_REQUIRE_SERVERS") == "1":
