@@ -16,11 +16,15 @@ from tests.launching import SPARED, instrumented
 ROOT = Path(__file__).parent.parent
 TIMEOUT_S = 280
 EXAMPLE = """
-import functools, json, os, runpy, sys
+import json, os, runpy, sys
 variables, sys.argv = json.loads(sys.argv[1]), sys.argv[2:]
 sys.path.insert(0, os.path.dirname(sys.argv[0]))
 import demo
-demo.environment = functools.partial(demo.environment, **variables)
+whole = demo.environment
+def environment(**more):
+    off = {name: ",".join(filter(None, [value, more.get(name)])) for name, value in variables.items()}
+    return whole(**{**more, **off})
+demo.environment = environment
 demo.main() if sys.argv[0] == demo.__file__ else runpy.run_path(sys.argv[0], run_name="__main__")
 """
 """What an example starts gets none of its caller's variables of OpenTelemetry, but these."""
@@ -64,10 +68,15 @@ def run_demo(folder: Path) -> Demonstration:
 
 def run_example(script: str, folder: Path, *instrumentors: str, name: str = "") -> Demonstration:
     """What it does and leaves in the folder; no other instrumentor is loaded. A script for several is told a `name`."""
-    example = [str(ROOT / "examples" / script), *([name] if name else []), str(folder)]
-    command = [sys.executable, "-c", EXAMPLE, json.dumps(instrumented(*instrumentors)), *example]
+    command = example(script, folder, *instrumentors, name=name)
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     return Demonstration(folder, done.stdout + done.stderr, done.returncode)
+
+
+def example(script: str, folder: Path, *instrumentors: str, name: str = "") -> list[str]:
+    """The command that does it."""
+    arguments = [str(ROOT / "examples" / script), *([name] if name else []), str(folder)]
+    return [sys.executable, "-c", EXAMPLE, json.dumps(instrumented(*instrumentors)), *arguments]
 
 
 def environment(**variables: str) -> Mapping[str, str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import started
-from tests.demonstration import ROOT, Demonstration, environment
+from tests.demonstration import Demonstration, environment, example
 from tests.servers.jaeger import JaegerServer
 from tests.servers.mongo import MongoServer
 from tests.there_and_back import assert_come_back
@@ -46,7 +45,7 @@ def test_the_catalog_comes_back_from_jaeger_and_replays_the_same(
 
 
 def start(module: str, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "examples" / "catalog.py"), module, str(folder / module)]
+    command = example("catalog.py", folder / module, "pymongo", name=module)
     return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
