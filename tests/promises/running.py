@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.demonstration import ROOT, environment
-from tests.launching import SPARED
+from tests.launching import SPARED, instrumented
 from timetracer_otel.cassette import Cassette, Segment
 from timetracer_otel.store import Store
 
 TIMEOUT_S = 240
 APP = "tests.promises.app:app"
+OF_SERVICES = instrumented("psycopg", "starlette")
 QUIET = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
 
 
@@ -53,7 +54,7 @@ def service(log: Path, **variables: str) -> Iterator[str]:
     """The URL of the application that `APP` names, else `tests.promises.app`, under uvicorn while the block runs."""
     port = _free_port()
     command = ["opentelemetry-instrument", "uvicorn", variables.get("APP", APP), "--port", str(port)]
-    env = {**environment(PYTHONPATH=str(ROOT), **SPARED), **variables}
+    env = {**environment(PYTHONPATH=str(ROOT), **OF_SERVICES), **variables}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
     try:
@@ -150,7 +151,7 @@ def findings(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def replay(cassette: str | Path, folder: Path, *options: str, **variables: str) -> Replayed:
     """`timetracer-otel replay` in a process of its own; its report is read from a file in `folder`."""
-    return with_report(["timetracer-otel", "replay", str(cassette), *options], folder, variables)
+    return with_report(["timetracer-otel", "replay", str(cassette), *options], folder, {**OF_SERVICES, **variables})
 
 
 def execute(cassette: str | Path, folder: Path, *command: str) -> Replayed:

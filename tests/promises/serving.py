@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.demonstration import ROOT, environment
-from tests.launching import SPARED, free_port
-from tests.promises.running import QUIET
+from tests.launching import free_port
+from tests.promises.running import OF_SERVICES, QUIET
 from timetracer_otel.cassette import Segment
 from timetracer_otel.store import Store
 
@@ -50,7 +50,7 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
     """An environment in which `opentelemetry-instrument` records into `folder/store`, if the command asks for it."""
     home = str(folder)  # where gunicorn keeps a socket
     own = {"TIMETRACER_STORE": str(folder / "store"), "PYTHONFAULTHANDLER": "1", "HOME": home}
-    return dict(environment(**{**own, **SPARED, **QUIET, **more}))
+    return dict(environment(**{**own, **OF_SERVICES, **QUIET, **more}))
 
 
 def start(command: str, folder: Path, log: Path, **more: str) -> subprocess.Popen[bytes]:
