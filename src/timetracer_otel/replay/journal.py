@@ -12,10 +12,11 @@ import select
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final, Literal, Protocol, TypeAlias, get_args
 
 from timetracer_otel.errors import ReplayError, TimetracerError
+from timetracer_otel.replay.veil import Veil
 
 Kind: TypeAlias = Literal[
     "ambiguous",  # recorded order decided: exchange
@@ -63,24 +64,6 @@ class Journal(Protocol):
         """Adds one event; never raises into the app."""
 
 
-class Veil:
-    """Secrets that no event may tell: their markers stand in their place, wherever they are in its text."""
-
-    def __init__(self) -> None:
-        self._hidden: list[tuple[str, str]] = []
-
-    def hide(self, secrets: Iterable[tuple[str, str]]) -> None:
-        """From now on; each is a marker and what it stands for."""
-        found = [(json.dumps(secret)[1:-1], marker) for marker, secret in secrets]
-        self._hidden = sorted(found, key=lambda each: -len(each[0]))  # one may be a part of another
-
-    def over(self, text: str) -> str:
-        """JSON with what is hidden masked."""
-        for secret, marker in self._hidden:
-            text = text.replace(secret, marker)
-        return text
-
-
 class MemoryJournal:
     """Keeps the events: for the environment form without a runner, and for tests."""
 
@@ -116,7 +99,7 @@ class PipeJournal:
         self._lock = threading.Lock()
 
     def write(self, event: Kind, /, **fields: Any) -> None:
-        data = self.veil.over(json.dumps({"event": event, **fields})).encode()
+        data = json.dumps(self.veil.over({"event": event, **fields})).encode()
         with self._lock:  # frames of one process must not interleave; the runner always reads, so this never waits long
             try:
                 self._reopen_if_closed()
