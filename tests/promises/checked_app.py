@@ -92,7 +92,7 @@ async def partners(request: Request) -> Response:
     if not all(hmac.compare_digest(key, API_KEY) for key in (body["api_key"], request.query_params["api_key"])):
         return JSONResponse({"detail": "no such partner", "api_key": body["api_key"]}, 403)
     await ask("INSERT INTO seen VALUES (%s, %s) RETURNING owner", 0, body["api_key"])
-    return JSONResponse({"partner": body["partner"]})
+    return JSONResponse({"partner": os.environ.get("PARTNER_NAME", body["partner"])})
 
 
 async def talk(websocket: WebSocket) -> None:

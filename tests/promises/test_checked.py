@@ -63,7 +63,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def again(store: Path, tmp_path: Path) -> Again:
     """Replays the request to this path, with the variables of the laptop."""
-    return lambda path, *options: replay(paths(store)[path], tmp_path, *options, **DRIVERS, **HERE)
+    return lambda path, *options, **changed: replay(
+        paths(store)[path], tmp_path, *options, **{**DRIVERS, **HERE, **changed}
+    )
 
 
 def paths(store: Path) -> dict[str, str]:
@@ -101,6 +103,20 @@ def test_another_users_secret_is_found_out_by_what_it_asks_for(again: Again) -> 
     assert (found.status, found.verdict) == (1, "deviates")
     told = [(each["recorded"], each["asked"]) for miss in found.report["misses"] for each in miss["differences"]]
     assert ("7", "8") in told, found.output
+
+
+@pytest.mark.parametrize("word", ["comparison", "differences", "refused"])
+def test_a_secret_that_is_a_common_word_hides_nothing_that_the_application_does_otherwise(
+    again: Again, word: str
+) -> None:
+    options = ["--secret", f"api_key={word}"]
+    found = again("/partners", *options, PARTNER_KEY=word)
+    assert (found.status, found.verdict) == (0, "same"), found.output
+    found = again("/partners", *options, PARTNER_KEY=word, PARTNER_NAME=word)
+    assert (found.status, found.verdict) == (1, "deviates"), found.output
+    (difference,) = found.differences
+    assert difference["path"] == "body.$.partner"
+    assert MARKER.fullmatch(difference["replayed"]), difference
 
 
 def test_a_wrong_secret_is_refused_by_the_application_and_stands_in_no_report(again: Again, tmp_path: Path) -> None:

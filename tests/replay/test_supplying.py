@@ -121,6 +121,15 @@ def test_arguments_of_a_task_have_it_in_text_in_bytes_and_in_json() -> None:
     assert found["n"] is kwargs["n"]
 
 
+def test_a_secret_that_is_a_word_of_an_answer_makes_no_difference_where_it_was_said_before() -> None:
+    recorded = http([], {"x-token": TOKEN})
+    supply = Supply({"token": "failed"}, ASGI.supplied, recorded)
+    supply.into(recorded)
+    assert supply.are_same(f"failed for {TOKEN}", f"{TOKEN} for {TOKEN}")
+    assert not supply.are_same("passed", TOKEN)
+    assert not supply.are_same(1, True)
+
+
 def test_from_then_on_a_marker_and_its_secret_stand_for_each_other_alone() -> None:
     origins = Origins((), (0, 0), lambda: (0, 0))
     origins.supplied([(TOKEN, "mine/1")])

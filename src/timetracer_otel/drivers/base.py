@@ -288,7 +288,8 @@ class EntryDriver(Protocol):
     def outcome(self, exchange: Exchange) -> Outcome:
         """Of the recorded entry exchange or of the replayed one."""
 
-    def compare(self, recorded: Exchange, replayed: Exchange) -> Comparison: ...
+    def compare(self, recorded: Exchange, replayed: Exchange) -> Comparison:
+        """What came of both; `recorded` has the request that was sent, so that its markers stand for nothing known."""
 
     def compare_requests(self, a: Exchange, b: Exchange) -> Comparison:
         """What two recorded entries were asked, `a` as recorded and `b` as replayed; a difference of markers is one."""

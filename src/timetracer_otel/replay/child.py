@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
@@ -82,10 +83,12 @@ def run(replay: Replay, app_name: str | None, supplied: Mapping[str, str]) -> No
     app = load_app(app_name, replay.segment.name, code.split(os.pathsep) if code is not None else None)
     headers = [(b"baggage", f"{BAGGAGE}={replay.segment.id}".encode())]
     raised = replay.debugger.stop_at if replay.debugger is not None else None
+    sent: list[Exchange] = []
 
     def entering(exchange: Exchange) -> Exchange:
         replay.start_entry()
-        return _with_secrets(replay, supply, exchange)
+        sent.append(_with_secrets(replay, supply, exchange))
+        return sent[0]
 
     entry.run(app, replay.segment, recorded, headers, entering, raised)
     settle(replay)
@@ -93,7 +96,8 @@ def run(replay: Replay, app_name: str | None, supplied: Mapping[str, str]) -> No
         replay.journal.write("incomplete", exchange=None, reason=UNHEARD)
     else:
         redactor = Redactor(rules=rules).knowing(supply.known())
-        _compare(replay, recorded, exchange_of(replay.tape.entry, redactor))
+        asked = replace(recorded, request=sent[0].request)
+        _compare(replay, supply, asked, exchange_of(replay.tape.entry, redactor))
 
 
 def _with_secrets(replay: Replay, supply: Supply, exchange: Exchange) -> Exchange:
@@ -199,7 +203,7 @@ def settle(replay: Replay) -> None:
         time.sleep(POLL_S)
 
 
-def _compare(replay: Replay, recorded: Exchange, replayed: Exchange) -> None:
+def _compare(replay: Replay, supply: Supply, recorded: Exchange, replayed: Exchange) -> None:
     driver = registry.entry(recorded.signature.lib)
     was, now = driver.outcome(recorded), driver.outcome(replayed)
     fields = {"recorded": values.encode(was.fields), "replayed": values.encode(now.fields)}
@@ -207,7 +211,8 @@ def _compare(replay: Replay, recorded: Exchange, replayed: Exchange) -> None:
     if not recorded.complete:  # there is no outcome to compare it with
         return
     found = driver.compare(recorded, replayed)
-    left = [each for each in found.differences if not replay.session.explains(each.recorded, each.replayed)]
+    differences = (each for each in found.differences if not supply.are_same(each.recorded, each.replayed))
+    left = [each for each in differences if not replay.session.explains(each.recorded, each.replayed)]
     replay.journal.write(
         "comparison",
         differences=[_difference_json(each) for each in left],

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -332,6 +333,39 @@ def test_a_recorded_secret_where_another_one_was_is_a_difference() -> None:
     assert differences(found) == {"body.$.password": (was, other)}
     cookie = [[b"set-cookie", b"sid=[redacted:cookie#aaaaaa]"]], [[b"set-cookie", b"sid=[redacted:cookie#bbbbbb]"]]
     assert list(differences(compare(*(answer(headers=each) for each in cookie)))) == ["headers.set-cookie"]
+
+
+ONE, OTHER = "[redacted:cookie#aaaaaa]", "[redacted:cookie#bbbbbb]"
+
+
+def asked(answered: Exchange, *cookies: str) -> Exchange:
+    return replace(answered, request={"headers": [[b"cookie", "; ".join(cookies).encode()]]})
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (json_answer({"id": f"of {ONE}"}), json_answer({"id": f"of {OTHER}"})),
+        (answer(ONE.encode()), answer(OTHER.encode())),
+    ],
+)
+def test_one_secret_of_the_request_where_another_was_is_a_difference(was: Exchange, now: Exchange) -> None:
+    """Whether both were sent as their markers, or as secrets which the replay knows by these."""
+    for sent in ((ONE, OTHER), ("mine", "others")):
+        found = compare(asked(was, *sent), replace(asked(now, ONE, OTHER), redacted=("result.body",)))
+        assert len(found.differences) == 1, found
+        assert compare(asked(was, *sent), asked(was, ONE, OTHER)) == Comparison()
+
+
+def test_what_was_sent_as_a_marker_may_stand_for_a_secret_of_any_spelling() -> None:
+    for was in ("Ada", "[redacted:token#cccccc]", f"{ONE} or Ada"):
+        found = compare(asked(json_answer({"name": f"of {was}"}), ONE), asked(json_answer({"name": f"of {ONE}"}), ONE))
+        assert ignored(found) == ["body.$.name"]
+
+
+def test_what_was_sent_as_a_secret_stands_for_nothing_else() -> None:
+    found = compare(asked(json_answer({"state": "failed"}), "mine"), asked(json_answer({"state": ONE}), ONE))
+    assert differences(found) == {"body.$.state": ("failed", ONE)}
 
 
 def test_an_answer_that_the_replay_did_not_keep_is_a_difference() -> None:

@@ -62,3 +62,15 @@ def test_states_are_compared_in_their_order_and_one_that_is_too_many_or_missing_
     assert compare(older, told[0]).differences == ()
     cut = task({**told[0].result, "left_out": 3})
     assert compare(told[0], cut).differences == (Difference("left_out", ABSENT, 3),)
+
+
+@pytest.mark.parametrize("sent", [["[redacted:token#aaaaaa]", "[redacted:token#bbbbbb]"], ["mine", "others"]])
+def test_one_secret_of_the_task_where_another_was_is_a_difference(sent: list[Value]) -> None:
+    one, other = "of [redacted:token#aaaaaa]", "of [redacted:token#bbbbbb]"
+    result: Payload = {"state": "SUCCESS", "return_value": {"by": one}}
+    was, known = task(result, args=sent), [one, other]
+    assert compare(was, task(result, args=known)).differences == ()
+    swapped = task({**result, "return_value": {"by": other}}, args=known)
+    assert compare(was, swapped).differences == (Difference("return_value.by", one, other),)
+    fresh = task({**result, "return_value": {"by": "of [redacted:token#cccccc]"}}, args=known)
+    assert compare(was, fresh).differences == ()

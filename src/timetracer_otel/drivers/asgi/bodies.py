@@ -14,9 +14,8 @@ from timetracer_otel.cassette.model import Value
 from timetracer_otel.cassette.order import is_reordered
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asgi.content import Content, common_start
-from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse
+from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse, may_be_same
 from timetracer_otel.drivers.base import ABSENT
-from timetracer_otel.redaction.markers import MARKER_BYTES, unmarked_bytes
 
 LINES_MAX: Final = 2000
 """Beyond it lines are compared by number: aligning them takes time that grows with the square."""
@@ -46,7 +45,7 @@ def compare_bodies(recorded: Content, replayed: Content, allowance: Allowance) -
             pass
     if "binary" not in (recorded.kind, replayed.kind):
         return list(_text(recorded.text, replayed.text, allowance))
-    return list(_binary(recorded.data, replayed.data))
+    return list(_binary(recorded.data, replayed.data, allowance))
 
 
 def plain(value: Any) -> Value:
@@ -132,8 +131,8 @@ def _blocks(was: list[str], now: list[str]) -> Iterator[tuple[int, int, int, int
             yield first, last, start, stop
 
 
-def _binary(recorded: bytes, replayed: bytes) -> Iterator[Deviation]:
-    if MARKER_BYTES.search(recorded) and unmarked_bytes(recorded) == unmarked_bytes(replayed):
+def _binary(recorded: bytes, replayed: bytes, allowance: Allowance) -> Iterator[Deviation]:
+    if may_be_same(recorded.decode("latin-1"), replayed.decode("latin-1"), allowance):
         yield Deviation("body", len(recorded), len(replayed), REDACTED)
         return
     first = common_start(recorded, replayed)

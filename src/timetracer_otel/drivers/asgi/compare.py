@@ -14,7 +14,8 @@ from timetracer_otel.drivers.asgi.masking import redact_result
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse, excuse_header
 from timetracer_otel.drivers.asgi.websocket.compare import compare_conversations
 from timetracer_otel.drivers.base import Comparison, Difference, Ignored
-from timetracer_otel.redaction import Redactor, find_markers
+from timetracer_otel.drivers.markers import digits_in
+from timetracer_otel.redaction import Redactor
 from timetracer_otel.redaction.markers import MARKER_BYTES
 
 INTERNAL_ERROR: Final = 500
@@ -29,13 +30,15 @@ def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
     """What differs, and what differs but is ignored, by name and reason.
 
     Both are redacted first, with one key: secrets compare by value where both have them, else by rule and place.
+    `recorded` has the request that was sent.
     """
     if (lost := _lost(recorded)) is not None:
         return Comparison(ignored=(Ignored("result", f"{NOT_KEPT} ({lost})"),))
     if (lost := _lost(replayed)) is not None:
         return Comparison((Difference("result", "an answer", f"none ({lost})"),))
     window_s = max(recorded.duration_ns, replayed.duration_ns) / 1e9
-    allowance = Allowance(window_s, frozenset(_markers(recorded.request)))
+    sent = _digits(recorded.request)
+    allowance = Allowance(window_s, sent, sent | _digits(replayed.request))
     redactor = Redactor()
     was, _ = redact_result(recorded.result, redactor)
     now, masked = redact_result(replayed.result, redactor)
@@ -71,16 +74,11 @@ def _lost(exchange: Exchange) -> str | None:
     return str((exchange.dropped or {}).get("reason", "the recording ends before the answer"))
 
 
-def _markers(request: Payload) -> Iterator[str]:
-    parts = [part for pair in headers_of(request) for part in pair]
-    parts += [
-        body_of(request),
-        cast(bytes, request.get("query_string", b"")),
-        cast(bytes, request.get("raw_path") or b""),
-    ]
-    for part in parts:
-        for found in MARKER_BYTES.finditer(part):
-            yield from find_markers(found[0].decode())
+def _digits(request: Payload) -> frozenset[str]:
+    """Of its markers."""
+    chunks = [chunk for _, chunk in cast("Sequence[Sequence[Any]]", request.get("body", ()))]
+    body = b"".join(chunks) if all(isinstance(chunk, bytes) for chunk in chunks) else b""
+    return digits_in([headers_of(request), body, request.get("query_string"), request.get("raw_path")])
 
 
 def status_of(result: Payload) -> int | None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from timetracer_otel.drivers.markers import are_swapped
 from timetracer_otel.redaction import MARKER
 from timetracer_otel.redaction.markers import unmarked
 
@@ -49,7 +50,9 @@ class Allowance:
     window_s: float = 0.0
     """How long it took: readings of the clock may differ by so much."""
     markers: frozenset[str] = frozenset()
-    """Markers that were sent in place of secrets: the answer may hold them where it held the secrets."""
+    """Digits of those that were sent in place of secrets: the answer may hold them where it held the secrets."""
+    known: frozenset[str] = frozenset()
+    """The same, and those of secrets that were sent: of two of them it is known that they differ."""
 
 
 def excuse(recorded: object, replayed: object, allowance: Allowance) -> str | None:
@@ -63,26 +66,36 @@ def excuse(recorded: object, replayed: object, allowance: Allowance) -> str | No
 
 
 def _excuse_text(recorded: str, replayed: str, allowance: Allowance) -> str | None:
-    if allowance.markers and _holds_secrets_of(recorded, replayed, allowance.markers):
+    if allowance.markers and _holds_secrets_of(recorded, replayed, allowance):
         return SENT_REDACTED
-    if MARKER.search(recorded) and unmarked(recorded) == unmarked(replayed):
+    if may_be_same(recorded, replayed, allowance):
         return REDACTED
     if _ADDRESS.sub("", recorded) == _ADDRESS.sub("", replayed):
         return ADDRESS_REASON
     return None
 
 
-def _holds_secrets_of(recorded: str, replayed: str, markers: frozenset[str]) -> bool:
+def may_be_same(recorded: str, replayed: str, allowance: Allowance) -> bool:
+    """True if they differ in secrets alone, and in none of which that is known."""
+    is_alike = MARKER.search(recorded) is not None and unmarked(recorded) == unmarked(replayed)
+    return is_alike and not are_swapped(recorded, replayed, allowance.known)
+
+
+def _holds_secrets_of(recorded: str, replayed: str, allowance: Allowance) -> bool:
     """True if something of the recorded text stands where the replayed one holds a marker that was sent."""
-    pieces, end = list[str](), 0
+    pieces, sent, end = list[str](), list[str](), 0
     for found in MARKER.finditer(replayed):
-        if f"[redacted:{found[1]}#{found[2]}]" in markers:
+        if found[2] in allowance.markers:
             pieces.append(re.escape(replayed[end : found.start()]))
+            sent.append(found[0])
             end = found.end()
     if not 1 <= len(pieces) <= _WILDCARDS_MAX:
         return False
-    pattern = "".join(f"{piece}.*?" for piece in pieces) + re.escape(replayed[end:])
-    return re.fullmatch(pattern, recorded, re.DOTALL) is not None
+    pattern = "".join(f"{piece}(.*?)" for piece in pieces) + re.escape(replayed[end:])
+    match = re.fullmatch(pattern, recorded, re.DOTALL)
+    return match is not None and not any(
+        are_swapped(was, now, allowance.known) for was, now in zip(match.groups(), sent, strict=True)
+    )
 
 
 def http_date(text: str) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
@@ -11,6 +12,7 @@ from timetracer_otel.drivers.base import ABSENT, Comparison, Difference, Ignored
 from timetracer_otel.drivers.celery.names import LEFT_OUT, STATES, TRACE_HEADERS
 from timetracer_otel.drivers.celery.questions import PARTS
 from timetracer_otel.drivers.celery.typed import TAG, UNKEPT
+from timetracer_otel.drivers.markers import are_swapped, digits_in
 from timetracer_otel.redaction import MARKER
 from timetracer_otel.redaction.markers import unmarked
 
@@ -26,21 +28,40 @@ _FRAME: Final = re.compile(
 _LIBRARY: Final = re.compile(r"[/\\](?:site-packages|dist-packages|python3\.\d+|timetracer_otel)[/\\]")
 _MARKS: Final = re.compile(r"^\s*[~^]+\s*\n", re.MULTILINE)
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted(Ignored):
+    """Two texts that differ in secrets."""
+
+    was: str
+    now: str
+
+
 Found = Difference | Ignored
 
 
 def compare(recorded: Exchange, replayed: Exchange) -> Comparison:
-    """State, return value, exception with its causes and traceback, retry, the states that it gave itself."""
+    """State, return value, exception with its causes and traceback, retry, the states that it gave itself.
+
+    `recorded` has the request that was sent.
+    """
     was, now = recorded.result, replayed.result
-    return _sorted(
-        [
-            *_values(was.get("state"), now.get("state"), "state"),
-            *_member(was, now, "return_value", "return_value"),
-            *_values(_retry(was), _retry(now), "retry"),
-            *_exceptions(_exception(was), _exception(now)),
-            *_states(was, now),
-        ]
-    )
+    found = [
+        *_values(was.get("state"), now.get("state"), "state"),
+        *_member(was, now, "return_value", "return_value"),
+        *_values(_retry(was), _retry(now), "retry"),
+        *_exceptions(_exception(was), _exception(now)),
+        *_states(was, now),
+    ]
+    known = digits_in(recorded.request) | digits_in(replayed.request)
+    return _sorted([_unexcused(each, known) for each in found])
+
+
+def _unexcused(each: Found, known: frozenset[str]) -> Found:
+    if isinstance(each, Redacted) and are_swapped(each.was, each.now, known):
+        return Difference(each.path, each.was, each.now)
+    return each
 
 
 def compare_requests(a: Exchange, b: Exchange) -> Comparison:
@@ -110,14 +131,14 @@ def _sequence(value: Value) -> Sequence[Value]:
 
 
 def _difference(was: Value, now: Value, path: str) -> Found:
-    reason = _excuse(was, now) if isinstance(was, str) and isinstance(now, str) else None
-    return Ignored(path, reason) if reason is not None else Difference(path, was, now)
+    return _excused(was, now, path) if isinstance(was, str) and isinstance(now, str) else Difference(path, was, now)
 
 
-def _excuse(was: str, now: str) -> str | None:
+def _excused(was: str, now: str, path: str) -> Found:
     if MARKER.search(was) and unmarked(was) == unmarked(now):
-        return REDACTED
-    return ADDRESS if _ADDRESS.sub("", was) == _ADDRESS.sub("", now) else None
+        return Redacted(path, REDACTED, was, now)
+    is_alike = _ADDRESS.sub("", was) == _ADDRESS.sub("", now)
+    return Ignored(path, ADDRESS) if is_alike else Difference(path, was, now)
 
 
 def _states(was: Payload, now: Payload) -> Iterator[Found]:
@@ -173,7 +194,7 @@ def _tracebacks(was: Value, now: Value) -> Iterator[Found]:
     if was == now or not isinstance(was, str) or not isinstance(now, str):
         return
     old, new = _steps(was), _steps(now)
-    is_same = old == new or _excuse(old, new) is not None
+    is_same = old == new or isinstance(_excused(old, new, ""), Ignored)
     yield Ignored("exception.traceback", OTHER_PLACES) if is_same else Difference("exception.traceback", was, now)
 
 
