@@ -61,6 +61,9 @@ def test_a_long_one_is_hidden_as_the_name_of_a_member_too() -> None:
         f"?t={quote_plus(ODD)}&",
         *(b64encode(f"{'u' * many}:{ODD}:more".encode()).decode() for many in range(4)),
         urlsafe_b64encode(ODD.encode()).decode(),
+        json.dumps({"in": json.dumps({"in": ODD})}),
+        ODD.encode().decode("latin-1"),
+        f"\\\\x{ODD.encode().hex()}",
     ],
 )
 def test_it_is_known_however_it_is_spelt(spelt: str) -> None:

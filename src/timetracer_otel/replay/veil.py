@@ -19,7 +19,8 @@ _CODED: Final = frozenset({"$b64", "$str"})
 
 
 class Veil:
-    """Puts the markers of secrets where these stand in text: as they are, escaped, percent-encoded, or in base64."""
+    """Puts the markers of secrets where these stand in text: as they are, escaped, percent-encoded, in hex or
+    base64."""
 
     def __init__(self) -> None:
         self._hidden = self._long = _Forms({})
@@ -71,11 +72,17 @@ class _Forms:
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:
-    yield secret
+    for read in (secret, secret.decode("latin-1").encode()):  # as text of an HTTP header is read
+        yield from _spelt(read)
+
+
+def _spelt(secret: bytes) -> Iterator[bytes]:
     text = secret.decode("utf-8", "surrogatepass")
-    for spelt in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]):
-        yield spelt.encode("utf-8", "surrogatepass")
-    yield from (quote(secret).encode(), quote(secret, safe="").encode(), quote_plus(secret).encode())
+    escaped = json.dumps(text)[1:-1]
+    spelt = (text, escaped, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(escaped)[1:-1], repr(text)[1:-1])
+    yield from (each.encode("utf-8", "surrogatepass") for each in spelt)
+    coded = (quote(secret), quote(secret, safe=""), quote_plus(secret), secret.hex())
+    yield from (each.encode() for each in coded)
     for shift in range(3):
         yield from _in_base64(secret, shift)
 
