@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -76,6 +78,49 @@ def test_the_scheme_of_a_header_is_not_doubled(value: str) -> None:
     assert dict(sent(recorded, authorization=value)["headers"]) == {b"authorization": b"Bearer eyJ"}
     basic = http([], {"authorization": f"Basic {BEARER}"})
     assert dict(sent(basic, authorization="Bearer eyJ")["headers"]) == {b"authorization": b"Basic Bearer eyJ"}
+
+
+async def later() -> str:
+    await asyncio.sleep(0)
+    return "eyJ"
+
+
+def runs_a_loop() -> str:
+    return asyncio.run(later())
+
+
+def leaves() -> str:
+    sys.exit(3)
+
+
+@pytest.mark.parametrize("function", ["later", "runs_a_loop"])
+def test_a_function_may_need_an_event_loop_where_one_runs(function: str) -> None:
+    recorded = http([], {"authorization": f"Bearer {BEARER}"})
+
+    async def entering() -> Any:
+        return sent(recorded, authorization=f"{__name__}:{function}()")
+
+    assert dict(asyncio.run(entering())["headers"]) == {b"authorization": b"Bearer eyJ"}
+
+
+def test_a_function_that_leaves_the_process_is_told_in_one_line() -> None:
+    recorded = http([], {"authorization": f"Bearer {BEARER}"})
+    with pytest.raises(ReplayError, match=r"--secret authorization: .*:leaves\(\) raised SystemExit: 3; correct it"):
+        sent(recorded, authorization=f"{__name__}:leaves()")
+
+
+@pytest.mark.parametrize("source", ["shop:Token.make()", ".shop:token()", "shop:token() ", "a b:token()"])
+def test_what_is_meant_as_a_function_is_not_sent_as_a_secret(source: str) -> None:
+    recorded = http([], {"authorization": f"Bearer {BEARER}"})
+    with pytest.raises(ReplayError, match=r"--secret authorization: it names no function; write module:function\(\)$"):
+        sent(recorded, authorization=source)
+    assert dict(sent(recorded, authorization="ada:()x")["headers"]) == {b"authorization": b"Bearer ada:()x"}
+
+
+@pytest.mark.parametrize("name", ["...", "#", "#0000a1", "\u00e9"])
+def test_a_name_without_letters_calls_nothing(name: str) -> None:
+    recorded = http([], {"authorization": f"Bearer {BEARER}"})
+    assert left(recorded, **{name: "x"})[1:] == [f"--secret {name}: no secret of the request is called so"]
 
 
 def test_cookies_and_fields_are_called_by_their_own_names() -> None:

@@ -4,11 +4,14 @@ and takes or refuses them.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import inspect
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote_from_bytes
@@ -22,6 +25,7 @@ from timetracer_otel.redaction.memory import SHORTEST
 
 OPTION: Final = "--secret"
 FUNCTION: Final = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)\(\)")
+_CALL: Final = re.compile(r":.*\(\)\s*\Z", re.DOTALL)
 LISTED_MAX: Final = 10
 BEFORE_MAX: Final = 101
 """Bytes in front of a marker that may tell its name."""
@@ -57,7 +61,8 @@ class Secret:
     def is_called(self, name: str) -> bool:
         """True for its name, its rule, and either with `#` and the digits of its marker."""
         called, _, digest = name.partition("#")
-        return _plain(called) in (_plain(self.name), _plain(self.rule)) and digest in ("", self.digest)
+        names = {_plain(each) for each in (self.name, self.rule) if _plain(each)}
+        return _plain(called) in names and digest in ("", self.digest)
 
 
 class Supply:
@@ -157,6 +162,8 @@ def _octets(text: str) -> bytes:
 
 
 def _value(secret: Secret, source: str) -> str:
+    if _CALL.search(source) and FUNCTION.fullmatch(source) is None:  # no secret ends so: it would be refused as one
+        raise ReplayError(f"{OPTION} {secret.label}", "it names no function", "write module:function()")
     text = source if (named := FUNCTION.fullmatch(source)) is None else _made(secret, *named.groups())
     scheme, _, rest = text.partition(" ")
     is_doubled = bool(secret.scheme and rest) and scheme.lower() == secret.scheme.lower()
@@ -167,14 +174,20 @@ def _made(secret: Secret, module: str, function: str) -> str:
     """By the user's function. Whatever it raises is told in one line: it has no part in what is replayed."""
     where = f"{OPTION} {secret.label}"
     try:
-        made = getattr(importlib.import_module(module), function)()
-    except Exception as error:
+        with ThreadPoolExecutor(1) as apart:  # a web framework's helper may want an event loop of its own
+            made = apart.submit(_called, module, function).result()
+    except (Exception, SystemExit) as error:
         problem = f"{module}:{function}() raised {' '.join(f'{type(error).__name__}: {error}'.split())}"
         raise ReplayError(where, problem, "correct it, or give a value") from error
     if not isinstance(made, str) or not made:
         given = type(made).__name__ if made else "nothing"
         raise ReplayError(where, f"{module}:{function}() gave {given}", "let it return a text")
     return made
+
+
+def _called(module: str, function: str) -> object:
+    made = getattr(importlib.import_module(module), function)()
+    return asyncio.run(made) if inspect.iscoroutine(made) else made
 
 
 def _spelt(match: re.Match[bytes], values: Mapping[bytes, bytes], is_json: bool) -> bytes:
