@@ -56,6 +56,8 @@ class Recorded:
     """Of an earlier request of the process, for what this one kept of it."""
     of_children: frozenset[str] = frozenset()
     """Ids of the exchanges that processes made which were forked meanwhile: nobody waits for them here."""
+    of_pools: frozenset[str] = frozenset()
+    """Ids of those by which a pool made a connection ready, which it need not do again: nobody waits for them."""
 
 
 def with_children(cassette: Cassette, segment: Segment) -> Segment:

@@ -19,6 +19,7 @@ from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
 from timetracer_otel.replay.library import apart, question_of, requests_of, with_children
 from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
+from timetracer_otel.replay.warm import asked_elsewhere, made_ready
 
 FORMAT: Final = 1
 CHILDREN: Final = "without a network namespace only programs that load Python's guards are started"
@@ -127,7 +128,8 @@ def build(
     misses = tuple(_misses(journal))
     comparison = journal.last("comparison") or {}
     differences = tuple(_difference(each, bool(misses)) for each in comparison.get("differences", ()))
-    unused = tuple(_unused(segment, journal, question))
+    early = (exchange for each in cassette.environment_of(segment) for exchange in apart(each.exchanges))
+    unused = tuple(_unused(segment, tuple(early), journal, question))
     doubts = tuple(dict.fromkeys(reasons(segment, journal, ending, has_entry, bool(misses or differences))))
     outcome = journal.last("outcome") or {}
     is_other = bool(misses or differences or unused)
@@ -209,10 +211,18 @@ def _refusal(event: Event) -> Miss:
 # ---- what was not asked ----------------------------------------------------------------------------------------------
 
 
-def _unused(segment: Segment, journal: Events, question: Callable[[Exchange], Question]) -> Iterable[Mapping[str, Any]]:
+def _unused(
+    segment: Segment, early: Sequence[Exchange], journal: Events, question: Callable[[Exchange], Question]
+) -> Iterable[Mapping[str, Any]]:
+    """`early`: what the process had asked before."""
     taken = set(journal.taken_before(len(journal.all))) | {event["exchange"] for event in journal.of("incomplete")}
     recorded = sorted(requests_of(segment.exchanges), key=lambda each: (each.at_ns, each.id))
-    unused = [(exchange, _named(exchange, question)) for exchange in recorded if exchange.id not in taken]
+    left = [exchange for exchange in recorded if exchange.id not in taken]
+    if ready := tuple(made_ready(left, segment.pools)):
+        answered = (each for each in (*recorded, *early) if each.id in taken)
+        spared = asked_elsewhere(ready, answered, question)
+        left = [each for each in left if each.id not in spared]
+    unused = [(exchange, _named(exchange, question)) for exchange in left]
     follows = _follows_from_a_miss(segment, journal, {exchange.id: named for exchange, named in unused})
     for exchange, named in unused:
         yield {**named, "consequent": follows(exchange)}

@@ -60,7 +60,7 @@ class Session:
         self._paths = span_paths(recorded.spans, recorded.root)
         self.asked = 0
         """Requests so far, answered or not: as long as it grows, the app is at work."""
-        self._unused = {exchange.id for exchange in recorded.exchanges} - recorded.of_children
+        self._unused = {exchange.id for exchange in recorded.exchanges} - recorded.of_children - recorded.of_pools
         self._in_time = sorted(recorded.exchanges, key=_began)
         self._lost = {exchange.id: exchange for exchange in recorded.exchanges if exchange.dropped}
         """Recorded without their payload; each excuses one miss."""

@@ -12,6 +12,7 @@ from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.library import Library, Recorded, apart, descendants, question_of, requests_of, shapes_of
 from timetracer_otel.replay.origin import Origins, window
 from timetracer_otel.replay.session import Session
+from timetracer_otel.replay.warm import made_ready
 
 
 def library_of(cassette: Cassette, segment: Segment, earlier: Sequence[Segment] = ()) -> Library:
@@ -36,13 +37,15 @@ def session_of(
     began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
     children = descendants(cassette, segment)
     learnt = (connection for each in cassette.environment_of(segment) for connection in each.connections)
+    asked = requests_of(segment.exchanges)
     recorded = Recorded(
         segment.name,
-        requests_of(segment.exchanges),
+        asked,
         (*segment.connections, *learnt),
         segment.spans,
         segment.id,
         of_children=frozenset(exchange.id for child in children for exchange in apart(child.exchanges)),
+        of_pools=frozenset(exchange.id for exchange in made_ready(asked, segment.pools)),
     )
     ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
     return Session(
