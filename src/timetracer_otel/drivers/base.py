@@ -208,6 +208,9 @@ class ReplayHost(Protocol):
     def current(self) -> tuple[AnswerSource, Asked]:
         """The session of the calling context (by trace id; else the default session) and where the call comes from."""
 
+    def early(self) -> AnswerSource | None:
+        """What the process asked before its first entry; None where that is not replayed."""
+
     def serve(self, name: str, backend: Callable[[int], ServerCore]) -> Callable[[], int]:
         """Registers a protocol core, one per connection (called with the connection's number). The returned function
         gives the loopback port; the listener starts at its first call and again after a fork."""

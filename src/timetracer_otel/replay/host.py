@@ -34,6 +34,10 @@ class Host:
         session = self._bindings.of(span.get_span_context().trace_id)
         return session, Asked(frame=app_frame(), span=getattr(span, "name", ""), span_path=self._processor.path())
 
+    def early(self) -> Session | None:
+        default = self._bindings.default
+        return default if default.is_environment else None
+
     def serve(self, name: str, backend: Callable[[int], ServerCore]) -> Callable[[], int]:
         stub = StubServer(name, backend, self._journal)
         self._stubs.append(stub)

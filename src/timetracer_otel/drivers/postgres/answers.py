@@ -54,6 +54,8 @@ class Claim:
     database: str | None = None
     is_ping: bool = False
     """A pool looks whether its connection lives."""
+    early: AnswerSource | None = None
+    """A pool makes the connection ready: what it asked of each before the entry began is answered alike."""
 
 
 class SessionAnswers:
@@ -125,6 +127,9 @@ class SessionAnswers:
             return greeted
         if not statement.parameters and statement.portal is None and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
+        exchange = None if claim.early is None else claim.early.take(wanted, replace(asked, connection=None))
+        if exchange is not None:
+            return Answer(exchange.request, exchange.result)
         return Miss(claim.source.miss(wanted, asked))
 
     def _begun(self, statement: Statement, claim: Claim, asked: Asked) -> Answer | None:
