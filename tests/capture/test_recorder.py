@@ -25,7 +25,7 @@ from timetracer_otel.capture import environment, guard, limits, process, segment
 from timetracer_otel.capture.limits import CLOSED_MAX, GENERATED_MAX, LATE_IDS_MAX
 from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch
-from timetracer_otel.capture.table import Captured
+from timetracer_otel.capture.table import Captured, hushed
 from timetracer_otel.config import Keep, Settings
 
 
@@ -110,6 +110,16 @@ def test_who_counts_in_a_segment_is_told_which_it_is(recorder: Recorder) -> None
     for span, root in ((one, one), (other, other), (child, one)):
         with use_span(span):
             assert recorder.segment() == root.get_span_context().span_id
+
+
+def test_what_a_library_asks_for_itself_is_in_no_segment(recorder: Recorder) -> None:
+    with use_span(start(recorder)):
+        token = hushed.set(True)
+        try:
+            assert recorder.open("botocore", "SendMessage") is None
+        finally:
+            hushed.reset(token)
+        assert recorder.open("botocore", "PutObject") is not None
 
 
 @pytest.mark.parametrize("kind", [SpanKind.CLIENT, SpanKind.PRODUCER])

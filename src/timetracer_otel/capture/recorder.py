@@ -27,7 +27,7 @@ from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.outbox import Outbox
 from timetracer_otel.capture.parts import Parts
 from timetracer_otel.capture.segments import Batch, SegmentState, Sink
-from timetracer_otel.capture.table import Captured, Spill, take_out
+from timetracer_otel.capture.table import Captured, Spill, hushed, take_out
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.model import Acquire, Payload
@@ -217,7 +217,7 @@ class Recorder:
         is_entry: bool = False,
     ) -> Captured | None:
         current = current_context()
-        if current.get(SUPPRESSED) is not None:
+        if current.get(SUPPRESSED) is not None or hushed.get():
             return None
         context = span_in(current)
         span_id, lineage = context[SPAN_ID], self._lineage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -179,6 +180,9 @@ class Tape(Protocol):
     def acquired(self, acquire: Acquire) -> None:
         """A pool was asked for a connection under the current span; here its `at_ns` counts from 1970."""
 
+
+hushed: Final[ContextVar[bool]] = ContextVar("timetracer_hushed", default=False)
+"""True while a library asks servers for itself, such as its broker, and its own driver records what that was for."""
 
 _tape: Tape | None = None
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from timetracer_otel.capture.guard import guarded
-from timetracer_otel.capture.table import Captured, Tape, tape
+from timetracer_otel.capture.table import Captured, Tape, hushed, tape
 from timetracer_otel.drivers.celery.exceptions import HeardException
 from timetracer_otel.drivers.celery.heard import OPTIONS, HeardPublish, message_fields
 from timetracer_otel.drivers.celery.names import LIB
@@ -34,7 +34,7 @@ is_replaying = False
 class Publishing:
     """One message on its way."""
 
-    __slots__ = ("_app", "_captured", "_options", "_tape", "_token", "heard", "name", "span_holder", "task_id")
+    __slots__ = ("_app", "_captured", "_hush", "_options", "_tape", "_token", "heard", "name", "span_holder", "task_id")
 
     def __init__(self, app: object, name: str, task_id: str, options: Mapping[str, Any], to: Tape | None) -> None:
         self._app, self.name, self.task_id = app, name, task_id
@@ -43,6 +43,7 @@ class Publishing:
         self.heard: HeardPublish | None = None
         self.span_holder: Any = None
         """The task object, in which the instrumentor keeps its span; what stands in for it where there is none."""
+        self._hush: Token[bool] | None = None
         self._token: Token[Publishing | None] = _current.set(self)
 
     def leaves(self, fields: Mapping[str, Any]) -> None:
@@ -56,6 +57,16 @@ class Publishing:
         except TooLarge:
             self.heard = HeardPublish(self._app, self.name, {}, time.time_ns())
         self._captured = to.open(LIB, self.heard) if to is not None and is_heard else None
+
+    def goes_out(self) -> None:
+        """What the broker's library asks from here on is Celery's, by whichever driver: SQS by botocore."""
+        self._hush = hushed.set(True)
+
+    def is_out(self) -> None:
+        """A second call does nothing."""
+        hush, self._hush = self._hush, None
+        if hush is not None:
+            hushed.reset(hush)
 
     def sent(self) -> None:
         if self._tape is not None and self._captured is not None and self.heard is not None:
@@ -74,6 +85,7 @@ class Publishing:
             self._tape.close(self._captured, HeardException(error), self.heard.size)
 
     def ended(self, error: BaseException | None) -> None:
+        self.is_out()
         _current.reset(self._token)
         _end_span(self, error)
 
@@ -173,6 +185,7 @@ def on_before_publish(
     if publishing is not None:
         fields = message_fields(body, headers or {}, properties or {})
         publishing.leaves({**fields, "exchange": _name(exchange), "routing_key": routing_key})
+        publishing.goes_out()
 
 
 @guarded(LIB)
@@ -180,6 +193,7 @@ def on_after_publish(**_: object) -> None:
     """Comes before OpenTelemetry's receiver, which ends the span."""
     publishing = _current.get()
     if publishing is not None:
+        publishing.is_out()
         publishing.sent()
 
 

@@ -1,7 +1,8 @@
 """The taps' places: Celery's signals, and the function by which every app sends.
 
 Seams: celery >= 5.4 (`signals.*`, `Signal.receivers`, `app.amqp.AMQP._create_task_sender`,
-`Task.update_state`, `Backend.chord_error_from_stack`), billiard >= 4.2 (`pool.soft_timeout_sighandler`),
+`Task.update_state`, `Backend.chord_error_from_stack`, `Celery._get_backend`),
+billiard >= 4.2 (`pool.soft_timeout_sighandler`),
 opentelemetry-instrumentation-celery >= 0.51b0 (its receivers begin and end the spans).
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from timetracer_otel.config import Settings
-from timetracer_otel.drivers.celery import chords, heard, limits, lost, publishing, results, states, tasks
+from timetracer_otel.drivers.celery import chords, heard, keeping, limits, lost, publishing, results, states, tasks
 from timetracer_otel.drivers.celery.names import LIB
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
@@ -45,7 +46,7 @@ class CeleryRecording:
         if self._patches:
             return
         from billiard import pool
-        from celery import signals
+        from celery import Celery, signals
         from celery.app.amqp import AMQP
         from celery.app.task import Task
         from celery.backends.base import Backend
@@ -54,12 +55,14 @@ class CeleryRecording:
         named = [(signals, name) for name, _ in RECEIVERS]
         on_the_way = [(Task, "update_state"), (Backend, "chord_error_from_stack"), (pool, "soft_timeout_sighandler")]
         reads = [(AsyncResult, "get"), (AsyncResult, "_get_task_meta"), (ResultSet, "iter_native")]
+        reads.append((Celery, "_get_backend"))
         require(
             LIB, [(AMQP, "_create_task_sender"), (signals.task_prerun, "receivers"), *named, *on_the_way, *reads], LOST
         )
         heard.payload_max_bytes = Settings.from_environment().payload_max_bytes
         publishing.install(self._patches)
         results.install(self._patches)
+        keeping.install(self._patches)
         states.install(self._patches)
         chords.install(self._patches)
         limits.install(self._patches)
