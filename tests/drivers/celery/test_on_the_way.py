@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.servers.redis import RedisServer
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Exchange, Segment
-from timetracer_otel.drivers.celery import chords, heard, limits, states, tasks
+from timetracer_otel.drivers.celery import chords, heard, keeping, limits, states, tasks
 from timetracer_otel.drivers.celery.codec import CODEC
 from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes, HeardOutcome, HeardTask
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH
@@ -138,6 +139,20 @@ def test_what_our_taps_on_the_way_raise_stays_theirs(monkeypatch: pytest.MonkeyP
     with pytest.raises(TimeoutError, match="10"):
         limits._heard(raising)(10, None)
     assert guard.counts()["celery"] == before + 3
+
+
+def test_a_backend_that_cannot_be_told_apart_is_the_applications_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd:
+        __slots__ = ("cleanup",)
+
+        @property
+        def _store_result(self) -> Any:
+            raise RuntimeError("not for us")
+
+    monkeypatch.setattr(guard, "strict", False)
+    before, odd = guard.counts()["celery"], Odd()
+    assert keeping._making(lambda app: odd)("app") is odd
+    assert guard.counts()["celery"] == before + 1
 
 
 def raising(number: int, _: object) -> None:
