@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.demonstration import Demonstration
+from tests.demonstration import ROOT, TIMEOUT_S, Demonstration, environment
 from tests.servers.jaeger import JaegerServer
 from tests.there_and_back import assert_come_back
 from timetracer_otel.cassette import decompress
@@ -18,6 +20,15 @@ pytestmark = pytest.mark.postgres
 REQUESTS = 13
 DIGEST = b"f60a248d4bdc945ca37e599fc31233499713e869b1765e6a125a7385d6e0008a"
 """What schema.sql gives ming@example.com for a password."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """As `scripts/demo` runs it for a user, with all that is installed."""
+    folder = tmp_path_factory.mktemp("users-demo") / "shop"
+    command = [sys.executable, str(ROOT / "examples" / "demo.py"), str(folder)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return Demonstration(folder, done.stdout + done.stderr, done.returncode)
 
 
 def part(demo: Demonstration, number: int) -> str:
