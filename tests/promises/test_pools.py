@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from timetracer_otel.cassette import Segment
 pytestmark = pytest.mark.postgres
 
 DRIVERS = instrumented("asyncpg", "starlette")
+ENGINE = instrumented("psycopg", "starlette")
 GROWN, WARM = "/one", "/all"
+SET_UP = "SET lock_timeout = '5s'"
 
 
 @pytest.fixture(scope="module")
@@ -67,4 +69,30 @@ def test_a_pool_that_asks_something_else_of_its_connections_is_found(
     path: str, recorded: Mapping[str, str], tmp_path: Path
 ) -> None:
     found = replay(recorded[path], tmp_path, TENANT="other", **DRIVERS)
+    assert (found.status, found.verdict) == (1, "deviates"), found.output
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """Two requests: the engine connects in the first one, and sets that connection up."""
+    folder = tmp_path_factory.mktemp("engine")
+    variables = recording(folder / "cassettes", APP="tests.promises.engine_app:app", **ENGINE)
+    with database("") as dsn, service(folder / "log", DATABASE_URL=dsn, **variables) as url:
+        for number in (1, 2):
+            assert send(url, f"/orders/{number}").status == 200, (folder / "log").read_text()
+    found = cassettes(folder / "cassettes")
+    assert [SET_UP in statements(segment) for _, segment in found] == [True, False]
+    return [cassette.path for cassette, _ in found]
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["connects", "was connected"])
+def test_a_connection_that_an_event_of_sqlalchemy_sets_up_is_set_up_anew(
+    number: int, orders: Sequence[str], tmp_path: Path
+) -> None:
+    found = replay(orders[number], tmp_path, **ENGINE)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+
+
+def test_another_set_up_than_the_recorded_one_is_found(orders: Sequence[str], tmp_path: Path) -> None:
+    found = replay(orders[0], tmp_path, WAIT="6s", **ENGINE)
     assert (found.status, found.verdict) == (1, "deviates"), found.output

@@ -176,6 +176,10 @@ class AnswerSource(Protocol):
     def is_environment(self) -> bool:
         """True for work before or outside the entry: housekeeping may be synthesised, answers repeat."""
 
+    @property
+    def has_made_ready(self) -> bool:
+        """True where it was recorded how a pool made a connection ready."""
+
     def take(self, question: Question, asked: Asked) -> Exchange | None:
         """The recorded exchange that answers, each one once; None if there is none (nothing is reported yet)."""
 

@@ -82,6 +82,10 @@ class Session:
         return self.recorded.is_environment
 
     @property
+    def has_made_ready(self) -> bool:
+        return bool(self.recorded.of_pools)
+
+    @property
     def is_used_up(self) -> bool:
         """True when every exchange that the recorded process made itself has answered."""
         return not self._unused

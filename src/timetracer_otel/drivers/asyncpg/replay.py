@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import ContextVar
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -22,6 +20,7 @@ from timetracer_otel.drivers.asyncpg.tracking import LIBRARY
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.postgres import making
 from timetracer_otel.drivers.postgres.answers import Claim
 from timetracer_otel.drivers.postgres.connecting import CONNECT, UNANSWERED
 from timetracer_otel.drivers.postgres.questions import question_of
@@ -32,8 +31,6 @@ FLUSH: Final = b"H\0\0\0\x04"
 LISTEN: Final = re.compile(rb"(?i)\0\s*LISTEN\s|\AQ....\s*LISTEN\s", re.DOTALL)
 """In Parse, after the name of the statement, or in Query."""
 LISTEN_EVERY_S: Final = 0.01
-_is_making: Final = ContextVar("timetracer-asyncpg-pool", default=False)
-"""A pool makes a connection, and what the application gave it for that (`init`) runs."""
 LOST: Final = "replay cannot redirect it"
 PING: Final = ("sqlalchemy.dialects.postgresql.asyncpg", "_async_ping")
 PING_DEPTH: Final = 16
@@ -89,8 +86,8 @@ class Stub:
         if answers is None:
             return
         source, asked = self.host.current()
-        early = self.host.early() if _is_making.get() else None
-        answers.claim = Claim(source, asked, protocol._timetracer_database, _is_ping(), early)
+        database, is_making = protocol._timetracer_database, making.is_making.get()
+        answers.claim = Claim(source, asked, database, _is_ping(), is_making, self.host.early() if is_making else None)
         if LISTEN.search(data) is not None:
             answers.listener, was_listening = answers.claim, answers.listener is not None
             if not was_listening:
@@ -142,7 +139,8 @@ class AsyncpgReplaying:
             self._patches.put(connect_utils, name, redirect(stub, getattr(connect_utils, name)))
         self._patches.put(connection.Connection, "_check_open", _knowing(stub, connection.Connection._check_open))
         if "_get_new_connection" in vars(pool.Pool):  # without it a pool has the answers of who asks it
-            self._patches.put(pool.Pool, "_get_new_connection", _making(pool.Pool._get_new_connection))
+            self._patches.put(pool.Pool, "_get_new_connection", making.making_async(pool.Pool._get_new_connection))
+        making.put_in(self._patches)
         self._variables = {name: os.environ.pop(name) for name in HIDDEN_VARIABLES if name in os.environ}
 
     def uninstall(self) -> None:
@@ -204,18 +202,6 @@ def _refusing(stub: Stub, original: Callable[..., Awaitable[Any]]) -> Callable[.
         raise error_of(failure)
 
     return connect
-
-
-def _making(original: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
-    @functools.wraps(original)
-    async def _get_new_connection(self: Any) -> Any:
-        token = _is_making.set(True)
-        try:
-            return await original(self)
-        finally:
-            _is_making.reset(token)
-
-    return _get_new_connection
 
 
 def _parsing(stub: Stub, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -54,8 +54,10 @@ class Claim:
     database: str | None = None
     is_ping: bool = False
     """A pool looks whether its connection lives."""
+    is_making: bool = False
+    """A pool makes the connection, and what is asked makes it ready."""
     early: AnswerSource | None = None
-    """A pool makes the connection ready: what it asked of each before the entry began is answered alike."""
+    """What was asked of each such connection before the entry began; None where that is not replayed."""
 
 
 class SessionAnswers:
@@ -107,6 +109,12 @@ class SessionAnswers:
             return reply
         if _is_set_up(statement, claim):
             return Synthesise()
+        if claim.is_making and not claim.source.has_made_ready:
+            # Nothing of the segment is for it: its BEGIN and COMMIT are those of the work that follows.
+            if (made := self._made_ready(wanted, asked, claim)) is not None:
+                return made
+            if not _has_asked(claim.early, self._lib) and _is_made_up(statement):
+                return Synthesise()
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
         # answered out of the order in which they were recorded. A transaction does bind.
         if self._is_between_greetings(statement.sql):
@@ -127,10 +135,14 @@ class SessionAnswers:
             return greeted
         if not statement.parameters and statement.portal is None and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
-        exchange = None if claim.early is None else claim.early.take(wanted, replace(asked, connection=None))
-        if exchange is not None:
-            return Answer(exchange.request, exchange.result)
+        if (made := self._made_ready(wanted, asked, claim)) is not None:
+            return made
         return Miss(claim.source.miss(wanted, asked))
+
+    def _made_ready(self, wanted: Question, asked: Asked, claim: Claim) -> Answer | None:
+        """As the connections were that the process made before its entry."""
+        exchange = None if claim.early is None else claim.early.take(wanted, replace(asked, connection=None))
+        return None if exchange is None else Answer(exchange.request, exchange.result)
 
     def _begun(self, statement: Statement, claim: Claim, asked: Asked) -> Answer | None:
         """A transaction of the server's usual level: SQLAlchemy names it on a connection whose level was another one
@@ -315,11 +327,18 @@ def _ends_openly(exchange: Exchange) -> bool:
     return isinstance(last, Mapping) and last.get("tag") is None and bool(last.get("rows"))
 
 
+def _has_asked(early: AnswerSource | None, lib: str) -> bool:
+    """True where the process had connected before its entry: then it is recorded what its pool asks."""
+    return early is not None and bool(early.questions(lib))
+
+
+def _is_made_up(statement: Statement) -> bool:
+    return not statement.parameters and statement.portal is None and is_housekeeping(statement.sql)
+
+
 def _is_set_up(statement: Statement, claim: Claim) -> bool:
     """A pool sets a connection up, in no span of the recorded trace, where BEGIN and COMMIT are other ones'."""
-    if claim.source.is_environment or claim.asked.span or statement.parameters or statement.portal is not None:
-        return False
-    return is_housekeeping(statement.sql)
+    return not claim.source.is_environment and not claim.asked.span and _is_made_up(statement)
 
 
 def _may_make_up(sql: str, claim: Claim, lib: str) -> bool:

@@ -11,6 +11,7 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
+from timetracer_otel.drivers.postgres import making
 from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
 from timetracer_otel.drivers.postgres.connecting import CONNECT
 from timetracer_otel.drivers.postgres.questions import question_of
@@ -69,7 +70,9 @@ class Stub:
         answers = self._answers.get(pgconn.backend_pid)
         if answers is not None:
             source, asked = self.host.current()
-            answers.claim = Claim(source, asked, pgconn.db.decode("utf-8", "surrogateescape"))
+            database, is_making = pgconn.db.decode("utf-8", "surrogateescape"), making.is_making.get()
+            early = self.host.early() if is_making else None
+            answers.claim = Claim(source, asked, database, is_making=is_making, early=early)
         if pgconn.backend_pid and pgconn.port not in (b"", b"%d" % self._port()):
             self._refuse(pgconn)
 
@@ -136,6 +139,7 @@ class PsycopgReplaying:
         self._patches.put(generators, "connect", refusing(vars(generators)["connect"]))
         for module in (connection, connection_async):
             self._patches.put(module, "notifies", _announcing(stub, vars(module)["notifies"]))
+        making.put_in(self._patches)
         self._hide_services()
 
     def _hide_services(self) -> None:
