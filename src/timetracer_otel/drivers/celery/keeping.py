@@ -33,11 +33,12 @@ def install(patches: Patches) -> None:
 
 
 def _making(original: Method) -> Method:
-    hush = guarded(LIB)(_hush)
+    """A database has its tables made with the backend: in the request that sends the first task."""
+    make, hush = _hushed(original), guarded(LIB)(_hush)
 
     @functools.wraps(original)
     def _get_backend(self: Any) -> Any:
-        backend = original(self)
+        backend = make(self)
         hush(backend)
         return backend
 
