@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib.metadata
+import importlib.util
 import logging
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 
 from tests.replay.recordings import END_NS, START_NS
 from timetracer_otel.replay import clock as clocks
-from timetracer_otel.replay.clock import RealClock, RecordedClock, is_available
+from timetracer_otel.replay.clock import RealClock, RecordedClock, why_real
 from timetracer_otel.replay.origin import window
 from timetracer_otel.replay.reads import READS_MAX, Reads
 
@@ -194,7 +196,20 @@ def test_without_time_machine_instants_of_today_are_those_of_this_replay() -> No
 
 
 def test_time_machine_is_there_in_the_tests() -> None:
-    assert is_available()
+    assert why_real() is None
+
+
+def test_a_time_machine_that_sets_monotonic_clocks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.19.0")
+    assert why_real() == (
+        "clock: time-machine 2.19.0 sets monotonic clocks too, by which event loops and we count "
+        "(pip install 'timetracer-otel[replay]')"
+    )
+
+
+def test_without_time_machine_the_clock_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert why_real() == "clock: time-machine is not installed (pip install 'timetracer-otel[replay]')"
 
 
 def test_an_entry_loads_time_machine_without_pytest_which_can_be_imported_afterwards() -> None:

@@ -175,8 +175,8 @@ def pick(cassette: Cassette, wanted: str | None) -> Segment:
 
 
 def _clock(segment: Segment, log: Journal) -> clocks.Clock:
-    if not clocks.is_available():
-        log.write("uncontrolled", text="clock: time-machine is not installed (pip install 'timetracer-otel[replay]')")
+    if (reason := clocks.why_real()) is not None:
+        log.write("uncontrolled", text=reason)
         return clocks.RealClock()
     first_ns = segment.process.started_ns if os.environ.get(ENTRY) else 0
     if os.environ.get(ENTRY):  # `exec` may run pytest, with time-machine's own fixture

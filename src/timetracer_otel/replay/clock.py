@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 import threading
@@ -17,6 +18,9 @@ from timetracer_otel.replay.reads import Reads
 LATE_NS: Final = SECOND_NS
 """So much longer than in the recording something may take, and the clock waits for it."""
 NEVER_NS: Final = 2**62
+NEWER_THAN_MONOTONIC: Final = 3
+"""The first release of time-machine that leaves `time.monotonic` as it is."""
+ADVICE: Final = "pip install 'timetracer-otel[replay]'"
 SLOWLY: Final = 16
 """While it waits it goes at this part of its speed: between two readings no time is none at all."""
 
@@ -76,7 +80,7 @@ class RecordedClock:
         self._stretch = self._from(process_ns if self._is_starting else start_ns, first_ns)
         self._travel = time_machine.travel(self._stretch.start_ns / SECOND_NS, tick=True)
         self._traveller: Any = self._travel.start()
-        # Every way to read the clock ends there, in time-machine 2.15 as in 3.
+        # Every way to read the clock ends there. Source: time-machine 3, `Coordinates`.
         vars(self._traveller)["time_ns"] = self._served
 
     def _served(self) -> int:
@@ -154,6 +158,11 @@ def load_without_pytest() -> None:
         del sys.modules["pytest"]
 
 
-def is_available() -> bool:
-    """True when time-machine is installed (extra `replay`)."""
-    return importlib.util.find_spec("time_machine") is not None
+def why_real() -> str | None:
+    """What keeps the clock from being the recorded one; None when time-machine is installed (extra `replay`)."""
+    if importlib.util.find_spec("time_machine") is None:
+        return f"clock: time-machine is not installed ({ADVICE})"
+    found = importlib.metadata.version("time-machine")
+    if int(found.partition(".")[0]) < NEWER_THAN_MONOTONIC:
+        return f"clock: time-machine {found} sets monotonic clocks too, by which event loops and we count ({ADVICE})"
+    return None

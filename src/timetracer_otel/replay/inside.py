@@ -102,9 +102,9 @@ class Block:
 
 
 def _clock(segment: Segment, log: Journal) -> clocks.Clock:
-    if clocks.is_available():
+    if (reason := clocks.why_real()) is None:
         return recorded_clock(segment)
-    log.write("uncontrolled", text="clock: time-machine is not installed (pip install 'timetracer-otel[replay]')")
+    log.write("uncontrolled", text=reason)
     return clocks.RealClock()
 
 
