@@ -13,6 +13,7 @@ from timetracer_otel.cassette.model import Exchange, Signature
 from timetracer_otel.drivers.asgi.replay import ENTRY as ASGI
 from timetracer_otel.drivers.celery.replay import ENTRY as CELERY
 from timetracer_otel.errors import ReplayError
+from timetracer_otel.redaction.codings import decode, encode
 from timetracer_otel.replay.origin import Origins
 from timetracer_otel.replay.supplying import Supply
 
@@ -56,6 +57,26 @@ def test_each_place_of_a_request_has_it_as_its_marker_was_spelt() -> None:
     assert request["body_size"] == len(body)
     assert dict(request["headers"]) == {b"x-token": ODD.encode(), b"content-length": str(len(body)).encode()}
     assert request["query_string"] == b"token=a%20%22b%22%2F%5C%26%3D%2B%20%C3%A9%25&page=2"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "deflate, gzip"])
+def test_a_body_that_is_compressed_has_it_too(coding: str) -> None:
+    coded = tuple(coding.split(", "))
+    body = encode(json.dumps({"token": TOKEN}).encode(), coded)
+    recorded = http([body[:9], body[9:]], {"content-encoding": coding, "content-length": str(len(body))})
+    request = sent(recorded, token=ODD)
+    body = b"".join(chunk for _, chunk in request["body"])
+    assert json.loads(decode(body, coded) or b"") == {"token": ODD}
+    assert dict(request["headers"])[b"content-length"] == str(len(body)).encode()
+    assert left(recorded)[0].endswith(": token")
+
+
+def test_a_body_that_nobody_can_look_into_stays_as_it_is() -> None:
+    for body in (b"\x1f\x8b\x08damaged", TOKEN.encode()):
+        recorded = http([body], {"content-encoding": "br", "x-token": TOKEN})
+        assert sent(recorded, token="x")["body"] == [[0, body]]
+    lies = http([TOKEN.encode()], {"content-encoding": "gzip"})
+    assert sent(lies, token="x")["body"] == [[0, b"x"]]
 
 
 def test_what_is_not_supplied_stays_the_object_that_it_was() -> None:

@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any, cast
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
+from timetracer_otel.drivers.asgi.content import codings
 from timetracer_otel.drivers.asgi.masking import cut_as, mended
 from timetracer_otel.drivers.asgi.websocket.codec import is_conversation, messages_of
 from timetracer_otel.drivers.base import Put
 from timetracer_otel.drivers.markers import is_json, put_into
+from timetracer_otel.redaction.codings import Undecodable, codings_of, decode, encode
 
 
 def supplied(exchange: Exchange, put: Put) -> Exchange:
-    """As `EntryDriver.supplied`. A body that is compressed, or lies in a file of its own, stays as it is."""
+    """As `EntryDriver.supplied`. A body that lies in a file of its own stays as it is."""
     request = _request(exchange.request, put)
     result = _said(exchange.result, put) if is_conversation(exchange.request) else exchange.result
     is_same = request is exchange.request and result is exchange.result
@@ -42,8 +44,20 @@ def _body(request: Payload, put: Put) -> tuple[bytes, bytes] | None:
     if not chunks or not all(isinstance(chunk, bytes) for _, chunk in chunks):
         return None
     old = b"".join(chunk for _, chunk in chunks)
-    new = put(old, is_json(old))
+    new = _put_inside(old, codings_of(codings(cast("Sequence[Sequence[bytes]]", request["headers"]))), put)
     return None if new == old else (old, new)
+
+
+def _put_inside(body: bytes, coded: tuple[str, ...], put: Put) -> bytes:
+    """Of a body in the codings of its headers; as it is where nobody can look into it."""
+    try:
+        inside = decode(body, coded) if coded and body else None
+    except Undecodable:
+        return body
+    if inside is None:
+        return put(body, is_json(body))
+    new = put(inside, is_json(inside))
+    return body if new == inside else encode(new, coded)
 
 
 def _said(result: Payload, put: Put) -> Payload:
