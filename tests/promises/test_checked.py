@@ -165,13 +165,14 @@ def test_secrets_of_the_project_hold_for_every_replay_and_stand_in_a_test_by_wha
     done = run(["timetracer-otel", "replay", "--all"], variables, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
-    (tmp_path / "pyproject.toml").write_text(f"[tool.timetracer-otel.secrets]\nauthorization = '{APP}:token()'\n")
     command = ["timetracer-otel", "test", paths(store)["/orders"], "-o"]
     written = run([*command, "test_orders.py"], variables, tmp_path)
     assert written.returncode == 0, written.stdout + written.stderr
     assert f'secrets={{"authorization": "{APP}:token()"}})' in (tmp_path / "test_orders.py").read_text()
     passed = run(["pytest", "-q", "-p", "no:cacheprovider", "test_orders.py"], variables, tmp_path)
     assert passed.returncode == 0, passed.stdout
+    talk = run(["timetracer-otel", "test", paths(store)["/talk"], "-o", "test_talk.py"], variables, tmp_path)
+    assert (talk.returncode, "--secret token: a value would stand" in talk.stderr) == (2, True), talk.stderr
     refused = run([*command, "test_x.py", "--secret", "authorization=x"], variables, tmp_path)
     assert (refused.returncode, (tmp_path / "test_x.py").exists()) == (2, False)
     assert "a value would stand in the test" in refused.stderr

@@ -15,11 +15,12 @@ from timetracer_otel.cassette import Cassette, Segment, start_ns
 from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.cli import replaying, settings
 from timetracer_otel.cli.forms import in_readable_form
+from timetracer_otel.drivers import registry
 from timetracer_otel.errors import ReplayError, UsageError
 from timetracer_otel.regression import replayed
 from timetracer_otel.replay.library import entry_of, heads, question_of, requests_of
 from timetracer_otel.replay.report import Report
-from timetracer_otel.replay.supplying import FUNCTION
+from timetracer_otel.replay.supplying import FUNCTION, Supply
 from timetracer_otel.replay.text import render
 from timetracer_otel.store import Store, bundle_name, dump_bundle, save_bundle, write_atomically
 
@@ -44,7 +45,8 @@ def print_test(
     code is that of the report, which goes to stderr. Raises TimetracerError, OSError."""
     target = _target(output)
     cassette, segment = replaying.chosen(store, wanted)
-    name, supplied = _app(app, segment), _supplied(secrets, segment)
+    name, supplied = _app(app, segment), settings.secrets(secrets)
+    called = _called(supplied, segment)
     bundle = target.parent / FOLDER / bundle_name(cassette)
     readable = in_readable_form(cassette)
     _check(target, bundle, readable, is_forced)
@@ -54,7 +56,7 @@ def print_test(
         return report.exit_code
     bundle.parent.mkdir(exist_ok=True)
     save_bundle(readable, bundle)
-    text = source(cassette, segment, name, bundle.name, report, supplied)
+    text = source(cassette, segment, name, bundle.name, report, called)
     write_atomically(target, text.encode(), durable=True)
     print(safe(str(target)))
     print(safe(str(bundle)))
@@ -82,18 +84,18 @@ def _app(option: str | None, segment: Segment) -> str:
     return name
 
 
-def _supplied(secrets: Sequence[str], segment: Segment) -> Mapping[str, str]:
-    """Nothing where the request has no secret. Raises UsageError for a value, which would stand in the test."""
+def _called(secrets: Mapping[str, str], segment: Segment) -> Mapping[str, str]:
+    """Of the secrets those that the request has. Raises UsageError for a value, which would stand in the test."""
     entry = entry_of(segment)
-    if entry is None or not any(path.startswith("request.") for path in entry.redacted):
+    if entry is None:
         return {}
-    supplied = settings.secrets(secrets)
-    for name, source in supplied.items():
+    called = Supply(secrets, registry.entry(entry.signature.lib).supplied, entry).named
+    for name, source in called.items():
         if FUNCTION.fullmatch(source) is None:
             raise UsageError(
                 f"--secret {name}", "a value would stand in the test", "name a function: module:function()"
             )
-    return supplied
+    return called
 
 
 def _check(target: Path, bundle: Path, cassette: Cassette, is_forced: bool) -> None:

@@ -72,8 +72,10 @@ class Supply:
         """`named`: a value by the name of its secret, or `module:function()` that gives it. Raises ReplayError for a
         name that is not clear."""
         self._walk, self._secrets = walk, _found(recorded, walk)
-        self._sources = {self._one(name): source for name, source in named.items() if self._called(name)}
-        self._idle = [name for name in named if not self._called(name)]
+        self.named = {name: source for name, source in named.items() if self._called(name)}
+        """Those that the request has."""
+        self._sources = {self._one(name): source for name, source in self.named.items()}
+        self._idle = [name for name in named if name not in self.named]
         self._values: dict[bytes, bytes] = {}
         """What was sent, by the digits of its marker."""
         self.secrets: list[tuple[str, str]] = []
