@@ -177,6 +177,15 @@ def test_what_stays_masked_is_told_with_the_names_that_no_secret_has() -> None:
     assert whole.told() == "sent in place of markers, as you supplied them: session, authorization"
 
 
+def test_what_recorded_answers_hold_too_is_told() -> None:
+    recorded = http([TOKEN.encode()], {"authorization": f"Bearer {BEARER}"})
+    supply = Supply({"token": "x", "authorization": "y"}, ASGI.supplied, recorded)
+    assert list(supply.held([{"rows": [["a", f"of {TOKEN.replace('token', 'key')}"]]}, {"body": [[0, b"x"]]}])) == [
+        "recorded answers hold markers of what you supplied, what compares the two finds another: token"
+    ]
+    assert list(supply.held([])) == list(supply.held([{"rows": [SESSION]}])) == []
+
+
 def test_arguments_of_a_task_have_it_in_text_in_bytes_and_in_json() -> None:
     kwargs: Any = {"token": TOKEN, "raw": TOKEN.encode(), "body": json.dumps({"token": TOKEN}), "n": [1, None, 2.5]}
     recorded = Exchange("p-1", "task.run", Signature("celery", "run", "t"), {"args": [TOKEN], "kwargs": kwargs}, {})

@@ -108,7 +108,8 @@ def _with_secrets(replay: Replay, supply: Supply, exchange: Exchange) -> Exchang
         replay.journal.veil.hide(supply.hidden())
     if told := supply.told():
         replay.journal.write("uncontrolled", text=told)
-    for text in supply.left():
+    answers = (each.result for each in replay.segment.exchanges if each.id != exchange.id)
+    for text in (*supply.left(), *supply.held(answers)):
         replay.journal.write("masked", text=text)
     return sent
 

@@ -10,15 +10,15 @@ import inspect
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote_from_bytes
 
-from timetracer_otel.cassette.model import Exchange, Value
+from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.base import Put
-from timetracer_otel.drivers.markers import put_into
+from timetracer_otel.drivers.markers import digits_in, put_into
 from timetracer_otel.errors import ReplayError
 from timetracer_otel.redaction.markers import MARKER_BYTES
 from timetracer_otel.redaction.memory import SHORTEST
@@ -111,6 +111,13 @@ class Supply:
         yield f"secrets of the request are masked, what checks one refuses it ({OPTION} supplies one): {names}"
         for name in self._idle[:LISTED_MAX]:
             yield f"{OPTION} {name}: no secret of the request is called so"
+
+    def held(self, answers: Iterable[Payload]) -> Iterator[str]:
+        """What the report says, where the request went another way, of what was sent and recorded answers hold too."""
+        digits = frozenset[str]().union(*map(digits_in, answers))
+        if held := [each for each in self._sources if each.digest in digits]:
+            names = ", ".join(self._labels(held))
+            yield f"recorded answers hold markers of what you supplied, what compares the two finds another: {names}"
 
     def into(self, exchange: Exchange) -> Exchange:
         """The request with the values in place. Raises ReplayError where a function gives none."""
