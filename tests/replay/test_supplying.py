@@ -177,6 +177,15 @@ def test_what_stays_masked_is_told_with_the_names_that_no_secret_has() -> None:
     assert whole.told() == "sent in place of markers, as you supplied them: session, authorization"
 
 
+def test_one_value_for_two_secrets_is_told() -> None:
+    recorded = http([TOKEN.encode()], {"authorization": f"Bearer {BEARER}", "x-csrf-token": CSRF})
+    supply = Supply({"token": "x", "authorization": "y", "cookie": "x"}, ASGI.supplied, recorded)
+    supply.into(recorded)
+    assert list(supply.left()) == [
+        "one value was sent for several secrets, and what the application hands on is known as one: token, cookie"
+    ]
+
+
 def test_what_recorded_answers_hold_too_is_told() -> None:
     recorded = http([TOKEN.encode()], {"authorization": f"Bearer {BEARER}"})
     supply = Supply({"token": "x", "authorization": "y"}, ASGI.supplied, recorded)

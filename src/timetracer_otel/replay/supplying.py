@@ -103,7 +103,11 @@ class Supply:
         return f"sent in place of markers, as you supplied them: {names}" if names else ""
 
     def left(self) -> Iterator[str]:
-        """What the report says of the secrets that stay masked, where the request went another way."""
+        """What the report says of equal values and of what stays masked, where the request went another way."""
+        times = Counter(self._values.values())
+        if alike := [each for each in self._sources if times[self._values.get(each.digest.encode(), b"")] > 1]:
+            names = ", ".join(self._labels(alike))
+            yield f"one value was sent for several secrets, and what the application hands on is known as one: {names}"
         masked = [each for each in self._secrets if each not in self._sources]
         if not masked:
             return
