@@ -42,6 +42,10 @@ def assert_same(
 
 def replayed(cassette: Cassette, segment: Segment, app: str, timeout_s: float, secrets: Mapping[str, str]) -> Report:
     """Raises ReplayError."""
+    for name, source in secrets.items():
+        if not isinstance(source, str) or not source:  # a variable of the environment that is not set
+            given = type(source).__name__ if source else "nothing"
+            raise ReplayError(f"secrets[{name!r}]", f"it is {given}", "give a text, or leave it out")
     return runner.replay(cassette, segment, Options(app, timeout_s, secrets=secrets))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,7 +18,9 @@ from tests.launching import instrumented
 from tests.promises import checked_app
 from tests.promises.running import Replayed, cassettes, recording, replay, run, send, service
 from tests.servers.postgres import PostgresServer
+from timetracer_otel.errors import ReplayError
 from timetracer_otel.redaction import MARKER
+from timetracer_otel.regression import assert_same
 
 pytestmark = pytest.mark.postgres
 
@@ -148,6 +151,13 @@ def test_a_wrong_secret_is_refused_by_the_application_and_stands_in_no_report(ag
 def test_a_secret_that_cannot_be_is_one_line(store: Path, option: str, line: str) -> None:
     done = run(["timetracer-otel", "replay", paths(store)["/orders"], "--secret", option], {**DRIVERS, **HERE})
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"timetracer-otel: {line}\n")
+
+
+@pytest.mark.parametrize("value", [None, "", 5, b"x"])
+def test_a_test_with_a_secret_that_is_no_text_is_told_at_once(store: Path, value: Any) -> None:
+    opened, _ = cassettes(store)[0]
+    with pytest.raises(ReplayError, match=r"^secrets\['authorization'\]: it is \w+; give a text, or leave it out$"):
+        assert_same(opened.path, f"{APP}:app", secrets={"authorization": value})
 
 
 def test_a_name_that_no_secret_has_is_told_where_one_is_still_masked(again: Again) -> None:
