@@ -131,6 +131,7 @@ acquires = st.builds(
     span_id=st.none() | span_ids,
     connection=st.none() | int64,
     error=st.none() | any_text,
+    message=any_text,
 )
 
 parts = st.builds(

@@ -62,7 +62,7 @@ FULL_PART: Final[Part] = replace(
     spans=(FULL_SPAN,),
     resource_schema_url="https://opentelemetry.io/schemas/1.11.0",
     generated=(Generated("uuid4", "shop/web.py:1", 0, "value"),),
-    pools=(Acquire("asyncpg", "", 1, 2, 3, 4, 5, 6),),
+    pools=(Acquire("asyncpg", "", 1, 2, 3, 4, 5, 6, error="TimeoutError", message="too late"),),
     exchanges=(replace(query(1), dropped={"reason": "limit", "size": 1}, redacted=("request.a",)),),
 )
 PAYLOADS: Final = (

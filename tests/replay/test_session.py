@@ -20,9 +20,11 @@ from tests.replay.recordings import (
     session,
     span,
 )
-from timetracer_otel.cassette.model import Exchange, Value
+from timetracer_otel.cassette.model import Acquire, Exchange, Value
 from timetracer_otel.drivers.base import AnswerSource, Question, Slot
 from timetracer_otel.replay.journal import MemoryJournal
+from timetracer_otel.replay.library import Library, Recorded
+from timetracer_otel.replay.origin import Origins
 from timetracer_otel.replay.session import Session
 
 SELECT = "SELECT state FROM jobs WHERE id = $1"
@@ -617,3 +619,19 @@ def test_a_request_whose_values_were_too_large_to_be_kept_may_be_the_one_that_is
     assert source.take(asked(), by()) is None
     assert "in_flight" in source.miss(asked(), by())
     assert [event["unfit"] for event in journal.of("miss")] == [True]
+
+
+def test_what_a_full_pool_refused_is_told_at_the_same_attempt_and_only_that() -> None:
+    full = Acquire("psycopg", "shop", 0, 1, 2, 2, 0, 3, error="PoolTimeout", message="none in time")
+    given = replace(full, error=None, connection=1)
+    failed = replace(full, size=1, error="OperationalError")  # it could have made one more
+    pools = (given, full, replace(full, pool="other"), failed)
+    source = Session(
+        Recorded("shop", (), pools=pools),
+        Library((), question_of),
+        Origins((), (0, 0), lambda: (0, 0)),
+        MemoryJournal(),
+    )
+    assert [source.refusal("psycopg", "shop") for _ in range(4)] == [None, full, None, None]
+    assert [source.refusal("psycopg", "other"), source.refusal("psycopg", "third")] == [pools[2], None]
+    assert source.refusal("asyncpg", "shop") is None

@@ -195,7 +195,7 @@ def _generated_document(generated: Generated) -> Document:
 
 
 def _acquire_document(acquire: Acquire) -> Document:
-    return {
+    document: Document = {
         "driver": acquire.driver,
         "pool": acquire.pool,
         "span_id": acquire.span_id,
@@ -208,6 +208,7 @@ def _acquire_document(acquire: Acquire) -> Document:
         "waiting": acquire.waiting,
         "error": acquire.error,
     }
+    return {**document, "message": acquire.message} if acquire.message else document
 
 
 def _event_document(event: SpanEvent) -> Document:

@@ -178,6 +178,8 @@ class Acquire:
     """The one that was given."""
     error: str | None = None
     """The type of what was raised instead, such as `PoolTimeout`."""
+    message: str = ""
+    """What that said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ def read_acquire(fields: Fields) -> Acquire:
         idle=fields.integer("idle", 0),
         waiting=fields.integer("waiting", 0),
         error=fields.optional_text("error"),
+        message=fields.text("message", ""),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Connection, Exchange, Payload, Segment, Value
+from timetracer_otel.cassette.model import Acquire, Connection, Exchange, Payload, Segment, Value
 
 if TYPE_CHECKING:
     from timetracer_otel.redaction import Redactor
@@ -179,6 +179,9 @@ class AnswerSource(Protocol):
     @property
     def has_made_ready(self) -> bool:
         """True where it was recorded how a pool made a connection ready."""
+
+    def refusal(self, driver: str, pool: str) -> Acquire | None:
+        """The pool is asked for a connection: how that ended when it was recorded, where it was full and gave none."""
 
     def take(self, question: Question, asked: Asked) -> Exchange | None:
         """The recorded exchange that answers, each one once; None if there is none (nothing is reported yet)."""

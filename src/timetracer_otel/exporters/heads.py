@@ -64,6 +64,7 @@ class HeadEncoder:
             replace(
                 acquire,
                 pool=self._spans.text(acquire.pool),
+                message=self._spans.text(acquire.message),
                 span_id=format_span_id(span_id),
                 at_ns=max(0, acquire.at_ns - start_ns),
             )

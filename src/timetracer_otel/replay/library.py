@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from timetracer_otel.cassette import start_ns
-from timetracer_otel.cassette.model import Cassette, Connection, Exchange, Segment, Span
+from timetracer_otel.cassette.model import Acquire, Cassette, Connection, Exchange, Segment, Span
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Question
 
@@ -56,6 +56,7 @@ class Recorded:
     """Of an earlier request of the process, for what this one kept of it."""
     of_children: frozenset[str] = frozenset()
     """Ids of the exchanges that processes made which were forked meanwhile: nobody waits for them here."""
+    pools: tuple[Acquire, ...] = ()
     of_pools: frozenset[str] = frozenset()
     """Ids of those by which a pool made a connection ready, which it need not do again: nobody waits for them."""
 

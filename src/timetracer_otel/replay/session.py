@@ -9,12 +9,13 @@ import os
 import threading
 import uuid
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
 from timetracer_otel.cassette import values
-from timetracer_otel.cassette.model import Connection, Exchange, Value
+from timetracer_otel.cassette.model import Acquire, Connection, Exchange, Value
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Asked, Question
 from timetracer_otel.replay import explain, hiding
@@ -62,6 +63,7 @@ class Session:
         """Requests so far, answered or not: as long as it grows, the app is at work."""
         self._unused = {exchange.id for exchange in recorded.exchanges} - recorded.of_children - recorded.of_pools
         self._in_time = sorted(recorded.exchanges, key=_began)
+        self._asked_of_pools: Counter[tuple[str, str]] = Counter()
         self._lost = {exchange.id: exchange for exchange in recorded.exchanges if exchange.dropped}
         """Recorded without their payload; each excuses one miss."""
 
@@ -130,6 +132,14 @@ class Session:
             "mapping", kind=mapping.kind, recorded=values.encode(recorded), replayed=values.encode(replayed)
         )
         return True
+
+    def refusal(self, driver: str, pool: str) -> Acquire | None:
+        with self._lock:
+            number = self._asked_of_pools[driver, pool]
+            self._asked_of_pools[driver, pool] += 1
+        recorded = [each for each in self.recorded.pools if (each.driver, each.pool) == (driver, pool)]
+        found = recorded[number] if number < len(recorded) else None
+        return found if found is not None and _was_full(found) else None
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
@@ -301,6 +311,11 @@ class Session:
         is_again = key in self._missing
         self._missing.add(key)
         return is_again
+
+
+def _was_full(acquire: Acquire) -> bool:
+    """True where the pool itself gave nobody a connection; a connect that failed is an exchange, and fails again."""
+    return acquire.error is not None and not acquire.idle and 0 < acquire.max_size <= acquire.size
 
 
 def _speak_alike(exchange: Exchange, question: Question) -> bool:

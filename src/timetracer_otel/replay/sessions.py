@@ -45,6 +45,7 @@ def session_of(
         segment.spans,
         segment.id,
         of_children=frozenset(exchange.id for child in children for exchange in apart(child.exchanges)),
+        pools=segment.pools,
         of_pools=frozenset(exchange.id for exchange in made_ready(asked, segment.pools)),
     )
     ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]

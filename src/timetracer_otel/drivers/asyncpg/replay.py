@@ -20,7 +20,7 @@ from timetracer_otel.drivers.asyncpg.tracking import LIBRARY
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.postgres import making
+from timetracer_otel.drivers.postgres import making, refusals
 from timetracer_otel.drivers.postgres.answers import Claim
 from timetracer_otel.drivers.postgres.connecting import CONNECT, UNANSWERED
 from timetracer_otel.drivers.postgres.questions import question_of
@@ -141,6 +141,8 @@ class AsyncpgReplaying:
         if "_get_new_connection" in vars(pool.Pool):  # without it a pool has the answers of who asks it
             self._patches.put(pool.Pool, "_get_new_connection", making.making_async(pool.Pool._get_new_connection))
         making.put_in(self._patches)
+        refusals.of_asyncpg(self._patches, host, LIBRARY, pool.Pool)
+        refusals.of_sqlalchemy(self._patches, host, LIBRARY)
         self._variables = {name: os.environ.pop(name) for name in HIDDEN_VARIABLES if name in os.environ}
 
     def uninstall(self) -> None:

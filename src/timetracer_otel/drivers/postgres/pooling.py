@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import tape
@@ -13,6 +13,8 @@ from timetracer_otel.cassette.model import Acquire
 
 Function: TypeAlias = Callable[..., Any]
 """Of a pool: its types differ from library to library."""
+MESSAGE_MAX: Final = 500
+"""Characters of an exception's text that are kept."""
 
 
 class Asking:
@@ -43,6 +45,7 @@ class Asking:
             waiting=self.waiting,
             connection=connection,
             error=None if error is None else type(error).__name__,
+            message="" if error is None else str(error)[:MESSAGE_MAX],
         )
         active.acquired(acquire)
 

@@ -11,7 +11,7 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost, ServerCore
 from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
-from timetracer_otel.drivers.postgres import making
+from timetracer_otel.drivers.postgres import making, refusals
 from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
 from timetracer_otel.drivers.postgres.connecting import CONNECT
 from timetracer_otel.drivers.postgres.questions import question_of
@@ -140,6 +140,8 @@ class PsycopgReplaying:
         for module in (connection, connection_async):
             self._patches.put(module, "notifies", _announcing(stub, vars(module)["notifies"]))
         making.put_in(self._patches)
+        refusals.of_psycopg(self._patches, host, LIBRARY)
+        refusals.of_sqlalchemy(self._patches, host, LIBRARY)
         self._hide_services()
 
     def _hide_services(self) -> None:
