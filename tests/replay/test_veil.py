@@ -18,9 +18,7 @@ ODD = "se\"cr\\t/+ \u00e9's"
 
 
 def veil(*secrets: tuple[str, str]) -> Veil:
-    made = Veil()
-    made.hide(secrets)
-    return made
+    return Veil(secrets)
 
 
 def test_it_lies_over_all_that_a_journal_says() -> None:

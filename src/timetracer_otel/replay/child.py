@@ -34,6 +34,7 @@ from timetracer_otel.replay.places import is_code_of
 from timetracer_otel.replay.processor import BAGGAGE
 from timetracer_otel.replay.supplying import Supply
 from timetracer_otel.replay.tape import exchange_of
+from timetracer_otel.replay.veil import Veil
 
 UNHEARD: Final = (
     "the app's answer was not heard: no instrumentor of its framework is installed, or it excludes the request"
@@ -105,7 +106,7 @@ def _with_secrets(replay: Replay, supply: Supply, exchange: Exchange) -> Exchang
     sent = supply.into(exchange)
     replay.session.supplied(supply.secrets)
     if isinstance(replay.journal, PipeJournal):
-        replay.journal.veil.hide(supply.hidden())
+        replay.journal.veil = Veil(supply.hidden())
     if told := supply.told():
         replay.journal.write("uncontrolled", text=told)
     answers = (each.result for each in replay.segment.exchanges if each.id != exchange.id)

@@ -13,10 +13,12 @@ import struct
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Final, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Protocol, TypeAlias, get_args
 
 from timetracer_otel.errors import ReplayError, TimetracerError
-from timetracer_otel.replay.veil import Veil
+
+if TYPE_CHECKING:  # with redaction, which a report without a miss has no need of
+    from timetracer_otel.replay.veil import Veil
 
 Kind: TypeAlias = Literal[
     "ambiguous",  # recorded order decided: exchange
@@ -86,7 +88,8 @@ class PipeJournal:
     def __init__(self, path: str) -> None:
         """Raises OSError when there is no such pipe, or nobody reads from it."""
         self._path, self._lock = path, threading.Lock()
-        self.veil = Veil()
+        self.veil: Veil | None = None
+        """What lies over the events from now on."""
         self._open()
         os.register_at_fork(after_in_child=self._after_fork)
 
@@ -99,7 +102,8 @@ class PipeJournal:
         self._lock = threading.Lock()
 
     def write(self, event: Kind, /, **fields: Any) -> None:
-        data = json.dumps(self.veil.over({"event": event, **fields})).encode()
+        told: Event = {"event": event, **fields}
+        data = json.dumps(told if self.veil is None else self.veil.over(told)).encode()
         with self._lock:  # frames of one process must not interleave; the runner always reads, so this never waits long
             try:
                 self._reopen_if_closed()

@@ -22,16 +22,13 @@ class Veil:
     """Puts the markers of secrets where these stand in text: as they are, escaped, percent-encoded, in hex or
     base64."""
 
-    def __init__(self) -> None:
-        self._hidden = self._long = _Forms({})
-        """`_long`: hidden in the names of members too. A short one may be the name of a field of ours."""
-
-    def hide(self, secrets: Iterable[tuple[str, str]]) -> None:
-        """From now on; each is a marker and what it stands for."""
+    def __init__(self, secrets: Iterable[tuple[str, str]]) -> None:
+        """Each is a marker and what it stands for."""
         pairs = [(marker.encode(), secret.encode("utf-8", "surrogatepass")) for marker, secret in secrets]
         found = {form: marker for marker, secret in pairs for form in _forms(secret)}
         self._hidden = _Forms(found)
         self._long = _Forms({form: marker for form, marker in found.items() if len(form) >= SHORTEST_PART})
+        """Hidden in the names of members too: a short one may be the name of a field of ours."""
 
     def over(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """An event, as JSON data, with what is hidden masked."""
