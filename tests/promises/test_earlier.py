@@ -17,6 +17,7 @@ from tests.promises.running import Replayed, cassettes, recording, replay, run, 
 from tests.servers.http import HttpServer
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.cassette import Segment, start_ns
+from timetracer_otel.replay import earlier
 
 pytestmark = pytest.mark.postgres
 
@@ -105,6 +106,20 @@ def test_what_the_request_asks_by_itself_is_answered_by_no_other(recorded: list[
     assert (found.status, found.verdict) == (1, "deviates")
     assert [each["path"] for miss in found.report["misses"] for each in miss["differences"]] == ["calls"]
     assert [each["earlier"] for each in found.report["misses"]] == [None]
+
+
+def test_few_and_small_traces_of_the_process_are_looked_at(of_both: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    *others, last = of_both.segments
+
+    def looked_at() -> list[str]:
+        return [each.id for each in earlier._before(of_both.store, last)]
+
+    own = [each.id for each in others if each.process.id == last.process.id]
+    assert (len(own), looked_at()) == (8, own)
+    monkeypatch.setattr(earlier, "LOOKED_AT_MAX", 2)
+    assert looked_at() == [*own[:2], *own[-2:]]
+    monkeypatch.setattr(earlier, "OPENED_MAX_BYTES", 0)
+    assert looked_at() == []
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,23 @@ from typing import Any, Final
 
 from timetracer_otel.cassette import start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
+from timetracer_otel.config import MIB
 from timetracer_otel.errors import CassetteError, UsageError
 from timetracer_otel.redaction import MARKER
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.hiding import HIDDEN
 from timetracer_otel.replay.library import question_of, requests_of
 from timetracer_otel.replay.report import Miss, Report
-from timetracer_otel.store import Store, traces_of_process
+from timetracer_otel.store import Store
+from timetracer_otel.store.names import part_files, traces_of_process
 
 OPTION: Final = "--earlier"
 LOOKED_AT_MAX: Final = 100
-"""Traces of the process that are opened from either end: what it kept it asked in the first or shortly before."""
+"""Traces of the process that are looked at from either end: what it kept it asked in the first or shortly before."""
+MISSES_MAX: Final = 50
+"""As many as a report shows."""
+OPENED_MAX_BYTES: Final = 16 * MIB
+"""Of parts on disk, in all: a report does not wait for large traces to be read."""
 
 
 def segment_of(cassette: Cassette, wanted: str | None, replayed: Segment) -> Segment:
@@ -45,7 +51,7 @@ def _is_before(one: Segment, other: Segment) -> bool:
 
 def with_earlier(report: Report, cassette: Cassette, segment: Segment) -> Report:
     """Each miss with the earlier request that had asked the same, where the store of the cassette has one."""
-    wanted = [miss for miss in report.misses if _may_be_kept(miss)]
+    wanted = [miss for miss in report.misses[:MISSES_MAX] if _may_be_kept(miss)]
     if not wanted or not Path(cassette.path).is_dir():
         return report
     found: dict[int, str] = {}
@@ -86,11 +92,16 @@ def _before(root: Path, segment: Segment) -> Iterator[Segment]:
     found = traces_of_process(root, process.id, process.started_ns)
     folders = [path for path in found if path.name != segment.trace_id]
     few = folders if len(folders) <= 2 * LOOKED_AT_MAX else [*folders[:LOOKED_AT_MAX], *folders[-LOOKED_AT_MAX:]]
+    left = OPENED_MAX_BYTES
     for folder in few:
         try:
+            size = sum(part.stat().st_size for part in part_files(folder))
+            if size > left:
+                continue
             cassette, _ = Store(root).open_cassette(str(folder))
-        except CassetteError:  # it is no answer, and nobody asked for it
+        except (CassetteError, OSError):  # it is no answer, and nobody asked for it
             continue
+        left -= size
         for each in cassette.segments:
             if each.process.id == process.id and _is_before(each, segment):
                 yield each

@@ -21,7 +21,7 @@ LISTED_MAX: Final = 50
 ORDER: Final = "the same values in another order"
 TO_DO: Final = "replay the recorded request, or record this one"
 TO_DO_NEW: Final = f"{TO_DO}; what the process had asked before and kept, ask when it starts"
-TO_DO_KEPT: Final = "the process had asked this in an earlier request and may have kept the answer: --earlier {}"
+TO_DO_KEPT: Final = "an earlier request of the process asked this too; if it kept the answer: --earlier {}"
 TO_DO_USED_UP: Final = "make the call as often as it was recorded, or record again"
 TO_DO_ORDER: Final = "sort them before the call; if a set gives the order, record and replay with PYTHONHASHSEED=0"
 TO_DO_REFUSED: Final = "stub the call where TIMETRACER_MODE is replay, or let it through"

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from timetracer_otel.store.atomic import write_atomically
     from timetracer_otel.store.bundle import bundle_name, dump_bundle, save_bundle
     from timetracer_otel.store.listing import Listing, SegmentSummary, TraceSummary, summary_of
-    from timetracer_otel.store.names import traces_of_process
 
 __all__ = [
     "Listing",
@@ -25,7 +24,6 @@ __all__ = [
     "dump_bundle",
     "save_bundle",
     "summary_of",
-    "traces_of_process",
     "write_atomically",
 ]
 
@@ -37,7 +35,6 @@ _HOMES: Final = {
     "dump_bundle": "bundle",
     "save_bundle": "bundle",
     "summary_of": "listing",
-    "traces_of_process": "names",
     "write_atomically": "atomic",
 }
 
