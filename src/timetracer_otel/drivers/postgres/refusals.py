@@ -1,5 +1,5 @@
 """A pool that was full when it was recorded, and gave no connection in time. A replay's pool has nobody else in it, so
-that what it raised then is raised again: at the same attempt, and at once.
+that what it raised then is raised again: at the same attempt, and after the same time.
 
 Seams: psycopg_pool 3.2 and 3.3 (`ConnectionPool.getconn`, `AsyncConnectionPool.getconn`), asyncpg 0.29 and newer
 (`Pool._acquire`), SQLAlchemy 2.0 and 2.1 (`Pool.connect`).
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +25,7 @@ SQLALCHEMY: Final = "sqlalchemy"
 SQLALCHEMY_POOL: Final = "sqlalchemy.pool"
 CANCELLED: Final = "CancelledError"
 """The application's own limit ended the wait, and ends it again."""
+NS: Final = 1_000_000_000
 PATIENCE_S: Final = 5.0
 """How much longer than recorded it may take to do so."""
 
@@ -93,6 +95,7 @@ def refusing(original: Callable[..., Any], refuse: Refuse, errors: Errors) -> Ca
     @functools.wraps(original)
     def acquire(self: Any, *args: Any, **kwargs: Any) -> Any:
         if (found := refuse(self)) is not None and found.error in errors:
+            time.sleep(found.wait_ns / NS)
             raise errors[found.error](found.message)
         return original(self, *args, **kwargs)
 
@@ -106,9 +109,10 @@ def refusing_async(
     async def acquire(self: Any, *args: Any, **kwargs: Any) -> Any:
         found = refuse(self)
         if found is not None and found.error in errors:
+            await asyncio.sleep(found.wait_ns / NS)
             raise errors[found.error](*filter(None, [found.message]))
         if found is not None and found.error == CANCELLED:
-            await asyncio.sleep(found.wait_ns / 1e9 + PATIENCE_S)
+            await asyncio.sleep(found.wait_ns / NS + PATIENCE_S)
         return await original(self, *args, **kwargs)
 
     return acquire
