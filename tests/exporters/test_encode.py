@@ -19,7 +19,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from tests.exporters.conftest import Recording
 from tests.exporters.fake import Codec
 from timetracer_otel.capture import guard
-from timetracer_otel.cassette import decompress
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.cassette import Entry, decompress
 from timetracer_otel.config import Settings
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Encoded
@@ -219,6 +220,30 @@ def test_an_answer_after_the_part_is_a_further_revision(recording: Recording) ->
     (after,) = recording.cassette().segments[0].exchanges
     assert after.complete
     assert (after.id, after.rev, after.result) == (before.id, 1, {"rows": 1})
+
+
+def test_an_exception_after_the_answer_is_in_the_outcome_though_the_part_was_written_before_it(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Heard(Codec):
+        def encode(self, captured: Captured) -> Encoded:
+            return replace(super().encode(captured), type="http.server")
+
+    entry = registry.Driver(module="tests.exporters", instrumentors=(), library="", entry="http.server")
+    monkeypatch.setitem(registry.DRIVERS, "entry", entry)
+    monkeypatch.setattr(registry, "codec", lambda name: Heard())
+    recorder = recording.active.recorder
+    with recording.tracer.start_as_current_span("POST", kind=trace.SpanKind.SERVER) as root:
+        captured = recorder.open("entry", {"path": "/orders"}, is_entry=True)
+        assert captured is not None
+        root.update_name("POST /orders")
+        recorder.close(captured, {"status": 500}, 10)
+    (segment,) = recording.cassette().segments
+    assert segment.entry == Entry("http.server", "POST /orders", "500")
+    error = {"type": "shop.Declined", "message": "no card"}
+    recorder.close(captured, {"status": 500, "exception": error}, 10)
+    (segment,) = recording.cassette().segments
+    assert segment.entry == Entry("http.server", "POST /orders", "500 Declined: no card")
 
 
 def test_only_ids_that_somebody_saw_are_kept(recording: Recording) -> None:

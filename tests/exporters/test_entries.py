@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from timetracer_otel.cassette import Entry, Exchange, Payload, Signature, Span, SpanEvent
-from timetracer_otel.exporters.entries import entry_of
+from timetracer_otel.exporters.entries import entry_again, entry_of
+
+ROOT = "1" * 16
 
 
 def span(status: str = "UNSET", description: str = "", attributes: Payload | None = None, *events: SpanEvent) -> Span:
-    return Span(
-        "1" * 16, "GET /", "SERVER", 1, 2, None, False, "", "", "", status, description, attributes or {}, events
-    )
+    return Span(ROOT, "GET /", "SERVER", 1, 2, None, False, "", "", "", status, description, attributes or {}, events)
 
 
 def http(result: Payload) -> Exchange:
@@ -34,6 +36,14 @@ ERROR: Payload = {"type": "builtins.KeyError", "message": "'total'\nmore"}
 def test_a_request_is_named_by_its_status_and_exception(result: Payload, outcome: str) -> None:
     root = span(attributes={"http.response.status_code": 204})
     assert entry_of(root, [http(result)]) == Entry("http.server", "GET /", outcome, "shop.web:app")
+
+
+def test_a_request_that_raised_after_its_answer_is_named_again_by_a_later_part() -> None:
+    request = replace(http({"status": 500, "exception": ERROR}), span_id=ROOT)
+    found = entry_again("GET /", ROOT, [request])
+    assert found == Entry("http.server", "GET /", "500 KeyError: 'total'", "shop.web:app")
+    others = [http({"status": 200}), replace(request, span_id="b" * 16), replace(request, type="db.query")]
+    assert entry_again("GET /", ROOT, others) is None
 
 
 def test_a_request_that_no_driver_heard_is_named_by_its_span() -> None:

@@ -123,7 +123,7 @@ class Lineage:
         self.remember(span_id, segment)
         segment.add(span)
         if span_id == segment.root_id:
-            segment.root_ended = True
+            segment.root_ended, segment.name = True, span.name
         return segment
 
     def add_all(self, spans: list[ReadableSpan], segment: SegmentState) -> None:

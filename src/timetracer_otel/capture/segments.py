@@ -78,7 +78,7 @@ class SegmentState:
         self.is_server = is_server
         self.parent_segment = parent_segment
         self.name = name
-        """Of the root span as it began: all that is known of one that never ends."""
+        """Of the root span: as it began, until it has ended."""
         self.open_spans = 0
         self.root_ended = False
         self.root_start_ns = root_start_ns

@@ -23,7 +23,7 @@ from timetracer_otel.cassette import (
     part_pieces,
 )
 from timetracer_otel.cassette.values import dumps
-from timetracer_otel.exporters.entries import entry_of, unfinished
+from timetracer_otel.exporters.entries import entry_again, entry_of, unfinished
 from timetracer_otel.exporters.exchanges import Coded, ExchangeEncoder, Owner
 from timetracer_otel.exporters.heads import HeadEncoder
 from timetracer_otel.exporters.ids import seen
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from timetracer_otel.capture.segments import Batch, Made
     from timetracer_otel.capture.table import Captured
-    from timetracer_otel.cassette import Generated
+    from timetracer_otel.cassette import Entry, Exchange, Generated
     from timetracer_otel.config import Settings
     from timetracer_otel.exporters.entries import Root
     from timetracer_otel.redaction import Rules, Scrubber
@@ -131,7 +131,7 @@ class Encoder:
         losses: Counter[str],
     ) -> Part:
         """Without spans and exchanges, which are text already."""
-        entry = None if root is None else entry_of(root, [one.entry for one in coded if one.entry is not None])
+        entry = self._entry(batch, root, [one.entry for one in coded if one.entry is not None])
         searched = [*(one.text for one in coded), (entry.outcome if entry else "").encode("utf-8", "replace")]
         return Part(
             trace_id=format_trace_id(batch.trace_id),
@@ -139,7 +139,7 @@ class Encoder:
             process=identity,
             part=batch.part,
             complete=batch.complete,
-            entry=entry or (unfinished(self._spans.text(batch.name)) if batch.part == 0 and batch.name else None),
+            entry=entry,
             parent_segment=None if batch.parent_segment is None else format_span_id(batch.parent_segment),
             resource=self._heads.resource(batch.spans[0].resource) if batch.spans else {},
             resource_schema_url=self._heads.schema_url(batch.spans[0].resource) if batch.spans else "",
@@ -148,6 +148,13 @@ class Encoder:
             pools=self._heads.pools(batch.pools, _start_ns(batch)),
             dropped=losses,
         )
+
+    def _entry(self, batch: SegmentBatch, root: Root | None, heard: Sequence[Exchange]) -> Entry | None:
+        if root is not None:
+            return entry_of(root, heard)
+        if batch.part > 0:
+            return entry_again(self._spans.text(batch.name), format_span_id(batch.root_id), heard) if heard else None
+        return unfinished(self._spans.text(batch.name)) if batch.name else None
 
     def _save_environment(self, batch: EnvironmentBatch) -> None:
         identity, losses = self._heads.process(), Counter(batch.dropped)

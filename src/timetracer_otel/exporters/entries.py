@@ -52,6 +52,18 @@ def entry_of(root: Root, exchanges: Sequence[Exchange]) -> Entry:
     return Entry(request.type, root.name, outcome, app if isinstance(app, str) else None)
 
 
+def entry_again(name: str, span_id: str, exchanges: Sequence[Exchange]) -> Entry | None:
+    """Of a part without the root, which an earlier one has: where the request raised after its answer. Else None, and
+    what the earlier part says holds."""
+    for request in exchanges:
+        exception = request.result.get("exception")
+        if request.type == HTTP and request.span_id == span_id and isinstance(exception, Mapping):
+            status, app = request.result.get("status"), request.request.get("app")
+            outcome = _joined(status if isinstance(status, int) else SERVER_ERROR, _named(exception))
+            return Entry(HTTP, name, outcome, app if isinstance(app, str) else None)
+    return None
+
+
 def _without_capture(root: Root) -> Entry:
     status = _status_attribute(root)
     if status is None:
