@@ -91,6 +91,17 @@ def test_a_transaction_that_became_two_gets_no_recorded_answer_in_the_second() -
     assert answers(kept("SELECT a"), own, asked) == ["own", "own", "own", "earlier", "miss", "miss"]
 
 
+def test_an_end_of_which_nothing_was_kept_is_a_miss() -> None:
+    assert answers(kept("SELECT a"), ["SELECT b"], ["SELECT b", "BEGIN", "COMMIT"]) == ["own", "earlier", "miss"]
+    assert answers(kept("SELECT a"), ["BEGIN", "SELECT b"], ["BEGIN", "SELECT b", "COMMIT"]) == ["own", "own", "miss"]
+
+
+def test_a_transaction_goes_on_after_a_part_of_it_was_rolled_back() -> None:
+    own = ["BEGIN", "SELECT b", "SAVEPOINT s", "SELECT c", "ROLLBACK TO s", "COMMIT"]
+    asked = [*own[:-1], "SELECT a", "COMMIT"]
+    assert answers(kept("SELECT a"), own, asked) == [*["own"] * 5, "earlier", "own"]
+
+
 def test_connections_have_their_own_transactions() -> None:
     one = kept("SELECT a")
     assert answers(one, ["BEGIN"], ["BEGIN", "SELECT a"]) == ["own", "earlier"]

@@ -23,6 +23,7 @@ from tests.replay.recordings import (
 from timetracer_otel.cassette.model import Acquire, Exchange, Value
 from timetracer_otel.drivers.base import AnswerSource, Question, Slot
 from timetracer_otel.replay.journal import MemoryJournal
+from timetracer_otel.replay.kept import Kept
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.origin import Origins
 from timetracer_otel.replay.session import Session
@@ -317,6 +318,15 @@ def with_inserts(*exchanges: Exchange) -> tuple[Session, MemoryJournal]:
     return session(*exchanges, question=lambda one: marked(question_of(one)))
 
 
+def test_what_was_written_once_under_a_new_object_id_is_answered_from_no_earlier_request() -> None:
+    before, then, now, new = (f"{number:024x}" for number in range(4))
+    own = exchange(2, "INSERT $1, $2", [then, "visit"])
+    source, _ = with_inserts(own)
+    source.kept = Kept([with_inserts(exchange(1, "INSERT $1, $2", [before, "visit"]))[0]])
+    assert source.take(inserted(now, "visit"), by()) is own
+    assert source.take(inserted(new, "visit"), by()) is None
+
+
 def test_r35_an_object_id_stands_for_the_recorded_one_in_every_other_store() -> None:
     first, second, new = OBJECT_IDS
     source, journal = with_inserts(
@@ -481,6 +491,15 @@ def test_a_secret_fits_a_redacted_slot_if_only_one_is_left() -> None:
     assert source.take(asked(parameters=["Bearer s3cret"]), by()) is not None
     assert [event["kind"] for event in journal.of("mapping")] == ["redacted"]
     assert [event["path"] for event in journal.of("redacted")] == ["result.answer"]
+
+
+def test_what_was_sent_once_with_a_secret_is_answered_from_no_earlier_request() -> None:
+    own, earlier = (exchange(n, parameters=[f"Bearer {MARKER}"], redacted=("request.parameters[0]",)) for n in (2, 1))
+    source, _ = session(own)
+    source.kept = Kept([session(earlier, exchange(3, "SELECT 1", []), is_environment=True)[0]])
+    assert source.take(asked(parameters=["Bearer s3cret"]), by()) is own
+    assert source.take(asked(parameters=["Bearer s3cret"]), by()) is None
+    assert source.take(asked("SELECT 1", []), by()) is not None
 
 
 def test_a_secret_of_the_process_that_replays_is_told_nowhere() -> None:

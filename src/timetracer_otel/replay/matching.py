@@ -18,8 +18,9 @@ from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.candidates import Candidate, Family, Place
 from timetracer_otel.replay.likeness import Statements
 from timetracer_otel.replay.origin import Mapping as Proof
-from timetracer_otel.replay.origin import Origins
+from timetracer_otel.replay.origin import Origins, unbound
 
+UNBOUND: Final = unbound()
 FITS_MAX: Final = 32
 """Candidates with proven differences that compete; the earliest come first."""
 OVERLAPS_MAX: Final = 64
@@ -115,6 +116,15 @@ class Index:
     def group(self, question: Question) -> Group | None:
         """The recorded requests that equal this one."""
         return self._groups.get(self._key(question))
+
+    def has(self, question: Question) -> bool:
+        """True where an equal one was recorded, used or not: ids that a driver made and secrets may be any."""
+        family = self.family(question)
+        return family is not None and any(
+            each.question.in_transaction == question.in_transaction
+            and UNBOUND.proves(each.question.slots, question.slots, each.redacted) is not None
+            for each in family.all
+        )
 
     def family(self, question: Question) -> Family | None:
         """The recorded requests of the same shape."""

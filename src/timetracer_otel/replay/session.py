@@ -21,7 +21,7 @@ from timetracer_otel.drivers.base import Asked, Question
 from timetracer_otel.replay import explain, hiding
 from timetracer_otel.replay.candidates import Place
 from timetracer_otel.replay.journal import Journal
-from timetracer_otel.replay.kept import BEGINS, ENDS, Kept
+from timetracer_otel.replay.kept import Kept, is_bound
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
@@ -152,7 +152,7 @@ class Session:
             found = index.find(question, self._place(question, asked), self._origins, self.is_environment)
             if self.kept is not None:
                 if found is None or self.kept.is_barred(question, asked):
-                    return self.kept.instead(question, asked, index.group(question) is not None)
+                    return self.kept.instead(question, asked, index.has(question))
                 self.kept.answered(question, asked)
             if found is None:
                 return None
@@ -236,7 +236,7 @@ class Session:
                 self._journal.write("redacted", exchange=exchange.id, path=path)
 
     def _tell_earlier(self, question: Question) -> None:
-        if question.method.upper() not in BEGINS | ENDS:  # which go with what stands between them
+        if not is_bound(question):  # which go with what stands between them
             self._journal.write("earlier", session=self.recorded.name, text=question.text)
 
     def _tell_mappings(self, mappings: Iterable[Mapping]) -> None:
