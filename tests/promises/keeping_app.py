@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -23,6 +24,7 @@ HTTP = os.environ.get("HTTP_URL", "http://login.prod.internal")
 SCHEMA = """
 CREATE TABLE settings (name text, value text);
 INSERT INTO settings VALUES ('currency', 'EUR'), ('rate', '3'), ('unit', 'kg');
+CREATE SEQUENCE fees;
 """
 AGAIN = bool(os.environ.get("AGAIN"))
 """Somebody asks the same twice since."""
@@ -76,6 +78,14 @@ async def order(request: Request) -> JSONResponse:
     return JSONResponse({"cents": cents, "doubled": doubled, "unit": KEPT["unit"]})
 
 
+async def fee(request: Request) -> JSONResponse:
+    """What is kept until somebody asks anew; who comes `after` a while finds what others asked meanwhile."""
+    await asyncio.sleep(float(request.query_params.get("after", 0)))
+    if "fee" not in KEPT or "anew" in request.query_params:
+        KEPT["fee"] = await request.state.pool.fetchval("SELECT nextval('fees'::text::regclass)")
+    return JSONResponse({"fee": KEPT["fee"], "number": request.path_params["number"]})
+
+
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
     engine = create_async_engine(DSN.replace("postgresql://", "postgresql+asyncpg://"), pool_size=1)
@@ -98,6 +108,7 @@ app = Starlette(
         Route("/prices/{number:int}", price),
         Route("/rates/{number:int}", rate),
         Route("/orders/{number:int}", order),
+        Route("/fees/{number:int}", fee),
     ],
     lifespan=lifespan,
 )

@@ -3,7 +3,10 @@ says so. The servers are stopped first."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +60,28 @@ def of_both(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     return Recorded(folder / "cassettes", http.url, sorted((segment for _, segment in found), key=start_ns))
 
 
+@pytest.fixture(scope="module")
+def of_fees(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """The first waits while the second asks for what both use; the fourth asks anew."""
+    folder = tmp_path_factory.mktemp("fees")
+    postgres = started(PostgresServer)
+    variables = recording(folder / "cassettes", APP=APP, DATABASE_URL=postgres.dsn, **DRIVERS)
+    try:
+        with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+            connection.execute(keeping_app.SCHEMA)
+        with service(folder / "log", **variables) as url, ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(send, url, "/fees/1?after=1")
+            time.sleep(0.3)
+            answers = [send(url, "/fees/2"), waiting.result()]
+            answers += [send(url, f"/fees/{number}") for number in ("3", "4?anew=1", "5")]
+        assert [json.loads(each.body)["fee"] for each in answers] == [1, 1, 1, 2, 2]
+    finally:
+        postgres.stop()
+    return Recorded(
+        folder / "cassettes", "", sorted((each for _, each in cassettes(folder / "cassettes")), key=start_ns)
+    )
+
+
 @pytest.fixture
 def recorded(of_both: Recorded) -> list[Segment]:
     return of_both.segments
@@ -87,6 +112,8 @@ def test_the_request_that_asked_is_named_and_answers_when_it_is_said_to(recorded
 def test_bounds_of_transactions_go_with_what_is_kept_in_them(recorded: list[Segment], again: Again, kind: str) -> None:
     at = KINDS.index(kind) * len(NUMBERS)
     first, last = recorded[at], recorded[at + 2]
+    missed = again(last)
+    assert [each["earlier"] for each in missed.report["misses"] if not each["consequent"]] == [first.name]
     found = again(last, "--earlier", first.name)
     assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
     told = [line for line in found.report["uncontrolled"] if line.startswith(f"answered from {first.name}")]
@@ -108,6 +135,20 @@ def test_what_the_request_asks_by_itself_is_answered_by_no_other(recorded: list[
     assert [each["earlier"] for each in found.report["misses"]] == [None]
 
 
+@pytest.mark.parametrize(("number", "asker", "more"), [(1, 2, []), (3, 2, []), (5, 4, [2])])
+def test_the_last_that_asked_is_named_though_it_ran_at_the_same_time(
+    of_fees: Recorded, tmp_path: Path, number: int, asker: int, more: list[int]
+) -> None:
+    variables = {**DRIVERS, "TIMETRACER_STORE": str(of_fees.store)}
+    segment, asked = of_fees.segments[number - 1], of_fees.segments[asker - 1]
+    missed = replay(segment.name, tmp_path, **variables)
+    assert [each["earlier"] for each in missed.report["misses"]] == [asked.name], missed.output
+    names = [*(of_fees.segments[each - 1].name for each in more), asked.name]
+    options = [word for name in names for word in ("--earlier", name)]
+    found = replay(segment.name, tmp_path, *options, **variables)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+
+
 def test_few_and_small_traces_of_the_process_are_looked_at(of_both: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     *others, last = of_both.segments
 
@@ -115,9 +156,9 @@ def test_few_and_small_traces_of_the_process_are_looked_at(of_both: Recorded, mo
         return [each.id for each in earlier._before(of_both.store, last)]
 
     own = [each.id for each in others if each.process.id == last.process.id]
-    assert (len(own), looked_at()) == (8, own)
+    assert (len(own), looked_at()) == (8, own[::-1])
     monkeypatch.setattr(earlier, "LOOKED_AT_MAX", 2)
-    assert looked_at() == [*own[:2], *own[-2:]]
+    assert looked_at() == [*own[:-3:-1], *own[:2]]
     monkeypatch.setattr(earlier, "OPENED_MAX_BYTES", 0)
     assert looked_at() == []
 
@@ -125,7 +166,7 @@ def test_few_and_small_traces_of_the_process_are_looked_at(of_both: Recorded, mo
 @pytest.mark.parametrize(
     ("replayed", "named", "options", "line"),
     [
-        (0, 1, [], "it did not begin before that; name one as `replay` says it"),
+        (0, 1, [], "it began when that had ended; name one as `replay` says it"),
         (9, 0, [], "it is of another process than what is replayed; name one as `replay` says it"),
         (2, 0, ["--all"], "it is of one replay, --all runs many; name one of them"),
     ],

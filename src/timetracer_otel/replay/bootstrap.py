@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from timetracer_otel.capture import generated, table
 from timetracer_otel.capture.frames import app_frame, library
-from timetracer_otel.cassette import Cassette, Segment
+from timetracer_otel.cassette import Cassette, Segment, start_ns
 from timetracer_otel.config import Settings
 from timetracer_otel.errors import CassetteError, ReplayError, TimetracerError, UsageError
 from timetracer_otel.replay import clock as clocks
@@ -192,16 +192,18 @@ def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Jo
     patience.install()
     session = session_of(cassette, segment, library_, clock, log, missed=patience.end)
     if earlier:
-        session.kept = Kept([earlier_of(each, library_, log) for each in earlier])
+        session.kept = Kept([earlier_of(each, segment, library_, log) for each in earlier])
     if not os.environ.get(ENTRY):
         return session, session
     return session, environment_of(cassette, segment, library_, clock, log)
 
 
 def _earlier() -> list[Segment]:
+    """The latest first: what was asked anew took the place of what was kept."""
     named = json.loads(os.environ.pop(EARLIER, "[]"))
     opened = [(Store(os.path.dirname(path)).open_cassette(path)[0], wanted) for path, wanted in named]
-    return [with_children(cassette, pick(cassette, wanted)) for cassette, wanted in opened]
+    found = [with_children(cassette, pick(cassette, wanted)) for cassette, wanted in opened]
+    return sorted(found, key=start_ns, reverse=True)
 
 
 def _provide(processor: ReplaySpanProcessor, ids: ReplayIdGenerator) -> None:

@@ -6,30 +6,33 @@ answered from there is for the user to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from timetracer_otel.cassette import start_ns
+from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.config import MIB
+from timetracer_otel.drivers import registry
 from timetracer_otel.errors import CassetteError, UsageError
 from timetracer_otel.redaction import MARKER
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.hiding import HIDDEN
-from timetracer_otel.replay.library import question_of, requests_of
+from timetracer_otel.replay.library import asked_before, question_of
 from timetracer_otel.replay.report import Miss, Report
 from timetracer_otel.store import Store
 from timetracer_otel.store.names import part_files, traces_of_process
 
 OPTION: Final = "--earlier"
+POSTGRES: Final = "postgres"
+"""What its drivers speak."""
 LOOKED_AT_MAX: Final = 100
-"""Traces of the process that are looked at from either end: what it kept it asked in the first or shortly before."""
+"""Traces of the process that are looked at of each kind: what it kept it asked shortly before, else in the first."""
 MISSES_MAX: Final = 50
 """As many as a report shows."""
-OPENED_MAX_BYTES: Final = 16 * MIB
-"""Of parts on disk, in all: a report does not wait for large traces to be read."""
+OPENED_MAX_BYTES: Final = 8 * MIB
+"""Of parts on disk of each kind: a report does not wait for large traces to be read."""
 
 
 def segment_of(cassette: Cassette, wanted: str | None, replayed: Segment) -> Segment:
@@ -38,7 +41,7 @@ def segment_of(cassette: Cassette, wanted: str | None, replayed: Segment) -> Seg
     of_process = [each for each in found if each.process.id == replayed.process.id]
     before = [each for each in of_process if each.id != replayed.id and _is_before(each, replayed)]
     if len(before) != 1:
-        problem = "it is of another process than what is replayed" if not of_process else "it did not begin before that"
+        problem = "it is of another process than what is replayed" if not of_process else "it began when that had ended"
         if len(before) > 1:
             problem = f"it has several segments of that process: {', '.join(each.name for each in before)}"
         raise UsageError(f"{OPTION} {cassette.trace_id[:8]}", problem, "name one as `replay` says it")
@@ -46,17 +49,19 @@ def segment_of(cassette: Cassette, wanted: str | None, replayed: Segment) -> Seg
 
 
 def _is_before(one: Segment, other: Segment) -> bool:
-    return bool(one.spans and other.spans) and start_ns(one) < start_ns(other)
+    """True also where the two ran at the same time: what one of them asks the other finds there."""
+    return bool(one.spans and other.spans) and start_ns(one) < end_ns(other)
 
 
 def with_earlier(report: Report, cassette: Cassette, segment: Segment) -> Report:
-    """Each miss with the earlier request that had asked the same, where the store of the cassette has one."""
+    """Each miss with the earlier request that had asked the same, where the store of the cassette has one: the last,
+    since what is asked anew takes the place of what was kept."""
     wanted = [miss for miss in report.misses[:MISSES_MAX] if _may_be_kept(miss)]
     if not wanted or not Path(cassette.path).is_dir():
         return report
     found: dict[int, str] = {}
     for each in _before(Path(cassette.path).parent, segment):
-        asked = [request_json(question_of(exchange)) for exchange in requests_of(each.exchanges)]
+        asked = [request_json(question_of(exchange)) for exchange in asked_before(each, segment)]
         for miss in wanted:
             if id(miss) not in found and any(_are_alike(one, miss.request) for one in asked):
                 found[id(miss)] = each.name
@@ -79,21 +84,36 @@ def _is_calls(difference: Mapping[str, Any]) -> bool:
 
 def _are_alike(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
     """True if the two say the same; of a secret it is only known that it stands there."""
-    if recorded.keys() != asked.keys() or len(recorded["values"]) != len(asked["values"]):
+    names = set(recorded) - {"values"}
+    if recorded.keys() != asked.keys() or any(recorded[name] != asked[name] for name in names):
         return False
-    pairs = zip(recorded["values"], asked["values"], strict=True)
-    is_same = all(was == now or (now == HIDDEN and MARKER.search(str(was))) for was, now in pairs)
-    return is_same and all(recorded[name] == asked[name] for name in recorded if name != "values")
+    was, now = recorded["values"], asked["values"]
+    if not now and registry.wire(asked["lib"]) == POSTGRES:  # it was prepared, which tells no values yet
+        return True
+    return len(was) == len(now) and all(map(_is_same, was, now))
+
+
+def _is_same(was: object, now: object) -> bool:
+    return was == now or (now == HIDDEN and MARKER.search(str(was)) is not None)
 
 
 def _before(root: Path, segment: Segment) -> Iterator[Segment]:
-    """Segments of the process that began before, the first ones and then the last ones."""
+    """Segments of the process that began before it ended: the last ones, those that ended after it, the first ones."""
     process = segment.process
     found = traces_of_process(root, process.id, process.started_ns)
-    folders = [path for path in found if path.name != segment.trace_id]
-    few = folders if len(folders) <= 2 * LOOKED_AT_MAX else [*folders[:LOOKED_AT_MAX], *folders[-LOOKED_AT_MAX:]]
+    own = next((number for number, path in enumerate(found) if path.name == segment.trace_id), len(found))
+    last = found[max(0, own - LOOKED_AT_MAX) : own]
+    first = found[: min(LOOKED_AT_MAX, own - len(last))]
+    for folders in ([*reversed(last)], found[own + 1 : own + 1 + LOOKED_AT_MAX], first):
+        for cassette in _opened(root, folders):
+            for each in cassette.segments:
+                if each.process.id == process.id and _is_before(each, segment):
+                    yield each
+
+
+def _opened(root: Path, folders: Sequence[Path]) -> Iterator[Cassette]:
     left = OPENED_MAX_BYTES
-    for folder in few:
+    for folder in folders:
         try:
             size = sum(part.stat().st_size for part in part_files(folder))
             if size > left:
@@ -102,6 +122,4 @@ def _before(root: Path, segment: Segment) -> Iterator[Segment]:
         except (CassetteError, OSError):  # it is no answer, and nobody asked for it
             continue
         left -= size
-        for each in cassette.segments:
-            if each.process.id == process.id and _is_before(each, segment):
-                yield each
+        yield cassette

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from timetracer_otel.cassette import start_ns
+from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Acquire, Cassette, Connection, Exchange, Segment, Span
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Question
@@ -125,6 +125,12 @@ def requests_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:
     return tuple(
         e for e in apart(exchanges) if not is_entry(e) and not is_shape(e) and e.signature.lib in registry.DRIVERS
     )
+
+
+def asked_before(segment: Segment, other: Segment) -> tuple[Exchange, ...]:
+    """What a segment asked before another one ended."""
+    until_ns = end_ns(other) - start_ns(segment)
+    return tuple(each for each in requests_of(segment.exchanges) if each.at_ns < until_ns)
 
 
 def shapes_of(exchanges: Iterable[Exchange]) -> tuple[Exchange, ...]:

@@ -9,8 +9,17 @@ from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.replay.clock import Clock, RecordedClock
 from timetracer_otel.replay.journal import Journal
-from timetracer_otel.replay.library import Library, Recorded, apart, descendants, question_of, requests_of, shapes_of
-from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.library import (
+    Library,
+    Recorded,
+    apart,
+    asked_before,
+    descendants,
+    question_of,
+    requests_of,
+    shapes_of,
+)
+from timetracer_otel.replay.origin import Origins, unbound, window
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.warm import made_ready
 
@@ -62,12 +71,11 @@ def session_of(
     )
 
 
-def earlier_of(segment: Segment, library: Library, log: Journal) -> Session:
+def earlier_of(segment: Segment, replayed: Segment, library: Library, log: Journal) -> Session:
     """Answers, as often as it is asked, from an earlier request of the process: for what the process kept of it."""
-    recorded = Recorded(
-        segment.name, requests_of(segment.exchanges), segment.connections, is_environment=True, is_earlier=True
-    )
-    return Session(recorded, library, Origins((), (0, 0), lambda: (0, 0)), log)
+    asked = asked_before(segment, replayed)
+    recorded = Recorded(segment.name, asked, segment.connections, is_environment=True, is_earlier=True)
+    return Session(recorded, library, unbound(), log)
 
 
 def environment_of(cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal) -> Session:
