@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
@@ -78,13 +78,19 @@ async def alchemy_async(request: Request, patience_s: float, held_s: float) -> i
         return int((await connection.execute(text("select 7"))).scalar())
 
 
+async def alchemy_cancelled(request: Request, patience_s: float, held_s: float) -> int:
+    """The application's own limit ends the wait in SQLAlchemy's pool."""
+    return await asyncio.wait_for(alchemy_async(request, LONG_S, held_s), patience_s + held_s)
+
+
 def _patient(engine: Any, patience_s: float) -> Any:
     engine.pool._timeout = patience_s
     return engine
 
 
 KINDS: dict[str, Work] = {
-    each.__name__: each for each in (sync_pool, async_pool, asyncpg_pool, cancelled, alchemy, alchemy_async)
+    each.__name__: each
+    for each in (sync_pool, async_pool, asyncpg_pool, cancelled, alchemy, alchemy_async, alchemy_cancelled)
 }
 
 
@@ -103,6 +109,20 @@ async def attempt(request: Request) -> JSONResponse:
     return JSONResponse({"told": told, "then": await work(request, LONG_S, 0)})
 
 
+async def own(request: Request) -> JSONResponse:
+    """The request itself has the pool's connection for a while, and asks for one more until it gets it."""
+
+    async def insist() -> int:
+        for refused in range(6):
+            with contextlib.suppress(PoolTimeout):
+                await async_pool(request, SHORT_S, 0)
+                return refused
+        return -1
+
+    _, refused = await asyncio.gather(async_pool(request, LONG_S, 2.5 * SHORT_S), insist())
+    return JSONResponse({"refused": refused})
+
+
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
     with ConnectionPool(DSN, min_size=1, max_size=1, name="sync") as sync_pool:
@@ -119,4 +139,6 @@ async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
             }
 
 
-app = Starlette(routes=[Route("/hold/{kind}", hold), Route("/try/{kind}", attempt)], lifespan=lifespan)
+app = Starlette(
+    routes=[Route("/hold/{kind}", hold), Route("/try/{kind}", attempt), Route("/own", own)], lifespan=lifespan
+)

@@ -27,6 +27,7 @@ GIVES_UP = {
     "cancelled": ("TimeoutError", ""),
     "alchemy": ("TimeoutError", "QueuePool limit of size 1 overflow 0 reached, connection timed out"),
     "alchemy_async": ("TimeoutError", "QueuePool limit of size 1 overflow 0 reached, connection timed out"),
+    "alchemy_cancelled": ("TimeoutError", ""),
 }
 
 
@@ -49,11 +50,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
                 time.sleep(full_app.HELD_S / 3)
                 answers[kind] = send(url, f"/try/{kind}")
                 holding.result()
+            answers["own"] = send(url, "/own")
     finally:
         postgres.stop()
     found = [(cassette, entry_of(segment)) for cassette, segment in cassettes(folder / "cassettes")]
     urls = {entry.signature.url: cassette.path for cassette, entry in found if entry is not None}
-    return Recorded(answers, {kind: urls[f"/try/{kind}"] for kind in full_app.KINDS})
+    return Recorded(answers, {"own": urls["/own"], **{kind: urls[f"/try/{kind}"] for kind in full_app.KINDS}})
 
 
 @pytest.mark.parametrize("kind", full_app.KINDS)
@@ -70,3 +72,9 @@ def test_the_same_attempt_gets_none_again(recorded: Recorded, tmp_path: Path, ki
 def test_one_attempt_more_before_it_is_found(recorded: Recorded, tmp_path: Path, kind: str) -> None:
     found = replay(recorded.paths[kind], tmp_path, **DRIVERS, MORE="1")
     assert (found.status, found.verdict) == (1, "deviates"), found.output
+
+
+def test_a_pool_that_the_request_itself_had_filled_refuses_as_often_again(recorded: Recorded, tmp_path: Path) -> None:
+    assert json.loads(recorded.answers["own"].body)["refused"] > 0
+    found = replay(recorded.paths["own"], tmp_path, **DRIVERS)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output

@@ -1,5 +1,5 @@
 """A pool that was full when it was recorded, and gave no connection in time. A replay's pool has nobody else in it, so
-that what it raised then is raised again: at the same attempt, and after the same time.
+that what it raised then is raised again: at the same attempt, and at once, unless the request itself fills it now.
 
 Seams: psycopg_pool 3.2 and 3.3 (`ConnectionPool.getconn`, `AsyncConnectionPool.getconn`), asyncpg 0.29 and newer
 (`Pool._acquire`), SQLAlchemy 2.0 and 2.1 (`Pool.connect`).
@@ -11,7 +11,7 @@ import asyncio
 import functools
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from wrapt import register_post_import_hook
@@ -25,13 +25,14 @@ SQLALCHEMY: Final = "sqlalchemy"
 SQLALCHEMY_POOL: Final = "sqlalchemy.pool"
 CANCELLED: Final = "CancelledError"
 """The application's own limit ended the wait, and ends it again."""
-NS: Final = 1_000_000_000
 PATIENCE_S: Final = 5.0
 """How much longer than recorded it may take to do so."""
 
 Refuse: TypeAlias = "Callable[[Any], Acquire | None]"
 """Of a pool, which has no type here: the library may not be installed."""
-Errors: TypeAlias = "dict[str, type[BaseException]]"
+IsFull: TypeAlias = "Callable[[Any], bool]"
+Sleep: TypeAlias = "Callable[[Any, float], None]"
+Errors: TypeAlias = "Mapping[str, type[BaseException]]"
 """By the name that is recorded."""
 _followed: Final[dict[tuple[str, str], Callable[[Any], None]]] = {}
 """By module and driver: what is to be done when the module is imported."""
@@ -43,12 +44,16 @@ def of_psycopg(patches: Patches, host: ReplayHost, driver: str) -> None:
     def refuse(pool: Any) -> Acquire | None:
         return host.current()[0].refusal(driver, str(pool.name))
 
+    def is_full(pool: Any) -> bool:
+        stats = pool.get_stats()
+        return bool(stats["pool_size"] >= stats["pool_max"] and not stats["pool_available"])
+
     def imported(package: Any) -> None:
         if not patches:  # the driver is not led to a stub any more
             return
         errors: Errors = {each.__name__: each for each in (package.PoolTimeout, package.TooManyRequests)}
         for owner, wrap in ((package.ConnectionPool, refusing), (package.AsyncConnectionPool, refusing_async)):
-            patches.put(owner, "getconn", wrap(vars(owner)["getconn"], refuse, errors))
+            patches.put(owner, "getconn", wrap(vars(owner)["getconn"], refuse, errors, is_full))
 
     _whenever(PSYCOPG_POOL, driver, imported)
 
@@ -57,7 +62,8 @@ def of_asyncpg(patches: Patches, host: ReplayHost, driver: str, pool: Any) -> No
     """asyncpg's; `pool` is the class."""
     errors: Errors = {"TimeoutError": asyncio.TimeoutError}
     refuse: Refuse = lambda _: host.current()[0].refusal(driver, "")  # noqa: E731  it has no name
-    patches.put(pool, "_acquire", refusing_async(vars(pool)["_acquire"], refuse, errors))
+    is_full: IsFull = lambda each: each.get_size() >= each.get_max_size() and not each.get_idle_size()  # noqa: E731
+    patches.put(pool, "_acquire", refusing_async(vars(pool)["_acquire"], refuse, errors, is_full))
 
 
 def of_sqlalchemy(patches: Patches, host: ReplayHost, driver: str) -> None:
@@ -67,12 +73,22 @@ def of_sqlalchemy(patches: Patches, host: ReplayHost, driver: str) -> None:
         is_its = pool._dialect.driver == driver and hasattr(pool, "checkedin")
         return host.current()[0].refusal(driver, SQLALCHEMY) if is_its else None
 
+    def is_full(pool: Any) -> bool:
+        return bool(0 <= pool._max_overflow <= pool.overflow() and not pool.checkedin())
+
+    def sleep(pool: Any, for_s: float) -> None:
+        if not pool._dialect.is_async:
+            return time.sleep(for_s)
+        from sqlalchemy.util import await_only
+
+        await_only(asyncio.sleep(for_s))
+
     def imported(module: Any) -> None:
         if patches:
             from sqlalchemy.exc import TimeoutError as OutOfTime
 
-            original = vars(module.Pool)["connect"]
-            patches.put(module.Pool, "connect", refusing(original, refuse, {OutOfTime.__name__: OutOfTime}))
+            original, errors = vars(module.Pool)["connect"], {OutOfTime.__name__: OutOfTime}
+            patches.put(module.Pool, "connect", refusing(original, refuse, errors, is_full, sleep))
 
     _whenever(SQLALCHEMY_POOL, driver, imported)
 
@@ -91,28 +107,40 @@ def _imported(driver: str, module: Any) -> None:
     _followed[module.__name__, driver](module)
 
 
-def refusing(original: Callable[..., Any], refuse: Refuse, errors: Errors) -> Callable[..., Any]:
+def _wait_s(found: Acquire, is_full: bool) -> float:
+    """As long as then where the request's own work has the connections now: it goes on meanwhile."""
+    if found.error == CANCELLED:
+        return found.wait_ns / 1e9 + PATIENCE_S
+    return found.wait_ns / 1e9 if is_full else 0
+
+
+def refusing(
+    original: Callable[..., Any],
+    refuse: Refuse,
+    errors: Errors,
+    is_full: IsFull,
+    sleep: Sleep = lambda _, for_s: time.sleep(for_s),
+) -> Callable[..., Any]:
     @functools.wraps(original)
     def acquire(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if (found := refuse(self)) is not None and found.error in errors:
-            time.sleep(found.wait_ns / NS)
-            raise errors[found.error](found.message)
+        if (found := refuse(self)) is not None and found.error in (*errors, CANCELLED):
+            sleep(self, _wait_s(found, is_full(self)))
+            if found.error in errors:
+                raise errors[found.error](found.message)
         return original(self, *args, **kwargs)
 
     return acquire
 
 
 def refusing_async(
-    original: Callable[..., Awaitable[Any]], refuse: Refuse, errors: Errors
+    original: Callable[..., Awaitable[Any]], refuse: Refuse, errors: Errors, is_full: IsFull
 ) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(original)
     async def acquire(self: Any, *args: Any, **kwargs: Any) -> Any:
-        found = refuse(self)
-        if found is not None and found.error in errors:
-            await asyncio.sleep(found.wait_ns / NS)
-            raise errors[found.error](*filter(None, [found.message]))
-        if found is not None and found.error == CANCELLED:
-            await asyncio.sleep(found.wait_ns / NS + PATIENCE_S)
+        if (found := refuse(self)) is not None and found.error in (*errors, CANCELLED):
+            await asyncio.sleep(_wait_s(found, is_full(self)))
+            if found.error in errors:
+                raise errors[found.error](*filter(None, [found.message]))
         return await original(self, *args, **kwargs)
 
     return acquire
