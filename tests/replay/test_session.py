@@ -25,7 +25,7 @@ from timetracer_otel.drivers.base import AnswerSource, Question, Slot
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.kept import Kept
 from timetracer_otel.replay.library import Library, Recorded
-from timetracer_otel.replay.origin import Origins
+from timetracer_otel.replay.origin import Origins, unbound
 from timetracer_otel.replay.session import Session
 
 SELECT = "SELECT state FROM jobs WHERE id = $1"
@@ -654,3 +654,15 @@ def test_what_a_full_pool_refused_is_told_at_the_same_attempt_and_only_that() ->
     assert [source.refusal("psycopg", "shop") for _ in range(4)] == [None, full, None, None]
     assert [source.refusal("psycopg", "other"), source.refusal("psycopg", "third")] == [pools[2], None]
     assert source.refusal("asyncpg", "shop") is None
+
+
+def test_a_pool_with_a_number_for_its_name_is_known_under_another() -> None:
+    names = ("pool-2", "orders")
+    refused = [Acquire("psycopg", name, 0, 1, 1, 1, 0, 0, error="PoolTimeout") for name in names]
+    recorded = replace(session()[0].recorded, pools=tuple(refused))
+    source = Session(recorded, Library((), question_of), unbound(), MemoryJournal())
+    assert source.refusal("psycopg", "pool-1") is refused[0]
+    assert source.refusal("psycopg", "pool-1") is None
+    assert source.refusal("psycopg", "pool-3") is None
+    assert source.refusal("psycopg", "customers") is None
+    assert source.refusal("psycopg", "orders") is refused[1]

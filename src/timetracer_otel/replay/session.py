@@ -6,6 +6,7 @@ Every exchange answers once; the environment's last answer repeats: pools and po
 from __future__ import annotations
 
 import os
+import re
 import threading
 import uuid
 from bisect import bisect_left
@@ -27,6 +28,8 @@ from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
 
 AHEAD_MAX: Final = 64
+NUMBERED_POOL: Final = re.compile(r"pool-\d+")
+"""As psycopg_pool names those that the application does not."""
 TRANSACTION_ENDS: Final = frozenset({"COMMIT", "ROLLBACK", "ABORT", "END", "RELEASE"})
 
 
@@ -64,6 +67,7 @@ class Session:
         self._unused = {exchange.id for exchange in recorded.exchanges} - recorded.of_children - recorded.of_pools
         self._in_time = sorted(recorded.exchanges, key=_began)
         self._asked_of_pools: Counter[tuple[str, str]] = Counter()
+        self._pools_then: dict[str, str] = {}
         self._lost = {exchange.id: exchange for exchange in recorded.exchanges if exchange.dropped}
         """Recorded without their payload; each excuses one miss."""
 
@@ -135,11 +139,23 @@ class Session:
 
     def refusal(self, driver: str, pool: str) -> Acquire | None:
         with self._lock:
+            pool = self._pool_then(driver, pool)
             number = self._asked_of_pools[driver, pool]
             self._asked_of_pools[driver, pool] += 1
         recorded = [each for each in self.recorded.pools if (each.driver, each.pool) == (driver, pool)]
         found = recorded[number] if number < len(recorded) else None
         return found if found is not None and _was_full(found) else None
+
+    def _pool_then(self, driver: str, pool: str) -> str:
+        """Its recorded name: one that is numbered has another number where the process had made others before."""
+        names = dict.fromkeys(each.pool for each in self.recorded.pools if each.driver == driver)
+        if pool in names or NUMBERED_POOL.fullmatch(pool) is None:
+            return pool
+        if pool not in self._pools_then:
+            taken = self._pools_then.values()
+            left = (name for name in names if NUMBERED_POOL.fullmatch(name) and name not in taken)
+            self._pools_then[pool] = next(left, pool)
+        return self._pools_then[pool]
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
