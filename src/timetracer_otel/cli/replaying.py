@@ -56,6 +56,7 @@ def print_replay(
     cassette, segment = chosen(store, wanted)
     own = is_own(cassette.path)
     named = app_of(app, segment, own)
+    beside = os.path.dirname(cassette.path) if os.path.isdir(cassette.path) else store
     options = Options(
         app=named,
         timeout_s=settings.timeout_s(timeout),
@@ -64,7 +65,7 @@ def print_replay(
         wishes=wishes,
         live=libraries(live),
         secrets=secrets,
-        earlier=tuple(_earlier(store, each, segment) for each in earlier),
+        earlier=tuple(_earlier(beside, each, segment) for each in earlier),
     )
     files.check()
     tell_uncovered(segment, live)

@@ -38,14 +38,19 @@ OPENED_MAX_BYTES: Final = 8 * MIB
 def segment_of(cassette: Cassette, wanted: str | None, replayed: Segment) -> Segment:
     """The segment of an earlier request of the process of `replayed`. Raises UsageError where it is none."""
     found = [each for each in cassette.segments if wanted in (None, each.id)]
-    of_process = [each for each in found if each.process.id == replayed.process.id]
-    before = [each for each in of_process if each.id != replayed.id and _is_before(each, replayed)]
-    if len(before) != 1:
-        problem = "it is of another process than what is replayed" if not of_process else "it began when that had ended"
-        if len(before) > 1:
-            problem = f"it has several segments of that process: {', '.join(each.name for each in before)}"
-        raise UsageError(f"{OPTION} {cassette.trace_id[:8]}", problem, "name one as `replay` says it")
-    return before[0]
+    others = [each for each in found if each.id != replayed.id]
+    of_process = [each for each in others if each.process.id == replayed.process.id]
+    before = [each for each in of_process if _is_before(each, replayed)]
+    if len(before) == 1:
+        return before[0]
+    problem = "it began when that had ended"
+    if not others:
+        problem = "it is what is replayed"
+    elif not of_process:
+        problem = "it is of another process than what is replayed"
+    elif before:
+        problem = f"it has several segments of that process: {', '.join(each.name for each in before)}"
+    raise UsageError(f"{OPTION} {cassette.trace_id[:8]}", problem, "name one as `replay` says it")
 
 
 def _is_before(one: Segment, other: Segment) -> bool:
@@ -98,17 +103,17 @@ def _is_same(was: object, now: object) -> bool:
 
 
 def _before(root: Path, segment: Segment) -> Iterator[Segment]:
-    """Segments of the process that began before it ended: the last ones, those that ended after it, the first ones."""
+    """Segments of the process that began before it ended: those next to it, whose folders need not have changed in the
+    order in which they began, and then the first ones; the last in front."""
     process = segment.process
     found = traces_of_process(root, process.id, process.started_ns)
     own = next((number for number, path in enumerate(found) if path.name == segment.trace_id), len(found))
-    last = found[max(0, own - LOOKED_AT_MAX) : own]
-    first = found[: min(LOOKED_AT_MAX, own - len(last))]
-    for folders in ([*reversed(last)], found[own + 1 : own + 1 + LOOKED_AT_MAX], first):
-        for cassette in _opened(root, folders):
-            for each in cassette.segments:
-                if each.process.id == process.id and _is_before(each, segment):
-                    yield each
+    near = [*reversed(found[max(0, own - LOOKED_AT_MAX) : own]), *found[own + 1 : own + 1 + LOOKED_AT_MAX]]
+    first = found[: max(0, min(LOOKED_AT_MAX, own - LOOKED_AT_MAX))]
+    for folders in (near, first):
+        segments = (each for cassette in _opened(root, folders) for each in cassette.segments)
+        before = (each for each in segments if each.process.id == process.id and _is_before(each, segment))
+        yield from sorted(before, key=start_ns, reverse=True)
 
 
 def _opened(root: Path, folders: Sequence[Path]) -> Iterator[Cassette]:
