@@ -47,6 +47,7 @@ def test_a_character_across_a_cut_is_one(character: bytes, place: int, is_cut: b
 
 def test_only_a_thread_that_nobody_waits_for_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[str] = []
+    monkeypatch.setattr(pieces, "_next_yield_s", 0.0)
     monkeypatch.setattr(pieces, "perf_counter", itertools.count().__next__)  # a second each
     monkeypatch.setattr(pieces, "sleep", lambda _: slept.append(threading.current_thread().name))
 
@@ -61,10 +62,38 @@ def test_only_a_thread_that_nobody_waits_for_gives_way(monkeypatch: pytest.Monke
     assert slept == ["writer"] * 3
 
 
+class Slow:
+    """Whoever is let in before us takes so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now_s, self.yields, self._seconds = 1000.0, 0, seconds
+
+    def let_in(self) -> None:
+        self.yields += 1
+        self.now_s += self._seconds
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, 100), (0.0005, 100), (0.002, 1)])
+def test_a_thread_that_writes_for_itself_lets_others_have_the_processor_unless_they_keep_it(
+    seconds: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(seconds)
+    monkeypatch.setattr(pieces, "_yield", slow.let_in)
+    monkeypatch.setattr(pieces, "_next_yield_s", 0.0)
+    monkeypatch.setattr(pieces, "perf_counter", lambda: slow.now_s)
+    for _ in range(100):
+        pieces.give_way()
+    assert slow.yields == expected
+    slow.now_s += 100 * seconds
+    pieces.give_way()
+    assert slow.yields == expected + 1
+
+
 def test_r26_a_system_that_knows_no_time_to_wake_at_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: float) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
+    monkeypatch.setattr(pieces, "_next_yield_s", 0.0)
     monkeypatch.setattr(pieces, "perf_counter", itertools.count().__next__)
     monkeypatch.setattr(pieces, "sleep", refuse)
     found: list[str] = []

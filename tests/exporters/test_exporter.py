@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, set_span_in_context
@@ -144,6 +144,28 @@ def test_whatever_provider_the_exporter_is_given_to_has_our_processor(
     provider.shutdown()
     (segment,) = recording.cassette().segments
     assert len(segment.spans) == len(segment.exchanges) == 1
+
+
+class Adding(BatchSpanProcessor):
+    """Does more than to export."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        span.set_attribute("added", True)
+
+
+def test_a_processor_that_would_only_export_to_us_costs_nothing_and_one_that_does_more_stays(
+    recording: Recording,
+) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    exporter = TimetracerSpanExporter(store=recording.active.settings.store)
+    others = (SimpleSpanProcessor(InMemorySpanExporter()), Adding(exporter))
+    for each in (BatchSpanProcessor(exporter), SimpleSpanProcessor(exporter), *others):
+        provider.add_span_processor(each)
+    assert provider._active_span_processor._span_processors == (recording.active.processor, *others)
+    provider.get_tracer("second").start_span("root").end()
+    provider.shutdown()
+    ((span,),) = [segment.spans for segment in recording.cassette().segments]
+    assert span.attributes == {"added": True}
 
 
 def test_a_span_that_is_exported_before_its_end_comes_to_our_processor_is_taken_once(recording: Recording) -> None:

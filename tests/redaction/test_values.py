@@ -128,7 +128,7 @@ def test_the_quick_look_says_of_data_only_what_the_long_way_says(value: Value) -
 
     quick = masked()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(values, "_is_clean", lambda *_: False)
+        patched.setattr(values, "is_clean", lambda *_: False)
         assert masked() == quick
 
 
@@ -140,3 +140,19 @@ def test_a_short_secret_of_the_trace_is_known_again_as_a_whole_value_and_not_as_
     found, paths = redactor.value(plain, "result")
     assert found == [marker, marker.encode(), "hunter22 is it", "hunter2", 22]
     assert paths == ("result[0]", "result[1]")
+
+
+NAMES_OF_MEMBERS = st.sampled_from(["id", "name", "Name", "value", "token", "Token", "key", "type", "\u212aey", ""])
+
+
+@given(st.dictionaries(NAMES_OF_MEMBERS, st.sampled_from(["token", "password", "abcdefghij", "", "-p"]) | st.none()))
+def test_what_is_remembered_of_a_mapping_s_names_is_what_a_look_at_each_says(value: dict[str, Value]) -> None:
+    """A mapping with many names is looked at name by name; it is masked as the small one in it would be."""
+    redactor = Redactor(b"key")
+    filled = {**value, **{f"filler{number}": number for number in range(values.SHAPE_MAX)}}
+    once, again = redactor.value(value, "")[0], redactor.value(dict(value), "")[0]
+    large = redactor.value(filled, "")[0]
+    assert isinstance(once, Mapping)
+    assert isinstance(large, Mapping)
+    assert once == again == {name: large[name] for name in once}
+    assert once is value or not redactor.is_clean((value,))

@@ -65,7 +65,8 @@ class Lineage:
         parent_segment = self._inherited.get(parent.span_id) if parent is not None else None
         is_entry = parent_segment is not None or kind not in (SpanKind.CLIENT, SpanKind.PRODUCER)
         segment = SegmentState(trace_id, span_id, is_entry, kind is SpanKind.SERVER, parent_segment, start_ns, name)
-        segment.is_kept = is_kept_at_once(self._keep, trace_id) or None
+        if is_entry and is_kept_at_once(self._keep, trace_id):
+            segment.is_kept = True
         if parent_segment is not None:
             self._heirs[parent_segment] = segment
         return segment

@@ -44,7 +44,8 @@ class Parts:
         if not (is_done or is_last or (segment.is_large and segment.is_entry)):
             return ()
         if not segment.is_entry:
-            self._leave(segment)
+            if segment.exchanges:
+                self._leave(segment)
             if is_done:
                 segment.rest()
             return ()

@@ -81,7 +81,7 @@ class Recorder:
         """Finds or opens the segment of a span that begins. A request always opens one after the root of its parent has
         ended: a server may begin it in the context of the request before it on the same connection."""
         with self._lock:
-            segment = self._lineage.parent_segment_of(trace_id, parent)
+            segment = None if parent is None else self._lineage.parent_segment_of(trace_id, parent)
             if segment is None or (segment.root_ended and kind is SpanKind.SERVER):
                 segment = self._lineage.begin(trace_id, span_id, parent, kind, start_ns, name)
                 if parent is not None and segment.parent_segment is not None:
@@ -91,7 +91,8 @@ class Recorder:
             self._lineage.opened(span_id, segment)
             if len(self._lineage.open) > limits.OPEN_MAX:
                 self._outbox.add(*self._abandoned())
-        self._send()
+        if self._outbox.batches:
+            self._send()
 
     def child_started(self, context: SpanContext, parent: SpanContext) -> bool:
         """True of a span that begins in a segment which goes on, as most do: that is all there is to say. Else it is
@@ -138,8 +139,9 @@ class Recorder:
             return
         with self._lock:
             segment = self._lineage.add(span, context)
-            if segment.root_ended or segment.is_large:  # nothing is due otherwise, as of most spans
-                self._outbox.add(*self._parts.due(segment))
+            # Nothing is due otherwise, as of most spans.
+            if (segment.root_ended or segment.is_large) and (batches := self._parts.due(segment)):
+                self._outbox.add(*batches)
         if self._outbox.batches:
             self._send()
 
@@ -333,7 +335,7 @@ class Recorder:
         context = span_in(current_context())
         with self._lock:
             segment = self._lineage.owner(context.span_id)
-            if segment is not None and segment.is_kept is not False:
+            if segment is not None and segment.is_entry and segment.is_kept is not False:
                 segment.add_acquire(context.span_id, acquire)
 
     def generated(self, site: str, value: uuid.UUID) -> None:
@@ -341,7 +343,7 @@ class Recorder:
         context = span_in(current_context())
         with self._lock:
             segment = self._lineage.owner(context.span_id)
-            if segment is not None:
+            if segment is not None and segment.is_entry:
                 segment.log_id(site, value)
 
     # ---- the writer's side -------------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """Large data in pieces. One call in C keeps the interpreter to itself for as long as it takes, and an event loop waits:
-between two pieces it has its turn.
+between two pieces it has its turn. Other processes have theirs as well, where there are more than processors.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter, sleep
 from typing import Final, TypeVar
 
@@ -23,9 +24,16 @@ PIECE_TURN_S: Final = 50e-6
 PAUSE_S: Final = 50e-6
 """As long as a system takes to wake a thread that waits for the interpreter."""
 
+LONG_YIELD_S: Final = 1e-3
+"""Who was let in before us and took so long has much to do: then we keep the processor for some time."""
+YIELD_SHARE: Final = 100
+"""That is so many times as long."""
+
 T = TypeVar("T", bytes, str)
 
 _threads = threading.local()
+_next_yield_s = 0.0
+_yield: Final[Callable[[], object]] = getattr(os, "sched_yield", lambda: None)
 
 
 def take_turn() -> None:
@@ -34,11 +42,23 @@ def take_turn() -> None:
 
 
 def give_way(turn_s: float = TURN_S) -> None:
-    """Others have their turn, if this thread takes turns and its own is over."""
-    began_s = getattr(_threads, "began_s", None)
-    if began_s is not None and perf_counter() - began_s >= turn_s:
-        _pause()
-        _threads.began_s = perf_counter()
+    """Others have their turn: those that wait for the interpreter, if this thread takes turns and its own is over; else
+    those that wait for the processor.
+
+    A process that was woken waits until a slice of ours ends, which may be milliseconds, for what it does in a few
+    microseconds: a broker on the same machine, from which a worker waits for its next task.
+    """
+    global _next_yield_s
+    now_s, began_s = perf_counter(), getattr(_threads, "began_s", None)
+    if began_s is not None:
+        if now_s - began_s >= turn_s:
+            _pause()
+            _threads.began_s = perf_counter()
+    elif now_s >= _next_yield_s:
+        _yield()
+        took_s = perf_counter() - now_s
+        if took_s >= LONG_YIELD_S:
+            _next_yield_s = now_s + YIELD_SHARE * took_s
 
 
 def is_large(size: int) -> bool:

@@ -22,6 +22,7 @@ from timetracer_otel.cassette import (
     dump_part,
     part_pieces,
 )
+from timetracer_otel.cassette.pieces import give_way
 from timetracer_otel.cassette.values import dumps
 from timetracer_otel.exporters.entries import entry_again, entry_of, unfinished
 from timetracer_otel.exporters.exchanges import Coded, ExchangeEncoder, Owner
@@ -108,11 +109,13 @@ class Encoder:
         redactor = self._redactor_of(batch.trace_id)
         coded = self._exchanges.encode_all(batch.exchanges, redactor, owner, losses)
         spans, root = self._quick_spans.dump(batch.spans, redactor, _place_of_root(batch))
+        give_way()
         part = self._part(batch, identity, root, coded, losses)
         texts = {"spans": spans, "process": self._heads.process_text(identity)}
         if batch.spans:
             texts["resource"] = self._heads.resource_text(batch.spans[0].resource)
         pieces = part_pieces(part, [one.text for one in coded], texts)
+        give_way()
         self._part_to_live(part, pieces, owner.start_ns, batch.is_held)
         if not self._outlets.has_store:
             return
@@ -132,7 +135,10 @@ class Encoder:
     ) -> Part:
         """Without spans and exchanges, which are text already."""
         entry = self._entry(batch, root, [one.entry for one in coded if one.entry is not None])
-        searched = [*(one.text for one in coded), (entry.outcome if entry else "").encode("utf-8", "replace")]
+        generated: tuple[Generated, ...] = ()
+        if batch.generated:
+            outcome = (entry.outcome if entry else "").encode("utf-8", "replace")
+            generated = seen(batch.generated, [*(one.text for one in coded), outcome])
         return Part(
             trace_id=format_trace_id(batch.trace_id),
             segment=format_span_id(batch.root_id),
@@ -144,7 +150,7 @@ class Encoder:
             resource=self._heads.resource(batch.spans[0].resource) if batch.spans else {},
             resource_schema_url=self._heads.schema_url(batch.spans[0].resource) if batch.spans else "",
             connections=self._heads.connections(batch.connections),
-            generated=seen(batch.generated, searched),
+            generated=generated,
             pools=self._heads.pools(batch.pools, _start_ns(batch)),
             dropped=losses,
         )

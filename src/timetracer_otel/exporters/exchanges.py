@@ -119,6 +119,7 @@ class ExchangeEncoder:
             encoded, redacted = look.redacted
         else:
             encoded, redacted = self._redacted(captured, redactor, look and look.encoded)
+        give_way()
         exchange = Exchange(
             id=f"{owner.prefix}{captured.number}",
             type=encoded.type,

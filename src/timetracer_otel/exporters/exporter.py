@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.guard import guarded
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 
 _MARK: Final = "_timetracer_wrapped"
+_ONLY_EXPORT: Final = frozenset[type]({BatchSpanProcessor, SimpleSpanProcessor})
+"""Processors that do nothing but hand spans to their exporter. A subclass may do more."""
 
 
 class TimetracerSpanExporter(SpanExporter):
-    """Begins recording: taps go in from now on, and whatever provider it is given to has our own processor as well.
+    """Begins recording: taps go in from now on, and whatever provider it is given to has our own processor instead.
 
     `export` takes the spans that this way has not seen: of a processor that hides it, or read from elsewhere. In
     replay, with TIMETRACER_MODE=off and after a bad setting it keeps quiet. `store` goes before TIMETRACER_STORE. Any
@@ -102,18 +104,19 @@ def _watch_providers() -> None:
 def _attaching(original: Callable[[TracerProvider, SpanProcessor], None]) -> Callable[..., None]:
     @functools.wraps(original)
     def add_span_processor(self: TracerProvider, span_processor: SpanProcessor) -> None:
-        # Ours goes first: it has seen a span by the time a SimpleSpanProcessor exports it.
-        _attach_to(self, span_processor)
-        original(self, span_processor)
+        # Ours goes first: it has seen a span by the time that another one exports it.
+        if not (_attach_to(self, span_processor) and type(span_processor) in _ONLY_EXPORT):
+            original(self, span_processor)
 
     setattr(add_span_processor, _MARK, True)
     return add_span_processor
 
 
 @guarded("exporter")
-def _attach_to(provider: TracerProvider, span_processor: SpanProcessor) -> None:
-    if isinstance(getattr(span_processor, "span_exporter", None), TimetracerSpanExporter):
-        active.attach(provider)
+def _attach_to(provider: TracerProvider, span_processor: SpanProcessor) -> bool:
+    """True if our own processor gets every span that this one would export."""
+    is_ours = isinstance(getattr(span_processor, "span_exporter", None), TimetracerSpanExporter)
+    return is_ours and active.attach(provider)
 
 
 # By its import: `provider.add_span_processor(SimpleSpanProcessor(TimetracerSpanExporter()))` looks the method up first.

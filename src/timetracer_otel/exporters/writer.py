@@ -218,6 +218,7 @@ class Writer:
     @guarded("writer")
     def _write(self, batch: Batch) -> None:
         reason: str | None = "interrupted"  # by what a signal handler of the application raises
+        give_way()
         try:
             reason = self._save(batch)
         finally:
@@ -226,6 +227,7 @@ class Writer:
             else:
                 self.ledger.lost(batch, reason)
         self._save_losses(reason is None)
+        give_way()
 
     def _save_losses(self, has_room: bool) -> None:
         """In a file as well: this process, a forked child above all, may end before it can write a part."""

@@ -14,7 +14,7 @@ from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.memory import Memory
 from timetracer_otel.redaction.rules import SECRETS, Rules
 from timetracer_otel.redaction.stream import Scrubber
-from timetracer_otel.redaction.values import redact_value
+from timetracer_otel.redaction.values import is_clean, redact_value
 
 Paths = tuple[str, ...]
 """Where a marker stands now, such as `request.headers.cookie`; empty when nothing was hit."""
@@ -142,6 +142,10 @@ class Redactor:
     def value(self, value: Value, path: str) -> tuple[Value, Paths]:
         """Plain data masked: under secret names every leaf, elsewhere by pattern; None, booleans and "" stay."""
         return redact_value(value, path, self._masker)
+
+    def is_clean(self, values: Sequence[Value]) -> bool:
+        """True if `value` would mask nothing in any of these lists and mappings: one look at all of them."""
+        return is_clean(list(values), self._masker)
 
     def headers(self, pairs: Sequence[Sequence[bytes]], path: str) -> tuple[list[list[bytes]], Paths]:
         """Header pairs masked: the scheme of Authorization and cookie names stay; other headers by pattern."""

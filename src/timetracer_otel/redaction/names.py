@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from timetracer_otel.cassette.pieces import contains, is_large, pieces
 from timetracer_otel.redaction import rare_letters
+from timetracer_otel.redaction.pairs import NAMING
 from timetracer_otel.redaction.rare_letters import LONG
 from timetracer_otel.redaction.signed_members import BY_LOOK, OPEN, TELLING, last_of
 
@@ -46,6 +47,8 @@ STEMS: Final = (
 """Every name in snake case holds one of these."""
 
 LONGEST_NAME: Final = 160
+SHAPES_MAX: Final = 512
+"""Mappings of which is remembered, by their names, that those are open."""
 
 _SEGMENT: Final = re.compile(r"[.\[\]:/]+")
 _ESCAPED: Final = "%(?:5f|2d|20)"
@@ -82,6 +85,8 @@ class Names:
         """
         self.may_tell: Final[Callable[[str], bool]] = lru_cache(maxsize=4096)(self._may_tell)
         """False if a value under a name is no secret, neither by the name nor by what it is or stands beside."""
+        self.are_open: Final[Callable[[tuple[str, ...]], bool]] = lru_cache(maxsize=SHAPES_MAX)(self._are_open)
+        """True if under none of the names of a mapping is a secret, nor does one say that another has one."""
         self.rule_of_column: Final[Callable[[str], str | None]] = lru_cache(maxsize=4096)(self._rule_of_column)
         """`rule_of`; of a name under which the value decides `OPEN`, which `signed_members.counting` closes."""
         self._rules = {bare(name): name for name in self.all}
@@ -151,6 +156,9 @@ class Names:
 
     def _may_tell(self, name: str) -> bool:
         return self.rule_of(name) is not None or last_of(name) in TELLING
+
+    def _are_open(self, names: tuple[str, ...]) -> bool:
+        return all(type(name) is str and name.lower() not in NAMING and not self.may_tell(name) for name in names)
 
 
 _Search: TypeAlias = tuple[str, str, str, re.Pattern[str]]

@@ -17,6 +17,8 @@ from timetracer_otel.redaction.signed_members import TELLING, last_of, signed
 _LEAF_TYPES: Final = frozenset((str, bytes, int, float, bool, type(None)))
 """Of nearly every leaf; the others are asked by isinstance, which costs ten times as much."""
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
+SHAPE_MAX: Final = 64
+"""Names of a mapping that are remembered together."""
 _DIGITS_MAX_BITS: Final = 8192  # Python refuses to spell longer integers in decimal
 
 
@@ -50,7 +52,7 @@ class _Place:
 
 def redact_value(value: Value, path: str, masker: Masker) -> tuple[Value, tuple[str, ...]]:
     """`value` masked by names and patterns, and the paths that hold a marker; the same object when nothing hits."""
-    if _is_clean(value, masker):
+    if is_clean(value, masker):
         return value, ()
     root = _Place([value], None, 0)
     unnamed: list[tuple[_Place, Any, str | bytes]] = []
@@ -72,15 +74,28 @@ def redact_value(value: Value, path: str, masker: Masker) -> tuple[Value, tuple[
     return (value if root.copy is None else root.copy[0]), tuple(dict.fromkeys(path + step for step in paths))
 
 
-def _is_clean(value: Value, masker: Masker) -> bool:
+def is_clean(value: Value, masker: Masker) -> bool:
     """True if nothing in it is to be masked, which is never wrong: one walk without places, as most data needs."""
     if masker.has_places:
         return False
     rule_of, may_tell, texts, others = masker.rule_of, masker.rules.names.may_tell, list[str](), list[bytes]()
+    are_open = masker.rules.names.are_open
     waiting: list[Any] = [(value,)]
     while waiting:
         container = waiting.pop()
         is_named = container.__class__ is dict
+        if is_named and len(container) <= SHAPE_MAX and are_open(tuple(container)):
+            for child in container.values():  # most mappings: nothing but their values is asked
+                kind = child.__class__
+                if kind is str:
+                    texts.append(child)
+                elif kind is dict or kind is list:
+                    waiting.append(child)
+                elif kind is bytes:
+                    others.append(child)
+                elif kind not in _LEAF_TYPES:
+                    return False
+            continue
         for item in container.items() if is_named else container:
             key, child = item if is_named else ("", item)
             if is_named and (key.__class__ is not str or may_tell(key)):
@@ -102,7 +117,10 @@ def _is_clean(value: Value, masker: Masker) -> bool:
     known = masker.known
     if known and (any(_bytes(text) in known for text in texts) or not known.keys().isdisjoint(others)):
         return False
-    return not masker.suspicious(b"\0".join((_bytes("\0".join(texts)), *others)))
+    text = "\0".join(texts)
+    if not others and text.isascii():
+        return not masker.suspicious_text(text)
+    return not masker.suspicious(b"\0".join((_bytes(text), *others)))
 
 
 def _mask_known(place: _Place, key: Any, leaf: str | bytes, masker: Masker, paths: list[str]) -> bool:

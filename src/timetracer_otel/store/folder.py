@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timetracer_otel.cassette.compression import compress
+from timetracer_otel.cassette.pieces import give_way
 from timetracer_otel.cassette.recent import KEPT_MAX_BYTES, Recent
 from timetracer_otel.store.atomic import make_folder, write_atomically
 from timetracer_otel.store.limits import Room
@@ -146,6 +147,7 @@ class Store:
 
     def _write(self, path: str, pieces: Sequence[bytes], durable: bool, new_folder: str | None = None) -> str:
         packed = compress(*pieces)
+        give_way()
         self._room.take(len(packed))
         try:
             if new_folder is not None:

@@ -25,6 +25,10 @@ FIRST_SLICE_S: Final = 0.5
 SLICE_S: Final = 0.02
 SHARE: Final = 20
 """Counting rests so many times as long as it took."""
+FAR_SHARE: Final = 50
+FAR_REST_S: Final = 120.0
+"""The same, and at most so long, while less than half of the limit is used: a store of many small traces takes long to
+count, and whoever writes one of them counts."""
 FREE_S: Final = 0.05
 """The free space that a disk had so long ago still counts, less what we have written since."""
 FREE_NEAR_BYTES: Final = 64 * MIB
@@ -102,21 +106,24 @@ class _Used:
         if self._pid != os.getpid():
             self._begin(SLICE_S)
         if self._is_due(time.monotonic(), limit_bytes) and self._turns:
-            self._go_on()
+            self._go_on(limit_bytes)
         return self._bytes
 
     def _is_due(self, now_s: float, limit_bytes: int) -> bool:
         enough = min(RECOUNT_BYTES, max(MIB, (limit_bytes - self._bytes) // 8))
         return now_s >= self._next_s or (now_s >= self._rested_s and self._written >= enough)
 
-    def _go_on(self) -> None:
+    def _go_on(self, limit_bytes: int) -> None:
         try:
             count = self._turns.pop()
         except IndexError:  # another thread was faster
             return
         if count.go_on():
             self._bytes, self._written = count.bytes, 0
-            self._rested_s = time.monotonic() + SHARE * count.took_s
+            rest_s = SHARE * count.took_s
+            if self._bytes < limit_bytes // 2:
+                rest_s = max(rest_s, min(FAR_SHARE * count.took_s, FAR_REST_S))
+            self._rested_s = time.monotonic() + rest_s
             self._next_s = max(self._rested_s, time.monotonic() + RECOUNT_S)
             count = _Count(self._root, SLICE_S)
         else:

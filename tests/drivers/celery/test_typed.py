@@ -15,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import serialization
 
-from timetracer_otel.cassette import values
+from timetracer_otel.capture.table import Captured
+from timetracer_otel.cassette import Exchange, Signature, dump_exchange, values
+from timetracer_otel.drivers.celery.codec import CODEC
+from timetracer_otel.drivers.celery.heard import NOTHING, HeardOutcome, HeardTask
 from timetracer_otel.drivers.celery.typed import Snapshot, TooLarge, restore, unkept
 
 KOMBU: Any = serialization
@@ -119,3 +122,38 @@ def test_damaged_data_raises_what_restore_says() -> None:
 def test_nothing_of_it_needs_pickle() -> None:
     with pytest.raises(AssertionError):
         pickle.dumps(Order())
+
+
+ARGUMENTS: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("$a\ud800") | st.binary() | st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("$ak"), inner, max_size=4) | st.tuples(inner),
+    max_leaves=20,
+)
+
+
+@given(ARGUMENTS, st.sampled_from(["noop", "$noop"]))
+def test_a_task_that_is_written_without_a_look_is_written_as_any_other(value: Any, name: str) -> None:
+    """`is_plain` saves the look at floats, marks and depth: where it is set, that look would find nothing."""
+    fields = {"args": [value], "kwargs": {"k": value}, "task": name, "id": "1", "headers": value, "eta": None}
+    captured = Captured("celery", HeardTask(None, name, fields, False))
+    captured.result = HeardOutcome("SUCCESS", value, None, NOTHING)
+    encoded = CODEC.encode(captured)
+    signature = Signature(encoded.lib, encoded.method, encoded.url)
+    exchange = Exchange("1", encoded.type, signature, encoded.request, encoded.result)
+    assert dump_exchange(exchange, encoded.is_plain) == dump_exchange(exchange)
+
+
+def test_most_tasks_are_written_without_a_look() -> None:
+    fields = {"args": [1, "a", None], "kwargs": {"b": [True]}, "timelimit": [None, None], "delivery_info": {"key": "q"}}
+    captured = Captured("celery", HeardTask(None, "noop", fields, False))
+    captured.result = HeardOutcome("SUCCESS", {"a": 1}, None, NOTHING)
+    assert CODEC.encode(captured).is_plain
+
+
+CHAIN = {"task": "next", "args": [1], "kwargs": {}}
+
+
+@pytest.mark.parametrize(("field", "value"), [("chain", [CHAIN]), ("chord", CHAIN), ("callbacks", [{"a": [CHAIN]}])])
+def test_a_task_in_the_options_of_another_one_is_found(field: str, value: Any) -> None:
+    assert not HeardTask(None, "noop", {"args": [], "kwargs": {}, field: value}, False).is_alone
+    assert HeardTask(None, "noop", {"args": [], "kwargs": {}, field: None}, False).is_alone

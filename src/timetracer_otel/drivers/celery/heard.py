@@ -24,7 +24,10 @@ OPTIONS: Final = ("serializer", "compression", "delivery_mode")
 class HeardTask:
     """A task as the worker got it: arguments after deserialisation, and all else of `task.request`."""
 
-    __slots__ = ("app", "args", "context", "is_too_large", "join_will_block", "kwargs", "name", "size")
+    __slots__ = (
+        *("app", "args", "context", "is_alone", "is_plain", "is_too_large", "join_will_block", "kwargs", "name"),
+        "size",
+    )
 
     def __init__(self, app: object, name: str, fields: Mapping[str, Any], join_will_block: bool) -> None:
         """`fields` of the request. Any: they are the application's."""
@@ -38,6 +41,8 @@ class HeardTask:
             self._copy(fields, snapshot)
         except TooLarge:
             self.args, self.kwargs, self.context, self.is_too_large = None, None, {}, True
+        self.is_alone, self.is_plain = not snapshot.holds_tasks, snapshot.is_plain
+        """No further task stands in it; as in `Snapshot`."""
         self.size = snapshot.size
 
     def _copy(self, fields: Mapping[str, Any], snapshot: Snapshot) -> None:
@@ -89,12 +94,14 @@ class HeardOutcome:
     """How a task ended. `state` is None where it never did: the process was on its way out. `notes` are None where
     nobody knows what it did until then: its process is gone."""
 
-    __slots__ = ("exception", "notes", "retry", "return_value", "size", "state")
+    __slots__ = ("exception", "is_plain", "notes", "retry", "return_value", "size", "state")
 
     def __init__(
         self, state: str | None, value: object, traceback: str | None, notes: HeardNotes | None = None
     ) -> None:
         self.state, self.notes = state, notes
+        self.is_plain = False
+        """As in `Snapshot`; False also where nobody has looked."""
         self.return_value: Value = None
         self.exception: HeardException | None = None
         self.retry: Payload | None = None
@@ -119,7 +126,7 @@ class HeardOutcome:
             self.return_value = snapshot.of(value)
         except TooLarge:
             self.return_value = unkept_value(type(value))
-        self.size = snapshot.size
+        self.size, self.is_plain = snapshot.size, snapshot.is_plain and self.notes is NOTHING
 
 
 class HeardPublish:

@@ -22,7 +22,16 @@ TASKS_MAX: Final = 512
 def named(request: Payload, app: Any) -> dict[str, Value]:
     """The request with the names of what stands in it by position. Any: a Celery app."""
     tasks = {str(call["task"]) for call in _calls(request) if _positions(call["args"])}
-    found: dict[str, Value] = {task: names for task in sorted(tasks) if (names := _names(app, task))}
+    return _with_names(request, app, sorted(tasks))
+
+
+def named_alone(request: Payload, app: Any) -> dict[str, Value]:
+    """`named` of a task in whose arguments and options no further task stands."""
+    return _with_names(request, app, [str(request["task"])] if _positions(request["args"]) else [])
+
+
+def _with_names(request: Payload, app: Any, tasks: Sequence[str]) -> dict[str, Value]:
+    found: dict[str, Value] = {task: names for task in tasks if (names := _names(app, task))}
     return {**request, PARAMETERS: found} if found else dict(request)
 
 

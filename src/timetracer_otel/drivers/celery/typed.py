@@ -24,7 +24,8 @@ NODE_BYTES: Final = 16
 RESTORE_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What `restore` raises for data that `Snapshot` did not write."""
 
-_FLAT: Final = frozenset[type]({type(None), bool, int, float, str})
+_ATOMS: Final = frozenset[type]({type(None), bool, int, str})
+_FLAT: Final = _ATOMS | {float}
 _NUMBERS: Final = frozenset[type]({type(None), bool, int, float})
 _TEXT: Final = frozenset({str})
 
@@ -36,22 +37,29 @@ class TooLarge(Exception):
 class Snapshot:
     """Copies values, since the app may change its own afterwards. `size` counts the bytes of all of them."""
 
-    __slots__ = ("max_bytes", "size")
+    __slots__ = ("holds_tasks", "is_plain", "max_bytes", "size")
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.size = max_bytes, 0
+        self.holds_tasks = False
+        """One of them has tasks in it, as a chain has, or a callback."""
+        self.is_plain = True
+        """As `drivers.base.Encoded.is_plain`."""
 
     def of(self, value: object, depth: int = DEPTH_MAX) -> Value:
         """Plain data. Raises TooLarge."""
         kind = type(value)
-        self._count(NODE_BYTES + (len(value) if isinstance(value, (str, bytes, bytearray)) else 0), depth)
         if kind is dict:
+            self._count(NODE_BYTES, depth)
             return self.fields(value, depth)  # type: ignore[arg-type]
+        self._count(NODE_BYTES + (len(value) if isinstance(value, (str, bytes, bytearray)) else 0), depth)
         if kind in _FLAT or kind is bytes:
+            self.is_plain &= kind is not float
             return value  # type: ignore[return-value]  # its type is one of these exactly
         if kind is list:
             return self._items(value, depth - 1)  # type: ignore[arg-type]
         if (encode := _LEAVES.get(kind)) is not None:
+            self.is_plain &= kind is not complex
             return {TAG: kind.__name__, **encode(value)}
         if kind in _COLLECTIONS:
             return {TAG: kind.__name__, "items": [self.of(each, depth - 1) for each in value]}  # type: ignore[attr-defined]
@@ -67,7 +75,8 @@ class Snapshot:
     def _items(self, value: list[Any], depth: int) -> Value:
         if not value:
             return []
-        if _NUMBERS.issuperset(map(type, value)):
+        if _NUMBERS.issuperset(kinds := set(map(type, value))):
+            self.is_plain &= float not in kinds
             self._count(NODE_BYTES * len(value), depth)
             return list(value)
         return [self.of(each, depth) for each in value]
@@ -88,9 +97,11 @@ class Snapshot:
             kind = type(each)
             if kind is str:
                 size += len(each)
-            elif kind not in _FLAT:
+            elif kind not in _ATOMS:
                 found[key] = self.of(each, depth - 1)
                 others += 1
+        self.holds_tasks |= "args" in found and "task" in found
+        self.is_plain &= "$" not in "".join(found)
         if others < len(found):
             self._count(size + NODE_BYTES * (len(found) - others), depth - 1)
         return found
