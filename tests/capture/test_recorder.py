@@ -21,7 +21,7 @@ from opentelemetry.trace import (
     use_span,
 )
 
-from timetracer_otel.capture import environment, guard, limits, process, segments
+from timetracer_otel.capture import environment, guard, limits, lineage, process, segments
 from timetracer_otel.capture.limits import CLOSED_MAX, GENERATED_MAX, LATE_IDS_MAX
 from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.capture.segments import Batch, EnvironmentBatch, SegmentBatch
@@ -241,7 +241,7 @@ def test_a_segment_that_is_only_remembered_holds_no_container_until_something_co
 ) -> None:
     root = start(recorder, kind=kind)
     end(recorder, root)
-    remembered = recorder._lineage.owners[root.get_span_context().span_id]
+    remembered = recorder._lineage.owner(root.get_span_context().span_id)
     assert [each for each in gc.get_referents(remembered) if gc.is_tracked(each) and type(each) is not type] == []
     with use_span(root):
         recorder.generated("site", uuid.UUID(int=1))
@@ -253,7 +253,55 @@ def test_a_segment_that_is_only_remembered_holds_no_container_until_something_co
         [([late], [captured], 1)] if is_entry else []
     )
     with pytest.raises(AttributeError):
-        remembered.no_such_name  # type: ignore[attr-defined]
+        remembered.no_such_name  # type: ignore[union-attr]
+
+
+def test_roots_that_are_no_entries_are_numbers_until_something_comes_up_under_them(recorder: Recorder) -> None:
+    roots = [start(recorder, kind=SpanKind.CLIENT) for _ in range(3)]
+    ids = [root.get_span_context().span_id for root in roots]
+    known = recorder._lineage
+    assert (recorder.has_open, recorder.is_open(ids[0]), [*known.outside], len(known.owners)) == (True, True, ids, 0)
+    with use_span(roots[0]):
+        assert (recorder.listens(), recorder.segment()) == (True, ids[0])
+        assert [*known.outside] == ids
+    child = start(recorder, roots[0])
+    end(recorder, roots[1])
+    late = start(recorder, roots[1])
+    assert ([*known.outside], known.open_outside) == ([ids[2]], {ids[2]})
+    for span in (child, roots[0], late, roots[2]):
+        assert recorder.is_open(span.get_span_context().span_id)
+        end(recorder, span)
+    assert not recorder.has_open
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_a_request_in_the_context_of_a_call_is_an_entry_once_the_call_has_ended(
+    recorder: Recorder, shelf: Shelf, is_ended: bool
+) -> None:
+    root = start(recorder, kind=SpanKind.CLIENT)
+    if is_ended:
+        end(recorder, root)
+    end(recorder, start(recorder, root, SpanKind.SERVER))
+    end(recorder, start(recorder, root))
+    assert len(shelf.segments) == is_ended
+
+
+def test_memory_for_roots_that_are_no_entries_is_bounded(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(CLOSED_MAX + 10):
+        end(recorder, start(recorder, kind=SpanKind.CLIENT))
+    assert len(recorder._lineage.outside) == CLOSED_MAX
+    monkeypatch.setattr(lineage, "OPEN_MAX", 5)
+    for _ in range(7):
+        start(recorder, kind=SpanKind.CLIENT)
+    assert (len(recorder._lineage.open_outside), len(recorder._lineage.outside)) == (5, CLOSED_MAX + 5)
+    assert recorder.dropped == {"open": 2}
+
+
+def test_what_a_call_does_in_the_child_of_a_fork_belongs_to_that_call(recorder: Recorder) -> None:
+    root = start(recorder, kind=SpanKind.CLIENT)
+    recorder.after_fork()
+    assert recorder._lineage.is_inherited(root.get_span_context().span_id)
+    assert recorder._lineage.outside == {}
 
 
 def use(recorder: Recorder, span: Span) -> Captured:

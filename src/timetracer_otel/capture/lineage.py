@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from timetracer_otel.capture.current import SPAN_ID
 from timetracer_otel.capture.keep import is_kept_at_once
-from timetracer_otel.capture.limits import CLOSED_MAX
+from timetracer_otel.capture.limits import CLOSED_MAX, OPEN_MAX
 from timetracer_otel.capture.segments import SegmentState
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from timetracer_otel.config import Keep
 
 
+OUTSIDE: Final = frozenset({SpanKind.CLIENT, SpanKind.PRODUCER})
+"""Kinds of roots that are no entries."""
 _SDKS_OWN: Final = frozenset[type]({trace.ReadableSpan, trace._Span})
 """A class of somebody else may say something else by its properties than what lies in the fields."""
 _CONTEXT, _PARENT = attrgetter("_context"), attrgetter("_parent")
@@ -47,6 +49,11 @@ class Lineage:
         """By span id, the one that began first coming first."""
         self.owners: dict[int, SegmentState] = {}
         """The same, and the ended ones that are remembered."""
+        self.outside: dict[int, int] = {}
+        """Roots that are no entries, open or remembered, under which nothing has come up: the trace of each. They are
+        numbers, since a process may have nothing else, and Python's collector walks over every object: a segment is
+        made of one when it is asked for."""
+        self.open_outside: set[int] = set()
         # A dict walks over all that it has lost at its beginning, each time, to find what is its first now.
         self._ended: deque[int] = deque()
         self._inherited = inherited or {}
@@ -56,14 +63,46 @@ class Lineage:
     def of_child(self) -> Lineage:
         """What the child of a fork begins with."""
         inherited = {span_id: segment.root_id for span_id, segment in self.open.items()}
+        inherited.update(zip(self.open_outside, self.open_outside, strict=True))
         return Lineage(self._keep, self._inherited | inherited)
+
+    def begin_outside(self, trace_id: int, span_id: int) -> bool:
+        """A root that is no entry has begun. False if one was forgotten for it, which never ended."""
+        self.outside[span_id] = trace_id
+        self.open_outside.add(span_id)
+        if len(self.open_outside) <= OPEN_MAX:
+            return True
+        del self.outside[self.open_outside.pop()]
+        return False
+
+    def end_outside(self, span_id: int) -> None:
+        """It has ended, and nothing has come up under it."""
+        self.open_outside.discard(span_id)
+        self._ended.append(span_id)
+        if len(self._ended) > CLOSED_MAX:
+            self._forget_oldest()
+
+    def _from_outside(self, span_id: int) -> SegmentState | None:
+        """The segment of such a root, if it is one, and no longer a number only."""
+        trace_id = self.outside.pop(span_id, None)
+        if trace_id is None:
+            return None
+        segment = SegmentState(trace_id, span_id, is_entry=False)
+        if span_id in self.open_outside:
+            self.open_outside.discard(span_id)
+            self.opened(span_id, segment)
+        else:
+            segment.root_ended = True
+            segment.rest()
+            self.owners[span_id] = segment
+        return segment
 
     def begin(
         self, trace_id: int, span_id: int, parent: SpanContext | None, kind: SpanKind, start_ns: int, name: str
     ) -> SegmentState:
         """A new segment, of which this span is the root."""
         parent_segment = self._inherited.get(parent.span_id) if parent is not None else None
-        is_entry = parent_segment is not None or kind not in (SpanKind.CLIENT, SpanKind.PRODUCER)
+        is_entry = parent_segment is not None or kind not in OUTSIDE
         segment = SegmentState(trace_id, span_id, is_entry, kind is SpanKind.SERVER, parent_segment, start_ns, name)
         if is_entry and is_kept_at_once(self._keep, trace_id):
             segment.is_kept = True
@@ -96,12 +135,12 @@ class Lineage:
         """The segment of a span whose parent is this one; None if it is to be the root of its own."""
         if parent is None or parent.is_remote:
             return None
-        segment = self.owners.get(parent.span_id)
+        segment = self.owners.get(parent.span_id) or self._from_outside(parent.span_id)
         return segment if segment is not None and segment.trace_id == trace_id else None
 
     def owner(self, span_id: int) -> SegmentState | None:
         """The segment of a span; in the child of a fork, of a span that the parent began, the child's latest."""
-        found = self.owners.get(span_id)
+        found = self.owners.get(span_id) or self._from_outside(span_id)
         if found is None and self._heirs and span_id in self._inherited:
             found = self._heirs.get(self._inherited[span_id])
         return found
@@ -159,7 +198,9 @@ class Lineage:
     def _forget_oldest(self) -> None:
         ended = self._ended
         while len(ended) > CLOSED_MAX:
-            self.owners.pop(ended.popleft(), None)
+            span_id = ended.popleft()
+            self.owners.pop(span_id, None)
+            self.outside.pop(span_id, None)
 
     def segments(self) -> Collection[SegmentState]:
         """Each once."""

@@ -44,8 +44,7 @@ class Parts:
         if not (is_done or is_last or (segment.is_large and segment.is_entry)):
             return ()
         if not segment.is_entry:
-            if segment.exchanges:
-                self._leave(segment)
+            self._leave(segment)
             if is_done:
                 segment.rest()
             return ()

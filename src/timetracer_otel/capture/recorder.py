@@ -21,7 +21,7 @@ from timetracer_otel.capture.budget import Budget
 from timetracer_otel.capture.connections import Connections
 from timetracer_otel.capture.current import KEY, SPAN_ID, TRACE_ID, current_context, span_in
 from timetracer_otel.capture.environment import EnvironmentState
-from timetracer_otel.capture.lineage import Lineage, contexts_of, parent_getter
+from timetracer_otel.capture.lineage import OUTSIDE, Lineage, contexts_of, parent_getter
 from timetracer_otel.capture.losses import Losses
 from timetracer_otel.capture.orphans import Orphans
 from timetracer_otel.capture.outbox import Outbox
@@ -81,6 +81,10 @@ class Recorder:
         """Finds or opens the segment of a span that begins. A request always opens one after the root of its parent has
         ended: a server may begin it in the context of the request before it on the same connection."""
         with self._lock:
+            if parent is None and kind in OUTSIDE:
+                if not self._lineage.begin_outside(trace_id, span_id):
+                    self.dropped["open"] += 1
+                return
             segment = None if parent is None else self._lineage.parent_segment_of(trace_id, parent)
             if segment is None or (segment.root_ended and kind is SpanKind.SERVER):
                 segment = self._lineage.begin(trace_id, span_id, parent, kind, start_ns, name)
@@ -126,11 +130,11 @@ class Recorder:
     @property
     def has_open(self) -> bool:
         """Whether any span has begun here and not ended."""
-        return bool(self._lineage.open)
+        return bool(self._lineage.open or self._lineage.open_outside)
 
     def is_open(self, span_id: int) -> bool:
         """Whether this span has begun here and not ended."""
-        return span_id in self._lineage.open
+        return span_id in self._lineage.open or span_id in self._lineage.open_outside
 
     def span_ended(self, span: ReadableSpan) -> None:
         """Adds a span to its segment; hands the segment over when that was the last one."""
@@ -138,6 +142,9 @@ class Recorder:
         if context is None:
             return
         with self._lock:
+            if context[SPAN_ID] in self._lineage.open_outside:
+                self._lineage.end_outside(context[SPAN_ID])
+                return
             segment = self._lineage.add(span, context)
             # Nothing is due otherwise, as of most spans.
             if (segment.root_ended or segment.is_large) and (batches := self._parts.due(segment)):
@@ -201,13 +208,16 @@ class Recorder:
         except AttributeError:  # no span of OpenTelemetry's own
             context = span.get_span_context()
         lineage, span_id = self._lineage, context[SPAN_ID]
-        if span_id in lineage.owners or not span_id:
+        if span_id in lineage.owners or span_id in lineage.outside or not span_id:
             return True
         return lineage.is_forked and lineage.owner(span_id) is not None
 
     def segment(self) -> int:
         """Without the lock, as `listens`."""
-        found = self._lineage.owner(span_in(current_context())[SPAN_ID])
+        span_id = span_in(current_context())[SPAN_ID]
+        if span_id in self._lineage.outside:  # left as it is: to make a segment of it needs the lock
+            return span_id
+        found = self._lineage.owner(span_id)
         return 0 if found is None else found.root_id
 
     def open(
@@ -335,7 +345,7 @@ class Recorder:
         context = span_in(current_context())
         with self._lock:
             segment = self._lineage.owner(context.span_id)
-            if segment is not None and segment.is_entry and segment.is_kept is not False:
+            if segment is not None and segment.is_kept is not False:
                 segment.add_acquire(context.span_id, acquire)
 
     def generated(self, site: str, value: uuid.UUID) -> None:
@@ -343,7 +353,7 @@ class Recorder:
         context = span_in(current_context())
         with self._lock:
             segment = self._lineage.owner(context.span_id)
-            if segment is not None and segment.is_entry:
+            if segment is not None:
                 segment.log_id(site, value)
 
     # ---- the writer's side -------------------------------------------------------------------------------------------

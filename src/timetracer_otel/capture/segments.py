@@ -95,17 +95,16 @@ class SegmentState:
         """Bytes of payload since it began."""
         self.unwritten = 0
         """Those that no part has taken yet."""
+        self.spans: list[ReadableSpan] = []
         self.exchanges: list[Captured] = []
-        if is_entry:  # of the others these are made when something is put in (`__getattr__`), which is seldom
-            self.spans: list[ReadableSpan] = []
-            self.generated: list[Made] = []
-            self.pools: list[tuple[int, Acquire]] = []
-            """By the span under which a connection was asked for."""
-            # A Counter takes ten times as long to make, and most segments have nothing to count.
-            self.sites: defaultdict[str, int] = defaultdict(int)
-            self.connections: set[int] = set()
-            """For its next part."""
-            self.dropped: defaultdict[str, int] = defaultdict(int)
+        self.generated: list[Made] = []
+        self.pools: list[tuple[int, Acquire]] = []
+        """By the span under which a connection was asked for."""
+        # A Counter takes ten times as long to make, and most segments have nothing to count.
+        self.sites: defaultdict[str, int] = defaultdict(int)
+        self.connections: set[int] = set()
+        """For its next part."""
+        self.dropped: defaultdict[str, int] = defaultdict(int)
 
     @property
     def is_full(self) -> bool:
@@ -115,23 +114,16 @@ class SegmentState:
     @property
     def is_large(self) -> bool:
         """True when a part is due before the root has ended."""
-        if not self.is_entry:
-            return False
         return self.is_pressing or self.unwritten >= PART_MAX_BYTES or len(self.spans) >= PART_MAX_SPANS
 
     def add(self, span: ReadableSpan) -> None:
-        """Beyond the limit only the root and what failed stay: TIMETRACER_KEEP asks for those. Of what is no entry
-        nothing is written."""
-        if not self.is_entry:
-            return
+        """Beyond the limit only the root and what failed stay: TIMETRACER_KEEP asks for those."""
         if len(self.spans) < HELD_MAX or self._is_root(span) or is_error(span):
             self.spans.append(span)
         else:
             self.dropped["spans"] += 1
 
     def add_all(self, spans: Sequence[ReadableSpan]) -> None:
-        if not self.is_entry:
-            return
         if len(self.spans) + len(spans) <= HELD_MAX:
             self.spans += spans
         else:
@@ -218,18 +210,13 @@ class SegmentState:
 
     def empty(self) -> None:
         """Nothing of what memory holds is wanted."""
-        self.exchanges, self.unwritten = [], 0
-        if self.is_entry:
-            self.spans, self.generated, self.pools = [], [], []
+        self.spans, self.exchanges, self.generated, self.pools, self.unwritten = [], [], [], [], 0
 
     def rest(self) -> None:
         """It has ended, and is only remembered: containers that hold nothing go, until something is put in again.
 
         Ten thousand segments are remembered, and Python's collector walks over every container.
         """
-        if not (self.is_entry or self.exchanges):
-            del self.exchanges
-            return
         for name in _CONTAINERS:
             if not getattr(self, name):
                 delattr(self, name)

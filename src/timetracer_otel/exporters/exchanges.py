@@ -70,6 +70,8 @@ class ExchangeEncoder:
 
         An entry began first and ends last: its secrets are known to what it asks, and what that told to its answer.
         """
+        if len(captured) == 1:  # most tasks, and requests that ask nobody
+            return [self.encode(captured[0], redactor, owner, losses)]
         last = len(captured) - 1
         looks = {
             place: self._look(one, redactor) for place, one in enumerate(captured) if place < last and _may_enclose(one)

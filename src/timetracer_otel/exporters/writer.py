@@ -282,13 +282,8 @@ class Writer:
 
 def _is_on_event_loop() -> bool:
     asyncio = sys.modules.get("asyncio")  # an app without it does not pay for its import, and has no loop
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    # By `get_running_loop` a thread without one has an exception made.
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _in_turn(work: Callable[[], None]) -> None:
