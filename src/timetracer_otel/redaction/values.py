@@ -78,34 +78,19 @@ def is_clean(value: Value, masker: Masker) -> bool:
     """True if nothing in it is to be masked, which is never wrong: one walk without places, as most data needs."""
     if masker.has_places:
         return False
-    rule_of, may_tell, texts, others = masker.rule_of, masker.rules.names.may_tell, list[str](), list[bytes]()
-    are_open = masker.rules.names.are_open
+    texts, others = list[str](), list[bytes]()
     waiting: list[Any] = [(value,)]
     while waiting:
-        container = waiting.pop()
+        container = items = waiting.pop()
         is_named = container.__class__ is dict
-        if is_named and len(container) <= SHAPE_MAX and are_open(tuple(container)):
-            for child in container.values():  # most mappings: nothing but their values is asked
-                kind = child.__class__
-                if kind is str:
-                    texts.append(child)
-                elif kind is dict or kind is list:
-                    waiting.append(child)
-                elif kind is bytes:
-                    others.append(child)
-                elif kind not in _LEAF_TYPES:
-                    return False
-            continue
-        for item in container.items() if is_named else container:
-            key, child = item if is_named else ("", item)
-            if is_named and (key.__class__ is not str or may_tell(key)):
+        if is_named:
+            if not _are_open(container, masker):
                 return False
+            items = container.values()
+        for child in items:
             kind = child.__class__
             if kind is str:
-                if is_named:
-                    if key.lower() in NAMING and rule_of(child) is not None:
-                        return False
-                elif child[:1] == "-":  # it may be an option of a command line
+                if not is_named and child[:1] == "-":  # it may be an option of a command line
                     return False
                 texts.append(child)
             elif kind is dict or kind is list:
@@ -121,6 +106,19 @@ def is_clean(value: Value, masker: Masker) -> bool:
     if not others and text.isascii():
         return not masker.suspicious_text(text)
     return not masker.suspicious(b"\0".join((_bytes(text), *others)))
+
+
+def _are_open(mapping: Mapping[Any, Value], masker: Masker) -> bool:
+    """Under none of its names is a secret, nor does one say that another has one."""
+    names = masker.rules.names
+    if len(mapping) <= SHAPE_MAX and names.are_open(tuple(mapping)):
+        return True
+    return not any(
+        key.__class__ is not str
+        or names.may_tell(key)
+        or (child.__class__ is str and key.lower() in NAMING and masker.rule_of(child) is not None)
+        for key, child in mapping.items()
+    )
 
 
 def _mask_known(place: _Place, key: Any, leaf: str | bytes, masker: Masker, paths: list[str]) -> bool:

@@ -152,6 +152,7 @@ class Store:
         try:
             if new_folder is not None:
                 _begin_folder(new_folder)
+                give_way()
             _put(path, packed, durable)
         except BaseException:
             self._room.give(len(packed))

@@ -25,7 +25,7 @@ FIRST_SLICE_S: Final = 0.5
 SLICE_S: Final = 0.02
 SHARE: Final = 20
 """Counting rests so many times as long as it took."""
-FAR_SHARE: Final = 50
+FAR_SHARE: Final = 500
 FAR_REST_S: Final = 120.0
 """The same, and at most so long, while less than half of the limit is used: a store of many small traces takes long to
 count, and whoever writes one of them counts."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from timetracer_otel.capture.guard import guarded
 from timetracer_otel.capture.table import Captured, Tape, tape
+from timetracer_otel.cassette.pieces import give_way
 from timetracer_otel.drivers.celery.app_name import name_of
 from timetracer_otel.drivers.celery.heard import NOTHING, HeardNotes, HeardOutcome, HeardTask
 from timetracer_otel.drivers.celery.names import LIB
@@ -84,6 +85,8 @@ def on_prerun(task: Any = None, **_: object) -> None:
     heard = HeardTask(task.app, str(task.name), vars(request), bool(task_join_will_block()))
     captured = to.open(LIB, heard, is_entry=True)
     if captured is not None:
+        if not request.is_eager:  # that runs in the thread of its caller, which may have an event loop
+            give_way()
         _running.set(Hearing(to, captured, heard, request, _running.get()))
 
 
