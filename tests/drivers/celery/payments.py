@@ -81,6 +81,14 @@ class Noisy(app.Task):  # type: ignore[misc,name-defined]  # Celery has no types
         note(f"on_success {self.name} {retval!r}")
 
 
+class Paging(app.Task):  # type: ignore[misc,name-defined]  # Celery has no types
+    """Its hook fails as well, after another task that it runs itself."""
+
+    def on_failure(self, exc: Any, task_id: Any, args: Any, kwargs: Any, einfo: Any) -> None:
+        add.apply((1, 1))
+        raise RuntimeError("the pager is down") from exc
+
+
 @signals.before_task_publish.connect
 def tell_region(headers: Any = None, **_: Any) -> None:
     """As applications pass on a tenant or a correlation id."""
@@ -321,6 +329,11 @@ def replaces_itself(self: Any, x: int) -> Any:
 def unserialisable() -> object:
     """No JSON: its result cannot be stored, and so it fails."""
     return object()
+
+
+@app.task(base=Paging)
+def pages() -> None:
+    raise KeyError("rate")
 
 
 @app.task(bind=True)

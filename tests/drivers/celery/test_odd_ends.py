@@ -27,6 +27,13 @@ for each in (expired, revoked):
     except Exception as error:
         print(type(error).__name__)
 """
+OUTSIDE = """
+for each in [pages.delay(), (naps.s(0) | add.s(1, 1)).apply_async().parent, unserialisable.delay()]:
+    try:
+        each.get(timeout=60)
+    except Exception as error:
+        print(type(error).__name__)
+"""
 ENDS = """
 for number in range({count}):
     ignores.delay(), rejects.delay(), unpicklable.delay()
@@ -55,6 +62,25 @@ def test_r14_odd_ends_leave_the_worker_well_and_a_redelivered_task_replays(redis
     assert entry is not None
     assert entry.result["return_value"] == [5, True]
     assert payments.replay(twice).status == 0
+
+
+def test_what_is_raised_outside_of_a_task_s_body_is_its_failure_as_it_is_celery_s(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    """By a hook, by sending the next of a chain that takes other arguments, by the result's serializer."""
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "1"):
+        printed = payments.client(OUTSIDE)
+    redis.stop()
+    assert printed.split() == ["KeyError", "TypeError", "EncodeError"]
+    segments = [payments.failed(task) for task in ("pages", "naps", "unserialisable")]
+    outcomes = [each.entry.outcome for each in segments if each.entry is not None]
+    assert outcomes[0] == "FAILURE RuntimeError: the pager is down"
+    assert re.match(r"FAILURE TypeError: add\(\) takes 2 positional arguments but 3 were given", outcomes[1])
+    assert outcomes[2].startswith("FAILURE EncodeError: ")
+    for segment in segments:
+        replayed = payments.replay(segment)
+        assert replayed.status == 0, replayed.output
 
 
 def test_what_a_task_asks_the_backend_for_past_its_results_is_a_miss_that_says_so(

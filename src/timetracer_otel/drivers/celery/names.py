@@ -8,6 +8,8 @@ LIB: Final = "celery"
 RUN: Final = "task.run"
 PUBLISH: Final = "task.publish"
 RESULT: Final = "task.result"
+FAILURE: Final = "FAILURE"
+"""Celery's word for the state of a task that raised."""
 
 TRACE_HEADERS: Final = frozenset({"traceparent", "tracestate", "baggage"})
 """What OpenTelemetry adds to a message: another value in each run."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -153,4 +154,28 @@ def _trace(app: Any, task: Any, request: dict[str, Any]) -> None:
     is_eager = bool(request.get("is_eager"))
     trace = build_tracer(task.name, task, app=app, hostname=request.get("hostname"), eager=is_eager)
     args, kwargs = request.get("args"), request.get("kwargs")
-    trace(request.get("id"), () if args is None else args, {} if kwargs is None else kwargs, request)
+    with _pool():
+        trace(request.get("id"), () if args is None else args, {} if kwargs is None else kwargs, request)
+
+
+@contextlib.contextmanager
+def _pool() -> Iterator[None]:
+    """What Celery's tracer lets out after the end of the task, such as an `on_failure` that raises, ends no worker: a
+    pool tells its main process, and goes on."""
+    from celery import signals
+
+    has_ended = False
+
+    def ended(**_: object) -> None:
+        nonlocal has_ended
+        has_ended = True
+
+    signals.task_postrun.connect(ended, weak=False)
+    try:
+        yield
+    except Exception:
+        if not has_ended:
+            raise
+        traceback.print_exc()
+    finally:
+        signals.task_postrun.disconnect(ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any, Final
 
 from timetracer_otel.capture.guard import guarded
@@ -12,9 +13,11 @@ from timetracer_otel.capture.table import Captured, Tape, tape
 from timetracer_otel.cassette.pieces import give_way
 from timetracer_otel.drivers.celery.app_name import name_of
 from timetracer_otel.drivers.celery.heard import NOTHING, HeardNotes, HeardOutcome, HeardTask
-from timetracer_otel.drivers.celery.names import LIB
+from timetracer_otel.drivers.celery.names import FAILURE, LIB
 
 LIMIT: Final = "limit"
+TRACER: Final = "trace_task"
+"""Celery's function that runs a task. Source: celery 5.4 to 5.7, `app/trace.py`."""
 
 
 class Hearing:
@@ -96,7 +99,33 @@ def on_postrun(task: Any = None, state: str | None = None, retval: object = None
     hearing = of(task)
     if hearing is not None:
         _running.set(hearing.outer)
+        if (error := _escaping()) is not None:
+            hearing.traceback = _told(error)
+            state, retval = FAILURE, error
         hearing.ended(state, retval)
+
+
+def _escaping() -> Exception | None:
+    """What was raised outside of the task's body, by `on_failure`, by sending the next of a chain or by the result's
+    serializer, and is on its way out of Celery's tracer. `task_postrun` comes before Celery makes a failure of it, and
+    has the state from before or none."""
+    error = sys.exc_info()[1]
+    if error is None or not isinstance(error, Exception) or error.__traceback__ is None:
+        return None
+    from celery.exceptions import Reject
+
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != TRACER:
+        frame = frame.f_back
+    # One that begins in another frame is handled by who runs this task, eagerly.
+    is_of_this_run = error.__traceback__.tb_frame is frame
+    return error if is_of_this_run and not isinstance(error, Reject | MemoryError) else None
+
+
+def _told(error: Exception) -> str:
+    from billiard.einfo import ExceptionInfo
+
+    return str(ExceptionInfo((type(error), error, error.__traceback__)).traceback)
 
 
 @guarded(LIB)
