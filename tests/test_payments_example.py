@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,21 @@ def test_the_payment_that_failed_in_the_worker_fails_again(payments: Demonstrati
     assert payments.status == 0, payments.output
     assert "TypeError: unsupported operand type(s) for *: 'int' and 'NoneType'" in payments.output
     assert payments.output.count("\nsame  ") == 2
+
+
+@pytest.mark.parametrize("is_launched", [True, False])
+def test_a_program_that_calls_it_gets_the_transaction_of_the_task_too(
+    payments: Demonstration, is_launched: bool
+) -> None:
+    listed = [(trace["trace_id"], each) for trace in payments.listed("--errors") for each in trace["segments"]]
+    (name,) = [f"{of}/{each['segment']}" for of, each in listed if each["entry"]["outcome"].startswith("FAILURE")]
+    variables = ["env", "TIMETRACER_MODE=replay", f"TIMETRACER_CASSETTE={name}"]
+    launcher = ["opentelemetry-instrument"] if is_launched else []
+    itself = "" if is_launched else "import timetracer_otel; timetracer_otel.install(); "
+    call = "from payments.tasks import process_payment; process_payment(order_id=12345)"
+    done = payments.run(*variables, *launcher, sys.executable, "-c", itself + call)
+    assert "TypeError: unsupported operand type(s) for *: 'int' and 'NoneType'" in done.stderr
+    assert "\nsame  " in done.stderr, done.stderr
 
 
 def test_traces_over_three_processes_come_back_from_jaeger_and_replay_the_same(
