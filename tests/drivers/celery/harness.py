@@ -63,7 +63,8 @@ class Payments:
 
     @classmethod
     def at(cls, folder: Path, **servers: str) -> Payments:
-        shutil.copy(Path(__file__).with_name("payments.py"), folder)
+        for name in ("payments.py", "ways.py"):
+            shutil.copy(Path(__file__).with_name(name), folder)
         return cls(folder, servers)
 
     @property
