@@ -96,6 +96,50 @@ def test_r14_children_of_one_task_and_a_warm_shutdown_lose_nothing(redis: RedisS
     assert all(segment.complete for segment in payments.segments())
 
 
+TERMINATE = """
+running = [sleeps.delay(3600.0 + number) for number in range(2)]
+while not all(os.path.exists(f"{each.id}.pid") for each in running):
+    time.sleep(0.1)
+running[0].revoke(terminate=True)
+running[1].revoke(terminate=True, signal="SIGKILL")
+import ways
+print(ways.comes_again.delay().get(timeout=60), add.delay(1, 1).get(timeout=60))
+"""
+
+
+def test_r14_tasks_that_a_revoke_terminates_are_there_marked_and_one_that_is_rejected_comes_again(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "2", "-I", "ways"):
+        assert payments.client(TERMINATE) == "True 2\n"
+        until(lambda: len(of(payments, "lost/payments.sleeps")) == 2, "the terminated tasks")
+        until(lambda: len(of(payments, "run/payments.comes_again")) == 2, "the rejected task")
+    redis.stop()
+    lost = of(payments, "lost/payments.sleeps")
+    assert sorted(each.entry.outcome for each in lost if each.entry) == ["LOST Terminated: 15", "LOST Terminated: 9"]
+    assert not any(each.complete for each in lost)
+    assert payments.states()["comes_again"] == ["REJECTED", "SUCCESS"]
+    replayed = payments.replay_all(payments.segments("comes_again"))
+    assert {each.status for each in replayed.values()} == {0}, [each.output for each in replayed.values()]
+
+
+def test_r14_a_cold_shutdown_loses_nothing_that_ended_and_marks_what_ran(redis: RedisServer, tmp_path: Path) -> None:
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "2") as worker:
+        payments.client("sleeps.delay(3600.0); [add.delay(n, 1).get(timeout=60) for n in range(4)]")
+        until(lambda: list(tmp_path.glob("*.pid")), "the task that sleeps")
+        worker.send_signal(signal.SIGQUIT)
+        worker.wait(60)
+    redis.stop()
+    assert "Cold shutdown" in payments.log
+    assert payments.states()["add"] == ["SUCCESS"] * 4
+    assert all(each.complete for each in payments.segments("add"))
+    (lost,), (cut,) = of(payments, "lost/payments.sleeps"), of(payments, "run/payments.sleeps")
+    assert (lost.complete, cut.complete) == (False, False)
+    assert str(lost.exchanges[0].request["args"]) == str(cut.exchanges[0].request["args"]) == "[3600.0]"
+
+
 GEVENT = {"OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH": "patch_all"}
 """The launcher imports Celery before Celery can patch for itself."""
 
