@@ -145,3 +145,16 @@ def test_tasks_on_the_file_system_with_results_in_a_database_replay(
     (tmp_path / "results.db").unlink()
     replayed = payments.replay_all([payments.failed("process_payment"), *payments.segments("parent")])
     assert {each.status for each in replayed.values()} == {0}, [each.output for each in replayed.values()]
+
+
+def test_tasks_whose_results_nobody_keeps_replay(redis: RedisServer, tmp_path: Path) -> None:
+    """With results disabled there is none to wait for; and chords are refused."""
+    payments = Payments.at(tmp_path, BROKER=redis.url(), BACKEND="disabled://")
+    ended = {"process_payment": ["FAILURE"], "flaky": ["RETRY", "RETRY", "SUCCESS"], "with_chord": ["FAILURE"]}
+    with payments.worker("-c", "2"):
+        payments.client("process_payment.delay(12345), flaky.delay('f'), with_chord.delay(5)")
+        until(lambda: {task: payments.states().get(task) for task in ended} == ended, "all tasks")
+    redis.stop()
+    chosen = [each for task in ended for each in payments.segments(task)]
+    replayed = payments.replay_all(chosen, BACKEND="disabled://")
+    assert {each.status for each in replayed.values()} == {0}, [each.output for each in replayed.values()]
