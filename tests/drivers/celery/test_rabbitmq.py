@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.celery.harness import Payments, until
+from tests.drivers.celery.mix import CLIENT as MIXED
+from tests.drivers.celery.mix import ENDED as MIXED_ENDED
+from tests.drivers.celery.mix import has_ended
 from tests.servers.rabbitmq import RabbitServer
+from tests.servers.redis import RedisServer
 
 CLIENT = """
 sent = [process_payment.delay(12345), reads_on_the_way.delay(False), with_chord.delay(5), joins.delay(5)]
@@ -43,4 +47,24 @@ def test_tasks_on_rabbitmq_with_rpc_replay_with_both_stopped(
     chosen = [segment for task in ENDED for segment in payments.segments(task)]
     chosen = chosen if rounds(10) == 10 else chosen[1:3]
     replayed = payments.replay_all(chosen, BROKER="amqp://app@broker.prod.example//", BACKEND="rpc://")
+    assert {segment.name: replayed[segment.id].output for segment in chosen if replayed[segment.id].status} == {}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_each_of_40_mixed_tasks_on_rabbitmq_with_results_in_redis_replays_alone(
+    rabbitmq: RabbitServer, redis: RedisServer, tmp_path: Path, rounds: Callable[[int], int]
+) -> None:
+    if rounds(10) < 10:
+        pytest.skip("with --long only")
+    payments = Payments.at(tmp_path, BROKER=rabbitmq.url(), BACKEND=redis.url(1))
+    with payments.worker("-c", "4"):
+        payments.client(MIXED)
+        until(lambda: has_ended(payments), "all tasks")
+    rabbitmq.stop()
+    redis.stop()
+    assert {name: payments.states().get(name) for name in MIXED_ENDED} == MIXED_ENDED, payments.log
+    chosen = payments.segments()
+    assert len(chosen) >= 40
+    replayed = payments.replay_all(chosen, BROKER="amqp://app@broker.prod.example//")
     assert {segment.name: replayed[segment.id].output for segment in chosen if replayed[segment.id].status} == {}
