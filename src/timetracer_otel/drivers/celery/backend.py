@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any, Final
 
 from celery import states
@@ -43,6 +44,7 @@ def _class_for(real: Any, reader: Reader) -> Any:
         persistent = getattr(real, "persistent", True)
         supports_native_join = getattr(real, "supports_native_join", False)
         supports_autoexpire = True
+        task_cls = getattr(real, "task_cls", None)
 
         def _get_task_meta_for(self, task_id: str) -> Any:
             return reader.state(self, task_id)
@@ -61,6 +63,8 @@ def _class_for(real: Any, reader: Reader) -> Any:
         ) -> Any:
             if _serialises(real, request):  # what cannot be serialised fails the task there
                 self.encode(self._get_result_meta(result, state, traceback, request))
+            elif _is_database(real):  # which of it becomes text there depends on the release of Celery
+                real._update_result(self, SimpleNamespace(), result, state, traceback=traceback, request=request)
             return result
 
         def __getattr__(self, name: str) -> Any:
@@ -120,7 +124,13 @@ def _class_for(real: Any, reader: Reader) -> Any:
 
 
 def _serialises(real: Any, request: Any) -> bool:
-    """Whether a result becomes text there. A database pickles it; rpc sends it only to whoever waits for it."""
+    """Whether a result becomes text there as a whole. rpc sends it only to whoever waits for it."""
     if issubclass(real, RPCBackend):
         return bool(getattr(request, "reply_to", None))
     return issubclass(real, BaseKeyValueStoreBackend)
+
+
+def _is_database(real: Any) -> bool:
+    """Asked by what is done with a row: the class needs SQLAlchemy. Source: celery 5.4 to 5.7,
+    `backends/database/__init__.py`."""
+    return hasattr(real, "_update_result") and hasattr(real, "task_cls")
