@@ -11,7 +11,7 @@ import traceback
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -31,7 +31,7 @@ from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
 from timetracer_otel.replay.journal import Event, Journal, MemoryJournal
 from timetracer_otel.replay.kept import Kept
-from timetracer_otel.replay.library import entry_of, heads, with_children
+from timetracer_otel.replay.library import entry_of, heads, requests_of, with_children
 from timetracer_otel.replay.live import Live, named
 from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
@@ -40,6 +40,12 @@ from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.sessions import earlier_of, environment_of, library_of, recorded_clock, session_of
 from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
+
+
+NOTHING_COMPARED: Final = (
+    "nothing was compared: the recording holds no request, and what a program of your own returns or raises is not "
+    "compared; `timetracer-otel replay` does it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +273,8 @@ def _print_report(replay: Replay, events: Sequence[Event]) -> None:
     from timetracer_otel.replay.report import build
 
     has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))
+    if not has_entry and not requests_of(replay.segment.exchanges):
+        events = [*events, {"event": "incomplete", "reason": NOTHING_COMPARED}]
     changed = changes_since(replay.segment.process)
     report = build(replay.cassette, replay.segment, events, has_entry=has_entry, changed=changed)
     sys.stderr.write(text.render(report))

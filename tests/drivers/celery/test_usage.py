@@ -42,6 +42,17 @@ def test_it_does_so_without_the_launcher_and_names_what_differs(payments: Paymen
     assert "args.items[0]: recorded 12345, asked 12346" in other.stderr
 
 
+@pytest.mark.parametrize("program", ["pass", "from payments import add; add(1, 1)"])
+def test_a_recording_without_requests_leaves_a_program_nothing_to_be_compared_with(
+    program: str, payments: Payments
+) -> None:
+    segment = next(each for each in payments.segments("add") if len(each.exchanges) == 1)
+    replaying = {"TIMETRACER_MODE": "replay", "TIMETRACER_CASSETTE": f"{segment.trace_id}/{segment.id}"}
+    done = payments.run("opentelemetry-instrument", sys.executable, "-c", program, **replaying)
+    assert "inconclusive" in done.stderr
+    assert "nothing was compared: the recording holds no request" in done.stderr
+
+
 def test_exec_runs_any_program_with_the_cassette(payments: Payments, bundle: Path) -> None:
     command = ["timetracer-otel", "exec", str(bundle), "--", sys.executable, "-c"]
     done = payments.run(*command, CALL)
