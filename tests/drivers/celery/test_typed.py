@@ -93,6 +93,7 @@ class Order:
 def test_r17_what_cannot_be_kept_is_named_where_it_stands_and_nothing_of_it_is_run() -> None:
     snapshot = Snapshot(10**6).of([1, {"order": Order()}])
     assert list(unkept(snapshot, "args")) == [("args[1].order", f"{__name__}.Order")]
+    assert list(unkept(Snapshot(10**6).of((1, (2, Order()))), "args")) == [("args[1][1]", f"{__name__}.Order")]
 
 
 def test_a_signature_comes_back_as_one() -> None:

@@ -123,7 +123,8 @@ def unkept(value: Value, path: str) -> Iterator[tuple[str, str]]:
             yield path, str(value.get("type"))
             return
         for key, each in value.items():
-            yield from unkept(each, f"{path}.{key}")
+            is_ours = TAG in value and key == "items"  # of a tuple: the application knows it by its places
+            yield from unkept(each, path if is_ours else f"{path}.{key}")
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         for index, each in enumerate(value):
             yield from unkept(each, f"{path}[{index}]")
