@@ -7,9 +7,13 @@ import json
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.drivers.celery import sabotage
 from tests.drivers.celery.harness import Payments, until
 from tests.servers.redis import RedisServer
 
@@ -45,12 +49,15 @@ results += [process_payment.apply_async((12345,), task_id=fixed(3)), flaky.apply
 results += [parent.apply_async((3,), task_id=fixed(5)), waits_in_vain.apply_async(task_id=fixed(6))]
 results += [joins.apply_async((3,), task_id=fixed(7)), linked.apply_async((3,), task_id=fixed(8))]
 results += [sleeps.apply_async((60.0,), task_id=fixed(9), time_limit=1), exits.apply_async(task_id=fixed(10))]
+results += [comes_to_an_end.apply_async(task_id=fixed(11)), fails_chords.apply_async((3,), task_id=fixed(12))]
+results += [refused.apply_async((3,), task_id=fixed(13)), retries_itself.apply_async(("r",), task_id=fixed(14))]
 for each in results:
     try:
         print(each.id[-2:], repr(each.get(timeout=60)))
     except Exception as error:
         print(each.id[-2:], type(error).__name__, re.sub("Job: .*", "", str(error)))
 """
+COUNT = 14
 VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-9a-f][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|gen\d+@")
 TRACE = ("traceparent", "tracestate", "baggage")
 
@@ -82,24 +89,48 @@ def test_messages_on_the_broker_and_calls_of_a_set_are_the_same_with_and_without
     assert printed == ["1\nall are there\nto be read\n['SUCCESS']\n"] * 2
 
 
-def test_results_are_the_same_without_us_with_us_and_though_every_tap_raises(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(len(CONTESTANTS)) as pool:
-        seen = list(pool.map(lambda name: results(tmp_path / name, **CONTESTANTS[name]), CONTESTANTS))
-    assert len(seen[0][0].splitlines()) == 10
-    assert seen[1] == seen[0]
-    assert seen[2] == seen[0]
-    assert "celery failed (Sabotage" in (tmp_path / "sabotaged" / "worker.log").read_text()
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
+    """Of each contestant."""
+    folder = tmp_path_factory.mktemp("contest")
+    with ThreadPoolExecutor(3) as pool:
+        found = pool.map(lambda name: results(folder / name, **CONTESTANTS[name]), CONTESTANTS)
+        return dict(zip(CONTESTANTS, found, strict=True))
 
 
+HOW = ("within", "first", "rest", "last")
 CONTESTANTS = {
     "without": {"OTEL_TRACES_EXPORTER": "none"},
     "with": {"OTEL_TRACES_EXPORTER": "timetracer"},
-    "sabotaged": {"OTEL_TRACES_EXPORTER": "timetracer", "SABOTAGE": "1"},
+    **{f"sabotaged {how}": {"OTEL_TRACES_EXPORTER": "timetracer", "SABOTAGE": how} for how in HOW},
 }
 
 
-def results(folder: Path, **variables: str) -> tuple[str, list[Any]]:
-    """What the client saw, and the documents of the result backend."""
+@pytest.mark.parametrize("name", list(CONTESTANTS)[1:])
+def test_results_are_the_same_without_us_with_us_and_though_every_tap_raises(name: str, seen: dict[str, Seen]) -> None:
+    without, other = seen["without"], seen[name]
+    assert len(without.printed.splitlines()) == COUNT
+    assert other.printed == without.printed
+    assert other.documents == without.documents
+    assert ("celery failed (Sabotage" in other.log) == ("sabotaged" in name)
+    assert "Signal handler" not in other.log
+
+
+def test_every_guarded_function_of_the_taps_was_made_to_raise(seen: dict[str, Seen]) -> None:
+    assert set().union(*(each.raised for each in seen.values())) == {name for name, _ in sabotage.guards()}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    printed: str
+    """By the client."""
+    documents: list[Any]
+    """Of the result backend."""
+    log: str
+    raised: set[str]
+
+
+def results(folder: Path, **variables: str) -> Seen:
     folder.mkdir()
     redis = RedisServer()
     try:
@@ -107,17 +138,22 @@ def results(folder: Path, **variables: str) -> tuple[str, list[Any]]:
         shutil.copy(Path(__file__).with_name("sabotage.py"), folder)
         with payments.worker("-c", "4", **variables):
             printed = payments.client("import re\n" + RESULTS)
-            documents = [document(redis, number) for number in range(1, 11)]
+            documents = [document(redis, number, folder) for number in range(1, COUNT + 1)]
             until(lambda: payments.client("print(add.delay(1, 1).get(timeout=30))") == "2\n", "a worker that is well")
     finally:
         redis.stop()
-    return VARYING.sub("*", printed), documents
+    raised = folder / "raised"
+    names = set(raised.read_text().split()) if raised.exists() else set()
+    return Seen(VARYING.sub("*", printed), documents, payments.log, names)
 
 
-def document(redis: RedisServer, number: int) -> dict[str, Any]:
+OURS = re.compile(r'  File "[^"]*/timetracer_otel/[^"]*", line \d+, in .*\n(?:    .*\n)+')
+"""Our frame stands in a traceback that goes through `.get()`: docs/decisions/0007."""
+
+
+def document(redis: RedisServer, number: int, folder: Path) -> dict[str, Any]:
     raw = redis.value(1, f"celery-task-meta-00000000-0000-0000-0000-{number:012}")
-    found: dict[str, Any] = json.loads(VARYING.sub("*", raw))
-    # Our frame stands in a traceback that goes through `.get()`: docs/decisions/0007.
-    for name in ("date_done", "traceback", "worker", "result"):
-        found[name] = name in found
+    found: dict[str, Any] = json.loads(re.sub(r"Job: \d+", "Job: *", VARYING.sub("*", raw.replace(str(folder), "*"))))
+    found["traceback"] = OURS.sub("", found["traceback"] or "")
+    assert found.pop("date_done")
     return found

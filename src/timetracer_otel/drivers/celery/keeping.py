@@ -34,17 +34,18 @@ def install(patches: Patches) -> None:
 
 def _making(original: Method) -> Method:
     """A database has its tables made with the backend: in the request that sends the first task."""
-    make, hush = _hushed(original), guarded(LIB)(_hush)
+    make = _hushed(original)
 
     @functools.wraps(original)
     def _get_backend(self: Any) -> Any:
         backend = make(self)
-        hush(backend)
+        _hush(backend)
         return backend
 
     return _get_backend
 
 
+@guarded(LIB)
 def _hush(backend: Any) -> None:
     from celery.backends.base import BaseKeyValueStoreBackend
 

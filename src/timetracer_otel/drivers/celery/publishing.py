@@ -225,14 +225,28 @@ def _keep_spans_of_unknown_tasks(patches: Patches) -> None:
 
     @functools.wraps(original)
     def retrieve_task_from_sender(kwargs: Mapping[str, Any]) -> Any:
-        publishing = _current.get()
-        if publishing is None or kwargs.get("sender") != publishing.name:
+        publishing = _sends(kwargs)
+        if publishing is None:
             return original(kwargs)
-        if publishing.span_holder is None:
-            publishing.span_holder = original(kwargs) or SimpleNamespace(name=publishing.name)
-        return publishing.span_holder
+        if publishing.span_holder is not None:
+            return publishing.span_holder
+        task = original(kwargs)
+        _hold(publishing, task)
+        return publishing.span_holder or task
 
     patches.put(utils, "retrieve_task_from_sender", retrieve_task_from_sender)
+
+
+@guarded(LIB)
+def _sends(kwargs: Mapping[str, Any]) -> Publishing | None:
+    """The message that the signal with these arguments is about."""
+    publishing = _current.get()
+    return None if publishing is None or kwargs.get("sender") != publishing.name else publishing
+
+
+@guarded(LIB)
+def _hold(publishing: Publishing, task: Any) -> None:
+    publishing.span_holder = task or SimpleNamespace(name=publishing.name)
 
 
 def _utils() -> Any:
