@@ -9,7 +9,8 @@ import os
 import sys
 import time
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +388,62 @@ def comes_to_an_end(self: Any) -> str:
     except SoftTimeLimitExceeded:
         return f"ended, {add.delay(1, 1).id[:0]}"
     return "it had time enough"
+
+
+@app.task(bind=True, max_retries=2)
+def orders_again(self: Any, order: str, is_nested: bool = False) -> str:
+    """Its own task stands in the middle of its attempts."""
+    if not is_nested and self.request.retries == 0:
+        orders_again.delay(order + "'", True)
+    if self.request.retries < 2:
+        raise self.retry(countdown=0.1, exc=PaymentError(order))
+    return f"{order}: {self.request.retries}"
+
+
+@app.task(bind=True)
+def retries_elsewhere(self: Any, order: str) -> None:
+    raise self.retry(countdown=3600, queue="kept", exc=PaymentError(order))
+
+
+@app.task
+def books(order: int) -> int:
+    import psycopg
+
+    with psycopg.connect(os.environ.get("DSN", "postgresql://app@books.prod.example/books")) as connection:
+        return len(connection.execute("SELECT generate_series(1, %s::int)", (order,)).fetchall())
+
+
+class Receipt:
+    """What only pickle carries; it says when it is made from that."""
+
+    def __setstate__(self, state: object) -> None:
+        note("unpickled")
+
+    def __getstate__(self) -> object:
+        return {"a": 1}
+
+
+AWARE = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
+ODD: dict[str, list[Any]] = {
+    "json": [{1: Decimal("1.10")}, date(2024, 2, 29), uuid.UUID(int=7), AWARE, b"\x00\xff", (1, (2,)), 2**70],
+    "yaml": [{1: "x"}, date(2024, 2, 29), AWARE, b"\x00\xff", (1, (2,)), 2**70, {1}],
+    "msgpack": [{"a": b"\x00\xff"}, (1, (2,)), 2**63, -0.0],
+    "pickle": [
+        *({1: Decimal("1.10")}, date(2024, 2, 29), uuid.UUID(int=7), AWARE, b"\x00\xff", (1, (2,)), 2**70),
+        {frozenset({1}), frozenset({frozenset()})},
+    ],
+}
+
+
+@app.task
+def passes_on(serializer: str) -> str:
+    return str(shows.apply_async(ODD[serializer], {"again": ODD[serializer]}, serializer=serializer).id)
+
+
+@app.task(ignore_result=True)
+def shows(*args: Any, **kwargs: Any) -> str:
+    """Its result would have its arguments too, which are no JSON."""
+    return f"{args!r} {kwargs!r}"
 
 
 @app.task
