@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import started
+from tests.drivers.celery import mix
 from tests.drivers.celery.harness import Payments, until
-from tests.drivers.celery.mix import CLIENT as MIXED
-from tests.drivers.celery.mix import ENDED as MIXED_ENDED
-from tests.drivers.celery.mix import has_ended
+from tests.launching import instrumented
+from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.redis import RedisServer
 
@@ -50,21 +51,30 @@ def test_tasks_on_rabbitmq_with_rpc_replay_with_both_stopped(
     assert {segment.name: replayed[segment.id].output for segment in chosen if replayed[segment.id].status} == {}
 
 
+MIXED = 40
+
+
 @pytest.mark.long
+@pytest.mark.postgres
 @pytest.mark.timeout(900)
-def test_each_of_40_mixed_tasks_on_rabbitmq_with_results_in_redis_replays_alone(
+def test_each_of_40_mixed_tasks_on_rabbitmq_replays_with_broker_backend_and_database_stopped(
     rabbitmq: RabbitServer, redis: RedisServer, tmp_path: Path, rounds: Callable[[int], int]
 ) -> None:
     if rounds(10) < 10:
-        pytest.skip("with --long only")
-    payments = Payments.at(tmp_path, BROKER=rabbitmq.url(), BACKEND=redis.url(1))
-    with payments.worker("-c", "4"):
-        payments.client(MIXED)
-        until(lambda: has_ended(payments), "all tasks")
-    rabbitmq.stop()
-    redis.stop()
-    assert {name: payments.states().get(name) for name in MIXED_ENDED} == MIXED_ENDED, payments.log
-    chosen = payments.segments()
-    assert len(chosen) >= 40
-    replayed = payments.replay_all(chosen, BROKER="amqp://app@broker.prod.example//")
-    assert {segment.name: replayed[segment.id].output for segment in chosen if replayed[segment.id].status} == {}
+        pytest.skip("with --long only: test_replay has the same tasks on Redis")
+    loaded = instrumented("celery", "psycopg")
+    database = started(PostgresServer)
+    try:
+        payments = Payments.at(tmp_path, BROKER=rabbitmq.url(), BACKEND=redis.url(), DSN=database.dsn)
+        with payments.worker("-c", "4", **loaded):
+            payments.client(mix.CLIENT + "end(*[books.delay(number) for number in range(5)])")
+            until(lambda: mix.has_ended(payments) and len(payments.states().get("books", ())) == 5, "all tasks")
+    finally:
+        for server in (rabbitmq, redis, database):
+            server.stop()
+    segments = payments.segments()
+    assert len(segments) >= MIXED
+    assert all(each.complete and not each.dropped for each in segments)
+    assert all(each.exchanges[1].type == "db.query" for each in payments.segments("books"))
+    replayed = payments.replay_all(segments, BROKER="amqp://app@broker.prod.example//", **loaded)
+    assert {each.name: replayed[each.id].output for each in segments if replayed[each.id].status} == {}
