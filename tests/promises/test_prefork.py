@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),
 ]
 
+TASKS = 20
 QUERIES = ["BEGIN", "INSERT INTO charges VALUES ($1)", "COMMIT"]
 
 
@@ -60,18 +61,28 @@ def worker(folder: Path, dsn: str, options: str = "", **more: str) -> Iterator[s
         kill(process)
 
 
-def test_r14_every_task_that_ran_before_a_warm_shutdown_has_its_cassette_though_children_live_for_one_task(
-    charges: psycopg.Connection, tmp_path: Path, postgres: PostgresServer, redis: RedisServer
+@pytest.mark.parametrize(
+    ("options", "stops_at"),
+    [("--max-tasks-per-child 1", 4), ("", 4), ("--max-tasks-per-child 1", TASKS)],
+    ids=["children of one task, in the middle", "in the middle", "children of one task, in the end"],
+)
+def test_r14_every_task_that_ran_before_a_warm_shutdown_has_its_cassette_however_long_children_live(
+    charges: psycopg.Connection,
+    tmp_path: Path,
+    postgres: PostgresServer,
+    redis: RedisServer,
+    options: str,
+    stops_at: int,
 ) -> None:
     broker = {"SHOP_BROKER": redis.url()}
-    publish(shop(tmp_path), "charge", 12, **broker)
-    with worker(tmp_path, postgres.dsn, "--max-tasks-per-child 1", **broker) as process:
-        until(lambda: len(numbers(charges)) >= 4, "four tasks")
+    publish(shop(tmp_path), "charge", TASKS, **broker)
+    with worker(tmp_path, postgres.dsn, options, **broker) as process:
+        until(lambda: len(numbers(charges)) >= stops_at, f"{stops_at} tasks")
         process.send_signal(signal.SIGTERM)
         process.wait(TIMEOUT_S)
     log = (tmp_path / "worker.log").read_text()
     assert process.returncode == 0, log
-    assert 4 <= len(numbers(charges)) <= 12
+    assert stops_at <= len(numbers(charges)) <= TASKS
     assert recorded_charges(tmp_path) == numbers(charges), log
     assert unfinished(tmp_path / "store") == Unfinished(processes=0, living=0, dead=0)
 
