@@ -1,14 +1,48 @@
-"""The cases of Celery that need a worker: R15, R16, R25, R33."""
+"""The cases of Celery that need a worker: R15, R16, R17, R25, R33."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
-from tests.drivers.celery.harness import Payments
+import pytest
+
+from tests.conftest import started
+from tests.drivers.celery.harness import Payments, until
+from tests.servers.redis import RedisServer
+from timetracer_otel.cassette import Exchange, Segment
+from timetracer_otel.drivers.celery.typed import restore
 from timetracer_otel.replay.library import entry_of
 
 SWALLOWED_MAX_S = 60.0
+CLIENT = """
+orders_again.delay("o")
+for serializer in ODD:
+    passes_on.delay(serializer)
+shows.apply_async((1, [Receipt()]), serializer="pickle")
+"""
+ENDED = {"orders_again": 6, "passes_on": 4, "shows": 5}
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Payments:
+    """Its Redis has been stopped."""
+    redis = started(RedisServer)
+    try:
+        payments = Payments.at(tmp_path_factory.mktemp("odd"), BROKER=redis.url(), BACKEND=redis.url(1))
+        with payments.worker("-c", "2", NOTES=str(payments.folder / "notes")):
+            payments.client(CLIENT)
+            until(lambda: {task: len(payments.segments(task)) for task in ENDED} == ENDED, "all tasks")
+    finally:
+        redis.stop()
+    return payments
+
+
+def entry(segment: Segment) -> Exchange:
+    found = entry_of(segment)
+    assert found is not None
+    return found
 
 
 def test_r15_each_attempt_of_one_task_is_a_recording_of_its_own(payments: Payments) -> None:
@@ -23,6 +57,68 @@ def test_r15_each_attempt_of_one_task_is_a_recording_of_its_own(payments: Paymen
     replayed = payments.replay(attempts[1])
     assert replayed.status == 0, replayed.output
     assert replayed.report["outcome"]["replayed"]["exception"]["message"] == "f1: attempt 1"
+
+
+def test_r15_a_task_that_sends_itself_in_the_middle_of_its_attempts_is_not_mixed_up_with_that(odd: Payments) -> None:
+    segments = odd.segments("orders_again")
+    attempts: dict[str, list[Any]] = {}
+    for each in segments:
+        context: Any = entry(each).request["context"]
+        sent = [one.signature.url for one in each.exchanges if one.type == "task.publish"]
+        seen = context["retries"], entry(each).result["state"], sent
+        attempts.setdefault(str(entry(each).request["args"]), []).append(seen)
+    again = "payments.orders_again"
+    rest = [(1, "RETRY", [again]), (2, "SUCCESS", [])]
+    assert attempts == {
+        "['o']": [(0, "RETRY", [again, again]), *rest],
+        str(["o'", True]): [(0, "RETRY", [again]), *rest],
+    }
+    assert all(each.complete and each.root and each.root.status != "ERROR" for each in segments)
+    replayed = odd.replay_all(segments)
+    assert {each.status for each in replayed.values()} == {0}, [each.output for each in replayed.values()]
+
+
+def as_text(exchange: Exchange) -> str:
+    """Its arguments, as `shows` returns them."""
+    args, kwargs = (restore(exchange.request[name]) for name in ("args", "kwargs"))
+    return f"{tuple(args)!r} {kwargs!r}"
+
+
+@pytest.mark.parametrize("serializer", ["json", "yaml", "msgpack", "pickle"])
+def test_r17_a_worker_and_a_replay_see_the_same_arguments_by_each_serializer(serializer: str, odd: Payments) -> None:
+    (sender,) = [each for each in odd.segments("passes_on") if entry(each).request["args"] == [serializer]]
+    (publish,) = [each for each in sender.exchanges if each.type == "task.publish"]
+    (shown,) = [each for each in odd.segments("shows") if each.trace_id == sender.trace_id]
+    passed = odd.client(f'print(f\'{{tuple(ODD["{serializer}"])!r}} {{dict(again=ODD["{serializer}"])!r}}\')').strip()
+    assert as_text(publish) == passed
+    got = as_text(entry(shown))
+    assert entry(shown).result["return_value"] == got  # by the worker
+    replayed = odd.replay_all([sender, shown])
+    assert {each.status for each in replayed.values()} == {0}, [each.output for each in replayed.values()]
+    assert replayed[shown.id].report["outcome"]["replayed"]["return_value"] == got
+
+
+def test_r17_what_only_pickle_carries_is_named_and_never_unpickled_by_us(odd: Payments) -> None:
+    (shown,) = [each for each in odd.segments("shows") if entry(each).request["args"] != [] and "Receipt" in str(each)]
+    notes, by_celery = odd.folder / "notes", "unpickled\n" * 3  # as without us: the worker, and its child twice
+    assert notes.read_text() == by_celery
+    replayed = odd.replay(shown, NOTES=str(notes))
+    assert replayed.status not in (0, 1)
+    assert "args[1][0], a payments.Receipt, could not be kept" in replayed.output
+    said = odd.run("timetracer-otel", "show", f"{shown.trace_id}/{shown.id}", NOTES=str(notes))
+    assert "payments.Receipt" in said.stdout
+    assert notes.read_text() == by_celery
+
+
+def test_r16_a_message_of_a_plain_shell_has_its_own_trace_and_its_headers(payments: Payments) -> None:
+    (segment,) = payments.segments("about_me")
+    assert segment.root is not None
+    assert segment.root.parent_id is None
+    value: Any = entry(segment).result["return_value"]
+    assert value["tenant"] == "t7"
+    assert payments.replay(segment).status == 0
+    assert "timetracer: celery failed" not in payments.log
+    assert "Signal handler" not in payments.log
 
 
 def test_r16_a_task_of_beat_and_one_that_runs_eagerly_are_recorded(payments: Payments, tmp_path: Path) -> None:
