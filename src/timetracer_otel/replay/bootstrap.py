@@ -41,7 +41,6 @@ from timetracer_otel.replay.sessions import earlier_of, environment_of, library_
 from timetracer_otel.replay.tape import EntryTape
 from timetracer_otel.store import Store
 
-
 NOTHING_COMPARED: Final = (
     "nothing was compared: the recording holds no request, and what a program of your own returns or raises is not "
     "compared; `timetracer-otel replay` does it"
@@ -274,7 +273,7 @@ def _print_report(replay: Replay, events: Sequence[Event]) -> None:
 
     has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))
     if not has_entry and not requests_of(replay.segment.exchanges):
-        events = [*events, {"event": "incomplete", "reason": NOTHING_COMPARED}]
+        events = [*events, {"event": "incomplete", "exchange": None, "reason": NOTHING_COMPARED}]
     changed = changes_since(replay.segment.process)
     report = build(replay.cassette, replay.segment, events, has_entry=has_entry, changed=changed)
     sys.stderr.write(text.render(report))

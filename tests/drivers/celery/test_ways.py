@@ -86,7 +86,7 @@ def test_every_way_to_send_and_to_read_replays(
     assert {each.name: replayed[each.id].output for each in chosen if replayed[each.id].status} == {}
     refused = payments.replay(unkept, **GONE[kind])
     assert refused.status == 2
-    assert "args.items[0], a payments.Declined, could not be kept when it was recorded" in refused.output
+    assert "args[0], a payments.Declined, could not be kept when it was recorded" in refused.output
 
 
 def is_done(payments: Payments, kind: str) -> bool:
