@@ -10,15 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import started
 from tests.demonstration import environment
 from tests.launching import instrumented
-from timetracer_otel.cassette import Cassette, Segment
+from tests.servers.redis import RedisServer
+from timetracer_otel.cassette import Cassette, Exchange, Segment
 from timetracer_otel.replay.library import entry_of
 from timetracer_otel.store import Store
 
@@ -135,9 +137,8 @@ class Payments:
         """Of each task, how its runs ended, the earliest first."""
         found: dict[str, list[str]] = {}
         for segment in self.segments():
-            entry = entry_of(segment)
-            assert entry is not None
-            found.setdefault(entry.signature.url.removeprefix("payments."), []).append(str(entry.result.get("state")))
+            run = entry(segment)
+            found.setdefault(run.signature.url.removeprefix("payments."), []).append(str(run.result.get("state")))
         return found
 
     def failed(self, task: str) -> Segment:
@@ -190,3 +191,22 @@ class Payments:
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             done = pool.map(lambda each: self.replay(each, **variables), segments)
             return {segment.id: replayed for segment, replayed in zip(segments, done, strict=True)}
+
+
+def recorded_on_redis(folder: Path, client: str, ended: Mapping[str, int]) -> Payments:
+    """What the client sent to a worker, once so many runs of each task have ended. Its Redis has been stopped."""
+    redis = started(RedisServer)
+    try:
+        payments = Payments.at(folder, BROKER=redis.url(), BACKEND=redis.url(1))
+        with payments.worker("-c", "2", NOTES=str(folder / "notes")):
+            payments.client(client)
+            until(lambda: {task: len(payments.segments(task)) for task in ended} == ended, "all tasks")
+    finally:
+        redis.stop()
+    return payments
+
+
+def entry(segment: Segment) -> Exchange:
+    found = entry_of(segment)
+    assert found is not None
+    return found

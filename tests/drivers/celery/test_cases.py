@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import started
-from tests.drivers.celery.harness import Payments, until
-from tests.servers.redis import RedisServer
-from timetracer_otel.cassette import Exchange, Segment
+from tests.drivers.celery.harness import Payments, entry, recorded_on_redis
+from timetracer_otel.cassette import Exchange
 from timetracer_otel.drivers.celery.typed import restore
 from timetracer_otel.replay.library import entry_of
 
@@ -28,21 +26,7 @@ ENDED = {"orders_again": 6, "passes_on": 4, "shows": 5}
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Payments:
     """Its Redis has been stopped."""
-    redis = started(RedisServer)
-    try:
-        payments = Payments.at(tmp_path_factory.mktemp("odd"), BROKER=redis.url(), BACKEND=redis.url(1))
-        with payments.worker("-c", "2", NOTES=str(payments.folder / "notes")):
-            payments.client(CLIENT)
-            until(lambda: {task: len(payments.segments(task)) for task in ENDED} == ENDED, "all tasks")
-    finally:
-        redis.stop()
-    return payments
-
-
-def entry(segment: Segment) -> Exchange:
-    found = entry_of(segment)
-    assert found is not None
-    return found
+    return recorded_on_redis(tmp_path_factory.mktemp("odd"), CLIENT, ENDED)
 
 
 def test_r15_each_attempt_of_one_task_is_a_recording_of_its_own(payments: Payments) -> None:

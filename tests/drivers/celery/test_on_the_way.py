@@ -7,17 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import started
-from tests.drivers.celery.harness import Payments, until
-from tests.servers.redis import RedisServer
+from tests.drivers.celery.harness import Payments, entry, recorded_on_redis
 from timetracer_otel.capture import guard
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.cassette.model import Exchange, Segment
+from timetracer_otel.cassette.model import Segment
 from timetracer_otel.drivers.celery import chords, heard, keeping, limits, states, tasks
 from timetracer_otel.drivers.celery.codec import CODEC
 from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes, HeardOutcome, HeardTask
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH
-from timetracer_otel.replay.library import entry_of
 
 CLIENT = """
 fails_chords.delay(5), goes_on_in_many_ways.delay(5)
@@ -30,21 +27,7 @@ ENDED = {"add": 13, "refuse": 3, "total": 5, "told": 2, "tells_how_far": 1, "com
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Payments:
     """Its Redis has been stopped."""
-    redis = started(RedisServer)
-    try:
-        payments = Payments.at(tmp_path_factory.mktemp("on-the-way"), BROKER=redis.url(), BACKEND=redis.url(1))
-        with payments.worker("-c", "2"):
-            payments.client(CLIENT)
-            until(lambda: {task: len(payments.segments(task)) for task in ENDED} == ENDED, "all tasks")
-    finally:
-        redis.stop()
-    return payments
-
-
-def entry(segment: Segment) -> Exchange:
-    found = entry_of(segment)
-    assert found is not None
-    return found
+    return recorded_on_redis(tmp_path_factory.mktemp("on-the-way"), CLIENT, ENDED)
 
 
 def sent(segment: Segment) -> int:
