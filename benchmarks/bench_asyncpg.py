@@ -15,7 +15,7 @@ from typing import Any
 
 import peers
 from harness import TRACE, Case, Flush, Run, Setup, main, nothing
-from providers import provider
+from providers import CONTESTANTS, provider
 
 DSN = "BENCH_DSN"
 QUERIES = {
@@ -57,7 +57,7 @@ def contestant(rows: int, name: str) -> Setup:
 
 def working(work: Work, name: str, per_trace: int = TRACE) -> Setup:
     def setup() -> tuple[Run, Flush]:
-        made = provider(name) if name in PROVIDED else None
+        made = None if name in ("plain", "asyncpg-recorder") else provider(name)
         if made is not None:
             from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 
@@ -98,15 +98,12 @@ def prepare(dsn: str) -> None:
         connection.execute(TABLE)
 
 
-PROVIDED = ("otel", "recorded")
-NAMES = ("plain", *PROVIDED)
+NAMES = (*CONTESTANTS, *peers.available("asyncpg-recorder"))
 CASES = {
-    f"asyncpg {rows} rows": Case(
-        "otel", {n: contestant(rows, n) for n in (*NAMES, *peers.available("asyncpg-recorder"))}, {"recorded": 1.15}
-    )
+    f"asyncpg {rows} rows": Case("otel", {n: contestant(rows, n) for n in NAMES}, {"recorded": 1.15})
     for rows in (1, 1000)
 } | {
-    f"asyncpg cursor, {page} a page": Case("otel", {n: working(reading(page), n, 1) for n in NAMES}, {}, step=1)
+    f"asyncpg cursor, {page} a page": Case("otel", {n: working(reading(page), n, 1) for n in CONTESTANTS}, {}, step=1)
     for page in (5000, 50)
 }
 

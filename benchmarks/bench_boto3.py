@@ -16,7 +16,7 @@ from typing import Any
 
 import peers
 from harness import TRACE, Case, Contestant, Run, Setup, main, nothing
-from providers import plain, provider, traced
+from providers import CONTESTANTS, plain, provider, traced
 
 URL = "BENCH_URL"
 GET_ITEM, GET_OBJECT = "DynamoDB get_item", "S3 get_object of 1 MiB"
@@ -134,7 +134,7 @@ def live() -> Contestant:
     return Contestant(run)
 
 
-NAMES = ("plain", "otel", "recorded", *peers.available("vcrpy", "placebo"))
+NAMES = (*CONTESTANTS, *peers.available("vcrpy", "placebo"))
 CASES = {
     name: Case("otel", {n: recording(name, n) for n in NAMES}, {"recorded": goal})
     for name, goal in ((GET_ITEM, 1.10), (GET_OBJECT, 1.50))

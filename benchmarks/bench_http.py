@@ -18,7 +18,7 @@ from typing import Any
 
 import peers
 from harness import TRACE, Case, Contestant, Setup, main, nothing
-from providers import plain, provider, traced
+from providers import CONTESTANTS, plain, provider, traced
 
 URL = "BENCH_URL"
 MANY = 2000
@@ -129,7 +129,7 @@ def vcrpy(recorded: int) -> Setup:
     return setup
 
 
-NAMES = ("plain", "otel", "recorded", *peers.available("timetracer", "vcrpy"))
+NAMES = (*CONTESTANTS, *peers.available("timetracer", "vcrpy"))
 CASES = {"httpx GET": Case("otel", {name: recording(name) for name in NAMES}, {"recorded": 1.15})}
 
 

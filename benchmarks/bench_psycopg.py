@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from harness import Case, Flush, Run, Setup, main, nothing
-from providers import plain, provider, traced
+from providers import CONTESTANTS, plain, provider, traced
 
 DSN = "BENCH_DSN"
 QUERIES = {
@@ -52,9 +52,7 @@ def prepare(dsn: str) -> None:
 
 
 CASES = {
-    f"psycopg {rows} rows": Case(
-        "otel", {n: contestant(rows, n) for n in ("plain", "otel", "recorded")}, {"recorded": goal}
-    )
+    f"psycopg {rows} rows": Case("otel", {n: contestant(rows, n) for n in CONTESTANTS}, {"recorded": goal})
     for rows, goal in ((1, 1.15), (1000, 1.30))
 }
 

@@ -14,7 +14,7 @@ import peers
 import replays
 from harness import Case, Contestant, Setup, main
 from opentelemetry import trace
-from providers import plain, provider, traced
+from providers import CONTESTANTS, plain, provider, traced
 
 ROOT = Path(__file__).resolve().parent.parent
 URI = "BENCH_MONGO"
@@ -88,7 +88,7 @@ def prepare(uri: str) -> None:
         )
 
 
-NAMES = ("plain", "otel", "recorded", *peers.available("timetracer"))
+NAMES = (*CONTESTANTS, *peers.available("timetracer"))
 CASES = {
     f"pymongo {documents} documents": Case("otel", {n: contestant(documents, n) for n in NAMES}, {"recorded": goal})
     for documents, goal in ((1, 1.15), (COUNT, 1.25))

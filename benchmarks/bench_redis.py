@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import TRACE, Case, Flush, Run, Setup, main, nothing
-from providers import provider
+from providers import CONTESTANTS, provider
 
 ROOT = Path(__file__).resolve().parent.parent
 URL = "BENCH_REDIS"
@@ -76,9 +76,7 @@ def get_async() -> Callable[[], Any]:
 
 
 CASES = {
-    f"redis {name}": Case(
-        "otel", {n: contestant(n, ask) for n in ("plain", "otel", "recorded")}, {"recorded": goal}, by_cpu=True
-    )
+    f"redis {name}": Case("otel", {n: contestant(n, ask) for n in CONTESTANTS}, {"recorded": goal}, by_cpu=True)
     for name, ask, goal in (("GET", get, 1.15), ("GET, asyncio", get_async, 1.15), ("pipeline of 100", pipeline, 1.15))
 }
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import peers
 from harness import Case, Flush, Run, Setup, main, nothing
-from providers import plain, provider
+from providers import CONTESTANTS, plain, provider
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -127,7 +127,7 @@ def serve(name: str, port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False, loop="asyncio", http="h11")
 
 
-NAMES = ("plain", "otel", "recorded", *peers.available("timetracer"))
+NAMES = (*CONTESTANTS, *peers.available("timetracer"))
 CASES = {
     "starlette in process": Case("otel", {name: in_process(name) for name in NAMES}, {"recorded": 1.25}),
     "starlette uvicorn": Case("otel", {name: through_uvicorn(name) for name in NAMES}, {"recorded": 1.10}),

@@ -11,6 +11,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
+CONTESTANTS = ("plain", "otel", "recorded", "errors")
+"""Contestants of a row that is recorded, `plain` without OpenTelemetry."""
+
 
 class NoExporter(SpanExporter):
     """Takes spans and does nothing: the least that OpenTelemetry can cost."""
@@ -20,13 +23,15 @@ class NoExporter(SpanExporter):
 
 
 def provider(name: str) -> TracerProvider:
-    """A batch processor and no exporter. `recorded`: with cassettes written to a temporary store; `off`: with us there
-    and TIMETRACER_MODE=off. `... unsampled`: the sampler drops every trace."""
+    """A batch processor and no exporter. `recorded`: with cassettes written to a temporary store; `errors`: with those
+    of failures alone, of which there are none; `off`: with us there and TIMETRACER_MODE=off. `... unsampled`: the
+    sampler drops every trace."""
     made = TracerProvider(sampler=TraceIdRatioBased(0.0) if name.endswith(" unsampled") else None)
     trace.set_tracer_provider(made)
     made.add_span_processor(BatchSpanProcessor(NoExporter()))
     if not name.startswith("otel"):
         os.environ["TIMETRACER_MODE"] = "off" if name == "off" else "record"
+        os.environ["TIMETRACER_KEEP"] = "errors" if name == "errors" else "all"
         import timetracer_otel
 
         folder = new_folder()  # before the next line: gone after what we write at exit

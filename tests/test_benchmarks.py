@@ -49,7 +49,7 @@ def test_a_row_is_measured_and_kept_with_its_verdict(tmp_path: Path) -> None:
     done = python("run.py", ROW, "--rounds", "2", "--batch", "0.01", "--json", file)
     assert done.returncode == 0, done.stderr
     found = {each["contestant"]: each for each in json.loads(file.read_text())["figures"] if each["row"] == ROW}
-    assert found.keys() >= {"plain", "otel", "recorded"}
+    assert found.keys() >= {"plain", "otel", "recorded", "errors"}
     assert (found["otel"]["middle"], found["otel"]["verdict"]) == (1.0, "")
     assert found["recorded"]["verdict"].startswith("1.25, ")
     assert f"| {ROW} | recorded | " in done.stdout
