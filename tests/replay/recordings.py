@@ -18,6 +18,8 @@ from timetracer_otel.cassette.model import (
     Value,
 )
 from timetracer_otel.drivers.base import Asked, Question, Slot
+from timetracer_otel.replay.draws import Draws
+from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.origin import HasRead, Origins, Window, window
@@ -99,12 +101,17 @@ def session(
     ids: Iterable[str] = (),
     replayed: Window | None = None,
     reads: Iterable[int] = (),
+    draws: Iterable[object] = (),
+    sent: Value = None,
     question: Callable[[Exchange], Question] = question_of,
 ) -> tuple[Session, MemoryJournal]:
     journal = MemoryJournal()
     limits = window(START_NS, END_NS)
     recorded = Recorded("shop", exchanges, (), tuple(spans), ROOT, is_environment)
-    origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads))
+    drawn = Draws()
+    for each in draws:
+        drawn.note(each)
+    origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads), drawn, Given(sent, exchanges))
     return Session(recorded, Library(exchanges, question), origins, journal), journal
 
 

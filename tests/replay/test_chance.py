@@ -14,6 +14,7 @@ import pytest
 from tests.replay.conftest import APP, ROOT
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.replay.chance import Chance
+from timetracer_otel.replay.draws import Draws
 from timetracer_otel.replay.runner import Options, execute, replay
 
 Recordings = Mapping[str, tuple[Cassette, Segment]]
@@ -30,7 +31,7 @@ def told() -> Iterator[list[str]]:
         heard.append(what)
         return True
 
-    watching = Chance(used)
+    watching = Chance(used, Draws())
     watching.install()
     yield heard
     watching.uninstall()
@@ -67,11 +68,69 @@ def test_chance_that_the_app_draws_is_named_once_and_what_a_seed_holds_is_not(
     assert told == named
 
 
+LETTERS = "'ABCDEFGHJKMNPQRSTVWXYZ'"
+MADE = (
+    f"''.join(random.choices({LETTERS}, k=8))",
+    f"''.join(random.choice({LETTERS}) for _ in range(8))",
+    f"''.join(random.sample({LETTERS}, 8))",
+    f"''.join((letters := list({LETTERS}), random.shuffle(letters), letters)[2][:8])",
+    f"''.join(secrets.choice({LETTERS}) for _ in range(8))",
+    "''.join(str(random.randint(0, 9)) for _ in range(8))",
+    "''.join(str(secrets.randbelow(10)) for _ in range(8))",
+    "str(random.randrange(10**7, 10**8))",
+    "str(secrets.randbits(64) | 0)",
+    "f'{random.getrandbits(64):016x}'",
+    "secrets.token_hex(8)",
+    "secrets.token_urlsafe(8)",
+    "os.urandom(8).hex()",
+    "random.randbytes(8).hex()",
+)
+
+
+@pytest.fixture
+def draws() -> Iterator[Draws]:
+    """What is drawn, though nobody hears of it."""
+    found = Draws()
+    watching = Chance(lambda text: False, found)
+    watching.install()
+    yield found
+    watching.uninstall()
+
+
+def drawn(code: str) -> str:
+    modules = {"random": random, "secrets": secrets, "os": os, "tempfile": tempfile, "uuid": uuid}
+    return str(eval(code, {**modules, "__name__": "shop"}))  # noqa: S307  as above
+
+
+def other(text: str) -> str:
+    """One that looks alike."""
+    changed = {**{digit: str(9 - int(digit)) for digit in "0123456789"}, "a": "b"}
+    return "".join(changed.get(each, "a") for each in text)
+
+
+@pytest.mark.parametrize("code", MADE)
+def test_what_is_drawn_is_known_in_each_way_to_draw_it(draws: Draws, code: str) -> None:
+    now = drawn(code)
+    found = draws.pairs(other(now), now)
+    assert found is not None
+    assert "".join(part for _, part in found) in now
+    assert draws.pairs(other(now), f"{now[:-1]}!") is None
+
+
+@pytest.mark.parametrize("code", ["random.seed(3) or random.randrange(10**8)", "tempfile.mktemp()", "uuid.uuid4().hex"])
+def test_what_a_seed_gives_and_what_python_draws_for_itself_is_not_taken_for_drawn(draws: Draws, code: str) -> None:
+    state = random.getstate()
+    drawn(code)
+    random.setstate(state)
+    assert not draws
+
+
 def test_afterwards_everything_is_as_it_was() -> None:
     def now() -> tuple[object, ...]:
-        return random.random, random.seed, random.Random.seed, os.urandom, uuid.uuid1, numpy.random.rand
+        chosen = secrets.choice, secrets.randbelow, secrets.randbits
+        return random.random, random.seed, random.Random.seed, os.urandom, uuid.uuid1, numpy.random.rand, *chosen
 
-    before, watching = now(), Chance(lambda text: True)
+    before, watching = now(), Chance(lambda text: True, Draws())
     for _ in range(2):
         watching.install()
         assert not set(now()) & set(before)

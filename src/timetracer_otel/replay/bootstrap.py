@@ -26,6 +26,7 @@ from timetracer_otel.replay import greenlets, isolation, journal, live, network
 from timetracer_otel.replay.chance import Chance
 from timetracer_otel.replay.debugger import Debugger
 from timetracer_otel.replay.debugger import asked as asked_to_debug
+from timetracer_otel.replay.draws import Draws
 from timetracer_otel.replay.handed import EARLIER, ENTRY, PATHS, SEGMENT
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds, ReplayIdGenerator
@@ -124,7 +125,8 @@ def begin(settings: Settings, log: Journal) -> Replay:
     cassette, segment = _named(settings, os.environ.get(SEGMENT))
     segment = with_children(cassette, segment)
     clock = _clock(segment, log)
-    session, default = _sessions(cassette, segment, clock, log)
+    draws = Draws()
+    session, default = _sessions(cassette, segment, clock, log, draws)
     bindings = Bindings(default)
     processor = ReplaySpanProcessor(bindings, lambda wanted: (segment, session) if wanted == segment.id else None, log)
     ids = ReplayIdGenerator(entry_drew_trace_id=not (segment.root is not None and segment.root.remote_parent))
@@ -133,7 +135,7 @@ def begin(settings: Settings, log: Journal) -> Replay:
     tape = EntryTape(bindings)
     table.activate(tape)
     _guard(bindings, session, log, began_s, root)
-    _watch_chance(bindings, session, log)
+    _watch_chance(bindings, session, log, draws)
     entry = None if os.environ.get(ENTRY) else entry_of(segment)
     host = Host(bindings, processor, log, entry)
     debugger = Debugger(clock, log) if asked_to_debug() else None
@@ -189,13 +191,15 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
     return recorded_clock(segment, first_ns)
 
 
-def _sessions(cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal) -> tuple[Session, Session]:
+def _sessions(
+    cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal, draws: Draws
+) -> tuple[Session, Session]:
     """The segment's session, and the default one of this process."""
     earlier = _earlier()
     library_ = library_of(cassette, segment, earlier)
     patience = Patience()
     patience.install()
-    session = session_of(cassette, segment, library_, clock, log, missed=patience.end)
+    session = session_of(cassette, segment, library_, clock, log, missed=patience.end, draws=draws)
     if earlier:
         session.kept = Kept([earlier_of(each, segment, library_, log) for each in earlier])
     if not os.environ.get(ENTRY):
@@ -247,14 +251,14 @@ def _guard(bindings: Bindings, session: Session, log: Journal, began_s: float, r
     network.Guards(policy, refused, began_s, root).install()
 
 
-def _watch_chance(bindings: Bindings, session: Session, log: Journal) -> None:
+def _watch_chance(bindings: Bindings, session: Session, log: Journal, draws: Draws) -> None:
     def used(text: str) -> bool:
         is_its = bindings.of(trace.get_current_span().get_span_context().trace_id) is session
         if is_its:
             log.write("chance", text=text)
         return is_its
 
-    Chance(used).install()
+    Chance(used, draws).install()
 
 
 def _end(replay: Replay, process: int) -> None:

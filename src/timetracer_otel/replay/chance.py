@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import secrets
 import sys
 import uuid
 from collections.abc import Callable, Collection
@@ -20,6 +21,7 @@ from wrapt import register_post_import_hook
 
 from timetracer_otel.capture.frames import app_frame, is_app
 from timetracer_otel.drivers import registry
+from timetracer_otel.replay.draws import Draws
 
 NUMPY: Final = "numpy.random"
 ENTROPY: Final = "entropy of the system (secrets, os.urandom)"
@@ -27,6 +29,8 @@ GENERATOR: Final = "random.Random() without a seed"
 UNSEEDED: Final = "{} without a seed"
 TIME_BASED: Final = ("uuid1", "uuid6", "uuid7")
 """Those that this Python has. uuid4 is given back, or mapped."""
+CHOOSING: Final = ("choice", "randbelow", "randbits")
+"""Functions of `secrets` whose result does not show in the bytes that they read."""
 PASSED: Final = frozenset({"random", "secrets"})
 """Modules that draw for who calls them."""
 OURS: Final = frozenset({"opentelemetry", "timetracer_otel", "wrapt"})
@@ -40,8 +44,9 @@ Used: TypeAlias = Callable[[str], bool]
 class Chance:
     """From `install` to `uninstall` `used` hears of each kind of chance, once for each line of the app."""
 
-    def __init__(self, used: Used) -> None:
-        self._used = used
+    def __init__(self, used: Used, draws: Draws) -> None:
+        """`draws` is told of all that is drawn, whether it counts or not."""
+        self._used, self._draws = used, draws
         self._told: set[str] = set()
         self._lines: set[tuple[str, CodeType, int]] = set()
         self._undo: list[tuple[Any, str, Any]] = []
@@ -58,6 +63,8 @@ class Chance:
         self._put(random.Random, "seed", self._seeding(random.Random.seed))
         for module, name in ((os, "urandom"), (random, "_urandom")):
             self._put(module, name, self._noting(ENTROPY, getattr(module, name)))
+        for name in CHOOSING:
+            self._put(secrets, name, self._choosing(getattr(secrets, name)))
         for name in TIME_BASED:
             if hasattr(uuid, name):
                 self._put(uuid, name, self._noting(f"uuid.{name}", getattr(uuid, name)))
@@ -96,18 +103,31 @@ class Chance:
         @functools.wraps(original)
         def noted(*args: Any, **kwargs: Any) -> Any:
             self._note(what)
-            return original(*args, **kwargs)
+            return self._kept(original(*args, **kwargs))
 
         return noted
 
     def _drawing(self, module: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def drawn(*args: Any, **kwargs: Any) -> Any:
-            if module not in self._seeded:
-                self._note(UNSEEDED.format(module))
-            return original(*args, **kwargs)
+            if module in self._seeded:
+                return original(*args, **kwargs)
+            self._note(UNSEEDED.format(module))
+            result = self._kept(original(*args, **kwargs))
+            if result is None and args:  # shuffled in place
+                self._kept(args[0])
+            return result
 
         return drawn
+
+    def _choosing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Of the system's entropy, which is noted where it is read."""
+
+        @functools.wraps(original)
+        def chosen(*args: Any, **kwargs: Any) -> Any:
+            return self._kept(original(*args, **kwargs))
+
+        return chosen
 
     def _seeded_by(self, module: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -127,6 +147,11 @@ class Chance:
 
         return seed
 
+    def _kept(self, drawn: Any) -> Any:
+        if _caller(sys._getframe(2)) not in silent():
+            self._draws.note(drawn)
+        return drawn
+
     def _note(self, what: str) -> None:
         frame = sys._getframe(2)
         line = (what, frame.f_code, frame.f_lineno)
@@ -145,7 +170,7 @@ def _caller(frame: FrameType | None) -> str:
     """The package that draws, whatever draws for it."""
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package not in PASSED:
+        if package not in PASSED and frame.f_globals is not globals():  # one draw may make another
             return package
         frame = frame.f_back
     return ""

@@ -25,6 +25,7 @@ from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.replay import clock as clocks
 from timetracer_otel.replay import greenlets
 from timetracer_otel.replay.chance import Chance
+from timetracer_otel.replay.draws import Draws
 from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds
 from timetracer_otel.replay.journal import Event, Journal, Kind, MemoryJournal
@@ -56,7 +57,9 @@ class Block:
             undo.callback(clock.stop)
             patience = Patience()
             library_ = library_of(cassette, whole)
-            self.session = session_of(cassette, whole, library_, clock, self.journal, missed=patience.end)
+            self.session = session_of(
+                cassette, whole, library_, clock, self.journal, missed=patience.end, draws=_process().draws
+            )
             patience.install()
             undo.callback(patience.uninstall)
             self._undo = undo.pop_all()
@@ -155,7 +158,8 @@ class _Process:
         self._blocks: list[Block] = []
         self._redirection = Redirection(_Host(self))
         self._guards = Guards(Policy(any_loopback=False, any_program=False), self._refused, time.time())
-        self._chance = Chance(self._drew)
+        self.draws = Draws()
+        self._chance = Chance(self._drew, self.draws)
 
     def write(self, event: Kind, /, **fields: Any) -> None:
         """Implements `Journal` for what the blocks share."""

@@ -1,5 +1,6 @@
 """Values that differ in replay although nothing is wrong, and the proof of it: ids made here, instants that were read
-from the served clock or reckoned from it, secrets that were redacted. Anything else that differs is a miss.
+from the served clock or reckoned from it, what was drawn from chance, secrets that were redacted. Anything else that
+differs is a miss.
 
 Every mapping is one to one: a recorded id stands for the same replayed id from its first use to the outcome.
 """
@@ -10,12 +11,14 @@ import re
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final, Literal, TypeAlias
-from urllib.parse import unquote_plus
 
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.base import Slot
-from timetracer_otel.redaction.markers import MARKER, find_markers
+from timetracer_otel.redaction.markers import MARKER
+from timetracer_otel.replay.draws import Draws, Pairs, is_part_of
+from timetracer_otel.replay.given import EVER, Given
 from timetracer_otel.replay.instants import (
     ISO,
     NUMBER,
@@ -30,8 +33,9 @@ from timetracer_otel.replay.instants import (
     spelling,
     text_of,
 )
+from timetracer_otel.replay.masked import digest, hidden
 
-Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "redacted"]
+Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "redacted"]
 Window: TypeAlias = tuple[int, int]
 """First and last nanosecond on the wall clock."""
 HasRead: TypeAlias = Callable[[int, Grain], bool]
@@ -55,7 +59,7 @@ MADE_MAX: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """`recorded` was answered for `replayed`; `pairs` are the ids or secrets inside that now stand for each other."""
+    """`recorded` was answered for `replayed`; `pairs` are the ids, draws or secrets that stand for each other."""
 
     kind: Kind
     recorded: Value
@@ -72,11 +76,14 @@ class Origins:
         recorded: Window,
         replayed: Callable[[], Window],
         has_read: HasRead | None = None,
+        draws: Draws | None = None,
+        given: Given | None = None,
     ) -> None:
         """`replayed` gives the window in which an instant taken in replay must lie. Without `has_read` nothing is known
-        to be reckoned from the clock."""
+        to be reckoned from the clock, and without `draws` and `given` nothing to be drawn."""
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
         self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
+        self._draws, self._given = draws, given
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
@@ -88,11 +95,21 @@ class Origins:
         if len(self._made) < MADE_MAX:
             self._made.add(value.hex)
 
+    @property
+    def has_drawn(self) -> bool:
+        """Whether the application has drawn anything yet: else `drawn_ns` proves no more."""
+        return bool(self._draws)
+
     def proves(
-        self, recorded: Sequence[Slot], asked: Sequence[Slot], redacted: frozenset[str] = frozenset()
+        self,
+        recorded: Sequence[Slot],
+        asked: Sequence[Slot],
+        redacted: frozenset[str] = frozenset(),
+        drawn_ns: int | None = None,
     ) -> tuple[Mapping, ...] | None:
         """What must be mapped so that the two are the same request; None when they are not. `redacted`: paths of the
-        slots that hold a marker, or where none has room, a value that stands in for a secret."""
+        slots that hold a marker, or where none has room, a value that stands in for a secret. `drawn_ns`: when it was
+        recorded; without it no value is taken for drawn."""
         if len(recorded) != len(asked):
             return None
         found: list[Mapping] = []
@@ -102,6 +119,8 @@ class Origins:
             if was.key == now.key and not self._is_another(was):
                 continue
             mapping = self._slot(was, now, was.path in redacted)
+            if mapping is None and drawn_ns is not None:
+                mapping = self._drawn_slot(was, now, drawn_ns)
             if mapping is None:
                 return None
             found.append(mapping)
@@ -163,18 +182,18 @@ class Origins:
         return needed | self._recorded_ids.intersection(known)
 
     def proves_text(self, recorded: Value, replayed: Value) -> Mapping | None:
-        """The same for one value of the outcome: ids and secrets in text, instants in text and numbers."""
+        """The same for one value of the outcome: ids, draws and secrets in text, instants in text and numbers."""
         was, now = text_of(recorded), text_of(replayed)
         if type(recorded) is not type(replayed) or was is None or now is None:
             return None
-        found = self._texts(was, now)
+        found = self._texts(was, now) or self._drawn(was, now, EVER)
         if found is None or not self._is_consistent([found]):
             return None
         return Mapping(found.kind, recorded, replayed, found.pairs)
 
     def supplied(self, secrets: Iterable[tuple[str, str]]) -> None:
         """Markers of which the secrets are known: each stands for this value and for nothing else."""
-        pairs = tuple((_digest(marker), value) for marker, value in secrets)
+        pairs = tuple((digest(marker), value) for marker, value in secrets)
         self.bind([Mapping("redacted", None, None, pairs)])
 
     def bind_equal(self, slots: Iterable[Slot]) -> None:
@@ -222,8 +241,40 @@ class Origins:
             return Mapping("redacted", was.shown, now.shown, ((repr(was.key), repr(now.key)),))
         return None
 
+    def _drawn_slot(self, was: Slot, now: Slot, at_ns: int) -> Mapping | None:
+        if type(was.shown) is not type(now.shown):
+            return None
+        tried = (self._drawn(*texts, at_ns) for texts in zip(_views(was), _views(now), strict=False))
+        found = next((each for each in tried if each is not None), None)
+        return found and Mapping(found.kind, was.shown, now.shown, found.pairs)
+
+    def _drawn(self, was: str, now: str, at_ns: int) -> Mapping | None:
+        """The two texts with all that differs drawn here, and then given to the app by nobody until that time."""
+        if self._draws is None or self._given is None:
+            return None
+        pairs = self._draws.pairs(was, now) or self._drawn_beside_instants(was, now, self._draws)
+        if not pairs or any(not self._is_drawn(*each) and self._given.has(each[0], at_ns) for each in pairs):
+            return None
+        return Mapping("drawn", was, now, pairs)
+
+    def _drawn_beside_instants(self, was: str, now: str, draws: Draws) -> Pairs:
+        """As `Draws.pairs`, of texts in which instants may differ too; empty where anything else does."""
+        instants = list(zip(VARYING.findall(was), VARYING.findall(now), strict=False))
+        others = list(zip_longest(VARYING.split(was), VARYING.split(now), fillvalue=""))
+        others += [each for each in instants if _hex(each[0]) is not None or not self._is_read_here(*each)]
+        found = [draws.pairs(*each) for each in others if each[0] != each[1]]
+        return tuple(pair for each in found for pair in each or ()) if all(found) else ()
+
+    def _is_drawn(self, was: str, now: str) -> bool:
+        """True for a part, or more, of what stands for each other already: answers repeat what they were told."""
+        known = ((then, here) for (kind, then), here in self._there.items() if kind == "drawn")
+        return any(is_part_of(was, now, *each) or is_part_of(*each, was, now) for each in known)
+
     def _texts(self, was: str, now: str) -> Mapping | None:
-        return self._made_here(was, now) or self._secrets(was, now)
+        if (made := self._made_here(was, now)) is not None:
+            return made
+        secrets = hidden(was, now)
+        return None if secrets is None else Mapping("redacted", was, now, secrets)
 
     def _made_here(self, was: str, now: str) -> Mapping | None:
         """The two texts with every id and instant that differs made by the app, then and now."""
@@ -294,43 +345,17 @@ class Origins:
         is_plausible = is_fraction(instant_ns) and abs(instant_ns - self._recorded[0]) < YEARS_NS
         return self._has_read is not None and is_plausible
 
-    def _secrets(self, was: str, now: str) -> Mapping | None:
-        """A recorded marker against the real value; everything around it must be equal."""
-        markers = find_markers(was)
-        if not markers:
-            return None
-        match = re.fullmatch("(.+?)".join(map(re.escape, _around(was))), now, re.DOTALL)
-        if match is None:
-            return None
-        values = match.groups()
-        if not all(map(_may_hide, markers, values)):
-            return None
-        return Mapping("redacted", was, now, tuple(map(_secret_pair, MARKER.finditer(was), values)))
-
-
-def _around(text: str) -> list[str]:
-    """What stands before, between and behind the markers."""
-    ends = [0, *(end for match in MARKER.finditer(text) for end in match.span()), len(text)]
-    return [text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True)]
-
-
-def _may_hide(marker: str, value: str) -> bool:
-    """False where the marker of another secret stands: that the two differ is known. The rule does not count: it
-    goes by the name of a field or a column."""
-    return [_digest(found) for found in find_markers(value)] in ([], [_digest(marker)])
-
-
-def _digest(marker: str) -> str:
-    return marker[marker.index("#") :]
-
-
-def _secret_pair(marker: re.Match[str], value: str) -> tuple[str, str]:
-    """The digits of the marker and the secret: the name of its rule, and how it is spelt, go by where it stands."""
-    return f"#{marker[2]}]", unquote_plus(value) if marker[0].startswith("%") else value
-
 
 def _text(slot: Slot) -> str | None:
     return slot.text if slot.text is not None else text_of(slot.shown)
+
+
+def _views(slot: Slot) -> Iterator[str]:
+    """The text of a value, and that of its bytes in hex."""
+    if (text := _text(slot)) is not None:
+        yield text
+    if isinstance(slot.shown, (bytes, str)):
+        yield slot.shown.hex() if isinstance(slot.shown, bytes) else slot.shown
 
 
 def _ids_of(slots: Iterable[Slot]) -> Iterator[str]:

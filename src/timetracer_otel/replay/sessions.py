@@ -8,6 +8,8 @@ from itertools import chain
 from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.replay.clock import Clock, RecordedClock
+from timetracer_otel.replay.draws import Draws
+from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.library import (
     Library,
@@ -15,6 +17,7 @@ from timetracer_otel.replay.library import (
     apart,
     asked_before,
     descendants,
+    entry_of,
     question_of,
     requests_of,
     shapes_of,
@@ -40,9 +43,16 @@ def recorded_clock(segment: Segment, process_ns: int = 0) -> RecordedClock:
 
 
 def session_of(
-    cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal, missed: Callable[[], None]
+    cassette: Cassette,
+    segment: Segment,
+    library: Library,
+    clock: Clock,
+    log: Journal,
+    missed: Callable[[], None],
+    draws: Draws | None = None,
 ) -> Session:
-    """Answers from the segment, which is that of `with_children`; `clock` follows the answers."""
+    """Answers from the segment, which is that of `with_children`; `clock` follows the answers, and `draws` is told what
+    the application draws."""
     began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
     children = descendants(cassette, segment)
     learnt = (connection for each in cassette.environment_of(segment) for connection in each.connections)
@@ -58,10 +68,12 @@ def session_of(
         of_pools=frozenset(exchange.id for exchange in made_ready(asked, segment.pools)),
     )
     ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
+    entry = entry_of(segment)
+    given = Given(entry.request if entry is not None else None, asked)
     return Session(
         recorded,
         library,
-        Origins(ids, limits, clock.window, clock.has_read),
+        Origins(ids, limits, clock.window, clock.has_read, draws, given),
         log,
         answered=lambda exchange, next_ns: clock.advance(
             began_ns + exchange.at_ns + exchange.duration_ns,

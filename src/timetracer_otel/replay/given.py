@@ -1,0 +1,41 @@
+"""What the recorded application was given: what stands there, it need not have drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Final
+
+from timetracer_otel.cassette.model import Exchange, Value
+
+EVER: Final = 1 << 63
+
+
+class Given:
+    """By the request that it was sent, and by each answer once that had ended. Looked through when first asked."""
+
+    def __init__(self, request: Value, answers: Iterable[Exchange]) -> None:
+        self._request, self._answers = request, tuple(answers)
+
+    def has(self, text: str, before_ns: int = EVER) -> bool:
+        """Whether the text stood in something by then, in nanoseconds since the segment began."""
+        return any(ended_ns <= before_ns and text in told for ended_ns, told in self._all)
+
+    @cached_property
+    def _all(self) -> list[tuple[int, str]]:
+        answers = ((each.at_ns + each.duration_ns, each.result) for each in self._answers)
+        return [(ended_ns, "\n".join(_texts(told))) for ended_ns, told in ((0, self._request), *answers)]
+
+
+def _texts(value: Value) -> Iterator[str]:
+    """Names and values at any depth."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Mapping):
+            yield from each
+            waiting += each.values()
+        elif isinstance(each, (list, tuple)):
+            waiting += each
+        else:
+            yield each.decode("latin-1") if isinstance(each, bytes) else str(each)

@@ -1,0 +1,147 @@
+"""A service that tells its stores what it draws from chance. `uvicorn tests.promises.drawn_app:app`
+
+`CHANGED` is what somebody did between recording and replay: `again` draws a second code where the first was meant,
+`own` draws one in place of that which the request gives, `status` asks with another word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import random
+import secrets
+import string
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import boto3
+import httpx
+import psycopg
+import redis
+from pymongo import MongoClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+DSN = os.environ.get("DATABASE_URL", "postgresql://app@db.prod.internal/postgres")
+MONGO = os.environ.get("MONGO_URL", "mongodb://mongo.prod.internal/")
+REDIS = os.environ.get("REDIS_URL", "redis://redis.prod.internal/")
+HTTP = os.environ.get("HTTP_URL", "http://api.prod.internal")
+SCHEMA = "CREATE TABLE orders (code text, slug text, pin text, number int, raw bytea, status text)"
+INSERT = "INSERT INTO orders VALUES ({}) RETURNING code, number"
+SELECT = "SELECT count(*)::int FROM orders WHERE code = {}"
+BUCKET = TABLE = "orders"
+CHANGED = os.environ.get("CHANGED", "")
+
+
+def letters(count: int) -> str:
+    return "".join(random.choices(string.ascii_uppercase + string.digits, k=count))
+
+
+def code() -> str:
+    return f"ORD-{letters(8)}"
+
+
+def meant(told: str) -> str:
+    """The code of a request that was told one."""
+    return code() if CHANGED == "again" else told
+
+
+def order() -> list[Any]:
+    """One as each kind of column would have it."""
+    slug = "".join(secrets.choice(string.ascii_lowercase) for _ in range(10))
+    status = "new" if CHANGED != "status" else "old"
+    return [code(), slug, f"{random.randrange(10**6):06d}", random.randint(10**5, 10**9), os.urandom(16), status]
+
+
+def with_psycopg() -> Any:
+    with psycopg.connect(DSN, autocommit=True) as connection:
+        made = order()
+        told = connection.execute(INSERT.format(", ".join(["%s"] * 6)), made).fetchone()
+        return [told, made[3], connection.execute(SELECT.format("%s"), [meant(made[0])]).fetchone()]
+
+
+async def _with_asyncpg() -> Any:
+    connection = await asyncpg.connect(DSN)
+    try:
+        made = order()
+        told = await connection.fetchval(INSERT.format(", ".join(f"${n}" for n in range(1, 7))), *made)
+        return [told, await connection.fetchval(SELECT.format("$1"), meant(made[0]))]
+    finally:
+        await connection.close()
+
+
+def with_asyncpg() -> Any:
+    return asyncio.run(_with_asyncpg())
+
+
+@functools.cache
+def mongo() -> Any:
+    client: MongoClient[dict[str, Any]] = MongoClient(MONGO)
+    return client.shop.orders
+
+
+def with_pymongo() -> Any:
+    called, slug, pin, number, raw, status = order()
+    mongo().insert_one({"_id": called, "slug": slug, "pin": pin, "number": number, "raw": raw, "status": status})
+    return mongo().count_documents({"_id": meant(called)})
+
+
+def with_redis() -> Any:
+    """A lock and a session, as everybody has them."""
+    key, token, called = f"session:{secrets.token_urlsafe(16)}", secrets.token_hex(8), code()
+    with redis.Redis.from_url(REDIS) as client:
+        client.set("lock:shop", token, nx=True, px=30_000)
+        client.set(key, json.dumps({"code": called, "at": time.time(), "status": order()[-1]}), ex=60)
+        client.expire(key, 120)
+        return client.set(f"by:{meant(called)}", key)
+
+
+@functools.cache
+def aws(name: str) -> Any:
+    return boto3.resource(name, region_name="eu-west-1")
+
+
+def with_boto3() -> Any:
+    called, _, pin, number, raw, status = order()
+    aws("dynamodb").Table(TABLE).put_item(Item={"id": called, "pin": pin, "number": number, "raw": raw, "was": status})
+    aws("s3").Object(BUCKET, f"orders/2026/{meant(called)}_{secrets.token_hex(4)}.json").put(Body=called.encode())
+    return "put"
+
+
+def with_httpx() -> Any:
+    called, slug, pin, number, _, status = order()
+    body = {"code": called, "slug": slug, "pin": pin, "nested": [{"number": number}], "status": status}
+    answer = httpx.post(f"{HTTP}/echo", params={"order": meant(called)}, json=body)
+    return answer.status_code
+
+
+def answered() -> Any:
+    return {"code": code(), "number": random.randint(10**5, 10**6), "token": secrets.token_hex(16)}
+
+
+def told(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001  # of six libraries
+        return f"{type(error).__name__}: {error}"
+
+
+def orders(request: Request) -> Response:
+    asks = (with_psycopg, with_asyncpg, with_pymongo, with_redis, with_boto3, with_httpx, answered)
+    return JSONResponse({ask.__name__: told(ask) for ask in asks})
+
+
+def given(request: Request) -> Response:
+    """An order of which the request says the code."""
+    called = code() if CHANGED == "own" else request.path_params["code"]
+    with psycopg.connect(DSN, autocommit=True) as connection:
+        return JSONResponse(connection.execute(SELECT.format("%s"), [called]).fetchone())
+
+
+app = Starlette(routes=[Route("/orders", orders), Route("/orders/{code}", given)])

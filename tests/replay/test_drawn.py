@@ -1,0 +1,76 @@
+"""What a session makes of values that the application drew."""
+
+from __future__ import annotations
+
+from tests.replay.recordings import asked, by, exchange, session
+
+INSERT = "INSERT INTO orders VALUES ($1)"
+SELECT = "SELECT status FROM orders WHERE code = $1"
+THEN, NOW, OTHER = "AB12CD34", "XK81PQ22", "QQ77WW55"
+
+
+def test_what_is_drawn_is_asked_with_then_and_now_and_listed() -> None:
+    source, journal = session(exchange(1, INSERT, [f"ORD-{THEN}"]), exchange(2, SELECT, [THEN]), draws=list(NOW))
+    assert source.take(asked(INSERT, [f"ORD-{NOW}"]), by()) is not None
+    assert source.take(asked(SELECT, [NOW]), by()) is not None
+    assert [(event["kind"], event["recorded"], event["replayed"]) for event in journal.of("mapping")] == [
+        ("drawn", f"ORD-{THEN}", f"ORD-{NOW}"),
+        ("drawn", THEN, NOW),
+    ]
+    assert source.explains(f"made {THEN}", f"made {NOW}")
+    assert not source.explains(f"made {THEN}", f"sold {NOW}")
+
+
+def test_one_drawn_value_stands_for_one() -> None:
+    source, _ = session(exchange(1, INSERT, [THEN]), exchange(2, SELECT, [THEN]), draws=[*NOW, *OTHER])
+    assert source.take(asked(INSERT, [NOW]), by()) is not None
+    assert source.take(asked(SELECT, [OTHER]), by()) is None
+    assert not source.explains(THEN, OTHER)
+    assert not source.explains(OTHER[::-1], NOW)
+    assert source.take(asked(SELECT, [NOW]), by()) is not None
+
+
+def test_what_the_request_or_an_earlier_answer_gave_was_not_drawn() -> None:
+    source, _ = session(exchange(1, INSERT, [THEN]), draws=list(NOW), sent={"path": f"/orders/{THEN}"})
+    assert source.take(asked(INSERT, [NOW]), by()) is None
+    assert not source.explains(THEN, NOW)
+    source, _ = session(exchange(1, SELECT, ["x"], THEN), exchange(2, INSERT, [THEN]), draws=list(NOW))
+    assert source.take(asked(INSERT, [NOW]), by()) is None
+
+
+def test_an_answer_that_repeats_what_was_drawn_takes_nothing_from_it() -> None:
+    source, _ = session(exchange(1, INSERT, [f"ORD-{THEN}"], THEN), exchange(2, SELECT, [THEN]), draws=["D", *NOW])
+    assert source.take(asked(INSERT, [f"ORD-{NOW}"]), by()) is not None
+    assert source.explains(THEN, NOW)
+    assert source.take(asked(SELECT, [NOW]), by()) is not None
+
+
+def test_a_value_beside_it_that_differs_is_a_miss() -> None:
+    source, _ = session(exchange(1, INSERT, [THEN, "new"]), draws=list(NOW))
+    assert source.take(asked(INSERT, [NOW, "old"]), by()) is None
+    assert source.take(asked(INSERT, [NOW, "new"]), by()) is not None
+
+
+def test_an_instant_may_stand_beside_it() -> None:
+    now = 1790000000.300123
+    source, _ = session(
+        exchange(1, INSERT, [f'{{"at": 1790003600.1002, "code": "{THEN}"}}']),
+        draws=list(NOW),
+        reads=[int(now * 10**6) * 1000],
+    )
+    assert source.take(asked(INSERT, [f'{{"at": 1790003601.300123, "code": "{NOW}"}}']), by()) is None
+    assert source.take(asked(INSERT, [f'{{"at": 1790003600.300123, "code": "{NOW}"}}']), by()) is not None
+
+
+def test_several_are_answered_in_recorded_order_and_each_stands_for_its_own() -> None:
+    recorded = [exchange(n, INSERT, [each], n) for n, each in enumerate((THEN, OTHER))]
+    source, _ = session(*recorded, draws=[*"K7L8M9N0", *NOW])
+    answers = [source.take(asked(INSERT, [each]), by()) for each in ("K7L8M9N0", NOW)]
+    assert [each and each.result["answer"] for each in answers] == [0, 1]
+    assert source.explains(OTHER, NOW)
+    assert not source.explains(THEN, NOW)
+
+
+def test_a_word_that_was_chosen_proves_nothing() -> None:
+    source, _ = session(exchange(1, INSERT, [THEN]), draws=[NOW])
+    assert source.take(asked(INSERT, [NOW]), by()) is None
