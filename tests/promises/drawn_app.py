@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import json
 import os
 import random
 import secrets
+import socket
 import string
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +100,8 @@ def with_redis() -> Any:
     key, token, called = f"session:{secrets.token_urlsafe(16)}", secrets.token_hex(8), code()
     with redis.Redis.from_url(REDIS) as client:
         client.set("lock:shop", token, nx=True, px=30_000)
+        client.set("owner", f"{socket.gethostname()}:{os.getpid()}")
+        client.set(f"hash:{hashlib.sha256(token.encode()).hexdigest()}", str(uuid.uuid1()))
         client.set(key, json.dumps({"code": called, "at": time.time(), "status": order()[-1]}), ex=60)
         client.expire(key, 120)
         return client.set(f"by:{meant(called)}", key)

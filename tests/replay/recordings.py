@@ -22,6 +22,8 @@ from timetracer_otel.replay.draws import Draws
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
+from timetracer_otel.replay.local import Local
+from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.origin import HasRead, Origins, Window, window
 from timetracer_otel.replay.reads import Reads
 from timetracer_otel.replay.session import Session
@@ -32,6 +34,8 @@ TRACE = "7f3a" + "0" * 28
 RECORDER = Process("a" * 32)
 ROOT = "52fd" + "0" * 12
 LIB = "psycopg"
+HOST, PID = "web-7f9c", 4711
+"""Of the recorded process."""
 
 
 def exchange(
@@ -111,7 +115,8 @@ def session(
     drawn = Draws()
     for each in draws:
         drawn.note(each)
-    origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads), drawn, Given(sent, exchanges))
+    local = Local(drawn, Given(sent, exchanges), Machine(Process("p", host=HOST, pid=PID)))
+    origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads), local)
     return Session(recorded, Library(exchanges, question), origins, journal), journal
 
 

@@ -104,17 +104,17 @@ def drawn(code: str) -> str:
 
 def other(text: str) -> str:
     """One that looks alike."""
-    changed = {**{digit: str(9 - int(digit)) for digit in "0123456789"}, "a": "b"}
-    return "".join(changed.get(each, "a") for each in text)
+    changed = {**{digit: str(9 - int(digit)) for digit in "0123456789"}, **dict.fromkeys("bcdef", "a"), "a": "b"}
+    return "".join(changed.get(each, "x") for each in text)
 
 
 @pytest.mark.parametrize("code", MADE)
 def test_what_is_drawn_is_known_in_each_way_to_draw_it(draws: Draws, code: str) -> None:
     now = drawn(code)
     found = draws.pairs(other(now), now)
-    assert found is not None
+    assert found
     assert "".join(part for _, part in found) in now
-    assert draws.pairs(other(now), f"{now[:-1]}!") is None
+    assert draws.pairs(other(now), f"{now[:-1]}!") == ()
 
 
 @pytest.mark.parametrize("code", ["random.seed(3) or random.randrange(10**8)", "tempfile.mktemp()", "uuid.uuid4().hex"])

@@ -1,8 +1,14 @@
-"""What a session makes of values that the application drew."""
+"""What a session makes of values that the process itself has made."""
 
 from __future__ import annotations
 
-from tests.replay.recordings import asked, by, exchange, session
+import base64
+import hashlib
+import os
+import secrets
+import socket
+
+from tests.replay.recordings import HOST, PID, asked, by, exchange, session
 
 INSERT = "INSERT INTO orders VALUES ($1)"
 SELECT = "SELECT status FROM orders WHERE code = $1"
@@ -74,3 +80,29 @@ def test_several_are_answered_in_recorded_order_and_each_stands_for_its_own() ->
 def test_a_word_that_was_chosen_proves_nothing() -> None:
     source, _ = session(exchange(1, INSERT, [THEN]), draws=[NOW])
     assert source.take(asked(INSERT, [NOW]), by()) is None
+
+
+def test_a_process_and_its_machine_are_called_otherwise_here() -> None:
+    here, pid, update = socket.gethostname(), os.getpid(), "UPDATE jobs SET locked_by = $1"
+    then = [exchange(1, update, [f"{HOST}:{PID}"]), exchange(2, update, [PID]), exchange(3, update, [f"x{HOST}"])]
+    source, journal = session(*then)
+    assert source.take(asked(update, [f"{here}:{pid + 1}"]), by()) is None
+    assert source.take(asked(update, [f"{here}:{pid}"]), by()) is then[0]
+    assert source.take(asked(update, [pid]), by()) is then[1]
+    assert source.take(asked(update, [f"x{here}"]), by()) is None
+    assert [event["kind"] for event in journal.of("mapping")] == ["machine", "machine"]
+    assert source.explains(f"done by {HOST}", f"done by {here}")
+    assert not source.explains(f"done by {HOST}", f"done by {here} again")
+
+
+def test_a_draw_may_stand_beside_the_name_of_the_machine() -> None:
+    source, _ = session(exchange(1, INSERT, [f"{HOST}/{THEN}"]), draws=list(NOW))
+    assert source.take(asked(INSERT, [f"{socket.gethostname()}/{NOW}"]), by()) is not None
+
+
+def test_the_hash_of_a_token_is_drawn_as_the_token_is() -> None:
+    token, then = secrets.token_bytes(32), hashlib.sha256(b"the one of then").hexdigest()
+    source, _ = session(exchange(1, INSERT, [then]), draws=[token])
+    now = hashlib.sha256(base64.urlsafe_b64encode(token).rstrip(b"=")).hexdigest()
+    assert source.take(asked(INSERT, [hashlib.sha256(b"another").hexdigest()]), by()) is None
+    assert source.take(asked(INSERT, [now]), by()) is not None

@@ -38,7 +38,7 @@ def drawn(*draws: object) -> Draws:
         ([0xABCDEF12], "1234567f", "abcdef12", [("1234567f", "abcdef12")]),
         ([TOKEN], "f" * 32, HEX, [("f" * 32, HEX)]),
         ([TOKEN], "F" * 32, HEX.upper(), [("F" * 32, HEX.upper())]),
-        ([TOKEN], "a" * 22, URLSAFE, [("a" * 22, URLSAFE)]),
+        ([TOKEN], "z" * 22, URLSAFE, [("z" * 22, URLSAFE)]),
         ([TOKEN], "k:" + "f" * 12, "k:" + HEX[-12:], [("f" * 12, HEX[-12:])]),
         ([TOKEN, *"XK81PQ"], '{"a": "AB12CD", "b": "ffffffff"}', f'{{"a": "XK81PQ", "b": "{HEX[-8:]}"}}', 2),
     ],
@@ -47,10 +47,9 @@ def drawn(*draws: object) -> Draws:
 def test_what_was_drawn_stands_for_what_looks_alike(draws: list[object], was: str, now: str, pairs: object) -> None:
     found = drawn(*draws).pairs(was, now)
     if isinstance(pairs, int):
-        assert found is not None
         assert len(found) == pairs
     else:
-        assert (None if found is None else list(found)) == pairs
+        assert list(found) == pairs
 
 
 @pytest.mark.parametrize(
@@ -76,22 +75,22 @@ def test_what_was_drawn_stands_for_what_looks_alike(draws: list[object], was: st
     ids=range(16),
 )
 def test_what_was_not_drawn_or_looks_otherwise_proves_nothing(draws: list[object], was: str, now: str) -> None:
-    assert drawn(*draws).pairs(was, now) is None
+    assert drawn(*draws).pairs(was, now) == ()
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.lists(st.integers() | st.text(max_size=3) | st.binary()))
 def test_any_texts_can_be_asked_about(was: str, now: str, draws: list[object]) -> None:
     found = drawn(*draws).pairs(was, now)
-    for part in found or ():
+    for part in found:
         assert part[0] in was
         assert part[1] in now
 
 
 def test_only_the_latest_draws_are_remembered() -> None:
     draws = drawn(TOKEN, *(number + 10**9 for number in range(DRAWS_MAX + 1)))
-    assert draws.pairs("12345678", str(10**9)) is None
-    assert draws.pairs("1234567890", str(10**9 + 1)) is not None
-    assert draws.pairs("f" * 32, HEX) is not None
+    assert draws.pairs("12345678", str(10**9)) == ()
+    assert draws.pairs("1234567890", str(10**9 + 1))
+    assert draws.pairs("f" * 32, HEX)
     assert not Draws()
     assert draws
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from collections import Counter, deque
+import uuid
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from itertools import chain, count, islice
 from typing import Final, NamedTuple, TypeAlias
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -19,6 +21,8 @@ LIST_MAX: Final = 1024
 """Items of one drawn list."""
 BYTES_MIN: Final = 4
 BITS_MAX: Final = 256
+HASHED_MAX: Final = 256
+"""The latest bytes of which the usual hashes are known too."""
 PART_MIN: Final = 6
 """Characters that must be drawn: fewer may be the same by chance."""
 CODED_MIN: Final = 8
@@ -28,6 +32,8 @@ ZEROS: Final = "000"
 """So many may stand before a number that was drawn smaller than it can be."""
 DECIMAL: Final = re.compile(rf"[1-9]\d{{{PART_MIN - 1},}}")
 _BETWEEN: Final = re.compile(r"([^0-9A-Za-z]+)")
+_DIGITS: Final = re.compile(r"\d+", re.ASCII)
+_HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _PART: Final = re.compile(r"[0-9A-Za-z_+/=-]+")
 
 
@@ -36,6 +42,8 @@ class _Told(NamedTuple):
 
     text: str
     least: int
+    kind: re.Pattern[str]
+    """Draws of this kind look like it all, or none does."""
 
 
 class Draws:
@@ -53,35 +61,44 @@ class Draws:
         return self._last > 0
 
     def note(self, drawn: object) -> None:
-        """The result of a draw. A word is left out: it was chosen among few, and may be the same by chance."""
+        """The result of a draw: letters, numbers, bytes, an id of the time. A word is left out, for it was chosen
+        among few."""
         for each in drawn[:LIST_MAX] if isinstance(drawn, list) else (drawn,):
             if isinstance(each, str) and len(each) == 1:
                 self._letters.append(each)
             elif isinstance(each, bytes) and len(each) >= BYTES_MIN:
                 self._bytes.append(each)
+            elif isinstance(each, uuid.UUID):
+                self._bytes.append(each.bytes)
             elif type(each) is int and 0 <= each <= DIGIT_MAX:
                 self._letters.append(str(each))
             elif type(each) is int and 0 < each < 1 << BITS_MAX:
                 self._numbers.append(each)
         self._last = next(self._counter)
 
-    def pairs(self, was: str, now: str) -> Pairs | None:
-        """The parts in which the two texts differ, each drawn here in `now` and of the same look in `was`; None if they
-        are equal, or differ in anything else."""
+    def pairs(self, was: str, now: str) -> Pairs:
+        """The parts in which the two texts differ, each drawn here in `now` and of the same look in `was`; empty if
+        they are equal, or differ in anything else."""
         letters, numbers, coded = self._all()
         if DECIMAL.fullmatch(was) and DECIMAL.fullmatch(now) and was != now and f"\n{ZEROS}{now}\n" in numbers.text:
             return ((was, now),)  # one may have a digit more
         if len(was) != len(now) or was == now:
-            return None
+            return ()
         return _drawn([(was, now)], (letters, numbers, coded)) or _drawn(_pieces(was, now), (letters, numbers, coded))
 
     def _all(self) -> tuple[_Told, ...]:
         last, (at, told) = self._last, self._told
         if at != last or not told:
             numbers = "\n".join(text for each in self._numbers.copy() for text in _as_texts(each))
-            coded = "\n".join(text for each in self._bytes.copy() for text in _codings(each))
+            data = self._bytes.copy()
+            hashed = islice(reversed(data), HASHED_MAX)
+            coded = "\n".join([*chain.from_iterable(map(_codings, data)), *chain.from_iterable(map(_hashes, hashed))])
             letters = "".join(self._letters.copy())
-            told = (_Told(letters, PART_MIN), _Told(f"\n{numbers}\n", PART_MIN), _Told(coded, CODED_MIN))
+            told = (
+                _Told(letters, PART_MIN, _DIGITS),
+                _Told(f"\n{numbers}\n", PART_MIN, _DIGITS),
+                _Told(coded, CODED_MIN, _HEX),
+            )
             self._told = last, told
         return told
 
@@ -102,25 +119,33 @@ def _codings(data: bytes) -> Iterator[str]:
         yield coding(data).decode().rstrip("=")
 
 
+def _hashes(data: bytes) -> Iterator[str]:
+    """Of a token, as it is kept in place of the token itself."""
+    encoded = base64.urlsafe_b64encode(data)
+    for told in (data, data.hex().encode(), encoded, encoded.rstrip(b"=")):
+        for algorithm in ("sha256", "sha1", "md5"):
+            yield hashlib.new(algorithm, told, usedforsecurity=False).hexdigest()
+
+
 def _pieces(was: str, now: str) -> list[tuple[str, str]]:
     """What stands between the same signs in both; none where other signs stand there."""
     then, here = _BETWEEN.split(was), _BETWEEN.split(now)
     return list(zip(then[::2], here[::2], strict=True)) if then[1::2] == here[1::2] else []
 
 
-def _drawn(texts: Iterable[tuple[str, str]], tellings: Iterable[_Told]) -> Pairs | None:
-    """Of each two that differ the parts that do; None where one was not told, or too little of them in all."""
-    parts, lengths = list[tuple[str, str]](), Counter[_Told]()
+def _drawn(texts: Iterable[tuple[str, str]], tellings: Sequence[_Told]) -> Pairs:
+    """Of each two that differ the parts that do; empty where one was not told, or too little of them in all."""
+    found = defaultdict[_Told, list[tuple[str, str]]](list)
     for was, now in texts:
         if was == now:
             continue
-        found = next(((told, part) for told in tellings if (part := _part(was, now, told.text)) is not None), None)
-        if found is None:
-            return None
-        parts.append(found[1])
-        lengths[found[0]] += len(found[1][1])
-    is_enough = all(length >= told.least for told, length in lengths.items())
-    return tuple(parts) if parts and is_enough else None
+        parts = {told: part for told in tellings if (part := _part(was, now, told.text)) is not None}
+        if not parts:
+            return ()
+        told = max(parts, key=lambda each: len(parts[each][1]))  # letters of it may stand in any
+        found[told].append(parts[told])
+    are_drawn = all(_are_alike(parts, told) for told, parts in found.items())
+    return tuple(part for parts in found.values() for part in parts) if are_drawn else ()
 
 
 def _part(was: str, now: str, told: str) -> tuple[str, str] | None:
@@ -134,8 +159,7 @@ def _part(was: str, now: str, told: str) -> tuple[str, str] | None:
         first -= 1
     while last < len(now) and now[first : last + 1] in told:
         last += 1
-    pair = was[first:last], now[first:last]
-    return pair if _are_alike(*pair) else None
+    return was[first:last], now[first:last]
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
@@ -143,6 +167,8 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
 
 
-def _are_alike(was: str, now: str) -> bool:
-    """No more can be asked of two draws: by chance one of them has no capital or no digit."""
-    return was.isdecimal() == now.isdecimal() and _PART.fullmatch(was) is not None and _PART.fullmatch(now) is not None
+def _are_alike(parts: Sequence[tuple[str, str]], told: _Told) -> bool:
+    """And enough. No more can be asked of two draws: by chance one of them has no capital or no digit."""
+    was, now = ("".join(each) for each in zip(*parts, strict=True))
+    is_same_kind = bool(told.kind.fullmatch(was)) == bool(told.kind.fullmatch(now))
+    return len(now) >= told.least and is_same_kind and _PART.fullmatch(was + now) is not None

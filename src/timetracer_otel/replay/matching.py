@@ -24,8 +24,8 @@ UNBOUND: Final = unbound()
 FITS_MAX: Final = 32
 """Candidates with proven differences that compete; the earliest come first."""
 OVERLAPS_MAX: Final = 64
-DRAWN_MAX: Final = 64
-"""Candidates whose differences may be drawn from chance; the earliest that are not used yet."""
+LOCAL_MAX: Final = 64
+"""Candidates whose differences the process itself may have made; the earliest that are not used yet."""
 
 
 @dataclass(slots=True)
@@ -183,8 +183,8 @@ class Index:
 
     def _proven(self, question: Question, place: Place, origins: Origins) -> Found | None:
         fits = [Found(each, proof) for each, proof in self._fits(question, origins)]
-        if not fits and origins.has_drawn:
-            fits = [Found(each, proof) for each, proof in self._drawn(question, origins)]
+        if not fits and origins.may_be_local(question.slots):
+            fits = [Found(each, proof) for each, proof in self._local(question, origins)]
         plain = [fit for fit in fits if all(mapping.kind != "redacted" for mapping in fit.mappings)]
         if not plain and len({fit.secrets for fit in fits}) > 1:
             return None  # a secret that fits several recorded ones proves nothing
@@ -197,10 +197,10 @@ class Index:
         proofs = ((each, origins.proves(each.question.slots, question.slots, each.redacted)) for each in unused)
         return islice(((each, proof) for each, proof in proofs if proof is not None), FITS_MAX)
 
-    def _drawn(self, question: Question, origins: Origins) -> Iterator[tuple[Candidate, tuple[Proof, ...]]]:
-        """The last resort, since nothing tells beforehand where in a recorded request something drawn may stand."""
+    def _local(self, question: Question, origins: Origins) -> Iterator[tuple[Candidate, tuple[Proof, ...]]]:
+        """The last resort: nothing tells beforehand where in a recorded request something of the kind may stand."""
         family = self.family(question)
-        for each in islice(family.unused.values(), DRAWN_MAX) if family is not None else ():
+        for each in islice(family.unused.values(), LOCAL_MAX) if family is not None else ():
             if each.question.in_transaction == question.in_transaction:
                 then_ns = each.exchange.at_ns
                 proof = origins.proves(each.question.slots, question.slots, each.redacted, then_ns)

@@ -7,21 +7,16 @@ Every mapping is one to one: a recorded id stands for the same replayed id from 
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Final, Literal, TypeAlias
 
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.base import Slot
 from timetracer_otel.redaction.markers import MARKER
-from timetracer_otel.replay.draws import Draws, Pairs, is_part_of
-from timetracer_otel.replay.given import EVER, Given
+from timetracer_otel.replay.given import EVER
 from timetracer_otel.replay.instants import (
-    ISO,
-    NUMBER,
     YEARS_NS,
     Grain,
     are_near,
@@ -33,21 +28,16 @@ from timetracer_otel.replay.instants import (
     spelling,
     text_of,
 )
+from timetracer_otel.replay.local import Local
 from timetracer_otel.replay.masked import digest, hidden
+from timetracer_otel.replay.varying import OBJECT_ID, UUID, VARYING
 
-Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "redacted"]
+Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "machine", "redacted"]
 Window: TypeAlias = tuple[int, int]
 """First and last nanosecond on the wall clock."""
 HasRead: TypeAlias = Callable[[int, Grain], bool]
 """True if an instant is whole seconds away from a moment that the application read from the served clock."""
 
-UUID: Final = re.compile(
-    r"(?<![0-9a-zA-Z])[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}(?![0-9a-zA-Z])", re.IGNORECASE
-)
-OBJECT_ID: Final = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{24}(?![0-9a-zA-Z])")
-VARYING: Final = re.compile(
-    rf"{UUID.pattern}|{OBJECT_ID.pattern}|(?<!\d){ISO.pattern}(?!\d)|{NUMBER.pattern}", re.IGNORECASE
-)
 SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""
@@ -76,14 +66,13 @@ class Origins:
         recorded: Window,
         replayed: Callable[[], Window],
         has_read: HasRead | None = None,
-        draws: Draws | None = None,
-        given: Given | None = None,
+        local: Local | None = None,
     ) -> None:
         """`replayed` gives the window in which an instant taken in replay must lie. Without `has_read` nothing is known
-        to be reckoned from the clock, and without `draws` and `given` nothing to be drawn."""
+        to be reckoned from the clock, without `local` nothing to be made by the process itself."""
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
         self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
-        self._draws, self._given = draws, given
+        self._local = local
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
@@ -95,21 +84,20 @@ class Origins:
         if len(self._made) < MADE_MAX:
             self._made.add(value.hex)
 
-    @property
-    def has_drawn(self) -> bool:
-        """Whether the application has drawn anything yet: else `drawn_ns` proves no more."""
-        return bool(self._draws)
+    def may_be_local(self, slots: Iterable[Slot]) -> bool:
+        """False if `at_ns` proves no more of these slots."""
+        return self._local is not None and self._local.may_prove(view for slot in slots for view in _views(slot))
 
     def proves(
         self,
         recorded: Sequence[Slot],
         asked: Sequence[Slot],
         redacted: frozenset[str] = frozenset(),
-        drawn_ns: int | None = None,
+        at_ns: int | None = None,
     ) -> tuple[Mapping, ...] | None:
         """What must be mapped so that the two are the same request; None when they are not. `redacted`: paths of the
-        slots that hold a marker, or where none has room, a value that stands in for a secret. `drawn_ns`: when it was
-        recorded; without it no value is taken for drawn."""
+        slots that hold a marker, or where none has room, a value that stands in for a secret. `at_ns`: when it was
+        recorded; without it no value is taken for one that the process itself has made."""
         if len(recorded) != len(asked):
             return None
         found: list[Mapping] = []
@@ -119,8 +107,8 @@ class Origins:
             if was.key == now.key and not self._is_another(was):
                 continue
             mapping = self._slot(was, now, was.path in redacted)
-            if mapping is None and drawn_ns is not None:
-                mapping = self._drawn_slot(was, now, drawn_ns)
+            if mapping is None and at_ns is not None:
+                mapping = self._local_slot(was, now, at_ns)
             if mapping is None:
                 return None
             found.append(mapping)
@@ -186,7 +174,7 @@ class Origins:
         was, now = text_of(recorded), text_of(replayed)
         if type(recorded) is not type(replayed) or was is None or now is None:
             return None
-        found = self._texts(was, now) or self._drawn(was, now, EVER)
+        found = self._texts(was, now) or self._local_texts(was, now, EVER)
         if found is None or not self._is_consistent([found]):
             return None
         return Mapping(found.kind, recorded, replayed, found.pairs)
@@ -241,34 +229,19 @@ class Origins:
             return Mapping("redacted", was.shown, now.shown, ((repr(was.key), repr(now.key)),))
         return None
 
-    def _drawn_slot(self, was: Slot, now: Slot, at_ns: int) -> Mapping | None:
+    def _local_slot(self, was: Slot, now: Slot, at_ns: int) -> Mapping | None:
         if type(was.shown) is not type(now.shown):
             return None
-        tried = (self._drawn(*texts, at_ns) for texts in zip(_views(was), _views(now), strict=False))
+        tried = (self._local_texts(*texts, at_ns) for texts in zip(_views(was), _views(now), strict=False))
         found = next((each for each in tried if each is not None), None)
         return found and Mapping(found.kind, was.shown, now.shown, found.pairs)
 
-    def _drawn(self, was: str, now: str, at_ns: int) -> Mapping | None:
-        """The two texts with all that differs drawn here, and then given to the app by nobody until that time."""
-        if self._draws is None or self._given is None:
+    def _local_texts(self, was: str, now: str, at_ns: int) -> Mapping | None:
+        if self._local is None:
             return None
-        pairs = self._draws.pairs(was, now) or self._drawn_beside_instants(was, now, self._draws)
-        if not pairs or any(not self._is_drawn(*each) and self._given.has(each[0], at_ns) for each in pairs):
-            return None
-        return Mapping("drawn", was, now, pairs)
-
-    def _drawn_beside_instants(self, was: str, now: str, draws: Draws) -> Pairs:
-        """As `Draws.pairs`, of texts in which instants may differ too; empty where anything else does."""
-        instants = list(zip(VARYING.findall(was), VARYING.findall(now), strict=False))
-        others = list(zip_longest(VARYING.split(was), VARYING.split(now), fillvalue=""))
-        others += [each for each in instants if _hex(each[0]) is not None or not self._is_read_here(*each)]
-        found = [draws.pairs(*each) for each in others if each[0] != each[1]]
-        return tuple(pair for each in found for pair in each or ()) if all(found) else ()
-
-    def _is_drawn(self, was: str, now: str) -> bool:
-        """True for a part, or more, of what stands for each other already: answers repeat what they were told."""
-        known = ((then, here) for (kind, then), here in self._there.items() if kind == "drawn")
-        return any(is_part_of(was, now, *each) or is_part_of(*each, was, now) for each in known)
+        known = [(then, here) for (kind, then), here in self._there.items() if kind == "drawn"]
+        found = self._local.proof(was, now, at_ns, known, self._is_read_here)
+        return found and Mapping(found[0], was, now, found[1])
 
     def _texts(self, was: str, now: str) -> Mapping | None:
         if (made := self._made_here(was, now)) is not None:

@@ -22,6 +22,8 @@ from timetracer_otel.replay.library import (
     requests_of,
     shapes_of,
 )
+from timetracer_otel.replay.local import Local
+from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.origin import Origins, unbound, window
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.warm import made_ready
@@ -70,10 +72,11 @@ def session_of(
     ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
     entry = entry_of(segment)
     given = Given(entry.request if entry is not None else None, asked)
+    local = Local(draws, given, Machine(segment.process)) if draws is not None else None
     return Session(
         recorded,
         library,
-        Origins(ids, limits, clock.window, clock.has_read, draws, given),
+        Origins(ids, limits, clock.window, clock.has_read, local),
         log,
         answered=lambda exchange, next_ns: clock.advance(
             began_ns + exchange.at_ns + exchange.duration_ns,
