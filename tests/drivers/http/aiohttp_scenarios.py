@@ -93,6 +93,18 @@ async def aiohttp_failures() -> Any:
         ]
 
 
+async def aiohttp_cancelled() -> Any:
+    """While it waits for more of a body, as a proxy is whose client leaves."""
+    given: list[Any] = []
+
+    async def read() -> None:
+        async with aiohttp.ClientSession() as session, session.get(f"{ODD}/half") as response:
+            async for part in response.content.iter_any():
+                given.append(part)
+
+    return await attempt_async(lambda: asyncio.wait_for(read(), 0.3)), given
+
+
 async def aiohttp_asks_first() -> Any:
     """The body of such a request waits for a 100 Continue."""
     given: list[Any] = []
@@ -108,4 +120,4 @@ async def aiohttp_asks_first() -> Any:
     return given
 
 
-SCENARIOS = [aiohttp_bodies, aiohttp_streams, aiohttp_failures, aiohttp_asks_first]
+SCENARIOS = [aiohttp_bodies, aiohttp_streams, aiohttp_failures, aiohttp_cancelled, aiohttp_asks_first]

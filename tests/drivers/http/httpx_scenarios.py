@@ -147,6 +147,18 @@ async def httpx_async() -> Any:
         return [each if not isinstance(each, httpx.Response) else told(each) for each in given]
 
 
+async def httpx_cancelled() -> Any:
+    """While it waits for more of a body, as a proxy is whose client leaves."""
+    given: list[Any] = []
+
+    async def read() -> None:
+        async with httpx.AsyncClient() as client, client.stream("GET", f"{ODD}/half") as response:
+            async for part in response.aiter_raw():
+                given.append(part)
+
+    return await attempt_async(lambda: asyncio.wait_for(read(), 0.3)), given
+
+
 async def httpx_http2_at_once() -> Any:
     async with httpx.AsyncClient(base_url=TLS, http2=True, verify=trusting()) as client:
         return [told(each) for each in await asyncio.gather(*(client.get(f"/echo?i={i}") for i in range(5)))]
@@ -172,6 +184,7 @@ SCENARIOS = [
     httpx_pool_exhausted,
     httpx_http2,
     httpx_async,
+    httpx_cancelled,
     httpx_http2_at_once,
     httpx_peer,
     httpx_peer_async,

@@ -27,6 +27,8 @@ SOCKS: Final = ("aiohttp_socks", "python_socks")
 """A connector of somebody else, with what it speaks SOCKS by."""
 TURNS: Final = 4
 """Of the loop between two reads: with fewer the application would see them as one."""
+LOOK_S: Final = 0.01
+"""Between two looks at whether the application wants to read on."""
 GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -170,19 +172,21 @@ class StubTransport(asyncio.Transport):
         else:
             self._lose(system_error(answer.error))
 
-    def _refuse_later(self, answer: Answer) -> None:
+    def _refuse_later(self, answer: Answer, waited_s: float = 0.0) -> None:
         """As soon as the application wants to read on. Any: a stream that is released wants nothing."""
         payload: Any = self._protocol._payload
         if payload is None or payload.is_eof():
             return
-        if payload._waiter is not None:
+        if payload._waiter is None:
+            waited_s = 0.0
+        elif waited_s >= answer.patience_s:
             payload.set_exception(self._miss(answer.refuse()))
             return
-        asyncio.get_running_loop().call_later(0.01, self._refuse_if_open, answer)
+        asyncio.get_running_loop().call_later(LOOK_S, self._refuse_if_open, answer, waited_s + LOOK_S)
 
-    def _refuse_if_open(self, answer: Answer) -> None:
+    def _refuse_if_open(self, answer: Answer, waited_s: float) -> None:
         if not self._is_closing:
-            self._refuse_later(answer)
+            self._refuse_later(answer, waited_s)
 
     def _lose(self, error: BaseException | None) -> None:
         if not self._is_closing:

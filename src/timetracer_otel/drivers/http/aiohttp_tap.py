@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
 from typing import Any, Final
@@ -30,10 +31,11 @@ class Carried:
 
 def install(patches: Patches, aiohttp: Any) -> None:
     """`aiohttp`: the module. Raises MissingNames."""
-    from aiohttp import client_proto, client_reqrep, connector, http_writer
+    from aiohttp import client_proto, client_reqrep, connector, http_writer, streams
 
     handler, writer = client_proto.ResponseHandler, http_writer.StreamWriter
     needed = [(client_reqrep.ClientRequest, "send"), (connector.TCPConnector, "_create_connection")]
+    needed.append((streams.StreamReader, "_wait"))
     needed += [(writer, "_write"), (handler, "data_received"), (handler, "set_exception"), (handler, "connection_lost")]
     require("aiohttp", needed, LOST)
     put = patches.put
@@ -44,6 +46,7 @@ def install(patches: Patches, aiohttp: Any) -> None:
     put(handler, "data_received", _receiving(handler.data_received))
     put(handler, "set_exception", _failing(handler.set_exception))
     put(handler, "connection_lost", _losing(handler.connection_lost))
+    put(streams.StreamReader, "_wait", _waiting(streams.StreamReader._wait))
     create = connector.TCPConnector._create_connection
     put(connector.TCPConnector, "_create_connection", _connecting(create))
 
@@ -110,6 +113,18 @@ def _losing(original: Callable[..., Any]) -> Callable[..., Any]:
     return connection_lost
 
 
+def _waiting(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    async def _wait(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await original(self, *args, **kwargs)
+        except asyncio.CancelledError:
+            _given_up(self)
+            raise
+
+    return _wait
+
+
 def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     async def _create_connection(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
@@ -160,6 +175,7 @@ def _received(protocol: Any, data: bytes) -> bool:
         return False
     found.is_inside = True
     if data and not found.call.is_over:
+        found.call.is_waiting = False  # it came, for whoever reads on
         is_first = not found.call.has_answer
         found.call.take(bytes(data))
         if is_first:
@@ -171,6 +187,13 @@ def _received(protocol: Any, data: bytes) -> bool:
 def _leave(protocol: Any) -> None:
     if (found := carried(protocol)) is not None:
         found.is_inside = False
+
+
+@guarded(LIBRARY)
+def _given_up(reader: Any) -> None:
+    found = carried(reader._protocol)
+    if found is not None and not found.call.is_over:
+        found.call.is_waiting = True
 
 
 @guarded(LIBRARY)

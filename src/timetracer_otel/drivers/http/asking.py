@@ -16,6 +16,8 @@ from timetracer_otel.drivers.http.requests import begun, body_of, connect_reques
 Miss: TypeAlias = Callable[[str], BaseException]
 """The client's own exception that says so."""
 UNREAD: Final = "the recorded application did not read on here"
+SPARE_S: Final = 5.0
+"""Beyond the time that the recorded request took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,13 @@ class Answer:
     def ended(self) -> str:
         """`complete`, `server`, `client` or `error`."""
         return str(self.exchange.result.get("ended", "error"))
+
+    @property
+    def patience_s(self) -> float:
+        """How long more of the body is waited for, where the recorded application waited until it was cancelled: it
+        is cancelled once more, by a client that leaves or a timeout, or goes another way now."""
+        given_up = self.ended == "client" and self.exchange.result.get("given_up") is True
+        return self.exchange.duration_ns / 1e9 + SPARE_S if given_up else 0
 
     def refuse(self) -> str:
         """More is wanted than was read: whether that is right cannot be told. What the application is told."""

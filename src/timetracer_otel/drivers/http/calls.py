@@ -55,7 +55,7 @@ class Call:
 
     __slots__ = (
         *("_charged", "_tape", "answer", "captured", "client", "connect", "error", "head", "is_ended", "is_lost"),
-        *("is_over", "origin", "parts", "size", "upload"),
+        *("is_over", "is_waiting", "origin", "parts", "size", "upload"),
     )
 
     def __init__(self, client: Client, origin: Origin, active: Tape, head: Head | None = None) -> None:
@@ -71,6 +71,8 @@ class Call:
         """The server, or the body, came to its end."""
         self.is_over = False
         """Nothing more will come."""
+        self.is_waiting = False
+        """The client waited for more of the body when it was cancelled."""
         self.is_lost = False
         self.captured: Captured | None = None
 

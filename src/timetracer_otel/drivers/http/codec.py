@@ -58,7 +58,7 @@ def _result(call: Call, method: str) -> Payload:
         "reason": head.reason,
         "headers": [[name, value] for name, value in head.headers],
         "body": parts,
-        "ended": "complete" if call.is_ended else _ended(call, is_complete=False),
+        **_end(call, is_complete=call.is_ended),
         **error,
     }
 
@@ -68,7 +68,7 @@ def _of_wire(call: Call, reads: list[bytes], method: str) -> dict[str, Value]:
         return {}
     found = response_of(reads, method.encode("latin-1")) if reads else None
     if found is None:
-        return {"reads": reads, "ended": _ended(call, is_complete=False)}
+        return {"reads": reads, **_end(call, is_complete=False)}
     return {
         "version": found.version.decode("latin-1"),
         "status": found.status,
@@ -76,8 +76,13 @@ def _of_wire(call: Call, reads: list[bytes], method: str) -> dict[str, Value]:
         "headers": [[name, value] for name, value in found.headers],
         "body": list(found.pieces),
         **({} if found.chunks is None else {"chunks": list(found.chunks)}),
-        "ended": _ended(call, found.is_complete),
+        **_end(call, found.is_complete),
     }
+
+
+def _end(call: Call, is_complete: bool) -> dict[str, Value]:
+    ended = _ended(call, is_complete)
+    return {"ended": ended, **({"given_up": True} if ended == "client" and call.is_waiting else {})}
 
 
 def _ended(call: Call, is_complete: bool) -> str:

@@ -209,6 +209,8 @@ class AsyncBody(_Parts):
     async def __aiter__(self) -> Any:
         for part in filter(None, self._answer.pieces):
             yield part
+        if patience_s := self._answer.patience_s:
+            await _pause(patience_s)
         if (error := self._end()) is not None:
             raise error
 
@@ -218,12 +220,17 @@ class AsyncBody(_Parts):
 
 async def _others() -> None:
     """Requests that the application makes at the same time are sent before one of them is answered."""
-    trio = sys.modules.get("trio")
     for _ in range(TURNS):
-        if trio is not None and trio.lowlevel.in_trio_run():
-            await trio.lowlevel.checkpoint()
-        else:
-            await asyncio.sleep(0)
+        await _pause(0)
+
+
+async def _pause(time_s: float) -> None:
+    """On whichever event loop runs."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        await trio.sleep(time_s)
+    else:
+        await asyncio.sleep(time_s)
 
 
 @functools.cache

@@ -147,6 +147,13 @@ def _broke(call: Call, error: BaseException) -> None:
         call.stop()
 
 
+@guarded(LIBRARY)
+def _broke_async(call: Call, error: BaseException) -> None:
+    """What is no Exception there is a cancellation, of asyncio or trio."""
+    call.is_waiting = not (isinstance(error, Exception) or call.is_over)
+    _broke(call, error)
+
+
 # ---- streams ---------------------------------------------------------------------------------------------------------
 
 
@@ -246,7 +253,7 @@ class _AsyncParts:
             _ended(self._call)
             raise
         except BaseException as error:
-            _broke(self._call, error)
+            _broke_async(self._call, error)
             raise
         _heard(self._call, part)
         return part
