@@ -18,7 +18,7 @@ class Library:
 
     def __init__(self, exchanges: Iterable[Exchange], question: Callable[[Exchange], Question]) -> None:
         """`question` may load a driver: it is asked for one only when that driver asks us."""
-        self._exchanges, self._ask = tuple(exchanges), question
+        self.exchanges, self._ask = tuple(exchanges), question
         self._questions: dict[str, Question] = {}
         self._shapes: dict[str, dict[Hashable, list[Exchange]]] = {}
         self._lock = threading.RLock()
@@ -35,7 +35,7 @@ class Library:
             wire = registry.wire(lib)
             if wire not in self._shapes:
                 self._shapes[wire] = {}
-                for exchange in self._exchanges:
+                for exchange in self.exchanges:
                     if registry.wire(exchange.signature.lib) == wire:
                         self._shapes[wire].setdefault(self.question(exchange).shape, []).append(exchange)
             return self._shapes[wire].get(shape, ())

@@ -7,7 +7,7 @@ transaction that the connection already follows, the recorded connection, the sa
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -15,6 +15,7 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Span
 from timetracer_otel.drivers.base import Question
+from timetracer_otel.redaction.markers import MARKER
 from timetracer_otel.replay.candidates import Candidate, Family, Place
 from timetracer_otel.replay.likeness import Statements
 from timetracer_otel.replay.origin import Mapping as Proof
@@ -84,11 +85,19 @@ class Found:
         """The recorded ones that this stands on, each with what it is taken for; other proofs stand by themselves."""
         return tuple(pair for mapping in self.mappings if mapping.kind == "redacted" for pair in mapping.pairs)
 
+    def stands_on(self, told: frozenset[str]) -> bool:
+        """True if a real value is taken for one of the secrets with these digits."""
+        return any(was.strip("#]") in told and not MARKER.search(now) for was, now in self.secrets)
+
 
 class Index:
     """All exchanges of one driver in one session."""
 
-    def __init__(self, recorded: Iterable[tuple[Exchange, Question, Place]]) -> None:
+    def __init__(
+        self, recorded: Iterable[tuple[Exchange, Question, Place]], told: Callable[[], frozenset[str]] = frozenset
+    ) -> None:
+        """`told`: digits of the markers that the application has from answers; asked for when it matters."""
+        self._told = told
         self.candidates = [Candidate(*each, order) for order, each in enumerate(recorded)]
         databases = {each.question.database for each in self.candidates} - {None}
         self._by_database = len(databases) > 1
@@ -187,7 +196,10 @@ class Index:
             fits = [Found(each, proof) for each, proof in self._local(question, origins)]
         plain = [fit for fit in fits if all(mapping.kind != "redacted" for mapping in fit.mappings)]
         if not plain and len({fit.secrets for fit in fits}) > 1:
-            return None  # a secret that fits several recorded ones proves nothing
+            told = self._told()
+            fits = [fit for fit in fits if not fit.stands_on(told)]
+            if len({fit.secrets for fit in fits}) > 1:
+                return None  # a secret that fits several recorded ones proves nothing
         fits = sorted(plain or fits, key=lambda fit: fit.candidate.place.likeness(place), reverse=True)
         return _first(fits, place) if fits else None
 

@@ -12,6 +12,7 @@ import uuid
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Final
 
@@ -26,6 +27,7 @@ from timetracer_otel.replay.kept import Kept, is_bound
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
+from timetracer_otel.replay.told import told_first
 
 AHEAD_MAX: Final = 64
 NUMBERED_POOL: Final = re.compile(r"pool-\d+")
@@ -212,8 +214,16 @@ class Session:
         if wire not in self._indexes:
             own = (e for e in self.recorded.exchanges if registry.wire(e.signature.lib) == wire)
             ordered = sorted(own, key=lambda e: (e.at_ns, e.id))
-            self._indexes[wire] = Index((e, self._library.question(e), self._place_of(e)) for e in ordered)
+            self._indexes[wire] = Index(
+                ((e, self._library.question(e), self._place_of(e)) for e in ordered), lambda: self._told
+            )
         return self._indexes[wire]
+
+    @cached_property
+    def _told(self) -> frozenset[str]:
+        own = {each.id for each in self.recorded.exchanges}
+        elsewhere = (each for each in self._library.exchanges if each.id not in own)
+        return told_first(((each, self._library.question(each)) for each in self.recorded.exchanges), elsewhere)
 
     def _place_of(self, exchange: Exchange) -> Place:
         path, children = self._paths.get(exchange.span_id or "", ()), self.recorded.of_children

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -119,9 +120,10 @@ def test_r38_what_a_server_distinguishes_is_another_request(what: str) -> None:
 # ---- secrets and keys ------------------------------------------------------------------------------------------------
 
 
-def session(*requests: Payload) -> Session:
+def session(*requests: Payload, results: Mapping[int, Payload] | None = None) -> Session:
+    signature, given = Signature("http", "POST", "api.test/a"), results or {}
     exchanges = tuple(
-        Exchange(f"e-{number}", "http.client", Signature("http", "POST", "api.test/a"), asked, {}, at_ns=number * 10)
+        Exchange(f"e-{number}", "http.client", signature, asked, given.get(number, {}), at_ns=number * 10)
         for number, asked in enumerate(requests)
     )
     limits = window(0, 1)
@@ -188,6 +190,22 @@ def test_two_users_on_one_url_are_told_apart_by_their_markers_and_not_by_order()
 def test_a_real_secret_that_fits_two_users_proves_nothing() -> None:
     assert taken(session(bearer(ANN), bearer(BOB)), bearer("real")) is None
     assert taken(session(bearer(ANN), bearer(ANN)), bearer("real")) == "e-0"
+
+
+def test_a_real_secret_is_none_that_an_answer_told_first() -> None:
+    """A token that is refused and fetched anew: of the new one the application has the marker."""
+    requests = bearer(ANN), request(path=b"/token"), bearer(BOB)
+    token: Payload = {"body": [f'{{"access_token": "{BOB}"}}'.encode()]}
+    source = session(*requests, results={1: token})
+    assert [taken(source, bearer(each)) for each in ("real", BOB)] == ["e-0", "e-2"]
+    again = session(*requests, results={1: token})
+    assert [taken(again, bearer(each)) for each in (BOB, "real", "real")] == ["e-2", "e-0", None]
+
+
+def test_a_secret_that_only_comes_back_in_an_answer_may_be_the_real_one() -> None:
+    echoed: Payload = {"body": [f'{{"your_key": "{ANN}"}}'.encode()]}
+    source = session(bearer(ANN), bearer(BOB), bearer(ANN), results={0: echoed})
+    assert taken(source, bearer("real")) is None
 
 
 FIRST, SECOND = "0b9e6a2e-1111-c111-8111-111111111111", "0b9e6a2e-2222-7222-8222-222222222222"
