@@ -32,9 +32,11 @@ def result(*chunks: tuple[int, bytes], **fields: Any) -> dict[str, Any]:
     }
 
 
-def run(app: Any, asked: dict[str, Any], answered: dict[str, Any] | None = None) -> None:
+def run(
+    app: Any, asked: dict[str, Any], answered: dict[str, Any] | None = None, asked_ns: tuple[int, ...] = ()
+) -> None:
     recorded = Exchange("p-1", "http.server", Signature("asgi", "POST", "/a b"), asked, answered or result())
-    raised = asyncio.run(asyncio.wait_for(deliver(app, recorded, (), {}), 60))
+    raised = asyncio.run(asyncio.wait_for(deliver(app, recorded, (), {}, asked_ns), 60))
     if raised is not None:
         raise raised
 
@@ -145,13 +147,14 @@ def test_the_client_leaves_after_the_bytes_and_the_pause_that_were_recorded() ->
         leaving = asyncio.ensure_future(receive())
         leaving.add_done_callback(lambda _: left.append(time.monotonic()))
         while not leaving.done():
-            await send(piece(b"tick"))
             times.append(time.monotonic())
+            await send(piece(b"tick"))
             await asyncio.sleep(0.01)
 
     recorded = result((10, b"tick"), (20, b"tick"), ended=False, disconnected_ns=20 + 50_000_000)
     run(app, request(), recorded)
     assert 0.04 < left[0] - times[1] < 30
+    assert len(times) == 2
 
 
 def test_a_client_that_left_before_the_answer_began_leaves_before_it_again() -> None:
@@ -212,6 +215,26 @@ def test_a_stream_without_a_pause_lets_the_client_leave() -> None:
             await send(piece(b"x"))
 
     run(app, request(), result((10, b"x"), ended=False, disconnected_ns=11))
+
+
+def test_an_app_that_listens_comes_no_further_than_it_had_come_when_the_client_left() -> None:
+    """As a stream does that is read in a thread: what it reads is there at once, and it would read what nobody did.
+    One that asked a server for something in the meantime does so again, and waits with what it sends next."""
+    read: list[int] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await receive()
+        await start(send)
+        leaving = asyncio.ensure_future(receive())
+        while not leaving.done():
+            read.append(len(read))
+            await send(piece(b"x"))
+
+    answered = result((10, b"x"), (20, b"x"), ended=False, disconnected_ns=20_000_000)
+    for asked_ns, most in (((), 2), ((15, 20_000_001), 2), ((10, 20), 3), ((19_000_000,), 3)):
+        read.clear()
+        run(app, request(), answered, asked_ns)
+        assert len(read) == most
 
 
 # ---- tasks that are left ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Not an HTTP client's ASGI transport: those buffer, rewrite headers and cannot go
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
 from timetracer_otel.capture.frames import is_app
@@ -82,7 +82,8 @@ def _has_rest(request: Payload) -> bool:
 class Departure:
     """When the recorded client went away: after so many bytes of the answer, and then so much later."""
 
-    def __init__(self, result: Payload) -> None:
+    def __init__(self, result: Payload, asked_ns: Iterable[int] = ()) -> None:
+        """`asked_ns`: when the app asked servers for something, by the clock of the result."""
         left_ns = cast("int | None", result.get("disconnected_ns"))
         chunks = cast("Sequence[Sequence[Any]]", result.get("body", ()))
         before = [(at, chunk) for at, chunk in chunks if left_ns is not None and at <= left_ns]
@@ -91,19 +92,24 @@ class Departure:
         """The app learnt it from a send that failed."""
         self.after_bytes = sum(len(chunk) for _, chunk in before)
         self.after_start = result.get("status") is not None and not result.get("left_before_start")
-        self.pause_s = max(0, (left_ns or 0) - (before[-1][0] if before else 0)) / 1e9
+        last_ns = before[-1][0] if before else 0
+        self.pause_s = max(0, (left_ns or 0) - last_ns) / 1e9
+        self.is_idle = not any(last_ns <= at <= (left_ns or 0) for at in asked_ns)
+        """The app did no more in that pause than to send, or to wait for what it was to send next."""
 
 
 class Client:
     """The client's side of one request: gives the chunks, counts the answer's bytes, leaves at the recorded point."""
 
-    def __init__(self, request: Payload, result: Payload) -> None:
+    def __init__(self, request: Payload, departure: Departure) -> None:
         self._messages, self._is_unread = messages_of(request)
-        self._departure = Departure(result)
+        self._departure = departure
         self._refuses = self._departure.is_refusal or _version(request) >= REFUSING
         self._sent = 0
         self._is_started = self._has_left = self._has_trailers = False
         self._answered, self._reached = asyncio.Event(), asyncio.Event()
+        self._listeners, self._heard_out = 0, asyncio.Event()
+        """Who waits for the client to leave, and that nobody does any more."""
         self._check()
 
     async def receive(self) -> Message:
@@ -113,6 +119,7 @@ class Client:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        is_beyond = self._reached.is_set() or self._departure.is_idle
         if message["type"] == "http.response.start":
             self._is_started, self._has_trailers = True, bool(message.get("trailers", False))
         elif message["type"] == "http.response.body":
@@ -128,6 +135,10 @@ class Client:
             raise OSError("the client has gone, as it had when this was recorded")
         # A server's send lets others run: whoever waits for the client to leave must get his turn.
         await asyncio.sleep(0)
+        if is_beyond and self._reached.is_set() and self._listeners and message.get("body"):
+            # The recorded app came no further before it heard that the client had left. What it reads is there at once
+            # now: it, or a middleware that is a piece behind, would go on to read what was never recorded.
+            await self._heard_out.wait()
 
     def _check(self) -> None:
         departure = self._departure
@@ -141,11 +152,16 @@ class Client:
             ways.append(asyncio.ensure_future(self._leave()))
         elif self._is_unread:
             ways.append(asyncio.ensure_future(asyncio.sleep(UNREAD_MAX_S, True)))
+        self._listeners += 1
+        self._heard_out.clear()
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
+            self._listeners -= 1
+            if not self._listeners:
+                self._heard_out.set()
 
     async def _leave(self) -> Literal[True]:
         await self._reached.wait()
@@ -158,10 +174,19 @@ def _version(request: Payload) -> tuple[int, ...]:
     return tuple(int(part) for part in str(request.get("spec_version", "2.3")).split(".") if part.isdigit())
 
 
-async def deliver(app: App, recorded: Exchange, headers: Headers, state: Mapping[str, Any]) -> BaseException | None:
-    """What the app raised, which the tap has heard as well; returns when it is done with the request."""
+async def deliver(
+    app: App, recorded: Exchange, headers: Headers, state: Mapping[str, Any], asked_ns: Sequence[int] = ()
+) -> BaseException | None:
+    """What the app raised, which the tap has heard as well; returns when it is done with the request.
+
+    `asked_ns`: when, from the start of the request on, it asked servers for something.
+    """
     request = recorded.request
-    client = websocket.Client(recorded) if is_conversation(request) else Client(request, recorded.result)
+    client: Client | websocket.Client
+    if is_conversation(request):
+        client = websocket.Client(recorded)
+    else:
+        client = Client(request, Departure(recorded.result, asked_ns))
     task = asyncio.ensure_future(app(scope_of(request, headers, state), client.receive, client.send))
     await asyncio.wait([task])
     return None if task.cancelled() else task.exception()

@@ -73,7 +73,7 @@ class AsgiEntry:
         """
         _check(app, exchange)
         with _room_for(exchange):
-            asyncio.run(_run(cast(App, app), exchange, headers, entering, raised, _rest_s(segment, exchange)))
+            asyncio.run(_run(cast(App, app), segment, exchange, headers, entering, raised))
 
 
 @contextlib.contextmanager
@@ -92,20 +92,21 @@ def _room_for(exchange: Exchange) -> Iterator[None]:
 
 async def _run(
     app: App,
+    segment: Segment,
     exchange: Exchange,
     headers: Sequence[tuple[bytes, bytes]],
     entering: Callable[[Exchange], Exchange],
     raised: Callable[[BaseException], None] | None,
-    rest_s: float,
 ) -> None:
+    asked_ns = [each.at_ns - exchange.at_ns for each in segment.exchanges if each.id != exchange.id]
     async with Lifespan(app) as lifespan:
         before = asyncio.all_tasks()
-        error = await deliver(app, entering(exchange), headers, lifespan.state)
+        error = await deliver(app, entering(exchange), headers, lifespan.state, asked_ns)
         if error is not None and raised is not None:
             raised(error)
         if exchange.result.get("disconnected_ns") is not None:
             gc.collect()  # a stream that was left lies in a cycle, and holds what the lifespan's end waits for
-        await rest(before, rest_s)
+        await rest(before, _rest_s(segment, exchange))
 
 
 def _check(app: object, exchange: Exchange) -> None:
