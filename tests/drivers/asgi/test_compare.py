@@ -266,6 +266,14 @@ def test_a_stream_that_the_client_left_is_compared_as_far_as_it_was_sent() -> No
     assert list(differences(compare(was, answer(b"tick\ntack\n")))) == ["body.line[2]"]
 
 
+def test_a_stream_that_a_middleware_ended_when_the_client_had_left_is_compared_as_far_as_it_was_sent() -> None:
+    was = answer(b"tick\ntick\n", disconnected_ns=5, left_before_end=True)
+    assert ignored(compare(was, answer(b"tick\ntick\ntick\n", disconnected_ns=5, left_before_end=True))) == ["body"]
+    assert ignored(compare(was, answer(b"tick\n", disconnected_ns=5, left_before_end=True))) == ["body"]
+    assert list(differences(compare(was, answer(b"tick\n", disconnected_ns=5)))) == ["body.line[2]"]
+    assert list(differences(compare(answer(b"a\nb\n", disconnected_ns=5), answer(b"a\n")))) == ["body.line[2]"]
+
+
 def test_a_cancelled_request_is_not_expected_to_be_cancelled_again() -> None:
     cancelled = {"type": "asyncio.exceptions.CancelledError", "message": "", "cancelled": True}
     was = answer([], status=None, ended=False, exception=cancelled, disconnected_ns=5)

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from tests.drivers.asgi.parts import Client, MemoryTape, Message, Telemetry, call, http_scope, recording
+from tests.drivers.asgi.parts import Client, MemoryTape, Message, Telemetry, call, exchange_of, http_scope, recording
 from timetracer_otel.capture import guard, table
 from timetracer_otel.capture.recorder import Recorder
 from timetracer_otel.capture.segments import SegmentBatch
@@ -356,6 +356,25 @@ def test_a_client_that_leaves_is_recorded(tape: MemoryTape, telemetry: Telemetry
     result = tape.result
     assert result["ended"] is False
     assert int(result["disconnected_ns"]) > 0
+
+
+def test_that_an_answer_ended_after_the_client_had_left_is_recorded(tape: MemoryTape, telemetry: Telemetry) -> None:
+    """As Starlette's BaseHTTPMiddleware ends it, which closes what it hands on."""
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await receive()
+        await send(START)
+        await send(answer(b"one", more=True))
+        if scope["path"] == "/left":
+            await receive()
+        await send(answer(b""))
+        if scope["path"] == "/stayed":
+            await receive()
+
+    for path in ("/left", "/stayed"):
+        call(traced(app, telemetry), http_scope(path), client=Client([chunk(b""), {"type": "http.disconnect"}]))
+    results = [exchange_of(each).result for each in tape.captured]
+    assert [(each["ended"], each.get("left_before_end")) for each in results] == [(True, True), (True, None)]
 
 
 def test_an_answer_to_a_client_that_has_left_already_is_recorded_as_that(

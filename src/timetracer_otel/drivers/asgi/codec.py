@@ -85,6 +85,8 @@ def encode_response(heard: HeardResponse) -> Payload:
         encoded["disconnected_ns"] = heard.disconnected_ns
         if heard.left_before_start and heard.status is not None:
             encoded["left_before_start"] = True
+        if heard.left_before_end and heard.body.ended:
+            encoded["left_before_end"] = True
     if heard.send_failed:
         encoded["send_failed"] = True
     if heard.exception is not None:

@@ -103,8 +103,13 @@ def _is_cancelled(result: Payload) -> bool:
 
 
 def _is_cut(result: Payload) -> bool:
-    """The client, or the server in its place, ended the answer: how far the app came is a matter of timing."""
-    return not result.get("ended", False) and (_is_cancelled(result) or result.get("disconnected_ns") is not None)
+    """The client, or the server in its place, ended the answer: how far the app came is a matter of timing.
+
+    A middleware may have ended it once more, for nobody.
+    """
+    if result.get("ended", False):
+        return bool(result.get("left_before_end"))
+    return _is_cancelled(result) or result.get("disconnected_ns") is not None
 
 
 def _status(recorded: Payload, replayed: Payload) -> Iterator[Deviation]:

@@ -41,6 +41,7 @@ class HeardResponse:
         "exception",
         "expects_trailers",
         "headers",
+        "left_before_end",
         "left_before_start",
         "send_failed",
         "started_ns",
@@ -56,8 +57,8 @@ class HeardResponse:
         self.trailers: list[Any] = []
         self.body = Body(started_ns, max_bytes)
         self.disconnected_ns: int | None = None
-        self.left_before_start = False
-        """The app began to answer a client that had gone."""
+        self.left_before_end = self.left_before_start = False
+        """The app went on to end its answer, or began it, for a client that had gone."""
         self.send_failed = False
         """The server refused a message, since the client had gone (ASGI 2.4)."""
         self.exception: HeardException | None = None
@@ -72,6 +73,7 @@ class HeardResponse:
         if self.disconnected_ns is None:
             self.body.settle()
             self.left_before_start = self.status is None
+            self.left_before_end = not self.body.ended
             self.disconnected_ns = time.monotonic_ns() - self.started_ns
 
 
