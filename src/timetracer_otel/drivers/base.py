@@ -205,6 +205,9 @@ class AnswerSource(Protocol):
     def undecided(self, reason: str) -> None:
         """Makes the verdict inconclusive: what is asked is beyond this release, recorded or not."""
 
+    def uncontrolled(self, text: str) -> None:
+        """Puts a line into the report that decides nothing: what the replay neither answers nor compares."""
+
     def connections(self, lib: str) -> Sequence[Connection]:
         """What the recorded process learnt when it connected, for handshakes."""
 

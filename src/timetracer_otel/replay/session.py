@@ -312,6 +312,9 @@ class Session:
     def undecided(self, reason: str) -> None:
         self._journal.write("incomplete", exchange=None, reason=reason)
 
+    def uncontrolled(self, text: str) -> None:
+        self._journal.write("uncontrolled", text=text)
+
     def _lost_request(self, question: Question) -> Exchange | None:
         """One that was too large to be kept, with its values or all of its statement: it may be what is asked for.
         Each excuses one miss."""

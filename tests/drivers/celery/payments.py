@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 import time
 import uuid
 from datetime import date, datetime, timedelta, timezone
@@ -373,6 +374,16 @@ def tells_how_far(self: Any, steps: int) -> str:
     if steps == 3:
         tells_how_far.apply(args=(2,))  # at once: what it tells is of another task
     return str(app.AsyncResult(self.request.id).state)
+
+
+@app.task(bind=True)
+def tells_past_itself(self: Any) -> None:
+    """By the backend, and from a thread."""
+    app.backend.store_result("another", {"done": 1}, "OWN")
+    thread = threading.Thread(target=self.update_state, args=(self.request.id, "HALF", {}))
+    thread.start()
+    thread.join()
+    self.update_state(state="OVER", meta={})
 
 
 @app.task

@@ -17,11 +17,12 @@ from timetracer_otel.drivers.celery.heard import NOTES_MAX, HeardNotes, HeardOut
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH
 
 CLIENT = """
-fails_chords.delay(5), goes_on_in_many_ways.delay(5)
+fails_chords.delay(5), goes_on_in_many_ways.delay(5), tells_past_itself.delay()
 for each in [tells_how_far.delay(3), comes_to_an_end.delay(), settles.delay(7, api_key="pk-live-0c1d2e3f4a5b6c7d")]:
     each.get(timeout=60)
 """
 ENDED = {"add": 13, "refuse": 3, "total": 5, "told": 2, "tells_how_far": 1, "comes_to_an_end": 1, "settles": 1}
+ENDED["tells_past_itself"] = 1
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,17 @@ def test_states_that_a_task_gives_itself_are_recorded_masked_and_compared(record
     for number, ((old, new), paths) in enumerate(changes.items()):
         changed = recorded.changed(tmp_path / str(number), old, new)
         assert changed.replay(segment, "--app", "payments:app").findings == (paths, [], [])
+
+
+def test_what_a_task_stores_past_itself_is_told_as_not_compared(recorded: Payments) -> None:
+    (segment,) = recorded.segments("tells_past_itself")
+    replayed = recorded.replay(segment)
+    assert replayed.status == 0, replayed.output
+    told = "what the application stores past its task is not compared: state "
+    of_backend, of_thread = (each for each in replayed.report["uncontrolled"] if each.startswith(told))
+    assert of_backend.startswith(f"{told}'OWN', stored by payments.py:")
+    assert of_backend.endswith(" tells_past_itself")
+    assert of_thread == f"{told}'HALF'"
 
 
 def test_a_task_that_comes_to_an_end_at_its_soft_limit_does_so_again(recorded: Payments) -> None:

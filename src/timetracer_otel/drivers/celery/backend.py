@@ -14,7 +14,7 @@ from celery.canvas import maybe_signature
 from celery.exceptions import ChordError, ImproperlyConfigured
 
 from timetracer_otel.drivers.base import ReplayHost
-from timetracer_otel.drivers.celery import chords
+from timetracer_otel.drivers.celery import chords, past
 from timetracer_otel.drivers.celery.reading import Reader, exception_of
 
 OF_GROUPS: Final = ("save_group", "restore_group", "delete_group", "reload_task_result", "reload_group_result")
@@ -61,6 +61,8 @@ def _class_for(real: Any, reader: Reader) -> Any:
         def _store_result(
             self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
         ) -> Any:
+            if past.is_stored_past():
+                reader.stored_past(state)
             if _serialises(real, request):  # what cannot be serialised fails the task there
                 self.encode(self._get_result_meta(result, state, traceback, request))
             elif _is_database(real):  # which of it becomes text there depends on the release of Celery

@@ -10,7 +10,7 @@ from celery.result import result_from_tuple
 
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import Question, ReplayHost
-from timetracer_otel.drivers.celery import chords
+from timetracer_otel.drivers.celery import chords, past
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH, RESULT
 from timetracer_otel.drivers.celery.questions import question, read_question
 from timetracer_otel.drivers.celery.typed import restore
@@ -70,6 +70,10 @@ class Reader:
         source, asked = self._host.current()
         wanted = Question(LIB, name, "backend", (RESULT, "backend", name), f"app.backend.{name}")
         return UnrecordedResult(source.miss(wanted, asked, "what goes to the backend past its results is not recorded"))
+
+    def stored_past(self, state: str) -> None:
+        source, asked = self._host.current()
+        source.uncontrolled(past.told(state, asked.frame))
 
     def completed_chord(self, chord: Any) -> Sequence[Any] | None:
         """The arguments with which the recorded task sent the body of its chord; None if another task did."""
