@@ -9,6 +9,7 @@ from timetracer_otel.cassette.escaping import words
 from timetracer_otel.cassette.model import Exchange, Value
 from timetracer_otel.drivers.base import Description
 from timetracer_otel.drivers.celery.names import PUBLISH, RESULT, RUN
+from timetracer_otel.drivers.celery.written import written
 
 
 class CeleryDescribing:
@@ -24,7 +25,7 @@ class CeleryDescribing:
         traceback = _exception(exchange).get("traceback")
         return Description(
             text=words(exchange.request.get("task", exchange.signature.url)),
-            values=[*arguments, named] if named else arguments,
+            values=[written(each) for each in ([*arguments, named] if named else arguments)],
             outcome=_outcome(exchange),
             traceback=traceback if isinstance(traceback, str) else None,
         )
