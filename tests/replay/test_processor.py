@@ -22,7 +22,7 @@ class Bound:
 
     def __init__(self) -> None:
         self.log = MemoryJournal()
-        self.entry, _ = session(exchange(1, answer="entry"))
+        self.entry, self.entry_log = session(exchange(1, answer="entry"))
         self.default, _ = session(exchange(1, answer="environment"), is_environment=True)
         self.bindings = Bindings(self.default)
         self.processor = ReplaySpanProcessor(self.bindings, self._session_of, self.log)
@@ -56,6 +56,35 @@ def test_baggage_binds_the_new_trace_and_links_the_recorded_root(bound: Bound) -
     assert [f"{link.context.span_id:016x}" for link in root.links] == [ROOT]
     assert child.attributes == {}
     assert child.parent == root.context
+
+
+def test_what_is_asked_while_a_miss_is_handled_follows_from_it(bound: Bound) -> None:
+    """In an `except`, a `finally` or an `on_failure`, also of an exception that was made of it."""
+
+    def ask(parameter: str) -> str:
+        source, where = bound.host.current()
+        return source.miss(asked(parameters=[parameter]), where)
+
+    with bound.tracer.start_as_current_span("GET", context=baggage.set_baggage(BAGGAGE, ROOT)):
+        text = ask("1")
+        try:
+            try:
+                raise OSError(text)
+            finally:
+                ask("2")
+        except OSError as error:
+            own = KeyError("order")
+            own.__cause__ = error
+        try:
+            raise own
+        except KeyError:
+            ask("3")
+        try:
+            raise LookupError("order")
+        except LookupError:
+            ask("4")
+        ask("5")
+    assert [each["consequent"] for each in bound.entry_log.of("miss")] == [False, True, True, False, False]
 
 
 def test_the_entry_ends_with_its_own_root_and_not_with_a_call_of_the_application_to_itself(

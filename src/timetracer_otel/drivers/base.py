@@ -167,6 +167,8 @@ class Asked:
     connection: int | None = None
     """The stub's connection number in this process."""
     transaction: int | None = None
+    is_after_miss: bool = False
+    """The app handles the exception of a miss: what it asks now may only follow from it."""
 
 
 class AnswerSource(Protocol):

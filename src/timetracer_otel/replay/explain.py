@@ -16,6 +16,8 @@ from timetracer_otel.replay.likeness import TEXT_MAX, WORD
 if TYPE_CHECKING:  # a report is made without them
     from timetracer_otel.replay.matching import Index
 
+UNANSWERED: Final = "timetracer: no recorded answer for"
+"""How the text of a driver's exception begins, or what it holds."""
 SHOWN_MAX: Final = 300
 """Characters of a statement or a value in the driver's exception."""
 TOLD_MAX: Final = 3
@@ -166,7 +168,7 @@ def _difference_json(each: Differs) -> dict[str, Any]:
 
 
 def one_line(question: Question, near: Nearest | None, note: str) -> str:
-    parts = [f"timetracer: no recorded answer for {' '.join(question.text.split())[:SHOWN_MAX]}"]
+    parts = [f"{UNANSWERED} {' '.join(question.text.split())[:SHOWN_MAX]}"]
     if note:
         parts.append(note)
     elif near is not None and near.differences:

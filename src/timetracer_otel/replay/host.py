@@ -9,6 +9,7 @@ from opentelemetry import trace
 from timetracer_otel.capture.frames import app_frame
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers.base import Asked, ServerCore
+from timetracer_otel.replay.handling import is_after_miss
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
 from timetracer_otel.replay.session import Session
@@ -32,7 +33,12 @@ class Host:
     def current(self) -> tuple[Session, Asked]:
         span = trace.get_current_span()
         session = self._bindings.of(span.get_span_context().trace_id)
-        return session, Asked(frame=app_frame(), span=getattr(span, "name", ""), span_path=self._processor.path())
+        return session, Asked(
+            frame=app_frame(),
+            span=getattr(span, "name", ""),
+            span_path=self._processor.path(),
+            is_after_miss=is_after_miss(),
+        )
 
     def early(self) -> Session | None:
         default = self._bindings.default

@@ -281,7 +281,8 @@ class Session:
             near = explain.nearest(index, question)
             in_place = near.exchange if near is not None and near.is_in_place_of(question) else None
             group = index.group(question)
-            follows = self._ends_what_missed(question, asked) or self._is_retried(question) or consequent
+            follows = self._ends_what_missed(question, asked) or self._is_retried(question)
+        follows = follows or consequent or asked.is_after_miss
         if self.is_past_entry:
             text = explain.past_entry(question, asked)
             self._journal.write("uncontrolled", text=text)
