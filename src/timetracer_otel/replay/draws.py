@@ -7,8 +7,8 @@ import hashlib
 import re
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -17,6 +17,8 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 DRAWS_MAX: Final = 4096
 """The latest numbers and bytes that are remembered: the more there are, the less each of them proves."""
 LETTERS_MAX: Final = 65536
+TEXT_MAX: Final = 64 * 1024
+"""Characters of a text that is looked at."""
 LIST_MAX: Final = 1024
 """Items of one drawn list."""
 BYTES_MIN: Final = 4
@@ -27,6 +29,8 @@ PART_MIN: Final = 6
 """Characters that must be drawn: fewer may be the same by chance."""
 CODED_MIN: Final = 8
 """The same of bytes in hex or base64, where a text may begin anywhere."""
+SURE: Final = 12
+"""So many characters that differ were told by one: nobody else is asked."""
 DIGIT_MAX: Final = 9
 ZEROS: Final = "000"
 """So many may stand before a number that was drawn smaller than it can be."""
@@ -53,12 +57,13 @@ class Draws:
         self._letters: deque[str] = deque(maxlen=LETTERS_MAX)
         self._numbers: deque[int] = deque(maxlen=DRAWS_MAX)
         self._bytes: deque[bytes] = deque(maxlen=DRAWS_MAX)
-        self._counter, self._last = count(1), 0
-        self._told: tuple[int, tuple[_Told, ...]] = (0, ())
+        self._texts: deque[_Told] = deque(maxlen=2 * DRAWS_MAX)
+        """Of each number and of all bytes, as soon as somebody asks."""
+        self._has_drawn, self._stream = False, _Told("", PART_MIN, _DIGITS)
 
     def __bool__(self) -> bool:
         """True if anything was drawn."""
-        return self._last > 0
+        return self._has_drawn
 
     def note(self, drawn: object) -> None:
         """The result of a draw: letters, numbers, bytes, an id of the time. A word is left out, for it was chosen
@@ -74,33 +79,32 @@ class Draws:
                 self._letters.append(str(each))
             elif type(each) is int and 0 < each < 1 << BITS_MAX:
                 self._numbers.append(each)
-        self._last = next(self._counter)
+        self._has_drawn = True
 
     def pairs(self, was: str, now: str) -> Pairs:
         """The parts in which the two texts differ, each drawn here in `now` and of the same look in `was`; empty if
         they are equal, or differ in anything else."""
-        letters, numbers, coded = self._all()
-        if DECIMAL.fullmatch(was) and DECIMAL.fullmatch(now) and was != now and f"\n{ZEROS}{now}\n" in numbers.text:
+        if DECIMAL.fullmatch(was) and DECIMAL.fullmatch(now) and was != now and _is_number(now, self._all()):
             return ((was, now),)  # one may have a digit more
-        if len(was) != len(now) or was == now:
+        if len(was) != len(now) or len(now) > TEXT_MAX or was == now:
             return ()
-        return _drawn([(was, now)], (letters, numbers, coded)) or _drawn(_pieces(was, now), (letters, numbers, coded))
+        return _drawn([(was, now)], self._all) or _drawn(_pieces(was, now), self._all)
 
-    def _all(self) -> tuple[_Told, ...]:
-        last, (at, told) = self._last, self._told
-        if at != last or not told:
-            numbers = "\n".join(text for each in self._numbers.copy() for text in _as_texts(each))
-            data = self._bytes.copy()
-            hashed = islice(reversed(data), HASHED_MAX)
-            coded = "\n".join([*chain.from_iterable(map(_codings, data)), *chain.from_iterable(map(_hashes, hashed))])
-            letters = "".join(self._letters.copy())
-            told = (
-                _Told(letters, PART_MIN, _DIGITS),
-                _Told(f"\n{numbers}\n", PART_MIN, _DIGITS),
-                _Told(coded, CODED_MIN, _HEX),
-            )
-            self._told = last, told
-        return told
+    def _all(self) -> Iterator[_Told]:
+        """The latest first. One thread at a time: the session's lock covers it."""
+        while self._numbers:
+            self._texts.append(_Told("\n".join(_as_texts(self._numbers.popleft())), PART_MIN, _DIGITS))
+        while self._bytes:
+            data, is_late = self._bytes.popleft(), len(self._bytes) < HASHED_MAX
+            texts = chain(_codings(data), _hashes(data) if is_late else ())
+            self._texts.append(_Told("\n".join(texts), CODED_MIN, _HEX))
+        if (letters := "".join(self._letters.copy())) != self._stream.text:
+            self._stream = _Told(letters, PART_MIN, _DIGITS)
+        return chain((self._stream,), reversed(self._texts))
+
+
+def _is_number(text: str, told: Iterable[_Told]) -> bool:
+    return any(each.text.startswith(f"{ZEROS}{text}\n") for each in told)
 
 
 def is_part_of(was: str, now: str, whole_was: str, whole_now: str) -> bool:
@@ -133,38 +137,53 @@ def _pieces(was: str, now: str) -> list[tuple[str, str]]:
     return list(zip(then[::2], here[::2], strict=True)) if then[1::2] == here[1::2] else []
 
 
-def _drawn(texts: Iterable[tuple[str, str]], tellings: Sequence[_Told]) -> Pairs:
+def _drawn(texts: Iterable[tuple[str, str]], tellings: Callable[[], Iterable[_Told]]) -> Pairs:
     """Of each two that differ the parts that do; empty where one was not told, or too little of them in all."""
     found = defaultdict[_Told, list[tuple[str, str]]](list)
     for was, now in texts:
         if was == now:
             continue
-        parts = {told: part for told in tellings if (part := _part(was, now, told.text)) is not None}
-        if not parts:
+        longest = max(_parts(was, now, tellings()), key=_length, default=None)  # letters of it may stand in any
+        if longest is None:
             return ()
-        told = max(parts, key=lambda each: len(parts[each][1]))  # letters of it may stand in any
-        found[told].append(parts[told])
+        found[longest[0]].append(longest[1])
     are_drawn = all(_are_alike(parts, told) for told, parts in found.items())
     return tuple(part for parts in found.values() for part in parts) if are_drawn else ()
 
 
-def _part(was: str, now: str, told: str) -> tuple[str, str] | None:
-    """The longest part of `now` around all that differs which was told, with its counterpart."""
+def _parts(was: str, now: str, tellings: Iterable[_Told]) -> Iterator[tuple[_Told, tuple[str, str]]]:
+    """The longest part of `now` around all that differs which was told, with its counterpart; from each who told it."""
     if len(was) != len(now):
-        return None
-    first, last = _common(was, now), len(now) - _common(was[::-1], now[::-1])
-    if now[first:last] not in told:
-        return None
-    while first and now[first - 1 : last] in told:
-        first -= 1
-    while last < len(now) and now[first : last + 1] in told:
-        last += 1
-    return was[first:last], now[first:last]
+        return
+    begin, end = _common(was, now), len(now) - _common(was[::-1], now[::-1])
+    differing = now[begin:end]
+    for told in tellings:
+        if differing not in told.text:
+            continue
+        first, last = begin, end
+        while first and now[first - 1 : last] in told.text:
+            first -= 1
+        while last < len(now) and now[first : last + 1] in told.text:
+            last += 1
+        yield told, (was[first:last], now[first:last])
+        if len(differing) >= SURE:
+            return
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
+def _length(found: tuple[_Told, tuple[str, str]]) -> int:
+    return len(found[1][1])
+
+
+def _common(one: str, other: str) -> int:
     """How many characters they begin with alike."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
+    known, most = 0, len(one)
+    while known < most:  # by halves, in a few comparisons of C
+        end = (known + most + 1) // 2
+        if one[known:end] == other[known:end]:
+            known = end
+        else:
+            most = end - 1
+    return known
 
 
 def _are_alike(parts: Sequence[tuple[str, str]], told: _Told) -> bool:

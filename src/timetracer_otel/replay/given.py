@@ -9,6 +9,7 @@ from typing import Final
 from timetracer_otel.cassette.model import Exchange, Value
 
 EVER: Final = 1 << 63
+NEVER: Final = EVER + 1
 
 
 class Given:
@@ -16,10 +17,14 @@ class Given:
 
     def __init__(self, request: Value, answers: Iterable[Exchange]) -> None:
         self._request, self._answers = request, tuple(answers)
+        self._first = dict[str, int]()
+        """When each text that was asked about had come first."""
 
     def has(self, text: str, before_ns: int = EVER) -> bool:
         """Whether the text stood in something by then, in nanoseconds since the segment began."""
-        return any(ended_ns <= before_ns and text in told for ended_ns, told in self._all)
+        if text not in self._first:
+            self._first[text] = min((ended_ns for ended_ns, told in self._all if text in told), default=NEVER)
+        return self._first[text] <= before_ns
 
     @cached_property
     def _all(self) -> list[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import zip_longest
 from typing import Literal, TypeAlias
 
@@ -26,17 +26,14 @@ class Local:
         """False if nothing in these texts of a request is known to be made here."""
         return bool(self._draws) or any(self._machine.recorded(text) != text for text in texts)
 
-    def proof(
-        self, was: str, now: str, at_ns: int, known: Iterable[tuple[str, str]], is_instant: IsInstant
-    ) -> Found | None:
+    def proof(self, was: str, now: str, at_ns: int, known: Mapping[str, str], is_instant: IsInstant) -> Found | None:
         """The kind of what differs, and the parts that stand for each other: none of them stood in anything that the
         application was given until `at_ns`. `known` parts do so already: answers repeat what they were told."""
         here = self._machine.recorded(now)
         if here == was:
             return "machine", ()
         pairs = self._draws.pairs(was, here) or self._beside_instants(was, here, is_instant)
-        new = [pair for pair in pairs if not _is_known(*pair, known)]
-        return ("drawn", pairs) if pairs and not self._were_given([then for then, _ in new], at_ns) else None
+        return ("drawn", pairs) if pairs and not self._were_given(pairs, at_ns, known) else None
 
     def _beside_instants(self, was: str, now: str, is_instant: IsInstant) -> Pairs:
         """As `Draws.pairs`, of texts in which instants may differ too; empty where anything else does."""
@@ -46,16 +43,15 @@ class Local:
         found = [self._draws.pairs(*each) for each in others if each[0] != each[1]]
         return tuple(pair for each in found for pair in each or ()) if all(found) else ()
 
-    def _were_given(self, parts: Iterable[str], at_ns: int) -> bool:
+    def _were_given(self, pairs: Pairs, at_ns: int, known: Mapping[str, str]) -> bool:
         """One that is long, or all that are short: those may stand anywhere."""
-        short, long = list[str](), list[str]()
-        for part in parts:
-            (long if len(part) >= PART_MIN else short).append(part)
-        return any(self._given.has(part, at_ns) for part in long) or (
-            bool(short) and not long and all(self._given.has(part, at_ns) for part in short)
-        )
+        given = [pair for pair in pairs if self._given.has(pair[0], at_ns) and not _is_known(*pair, known)]
+        long = [pair for pair in pairs if len(pair[0]) >= PART_MIN]
+        return any(pair in given for pair in long) if long else given == list(pairs)
 
 
-def _is_known(was: str, now: str, known: Iterable[tuple[str, str]]) -> bool:
+def _is_known(was: str, now: str, known: Mapping[str, str]) -> bool:
     """True for a part of what stands for each other, or for more."""
-    return any(is_part_of(was, now, *each) or is_part_of(*each, was, now) for each in known)
+    if known.get(was) == now:
+        return True
+    return any(is_part_of(was, now, *each) or is_part_of(*each, was, now) for each in known.items())

@@ -25,6 +25,7 @@ UNBOUND: Final = unbound()
 FITS_MAX: Final = 32
 """Candidates with proven differences that compete; the earliest come first."""
 OVERLAPS_MAX: Final = 64
+LOCAL_FITS_MAX: Final = 4
 LOCAL_MAX: Final = 64
 """Candidates whose differences the process itself may have made; the earliest that are not used yet."""
 
@@ -193,7 +194,7 @@ class Index:
     def _proven(self, question: Question, place: Place, origins: Origins) -> Found | None:
         fits = [Found(each, proof) for each, proof in self._fits(question, origins)]
         if not fits and origins.may_be_local(question.slots):
-            fits = [Found(each, proof) for each, proof in self._local(question, origins)]
+            fits = [Found(each, proof) for each, proof in islice(self._local(question, origins), LOCAL_FITS_MAX)]
         plain = [fit for fit in fits if all(mapping.kind != "redacted" for mapping in fit.mappings)]
         if not plain and len({fit.secrets for fit in fits}) > 1:
             told = self._told()

@@ -73,6 +73,7 @@ class Origins:
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
         self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
         self._local = local
+        self._drawn: dict[str, str] = {}
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
@@ -201,6 +202,8 @@ class Origins:
             for was, now in mapping.pairs:
                 self._there[mapping.kind, was] = now
                 self._back[mapping.kind, now] = was
+                if mapping.kind == "drawn":
+                    self._drawn[was] = now
                 self._has_renamed = self._has_renamed or (mapping.kind == "object_id" and was != now)
 
     def _is_consistent(self, mappings: Sequence[Mapping]) -> bool:
@@ -239,8 +242,7 @@ class Origins:
     def _local_texts(self, was: str, now: str, at_ns: int) -> Mapping | None:
         if self._local is None:
             return None
-        known = [(then, here) for (kind, then), here in self._there.items() if kind == "drawn"]
-        found = self._local.proof(was, now, at_ns, known, self._is_read_here)
+        found = self._local.proof(was, now, at_ns, self._drawn, self._is_read_here)
         return found and Mapping(found[0], was, now, found[1])
 
     def _texts(self, was: str, now: str) -> Mapping | None:
