@@ -176,6 +176,33 @@ async def errors(dsn: str) -> Any:
         )
 
 
+async def refused_when_run(dsn: str) -> Any:
+    """What the server prepares, and refuses when it runs: each time with its own values."""
+    names = ("nowhere", "nowhere", "neither")
+    async with connected(dsn) as connection:
+        await connection.execute("create temp table series as select * from generate_series(1, 5) as i")
+        prepared = await connection.prepare("select ($1::text)::regclass")
+        seen: list[Any] = [prepared.get_parameters(), prepared.get_attributes()]
+        seen += await errors_of(*[prepared.fetch(name) for name in names])
+        seen += await errors_of(*[connection.fetch("select 2, ($1::text)::regclass", name) for name in names])
+        for sql in ("select 1 / 0", "select 1 / (i - 1) from series"):
+            seen.append(await _where_it_ends(connection, sql))
+    return seen
+
+
+async def _where_it_ends(connection: Any, sql: str) -> str:
+    """What the server refuses: to open the cursor, or to give its first page."""
+    try:
+        async with connection.transaction():
+            place = "at the cursor"
+            cursor = await connection.cursor(sql)
+            place = "at its first page"
+            await cursor.fetch(3)
+    except asyncpg.PostgresError as error:
+        return f"{error!r} {place}"
+    return "nowhere"
+
+
 async def timeouts(dsn: str) -> Any:
     """A client's timeout, a cancelled task, a server's timeout; the connection goes on."""
     async with connected(dsn) as connection:
@@ -494,6 +521,7 @@ SCENARIOS: tuple[Callable[[str], Awaitable[Any]], ...] = (
     transactions,
     cursors,
     errors,
+    refused_when_run,
     timeouts,
     gathered,
     codecs,

@@ -115,6 +115,7 @@ def test_a_statement_that_cannot_be_prepared_is_one_exchange_with_its_error(
         connection.execute("select %s::int", (3,), prepare=True, binary=True)
     failed, second, third = tape.exchanges
     assert error_of(failed)["C"] == "42601"
+    assert "prepared" not in failed.request
     assert rows(second) == [("2",)]
     assert rows(third) == [(b"\0\0\0\3",)]
     assert third.request["prepared"] is True

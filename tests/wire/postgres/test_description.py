@@ -40,6 +40,11 @@ def test_a_statement_is_wrong_in_itself_only_if_it_never_did_anything_else() -> 
     assert failed_to_parse([]) is None
 
 
+def test_a_statement_that_was_prepared_and_then_refused_is_not_wrong_in_itself() -> None:
+    refused = Answer({"statement": "SELECT 1", "prepared": True}, {"error": {"C": "42501", "M": "permission denied"}})
+    assert failed_to_parse([refused, refused]) is None
+
+
 def test_of_a_parameter_that_nobody_names_the_client_is_told_text_and_nothing_is_known() -> None:
     found = describe("select $1, $2::int, $3::text[], $4::mood", (0, 0, 0, 0), [])
     assert found.known_oids == (0, 23, 1009, 0)

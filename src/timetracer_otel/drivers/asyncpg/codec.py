@@ -204,6 +204,8 @@ def _result(operation: Operation, received: object, bind: Bind | None) -> Payloa
     shape = operation.prepared.columns if bind is not None else None
     forms = bind.result_formats if bind is not None else ()
     results: list[Value] = [_answer(each, shape, forms, operation) for each in heard.results]
+    if heard.error is not None and shape is not None and not results:
+        results.append(_columns_alone(shape, forms, operation))
     return {**({"results": results} if results else {}), **_beside(heard, operation)}
 
 
@@ -261,6 +263,17 @@ def _answer(result: Result, described: Sequence[Payload] | None, asked: Sequence
         table["tag"] = result.tag
     elif operation.kind is Kind.PORTAL:
         table["more"] = True
+    return table
+
+
+def _columns_alone(shape: Sequence[Payload], asked: Sequence[int], operation: Operation) -> Payload:
+    """Of a statement that was refused when it ran: the app can look at the columns of what it has prepared.
+
+    Of a cursor it says too whether the server refused to open it, or to give its first page.
+    """
+    table = dict(_answer(Result(), shape, asked, operation))
+    if _bound(operation)[1] is None:
+        table.pop("more", None)
     return table
 
 

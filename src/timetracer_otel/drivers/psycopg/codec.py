@@ -78,7 +78,7 @@ def _request(sent: Sent, statement: str) -> Payload:
         request["parameters"] = [_value(*pair) for pair in zip(sent.parameters, formats, strict=True)]
         request["parameter_types"] = [int(oid) for oid in sent.types] or [0] * len(sent.parameters)
         request["parameter_formats"] = [int(code) for code in formats]
-    if sent.prepared is not None:
+    if sent.prepared is not None and sent.is_run:
         request["prepared"] = True
     if sent.flow is not None:
         request["copy"] = _copied_in(sent, sent.flow)

@@ -88,7 +88,7 @@ def executing_merged(
 
 def preparing(cursor: Any, name: bytes, query: PostgresQuery) -> None:
     """Parse goes out: the exchange of the statement begins here, since the server may refuse it already."""
-    captured = _ask(cursor, query, 0, name)
+    captured = _ask(cursor, query, 0, name, is_run=False)
     if captured is not None:
         tracked = connections[cursor._pgconn]
         tracked.begun, tracked.is_preparing = captured, cursor._conn._pipeline is None
@@ -102,7 +102,8 @@ def executing_prepared(cursor: Any, name: bytes, query: PostgresQuery, *, binary
     if tracked is None or begun is None or not isinstance(begun.request, Sent) or begun.request.prepared != name:
         _ask(cursor, query, result_format, name)
         return
-    tracked.begun, begun.request.result_format = None, result_format
+    tracked.begun = None
+    begun.request.result_format, begun.request.is_run = result_format, True
     if (pipeline := cursor._conn._pipeline) is not None:
         _wait_in(pipeline, begun)
 
@@ -152,7 +153,9 @@ def _lose_stale(pgconn: PGconn) -> None:
         endings.lose(stale, endings.LOST)
 
 
-def _ask(cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes | None) -> Captured | None:
+def _ask(
+    cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes | None, is_run: bool = True
+) -> Captured | None:
     pgconn = cursor._pgconn
     active = _listening(pgconn)
     if active is None:
@@ -165,6 +168,7 @@ def _ask(cursor: Any, query: PostgresQuery, result_format: int, prepared: bytes 
         # A buffer that can change may be the app's own.
         values = tuple([value if value is None or type(value) is bytes else bytes(value) for value in parameters])
         sent = Sent(tracked, query.query, values, query.types, query.formats or (), result_format, QUERY, prepared)
+    sent.is_run = is_run
     return _open(active, cursor._conn, pgconn, tracked, sent)
 
 
@@ -237,6 +241,8 @@ def answered_in_pipeline(pipeline: BasePipeline, queued: object, results: Sequen
         if results[-1].status == COMMAND_OK:
             return
         del pipelined.waiting[position + 1]
+        if isinstance(captured.request, Sent):
+            captured.request.is_run = False
     if results[-1].status == PIPELINE_ABORTED:
         endings.discard(captured)  # the server has skipped it, and will skip it in replay
         return

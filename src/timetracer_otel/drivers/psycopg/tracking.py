@@ -62,6 +62,7 @@ class Sent:
         "failed",
         "flow",
         "formats",
+        "is_run",
         "op",
         "parameters",
         "prepared",
@@ -89,6 +90,8 @@ class Sent:
         self.op = op
         self.prepared = prepared
         """Name of the prepared statement that it runs."""
+        self.is_run = True
+        """False for one that the server has yet to prepare, or did not."""
         self.cursor: tuple[int, int] | None = None
         """The cursor of SQL that it is about, and how often that was moved before."""
         self.flow: Flow | None = None

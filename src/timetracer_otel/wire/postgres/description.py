@@ -54,11 +54,15 @@ def describe(sql: str, declared: Sequence[int], shapes: Sequence[Answer]) -> Des
 
 
 def failed_to_parse(shapes: Sequence[Answer]) -> Answer | None:
-    """The recorded exchange that says that the statement is wrong in itself, if every one of it failed."""
+    """The recorded exchange that says that the statement is wrong in itself, if every one of it failed.
+
+    One that was prepared and then run was taken by the server: what failed, such as a right that is missing or a
+    function that it calls, failed with its values.
+    """
     wrong: Answer | None = None
     for shape in shapes:
         result = recorded(shape.result)
-        if result.error is None or result.results:
+        if result.error is None or result.results or shape.request.get("prepared"):
             return None
         if wrong is None and result.error.get("C", "").startswith("42"):
             wrong = shape

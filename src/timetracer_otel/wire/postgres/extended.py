@@ -89,6 +89,8 @@ class ExtendedProtocol:
         outcome = self._checked(self._outcomes.of(statement), prepared, request)
         if not outcome.is_recorded:
             return Step(failed=outcome)
+        if outcome.answer.is_refused:
+            return Step(_notices(outcome), failed=outcome)
         portal = _Portal(outcome, ())
         width = len(portal.table.columns) if portal.table else 0
         asked = request.result_formats
@@ -226,7 +228,7 @@ class ExtendedProtocol:
         notices = b""
         is_first = portal.rows is None
         if portal.rows is None:
-            notices = b"".join(messages.notice_response(notice) for notice in portal.outcome.answer.notices)
+            notices = _notices(portal.outcome)
             portal.rows = rows(portal.table, portal.formats, self._state.settings.style) if portal.table else []
         # As the server: a full page is "suspended" even if it was the last one.
         is_page = portal.table is not None and 0 < max_rows <= len(portal.rows)
@@ -251,6 +253,10 @@ class ExtendedProtocol:
         self._state.completed(statement)
         self.forget(statement)
         return Step(sent + _completion(portal, count))
+
+
+def _notices(outcome: Outcome) -> bytes:
+    return b"".join(messages.notice_response(notice) for notice in outcome.answer.notices)
 
 
 def _completion(portal: _Portal, count: int) -> bytes:

@@ -86,6 +86,12 @@ class Recorded:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Reported with the answer, since they changed."""
 
+    @property
+    def is_refused(self) -> bool:
+        """The columns were known and no row was asked for: the error came with the values, before anything ran."""
+        first = self.results[0] if self.error is not None and self.results else None
+        return first is not None and first.table is not None and not (first.table.count or first.tag or first.has_more)
+
 
 def recorded(payload: Payload) -> Recorded:
     """Of the result of an exchange. Raises DamagedCassette."""
