@@ -278,6 +278,48 @@ def test_a_script_without_a_span_is_no_entry(bare: Path) -> None:
     assert "use `timetracer-otel exec`" in done.stderr
 
 
+TRANSACTIONS = """
+import sys
+import psycopg
+from sqlalchemy import create_engine, text
+with psycopg.connect(sys.argv[1]) as connection:
+    connection.execute("DELETE FROM things WHERE id = 1")
+    connection.rollback()
+engine = create_engine(sys.argv[1].replace("postgresql:", "postgresql+psycopg:"))
+with engine.begin() as connection:
+    connection.execute(text("DELETE FROM things WHERE id = 2"))
+with engine.connect() as connection:
+    connection.execute(text("DELETE FROM things WHERE id = 3"))
+    connection.rollback()
+"""
+
+
+@pytest.fixture(scope="module")
+def bare_transactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("bare") / "cassettes"
+    with database(SCHEMA) as dsn:
+        record_script(TRANSACTIONS, store, dsn)
+    (path,) = (store / "processes").iterdir()
+    return path
+
+
+def test_the_transactions_of_a_script_without_a_span_are_its_own(bare_transactions: Path, tmp_path: Path) -> None:
+    """Also those in which an engine greets: nothing of them was before the script."""
+    found = execute(bare_transactions, tmp_path, sys.executable, "-c", TRANSACTIONS, PRODUCTION)
+    assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
+    assert found.report["unused"] == []
+
+
+def test_a_script_without_a_span_that_commits_where_it_rolled_back_misses(
+    bare_transactions: Path, tmp_path: Path
+) -> None:
+    changed = TRANSACTIONS.replace("connection.rollback()", "connection.commit()", 1)
+    found = execute(bare_transactions, tmp_path, sys.executable, "-c", changed, PRODUCTION)
+    assert (found.status, found.verdict) == (1, "deviates")
+    assert found.report["misses"][0]["request"]["text"] == "COMMIT"
+    assert found.report["unused"][0]["text"] == "ROLLBACK"
+
+
 def test_a_script_that_sets_opentelemetry_up_by_hand_gets_its_answers(bare: Path, tmp_path: Path) -> None:
     found = execute(bare, tmp_path, sys.executable, "-c", BY_HAND + BARE, PRODUCTION)
     assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output

@@ -179,6 +179,10 @@ class AnswerSource(Protocol):
         """True for work before or outside the entry: housekeeping may be synthesised, answers repeat."""
 
     @property
+    def is_spanless(self) -> bool:
+        """True where all of it was asked in no span, as by a script that opens none."""
+
+    @property
     def has_made_ready(self) -> bool:
         """True where it was recorded how a pool made a connection ready."""
 

@@ -90,6 +90,11 @@ class Session:
         return self.recorded.is_environment
 
     @property
+    def is_spanless(self) -> bool:
+        asked = self.recorded.exchanges
+        return bool(asked) and not any(exchange.span_id for exchange in asked)
+
+    @property
     def has_made_ready(self) -> bool:
         return bool(self.recorded.of_pools)
 

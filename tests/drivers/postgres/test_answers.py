@@ -23,10 +23,16 @@ class Stage:
     """One connection, with exchanges recorded in an entry or in the environment."""
 
     def __init__(
-        self, *statements: str, is_environment: bool = False, asked: Asked = IN_APP, transaction: int | None = None
+        self,
+        *statements: str,
+        is_environment: bool = False,
+        asked: Asked = IN_APP,
+        transaction: int | None = None,
+        span_id: str | None = "0e" * 8,
     ) -> None:
         self.journal = MemoryJournal()
-        exchanges = [replace(_exchange(*each), transaction=transaction) for each in enumerate(statements)]
+        recorded = enumerate(statements)
+        exchanges = [replace(_exchange(*each), transaction=transaction, span_id=span_id) for each in recorded]
         self._session = session("test", exchanges, self.journal, is_environment=is_environment)
         self.answers = SessionAnswers("psycopg", 5, lambda: Claim(self._session, IN_POOL), lambda: ())
         self.answers.claim = Claim(self._session, asked, "shop")
@@ -228,6 +234,21 @@ def test_what_sets_a_connection_up_outside_of_all_spans_takes_nothing_of_the_tra
     assert isinstance(stage.ask(sql, status="T" if sql == "COMMIT" else "I"), Synthesise)
     stage.answers.claim = Claim(stage.answers.claim.source, IN_APP, "shop") if stage.answers.claim else None
     assert isinstance(stage.ask(sql, status="T" if sql == "COMMIT" else "I"), Answer)
+
+
+def test_of_a_script_that_opens_no_span_a_rollback_is_asked_for() -> None:
+    stage = Stage("ROLLBACK", asked=Asked(frame="report.py:7 <module>"), span_id=None)
+    assert isinstance(stage.ask("COMMIT", status="T"), Miss)
+    assert isinstance(stage.ask("ROLLBACK", status="T"), Answer)
+
+
+def test_of_a_script_that_opens_no_span_a_pool_may_make_a_connection_more() -> None:
+    stage = Stage("COMMIT", span_id=None)
+    assert stage.answers.claim is not None
+    configuring = Asked(frame="report.py:7 configure")
+    stage.answers.claim = Claim(stage.answers.claim.source, configuring, "shop", is_making=True)
+    assert isinstance(stage.ask("COMMIT", status="T"), Answer)
+    assert isinstance(stage.ask("COMMIT", status="T"), Synthesise)
 
 
 def test_a_set_in_no_span_but_its_instrumentors_is_made_up_and_one_of_the_request_is_not() -> None:

@@ -109,7 +109,7 @@ class SessionAnswers:
             return reply
         if _is_set_up(statement, claim):
             return Synthesise()
-        if claim.is_making and not claim.source.has_made_ready:
+        if claim.is_making and not (claim.source.has_made_ready or claim.source.is_spanless):
             # Nothing of the segment is for it: its BEGIN and COMMIT are those of the work that follows.
             if (made := self._made_ready(wanted, asked, claim)) is not None:
                 return made
@@ -338,12 +338,15 @@ def _is_made_up(statement: Statement) -> bool:
 
 def _is_set_up(statement: Statement, claim: Claim) -> bool:
     """A pool sets a connection up, in no span of the recorded trace, where BEGIN and COMMIT are other ones'."""
-    return not claim.source.is_environment and not claim.asked.span and _is_made_up(statement)
+    source = claim.source
+    return not (source.is_environment or source.is_spanless or claim.asked.span) and _is_made_up(statement)
 
 
 def _may_make_up(sql: str, claim: Claim, lib: str) -> bool:
     if not is_housekeeping(sql):
         return False
+    if claim.source.is_spanless and claim.is_making:  # a pool that makes a connection more than it did
+        return True
     return claim.source.is_environment or all(_is_added(each, sql, claim, lib) for each in _statements(sql))
 
 
