@@ -73,6 +73,18 @@ def test_all_of_a_folder_are_replayed_and_the_worst_gives_the_exit_code(folder: 
     assert "`body.$.total`: recorded `3`, replayed `4`" in (folder / "r.md").read_text()
 
 
+def test_of_an_app_that_does_not_start_the_last_line_is_told_since_nothing_is_printed(folder: Path) -> None:
+    for name in ("deep/b", "c", "torn"):
+        (folder / "cassettes" / f"{name}.cassette.json").unlink()
+    done = subprocess.run(
+        COMMAND, cwd=folder, env=clean(STARTUP="fails"), capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert "before its outcome was known; it printed last: " in done.stdout
+    assert "this app does not start here" in done.stdout
+    assert "above" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupt_ends_the_children_and_what_is_known_is_reported(folder: Path, number: signal.Signals) -> None:
     began = folder / "began"

@@ -140,7 +140,9 @@ def test_an_app_that_does_not_start_is_inconclusive_and_shows_its_traceback(
     monkeypatch.setenv("STARTUP", "fails")
     report = replay(*recorded["/orders/42"], NAMED)
     assert report.verdict == "inconclusive"
-    assert report.reasons[0].startswith("the replay ended with exit code 1 before its outcome was known")
+    assert report.reasons == (
+        "the replay ended with exit code 1 before its outcome was known; what it printed is above",
+    )
     assert "this app does not start here" in capfd.readouterr().err
 
 

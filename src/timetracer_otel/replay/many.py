@@ -6,10 +6,9 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from typing import IO, Final
 
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import TimetracerError
@@ -22,8 +21,6 @@ Opening = Callable[[str], tuple[Cassette, "str | None"]]
 """A cassette by its path, and the segment that the path names. Raises CassetteError."""
 Choosing = Callable[[Cassette], bool]
 Placing = Callable[[Cassette, Segment], Options]
-OUTPUT_MAX: Final = 2_000
-"""Bytes of what an app printed last that are told where its replay could not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +88,6 @@ def _of_segment(cassette: Cassette, segment: Segment, batch: Batch, stopped: thr
             options = batch.placing(cassette, segment)
             report = runner.replay(cassette, segment, replace(options, output=output.fileno(), stopped=stopped))
         except (TimetracerError, OSError) as error:
-            problem = " | ".join([str(error), *_last_lines(output)])
+            problem = " | ".join(filter(None, [str(error), runner.last_line(output.fileno())]))
             return Result(segment.name, problem=problem, duration_s=time.monotonic() - began_s)
     return Result(segment.name, report, duration_s=time.monotonic() - began_s)
-
-
-def _last_lines(output: IO[bytes]) -> Iterator[str]:
-    """The end of what the app printed: why it did not start."""
-    size = output.seek(0, os.SEEK_END)
-    output.seek(max(0, size - OUTPUT_MAX))
-    lines = output.read().decode(errors="replace").split("\n")
-    yield from [line.strip() for line in lines if line.strip()][-1:]

@@ -28,6 +28,8 @@ TIMEOUT_S: Final = 60.0
 BREAKPOINT: Final = "PYTHONBREAKPOINT"
 REPORT: Final = "timetracer_otel.replay.text"
 """With all that it needs."""
+OUTPUT_MAX: Final = 2_000
+"""Bytes of what an app printed last that are looked at where its replay could not start."""
 DRAIN_S: Final = 2.0
 """How long the pipe may stay open after the process has ended: by children that it left behind."""
 
@@ -50,7 +52,7 @@ class Options:
     earlier: tuple[tuple[str, str], ...] = ()
     """Segments of the same process that may answer too: the paths of their cassettes, and their ids."""
     output: int | None = None
-    """Descriptor for what the app prints; None: stderr."""
+    """Descriptor of a file for what the app prints; None: stderr."""
     stopped: threading.Event | None = None
     """Set by another thread to end the replay, which raises KeyboardInterrupt then."""
 
@@ -90,9 +92,8 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
     from timetracer_otel.replay.report import build
 
     changed = changes_since(segment.process)
-    return build(
-        cassette, segment, applied(ended.events, options.wishes), ended.why or _without_outcome(ended), changed=changed
-    )
+    why = ended.why or _without_outcome(ended, options.output)
+    return build(cassette, segment, applied(ended.events, options.wishes), why, changed=changed)
 
 
 def execute(
@@ -127,10 +128,21 @@ def _export(events: Sequence[Event]) -> None:
         spans_out.export(event["span"] for event in events if event["event"] == "span")
 
 
-def _without_outcome(ended: Ended) -> str | None:
+def _without_outcome(ended: Ended, output: int | None) -> str | None:
     if ended.status == 0 or any(event["event"] == "outcome" for event in ended.events):
         return None
-    return f"the replay ended with exit code {ended.status} before its outcome was known; the traceback is above"
+    how = f"the replay ended with exit code {ended.status} before its outcome was known"
+    if output is None:
+        return f"{how}; what it printed is above"
+    last = last_line(output)
+    return f"{how}; it printed last: {last}" if last else how
+
+
+def last_line(output: int) -> str:
+    """Of what an app printed into this file: why it did not start; empty where it printed nothing."""
+    start = max(0, os.fstat(output).st_size - OUTPUT_MAX)
+    lines = os.pread(output, OUTPUT_MAX, start).decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _raise_error(ended: Ended) -> None:
