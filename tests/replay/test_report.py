@@ -64,6 +64,7 @@ def test_all_answered_and_nothing_differs_is_the_same() -> None:
         "redacted": [],
         "ignored": [{"path": "headers.date", "reason": "minted per response"}],
         "changed": [],
+        "folder": None,
         "uncontrolled": [],
     }
 

@@ -36,7 +36,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_recorded_request_replays_the_same(recorded: Recordings, path: str) -> None:
     report = replay(*recorded[path], NAMED)
     assert report.to_json()["misses"] == []
-    assert (report.verdict, report.differences) == ("same", ())
+    assert (report.verdict, report.differences, report.folder) == ("same", (), "")
 
 
 def test_a_recorded_request_replays_the_same_with_every_instrumentor_that_is_installed(
@@ -51,7 +51,8 @@ def test_an_own_recording_names_the_app_its_folder_and_its_modules(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH")
-    assert replay(*recorded["/orders/42"], Options(is_own=True)).verdict == "same"
+    report = replay(*recorded["/orders/42"], Options(is_own=True))
+    assert (report.verdict, report.folder) == ("same", str(ROOT))
     with pytest.raises(ReplayError, match="no module 'tests"):
         replay(*recorded["/orders/42"])
 

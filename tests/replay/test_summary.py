@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ from timetracer_otel.replay.markdown import LENGTH_MAX, code, render_markdown
 from timetracer_otel.replay.report import Miss, Report
 from timetracer_otel.replay.summary import Result, Summary, ordered
 from timetracer_otel.replay.summary_text import render_all
+from timetracer_otel.replay.text import render
 
 GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = (
@@ -159,3 +161,13 @@ def test_the_text_of_one_is_cut_too() -> None:
     long = [exchange(n, f"SELECT {n} FROM {'t' * 900}", []) for n in range(1, 60)]
     one = Summary((Result("x", report(segment(ENTRY, *long), replayed(taken=()))),))
     assert len(render_markdown(one)) < 20_000
+
+
+def test_the_folder_whose_code_ran_is_told_once_also_where_all_is_the_same() -> None:
+    """A second checkout would be taken for the one that was tested."""
+    elsewhere = replace(report(WHOLE, replayed()), folder="/srv/shop")
+    told = "ran the code of /srv/shop, where it was recorded, not of the current folder: --app runs what is here"
+    assert told in render(elsewhere).splitlines()
+    results = tuple(Result(f"7f3a0000/{number}", elsewhere) for number in range(3))
+    assert render_all(Summary(results), 1.0).splitlines()[-2:] == ["3 replayed in 1.0 s: 3 same", told]
+    assert elsewhere.to_json()["folder"] == "/srv/shop"

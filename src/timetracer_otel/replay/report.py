@@ -67,6 +67,8 @@ class Report:
     uncontrolled: tuple[str, ...] = ()
     changed: tuple[Mapping[str, Any], ...] = ()
     """Versions and variables that are not those of the recording: `{"name", "recorded", "replayed"}`."""
+    folder: str = ""
+    """Where the code ran, if that was not the current folder."""
     reasons: tuple[str, ...] = ()
     """Why it is inconclusive."""
     traceback: str = ""
@@ -93,6 +95,7 @@ class Report:
             "redacted": list(self.redacted),
             "ignored": list(self.ignored),
             "changed": list(self.changed),
+            "folder": self.folder or None,
             "uncontrolled": [*self.uncontrolled, *(f"inconclusive: {reason}" for reason in self.reasons)],
         }
 
@@ -119,9 +122,11 @@ def build(
     has_entry: bool = True,
     question: Callable[[Exchange], Question] = question_of,
     changed: Iterable[Mapping[str, Any]] = (),
+    folder: str = "",
 ) -> Report:
     """`ending`: how the process ended before its time ("timed out after 60 s"); `has_entry`: False for `exec`, whose
-    program has no recorded outcome; `changed`: what is other than when it was recorded."""
+    program has no recorded outcome; `changed`: what is other than when it was recorded; `folder`: where its code
+    ran, if not in the current one."""
     segment = with_children(cassette, segment)
     segment = replace(segment, exchanges=tuple(apart(segment.exchanges)))
     journal = Events(events)
@@ -150,6 +155,7 @@ def build(
         ignored=tuple(comparison.get("ignored", ())),
         uncontrolled=tuple(dict.fromkeys(_uncontrolled(journal, is_other))),
         changed=tuple(changed),
+        folder=folder,
         reasons=doubts,
         traceback=outcome.get("traceback", ""),
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from timetracer_otel.capture.process import versions
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import ReplayError, UsageError
-from timetracer_otel.replay import isolation, launch
+from timetracer_otel.replay import isolation, launch, places
 from timetracer_otel.replay.changes import changes_since
 from timetracer_otel.replay.ignoring import NONE, Wishes, applied
 from timetracer_otel.replay.journal import Event, Reader
@@ -93,7 +93,14 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
 
     changed = changes_since(segment.process)
     why = ended.why or _without_outcome(ended, options.output)
-    return build(cassette, segment, applied(ended.events, options.wishes), why, changed=changed)
+    folder = _elsewhere(segment, options)
+    return build(cassette, segment, applied(ended.events, options.wishes), why, changed=changed, folder=folder)
+
+
+def _elsewhere(segment: Segment, options: Options) -> str:
+    """The folder whose code ran; empty for the current one."""
+    place = places.of_entry(segment.process, options.is_own, os.environ, is_named=options.app is not None)
+    return "" if os.path.realpath(place.folder) == os.path.realpath(os.getcwd()) else place.folder
 
 
 def execute(

@@ -7,7 +7,7 @@ from typing import Final
 
 from timetracer_otel.cassette.escaping import safe
 from timetracer_otel.replay.summary import Result, Summary, counted, found_in
-from timetracer_otel.replay.text import render, verdict_line
+from timetracer_otel.replay.text import ran_in, render, verdict_line
 
 FULL_MAX: Final = 10
 """Reports that are printed whole; of the others their last line says enough to choose one."""
@@ -39,6 +39,8 @@ def _lines(found: Sequence[Result]) -> str:
 def _end(summary: Summary, duration_s: float) -> str:
     total = len(summary.results)
     lines = [f"{total} replayed in {duration_s:.1f} s: {counted(summary.counts)}"]
+    folders = dict.fromkeys(each.report.folder for each in summary.results if each.report is not None)
+    lines += [ran_in(folder) for folder in folders if folder]
     if summary.left_out:
         lines.append(f"{summary.left_out} left out: no request was recorded that could be made again (see `exec`)")
     if summary.not_run:

@@ -56,6 +56,7 @@ def render(report: Report) -> str:
         _changed(report),
         _traceback(report),
         [*(f"inconclusive: {safe(reason)}" for reason in report.reasons)],
+        [ran_in(report.folder)] if report.folder else [],
         [verdict_line(report)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -154,6 +155,10 @@ def _listed(title: str, lines: Sequence[str]) -> list[str]:
         return []
     more = [f"  and {len(lines) - LISTED_MAX} more"] if len(lines) > LISTED_MAX else []
     return [title, *(f"  {line}" for line in lines[:LISTED_MAX]), *more]
+
+
+def ran_in(folder: str) -> str:
+    return f"ran the code of {safe(folder)}, where it was recorded, not of the current folder: --app runs what is here"
 
 
 def verdict_line(report: Report) -> str:
