@@ -33,6 +33,7 @@ def visit(pool):
     with pool.connection() as connection:
         connection.execute(TABLE)
         row = connection.execute(INSERT, (now, local, now)).fetchone()
+        psycopg.ClientCursor(connection).execute("insert into pg_temp.visits values (%s, %s)", moments())
         began = time.monotonic()
         try:
             pool.getconn(timeout=0.2)

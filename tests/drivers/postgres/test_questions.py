@@ -104,6 +104,61 @@ def test_a_literal_beside_a_secret_name_is_compared_where_no_marker_stands() -> 
     assert Origins((), (0, 0), lambda: (0, 0)).proves(one.slots, two.slots) is None
 
 
+NOON_NS = 1_795_867_200 * 10**9
+"""2026-11-28 12:00 in UTC."""
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "insert into t (at, n) values ('{}'::timestamptz, 7)",
+        'insert into t (data) values (\'{{"at": "{}", "who": "it\'\'s"}}\'::jsonb)',
+        "declare \"page\" cursor for select * from t where at < '{}'",
+    ],
+)
+def test_an_instant_that_a_client_puts_into_the_statement_may_be_of_another_reading_of_the_clock(sql: str) -> None:
+    was, now, other = (
+        question("psycopg", sql.format(f"2026-11-28 {time}+00:00"), (), "shop")
+        for time in ("12:00:00.281948", "12:00:00.326353", "13:00:00.326353")
+    )
+    run = (NOON_NS, NOON_NS + 10**9)
+    assert was.shape == now.shape
+    (mapping,) = Origins((), run, lambda: run).proves(was.slots, now.slots) or ()
+    assert mapping.kind == "instant"
+    assert Origins((), run, lambda: run).proves(was.slots, other.slots) is None
+
+
+def test_an_id_that_a_client_puts_into_the_statement_is_a_value() -> None:
+    was, now = (
+        question("psycopg", f"select 1 where id = '{each}'::uuid and n = 7", (), "shop")
+        for each in ("06c168a0-e0fb-472e-b1fa-b77aa3dde2e0", "61bd3c530d0f46ff8672ec4e42f39bc6")
+    )
+    assert was.shape == now.shape
+    assert not same(was, now)
+
+
+def test_savepoints_of_django_are_named_after_a_thread_which_does_not_count() -> None:
+    one, other = (question("psycopg", f'SAVEPOINT "s{thread}_x1"', (), "shop") for thread in (140354162521792, 7))
+    assert same(one, other)
+    assert not same(one, question("psycopg", 'ROLLBACK TO SAVEPOINT "s7_x1"', (), "shop"))
+    named = (question("psycopg", f'SAVEPOINT "{name}"', (), "shop") for name in ("before", "after"))
+    assert not same(*named)
+
+
+@pytest.mark.parametrize("op", ["command", "copy_out", "parse", "prepare", "query"])
+def test_a_literal_is_a_value_whatever_the_recorded_operation_was(op: str) -> None:
+    sql = "PREPARE TRANSACTION '06c168a0e0fb472eb1fab77aa3dde2e0'"
+    recorded = question_of(exchange(sql, [], [], [], op=op))
+    assert same(recorded, question("psycopg", sql, (), "shop", op=op if op in ("parse", "prepare") else "query"))
+
+
+def test_the_name_that_sqlalchemy_gives_a_transaction_in_two_phases_is_chance() -> None:
+    one, other = (question("psycopg", f"COMMIT PREPARED '_sa_{digit * 32}'", (), "shop") for digit in "ab")
+    assert same(one, other)
+    assert not same(one, question("psycopg", f"ROLLBACK PREPARED '_sa_{'a' * 32}'", (), "shop"))
+    assert not same(one, question("psycopg", "COMMIT PREPARED 'mine'", (), "shop"))
+
+
 def same(one: Question, two: Question) -> bool:
     return (one.shape, [slot.key for slot in one.slots]) == (two.shape, [slot.key for slot in two.slots])
 

@@ -100,11 +100,6 @@ def errors(dsn: str) -> Any:
             lambda: connection.execute("insert into things (id) values ('x')"),
             connection.rollback,
         )
-        connection.execute(
-            "create function pg_temp.refuse(i int) returns int language plpgsql as "
-            "'begin return (select nothing from nowhere where nothing = i); end'"
-        )
-        seen += errors_of(*[_refused(connection, value) for value in (1, 2, 1)])
         with connection.transaction():
             connection.execute("insert into things (name) values ('two')")
             try:
@@ -116,16 +111,6 @@ def errors(dsn: str) -> Any:
                 connection.execute("insert into things (name) values ('three')")
         seen.append(connection.execute("select name from things order by id").fetchall())
     return seen
-
-
-def _refused(connection: Any, value: int) -> Callable[[], Any]:
-    """A statement that the server prepares, and refuses when it runs."""
-
-    def execute() -> Any:
-        with connection.transaction():
-            return connection.execute("select pg_temp.refuse(%s)", (value,), prepare=True)
-
-    return execute
 
 
 def many(dsn: str) -> Any:

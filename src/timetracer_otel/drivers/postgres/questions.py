@@ -25,16 +25,26 @@ from timetracer_otel.wire.postgres.description import casts
 from timetracer_otel.wire.postgres.scalars import bytea_binary
 from timetracer_otel.wire.postgres.secrets import secrets
 from timetracer_otel.wire.postgres.statements import normalise, parts, remembered, verb
-from timetracer_otel.wire.postgres.tokens import unquoted
+from timetracer_otel.wire.postgres.tokens import Kind, tokens, unquoted
 from timetracer_otel.wire.postgres.transaction import command
 from timetracer_otel.wire.postgres.values import BINARY, canonical, instant_ns, shown
 
 SEARCHED_MAX: Final = 64 * KIB
 """Characters of bytes in which ids and markers are looked for."""
 LITERAL: Final = "'?'"
-"""Stands in a shape for a literal that may be a secret."""
+"""Stands in a shape for a literal that may be a secret, or differ from run to run."""
+_VARYING: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+)
+"""Instants and ids, as they stand in the literals of a client that puts its values into the statement."""
 _MINTED: Final = re.compile(r"__asyncpg_([a-z]+)_[0-9a-f]+__")
 """Names of savepoints and portals that asyncpg counts through the whole process."""
+_OF_SQLALCHEMY: Final = re.compile(r"\b_sa_[0-9a-f]{32}\b")
+"""Transactions in two phases that SQLAlchemy names by chance. Source: SQLAlchemy 2.1, engine/default.py."""
+WHOLE: Final = (COPY_IN, DESCRIBE, NOTIFY)
+"""Operations in whose shape the statement stands with its literals, or not at all."""
+_OF_THREADS: Final = re.compile(r'(\bSAVEPOINT )"s\d+_x\d+"', re.IGNORECASE)
+"""Savepoints of Django: a thread, which has another number in each run, and a count of its connection."""
 
 
 def question(
@@ -57,7 +67,7 @@ def question(
         text=_text(sql),
         slots=(
             *(_slot(index, parameter) for index, parameter in enumerate(_typed(sql, parameters))),
-            *(_literals(sql) if op in (QUERY, PARSE) else ()),
+            *(_literals(sql) if op not in WHOLE else ()),
             *_cursor_slots(sql, op, cursor),
             *(_copy_slots(copied) if copied is not None else ()),
         ),
@@ -94,24 +104,32 @@ def shape(sql: str, op: str = QUERY) -> Hashable:
         return (DESCRIBE,)
     if op == NOTIFY:
         return (NOTIFY,)
-    if op in (COPY_IN, PREPARE):
+    if op == COPY_IN:
         return (op, _text(sql))
-    if op == PARSE:
+    if op in (PARSE, PREPARE):
         return (op, _text(_without_literals(sql)))
     about = cursor_command(sql)
     if about is None:
         return ("query", _text(_without_literals(sql)))
-    return ("fetch",) if about.is_page else ("query", nameless(sql))
+    return ("fetch",) if about.is_page else ("query", nameless(_without_literals(sql)))
 
 
 @remembered
 def _places(sql: str) -> tuple[tuple[int, int], ...]:
-    """Of the literals that redaction masks for the names beside them. Names of a rule file do not count here."""
-    return tuple((start, end) for start, end, _ in secrets(sql, SECRETS.names.rule_of_column).literals)
+    """Of the literals that redaction masks for the names beside them, and of those that hold an instant or an id. Names
+    of a rule file do not count here."""
+    masked = {(start, end) for start, end, _ in secrets(sql, SECRETS.names.rule_of_column).literals}
+    return tuple(sorted(masked | set(_varying(sql)))) if _VARYING.search(sql) else tuple(sorted(masked))
+
+
+def _varying(sql: str) -> Iterator[tuple[int, int]]:
+    for token in tokens(sql):
+        if token.kind is Kind.STRING and not token.text.startswith("$") and _VARYING.search(token.text):
+            yield token.start, token.end
 
 
 def _without_literals(sql: str) -> str:
-    """Where a marker may stand in the recorded statement, a literal is a value, too."""
+    """Where a marker may stand in the recorded statement, or another instant, a literal is a value, too."""
     places = _places(sql)
     kept = zip((0, *(end for _, end in places)), (*(start for start, _ in places), len(sql)), strict=True)
     return LITERAL.join(sql[start:end] for start, end in kept)
@@ -120,11 +138,13 @@ def _without_literals(sql: str) -> str:
 def _literals(sql: str) -> Iterator[Slot]:
     for number, (start, end) in enumerate(_places(sql)):
         secret = unquoted(sql[start:end])
-        yield Slot(f"literals[{number}]", key=sql[start:end], shown=secret, text=secret)
+        yield Slot(f"literals[{number}]", key=_OF_SQLALCHEMY.sub("_sa_", sql[start:end]), shown=secret, text=secret)
 
 
 def _text(sql: str) -> str:
-    return _MINTED.sub(r"__asyncpg_\1__", normalise(sql)) if "__asyncpg_" in sql else normalise(sql)
+    if "__asyncpg_" in sql:
+        return _MINTED.sub(r"__asyncpg_\1__", normalise(sql))
+    return _OF_THREADS.sub(r'\1"s_x"', normalise(sql)) if "SAVEPOINT" in sql else normalise(sql)
 
 
 def _cursor_slots(sql: str, op: str, cursor: Hashable) -> tuple[Slot, ...]:
