@@ -106,6 +106,23 @@ def test_a_miss_that_is_only_another_order_says_so(was: list[object], now: list[
     assert (TO_DO_ORDER in render(found)) is is_order
 
 
+@pytest.mark.parametrize(
+    ("now", "is_order"),
+    [
+        ("SELECT \"name\", \"id\" FROM t WHERE kind IN ('b', 'a')", True),
+        ("SELECT \"name\", \"id\" FROM t WHERE kind IN ('b', 'c')", False),
+    ],
+    ids=["another order", "another word"],
+)
+def test_a_miss_whose_statement_has_the_same_words_in_another_order_says_so(now: str, is_order: bool) -> None:
+    recorded_one = exchange(1, "SELECT \"id\", \"name\" FROM t WHERE kind IN ('a', 'b')", [])
+    source, log = session(recorded_one)
+    source.miss(asked(now, []), by())
+    found = report(segment(ENTRY, recorded_one), log.events)
+    assert (found.verdict, found.to_json()["misses"][0]["order_only"]) == ("deviates", is_order)
+    assert (TO_DO_ORDER in render(found)) is is_order
+
+
 def test_a_difference_of_the_outcome_that_is_only_another_order_says_so() -> None:
     events = replayed(
         {"path": "body.$.tags", "recorded": ["a", "b"], "replayed": ["b", "a"]},

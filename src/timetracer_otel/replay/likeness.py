@@ -61,5 +61,10 @@ class Statements:
         return [number for number, _ in votes.most_common(COMPARED_MAX)]
 
 
+def are_reordered(one: str, other: str) -> bool:
+    """True for statements of the same words in another order, as of columns that come from a set."""
+    return one != other and max(len(one), len(other)) <= TEXT_MAX and sorted(_words(one)) == sorted(_words(other))
+
+
 def _words(text: str) -> list[str]:
     return [word for word in WORD.findall(text[:TEXT_MAX]) if not word.isspace()]

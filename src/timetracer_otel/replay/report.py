@@ -18,6 +18,7 @@ from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.explain import request_json
 from timetracer_otel.replay.journal import Event
 from timetracer_otel.replay.library import apart, question_of, requests_of, with_children
+from timetracer_otel.replay.likeness import are_reordered
 from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdict
 from timetracer_otel.replay.warm import asked_elsewhere, made_ready
 
@@ -186,7 +187,7 @@ def _miss(event: Event) -> Miss:
         note=event["note"],
         consequent=event["consequent"],
         is_cut=event["unfit"],
-        is_reordered=_is_reordered(event["differences"]),
+        is_reordered=_is_reordered(event["differences"]) or _has_words_reordered(event),
     )
 
 
@@ -198,6 +199,12 @@ def _is_reordered(differences: Sequence[Mapping[str, Any]]) -> bool:
         return True
     was, now = [each["recorded"] for each in differences], [each["asked"] for each in differences]
     return len(differences) > 1 and is_same_multiset(was, now)
+
+
+def _has_words_reordered(event: Event) -> bool:
+    """The statement itself, as `SELECT "name", "id"`, or `IN ('b', 'a')` of a client that puts its values into it."""
+    paths = {each["path"] for each in event["differences"]}
+    return paths == {"statement"} and are_reordered(event["nearest"]["text"], event["request"]["text"])
 
 
 def _difference(each: Mapping[str, Any], follows: bool) -> dict[str, Any]:
