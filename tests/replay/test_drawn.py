@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import socket
+from dataclasses import replace
 
 from tests.replay.recordings import HOST, PID, asked, by, exchange, session
 
@@ -93,6 +94,13 @@ def test_a_process_and_its_machine_are_called_otherwise_here() -> None:
     assert [event["kind"] for event in journal.of("mapping")] == ["machine", "machine"]
     assert source.explains(f"done by {HOST}", f"done by {here}")
     assert not source.explains(f"done by {HOST}", f"done by {here} again")
+
+
+def test_what_differs_in_more_than_its_text_is_a_miss() -> None:
+    source, _ = session(exchange(1, INSERT, ["42"]), exchange(2, INSERT, [HOST]), draws=list(NOW))
+    question = asked(INSERT, ["42"])
+    other = replace(question, slots=tuple(replace(each, key=("bytes", b"42")) for each in question.slots))
+    assert source.take(other, by()) is None
 
 
 def test_a_draw_may_stand_beside_the_name_of_the_machine() -> None:

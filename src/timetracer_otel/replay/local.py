@@ -30,6 +30,8 @@ class Local:
         """The kind of what differs, and the parts that stand for each other: none of them stood in anything that the
         application was given until `at_ns`. `known` parts do so already: answers repeat what they were told."""
         here = self._machine.recorded(now)
+        if was == now:  # what differs is no text
+            return None
         if here == was:
             return "machine", ()
         pairs = self._draws.pairs(was, here) or self._beside_instants(was, here, is_instant)
