@@ -9,7 +9,11 @@ import secrets
 import socket
 from dataclasses import replace
 
+import pytest
+
 from tests.replay.recordings import HOST, PID, asked, by, exchange, session
+from timetracer_otel.cassette.model import Process
+from timetracer_otel.replay.machine import Machine
 
 INSERT = "INSERT INTO orders VALUES ($1)"
 SELECT = "SELECT status FROM orders WHERE code = $1"
@@ -35,6 +39,13 @@ def test_one_drawn_value_stands_for_one() -> None:
     assert not source.explains(THEN, OTHER)
     assert not source.explains(OTHER[::-1], NOW)
     assert source.take(asked(SELECT, [NOW]), by()) is not None
+
+
+def test_a_part_of_it_stands_for_the_same_part_alone() -> None:
+    source, _ = session(exchange(1, INSERT, [THEN]), exchange(2, SELECT, [f"k:{THEN[:7]}"]), draws=[*NOW, *OTHER])
+    assert source.take(asked(INSERT, [NOW]), by()) is not None
+    assert source.take(asked(SELECT, [f"k:{OTHER[:7]}"]), by()) is None
+    assert source.take(asked(SELECT, [f"k:{NOW[:7]}"]), by()) is not None
 
 
 def test_what_the_request_or_an_earlier_answer_gave_was_not_drawn() -> None:
@@ -94,6 +105,22 @@ def test_a_process_and_its_machine_are_called_otherwise_here() -> None:
     assert [event["kind"] for event in journal.of("mapping")] == ["machine", "machine"]
     assert source.explains(f"done by {HOST}", f"done by {here}")
     assert not source.explains(f"done by {HOST}", f"done by {here} again")
+
+
+def test_the_small_number_of_a_process_in_a_container_counts_beside_the_name_of_its_machine_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    machine = Machine(Process("p", host=HOST, pid=1))
+    assert [machine.recorded(each) for each in ("7", "7 apples")] == ["7", "7 apples"]
+    assert machine.recorded(f"{socket.gethostname()}:7") == f"{HOST}:1"
+    assert Machine(Process("p", host=HOST, pid=PID)).recorded("7") == "7"
+    assert Machine(Process("p", host="web-7", pid=1)).recorded(f"{socket.gethostname()}:7") == "web-7:1"
+
+
+def test_a_machine_without_a_name_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "")
+    assert Machine(Process("p", host=HOST, pid=PID)).recorded("a b") == "a b"
 
 
 def test_what_differs_in_more_than_its_text_is_a_miss() -> None:

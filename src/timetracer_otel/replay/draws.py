@@ -7,8 +7,10 @@ import hashlib
 import re
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import chain
+from threading import get_ident
 from typing import Final, NamedTuple, TypeAlias
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -23,6 +25,7 @@ LIST_MAX: Final = 1024
 """Items of one drawn list."""
 BYTES_MIN: Final = 4
 BITS_MAX: Final = 256
+UUID_BYTES: Final = 16
 HASHED_MAX: Final = 256
 """The latest bytes of which the usual hashes are known too."""
 PART_MIN: Final = 6
@@ -35,7 +38,7 @@ DIGIT_MAX: Final = 9
 ZEROS: Final = "000"
 """So many may stand before a number that was drawn smaller than it can be."""
 DECIMAL: Final = re.compile(rf"[1-9]\d{{{PART_MIN - 1},}}")
-_BETWEEN: Final = re.compile(r"([^0-9A-Za-z]+)")
+_SIGNS: Final = re.compile(r"[^0-9A-Za-z]+")
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _PART: Final = re.compile(r"[0-9A-Za-z_+/=-]+")
@@ -50,16 +53,34 @@ class _Told(NamedTuple):
     """Draws of this kind look like it all, or none does."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Of a text: from where to where it was told."""
+
+    first: int
+    end: int
+    told: _Told
+
+    def of(self, text: str) -> str:
+        return text[self.first : self.end]
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+
 class Draws:
     """Without a lock, since chance is drawn anywhere: each step here is one."""
 
     def __init__(self) -> None:
-        self._letters: deque[str] = deque(maxlen=LETTERS_MAX)
+        self._letters: deque[tuple[int, str]] = deque(maxlen=LETTERS_MAX)
+        """Each with the thread that drew it."""
         self._numbers: deque[int] = deque(maxlen=DRAWS_MAX)
         self._bytes: deque[bytes] = deque(maxlen=DRAWS_MAX)
         self._texts: deque[_Told] = deque(maxlen=2 * DRAWS_MAX)
         """Of each number and of all bytes, as soon as somebody asks."""
         self._has_drawn, self._stream = False, _Told("", PART_MIN, _DIGITS)
+        self._asked, self._found = "", dict[tuple[int, int], _Part]()
+        """The text that was asked about last, and the longest part around each place: of many recorded ones in turn."""
 
     def __bool__(self) -> bool:
         """True if anything was drawn."""
@@ -68,15 +89,16 @@ class Draws:
     def note(self, drawn: object) -> None:
         """The result of a draw: letters, numbers, bytes, an id of the time. A word is left out, for it was chosen
         among few."""
+        thread = get_ident()
         for each in drawn[:LIST_MAX] if isinstance(drawn, list) else (drawn,):
             if isinstance(each, str) and len(each) == 1:
-                self._letters.append(each)
+                self._letters.append((thread, each))
             elif isinstance(each, bytes) and len(each) >= BYTES_MIN:
                 self._bytes.append(each)
             elif isinstance(each, uuid.UUID):
                 self._bytes.append(each.bytes)
             elif type(each) is int and 0 <= each <= DIGIT_MAX:
-                self._letters.append(str(each))
+                self._letters.append((thread, str(each)))
             elif type(each) is int and 0 < each < 1 << BITS_MAX:
                 self._numbers.append(each)
         self._has_drawn = True
@@ -88,18 +110,53 @@ class Draws:
             return ((was, now),)  # one may have a digit more
         if len(was) != len(now) or len(now) > TEXT_MAX or was == now:
             return ()
-        return _drawn([(was, now)], self._all) or _drawn(_pieces(was, now), self._all)
+        return self._drawn(was, now)
+
+    def _drawn(self, was: str, now: str) -> Pairs:
+        """Of two texts as long as each other the parts that differ; empty where one was not told, or is too short."""
+        parts, at = list[_Part](), _common(was, now)
+        while at < len(now):
+            found = self._longest(now, at, parts[-1].end if parts else 0)
+            if not _PART.fullmatch(found.of(was) + found.of(now)):
+                return ()
+            joined = _joined(parts[-1], found, now) if parts else None
+            if joined is not None:
+                parts[-1] = joined
+            elif parts and not _proves(parts[-1], was, now):
+                return ()
+            else:
+                parts.append(found)
+            at = found.end + _common(was[found.end :], now[found.end :])
+        return tuple((each.of(was), each.of(now)) for each in parts) if _proves(parts[-1], was, now) else ()
+
+    def _longest(self, now: str, at: int, first: int) -> _Part:
+        """Around this place what was told; it begins at `first` or later. Letters of it may stand in any draw."""
+        tellings = self._all()
+        if now != self._asked:
+            self._asked, self._found = now, {}
+        if (known := self._found.get((at, first))) is not None:
+            return known
+        longest = _around(now, at, first, next(tellings))
+        for told in tellings:
+            if len(longest) >= SURE:
+                break
+            longest = max(longest, _around(now, at, first, told), key=len)
+        self._found[at, first] = longest
+        return longest
 
     def _all(self) -> Iterator[_Told]:
         """The latest first. One thread at a time: the session's lock covers it."""
+        has_more = bool(self._numbers or self._bytes)
         while self._numbers:
             self._texts.append(_Told("\n".join(_as_texts(self._numbers.popleft())), PART_MIN, _DIGITS))
         while self._bytes:
             data, is_late = self._bytes.popleft(), len(self._bytes) < HASHED_MAX
             texts = chain(_codings(data), _hashes(data) if is_late else ())
             self._texts.append(_Told("\n".join(texts), CODED_MIN, _HEX))
-        if (letters := "".join(self._letters.copy())) != self._stream.text:
-            self._stream = _Told(letters, PART_MIN, _DIGITS)
+        if (letters := "\n".join(_by_thread(self._letters.copy()))) != self._stream.text:
+            self._stream, has_more = _Told(letters, PART_MIN, _DIGITS), True
+        if has_more:
+            self._found = {}
         return chain((self._stream,), reversed(self._texts))
 
 
@@ -112,6 +169,14 @@ def is_part_of(was: str, now: str, whole_was: str, whole_now: str) -> bool:
     return any(whole_now.startswith(now, found.start()) for found in re.finditer(re.escape(was), whole_was))
 
 
+def _by_thread(letters: Iterable[tuple[int, str]]) -> Iterable[str]:
+    """Those of one in their order: several may draw at once."""
+    found = defaultdict[int, list[str]](list)
+    for thread, letter in letters:
+        found[thread].append(letter)
+    return map("".join, found.values())
+
+
 def _as_texts(number: int) -> Iterator[str]:
     """In each a part may begin with some of the zeros."""
     return (f"{ZEROS}{text}" for text in (f"{number}", f"{number:x}", f"{number:X}"))
@@ -121,6 +186,8 @@ def _codings(data: bytes) -> Iterator[str]:
     yield from (data.hex(), data.hex().upper())
     for coding in (base64.b64encode, base64.urlsafe_b64encode, base64.b32encode):
         yield coding(data).decode().rstrip("=")
+    if len(data) == UUID_BYTES:
+        yield str(uuid.UUID(bytes=data))
 
 
 def _hashes(data: bytes) -> Iterator[str]:
@@ -131,47 +198,34 @@ def _hashes(data: bytes) -> Iterator[str]:
             yield hashlib.new(algorithm, told, usedforsecurity=False).hexdigest()
 
 
-def _pieces(was: str, now: str) -> list[tuple[str, str]]:
-    """What stands between the same signs in both; none where other signs stand there."""
-    then, here = _BETWEEN.split(was), _BETWEEN.split(now)
-    return list(zip(then[::2], here[::2], strict=True)) if then[1::2] == here[1::2] else []
+def _around(now: str, at: int, first: int, told: _Told) -> _Part:
+    """The longest part around this place that was told; it begins at `first` or later."""
+    end = at
+    while end < len(now) and now[at : end + 1] in told.text:
+        end += 1
+    while first < at < end and now[at - 1 : end] in told.text:
+        at -= 1
+    return _Part(at, end, told)
 
 
-def _drawn(texts: Iterable[tuple[str, str]], tellings: Callable[[], Iterable[_Told]]) -> Pairs:
-    """Of each two that differ the parts that do; empty where one was not told, or too little of them in all."""
-    found = defaultdict[_Told, list[tuple[str, str]]](list)
-    for was, now in texts:
-        if was == now:
-            continue
-        longest = max(_parts(was, now, tellings()), key=_length, default=None)  # letters of it may stand in any
-        if longest is None:
-            return ()
-        found[longest[0]].append(longest[1])
-    are_drawn = all(_are_alike(parts, told) for told, parts in found.items())
-    return tuple(part for parts in found.values() for part in parts) if are_drawn else ()
+def _joined(one: _Part, other: _Part, now: str) -> _Part | None:
+    """As one if both are groups of one draw: XK81-PQ22. Short ones that were drawn apart would stand anywhere."""
+    whole = replace(one, end=other.end)
+    is_short = min(len(one), len(other)) < one.told.least
+    return whole if is_short and one.told is other.told and _signless(whole.of(now)) in one.told.text else None
 
 
-def _parts(was: str, now: str, tellings: Iterable[_Told]) -> Iterator[tuple[_Told, tuple[str, str]]]:
-    """The longest part of `now` around all that differs which was told, with its counterpart; from each who told it."""
-    if len(was) != len(now):
-        return
-    begin, end = _common(was, now), len(now) - _common(was[::-1], now[::-1])
-    differing = now[begin:end]
-    for told in tellings:
-        if differing not in told.text:
-            continue
-        first, last = begin, end
-        while first and now[first - 1 : last] in told.text:
-            first -= 1
-        while last < len(now) and now[first : last + 1] in told.text:
-            last += 1
-        yield told, (was[first:last], now[first:last])
-        if len(differing) >= SURE:
-            return
+def _proves(part: _Part, was: str, now: str) -> bool:
+    """It looks alike, and is enough. No more can be asked of two draws: by chance one of them has no capital or no
+    digit, and hex has no letter."""
+    then, here, told = _signless(part.of(was)), _signless(part.of(now)), part.told
+    is_same_kind = bool(told.kind.fullmatch(then)) == bool(told.kind.fullmatch(here))
+    is_enough = part.of(now) in told.text or len(here) >= told.least
+    return is_enough and len(part) >= told.least and (is_same_kind or _HEX.fullmatch(then + here) is not None)
 
 
-def _length(found: tuple[_Told, tuple[str, str]]) -> int:
-    return len(found[1][1])
+def _signless(text: str) -> str:
+    return _SIGNS.sub("", text)
 
 
 def _common(one: str, other: str) -> int:
@@ -184,10 +238,3 @@ def _common(one: str, other: str) -> int:
         else:
             most = end - 1
     return known
-
-
-def _are_alike(parts: Sequence[tuple[str, str]], told: _Told) -> bool:
-    """And enough. No more can be asked of two draws: by chance one of them has no capital or no digit."""
-    was, now = ("".join(each) for each in zip(*parts, strict=True))
-    is_same_kind = bool(told.kind.fullmatch(was)) == bool(told.kind.fullmatch(now))
-    return len(now) >= told.least and is_same_kind and _PART.fullmatch(was + now) is not None

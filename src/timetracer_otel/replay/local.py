@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import zip_longest
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from timetracer_otel.replay.draws import PART_MIN, Draws, Pairs, is_part_of
+from timetracer_otel.replay.draws import Draws, Pairs, is_part_of
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.varying import VARYING
 
+GROUPS: Final = re.compile(r"[0-9A-Za-z]+")
 Found: TypeAlias = "tuple[Literal['drawn', 'machine'], Pairs]"
 IsInstant: TypeAlias = Callable[[str, str], bool]
 """True for two instants of which the clock proves that they may differ."""
@@ -35,7 +37,16 @@ class Local:
         if here == was:
             return "machine", ()
         pairs = self._draws.pairs(was, here) or self._beside_instants(was, here, is_instant)
-        return ("drawn", pairs) if pairs and not self._were_given(pairs, at_ns, known) else None
+        if not pairs:
+            return None
+        new = list[str]()
+        for pair in pairs:
+            kin = _kin(*pair, known)
+            if not all(_are_one(*pair, *each) for each in kin):
+                return None  # a part of what stands for something else
+            if not kin:
+                new.append(pair[0])
+        return None if self._were_given(new, at_ns) else ("drawn", pairs)
 
     def _beside_instants(self, was: str, now: str, is_instant: IsInstant) -> Pairs:
         """As `Draws.pairs`, of texts in which instants may differ too; empty where anything else does."""
@@ -45,15 +56,22 @@ class Local:
         found = [self._draws.pairs(*each) for each in others if each[0] != each[1]]
         return tuple(pair for each in found for pair in each or ()) if all(found) else ()
 
-    def _were_given(self, pairs: Pairs, at_ns: int, known: Mapping[str, str]) -> bool:
-        """One that is long, or all that are short: those may stand anywhere."""
-        given = [pair for pair in pairs if self._given.has(pair[0], at_ns) and not _is_known(*pair, known)]
-        long = [pair for pair in pairs if len(pair[0]) >= PART_MIN]
-        return any(pair in given for pair in long) if long else given == list(pairs)
+    def _were_given(self, parts: Iterable[str], at_ns: int) -> bool:
+        """One of them, if only in its groups."""
+        return any(all(self._given.has(group, at_ns) for group in GROUPS.findall(part)) for part in parts)
 
 
-def _is_known(was: str, now: str, known: Mapping[str, str]) -> bool:
-    """True for a part of what stands for each other, or for more."""
+def _kin(was: str, now: str, known: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What is known already of the two, of a part of either, or of more."""
     if known.get(was) == now:
-        return True
-    return any(is_part_of(was, now, *each) or is_part_of(*each, was, now) for each in known.items())
+        return [(was, now)]
+    return [each for each in known.items() if _share(was, each[0]) or _share(now, each[1])]
+
+
+def _share(one: str, other: str) -> bool:
+    return one in other or other in one
+
+
+def _are_one(was: str, now: str, then: str, here: str) -> bool:
+    """True if the one pair is a part of the other."""
+    return is_part_of(was, now, then, here) or is_part_of(then, here, was, now)

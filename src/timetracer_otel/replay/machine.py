@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 import re
 import socket
+from typing import Final
 
 from timetracer_otel.cassette.model import Process
+
+PID_MIN: Final = 3
+"""Digits of a number that may be taken for that of a process: in a container it is 1 or 7, as is a count of anything.
+Beside the name of the machine it may be as short as that."""
+
+_HOST: Final = r"(?<![\w.-]){}(?![\w-])"
+_NUMBER: Final = r"(?<![\w.]){}(?![\w.])"
 
 
 class Machine:
@@ -19,8 +27,10 @@ class Machine:
     def recorded(self, text: str) -> str:
         """As the recorded process would have written it."""
         pid = str(os.getpid())  # a forked child has its own
-        if self._host and self._here in text:
-            text = re.sub(rf"(?<![\w.-]){re.escape(self._here)}(?![\w-])", lambda _: self._host, text)
-        if self._pid and pid in text:
-            text = re.sub(rf"(?<![\w.]){pid}(?![\w.])", str(self._pid), text)
-        return text
+        names = _HOST.format(re.escape(self._here)) if self._host and self._here and self._here in text else None
+        was_named = names is not None and re.search(names, text) is not None
+        if self._pid and pid in text and (was_named or min(len(pid), len(str(self._pid))) >= PID_MIN):
+            number = _NUMBER.format(pid)
+            names = f"{names}|{number}" if names else number
+        there = {self._here: self._host, pid: str(self._pid)}
+        return re.sub(names, lambda found: there[found[0]], text) if names else text
