@@ -92,6 +92,12 @@ def test_short_parts_that_were_drawn_apart_prove_nothing(was: str, now: str) -> 
     assert drawn(*SMALL).pairs(was, now) == ()
 
 
+def test_a_number_is_drawn_as_a_whole() -> None:
+    assert drawn(9104500).pairs("price 103900", "price 104500") == ()
+    assert drawn(104500).pairs("price 103900", "price 104500")
+    assert drawn(4500).pairs("pin 103900", "pin 004500")
+
+
 def test_signs_of_a_token_may_stand_anywhere_though_another_stands_beside_it() -> None:
     one, other = b"\xfb" * 12, b"\x3e" * 12
     now = f'{{"a": "{base64.urlsafe_b64encode(one).decode()}", "b": "{base64.urlsafe_b64encode(other).decode()}"}}'

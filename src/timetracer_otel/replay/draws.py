@@ -18,7 +18,7 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 DRAWS_MAX: Final = 4096
 """The latest numbers and bytes that are remembered: the more there are, the less each of them proves."""
-LETTERS_MAX: Final = 65536
+LETTERS_MAX: Final = 16384
 TEXT_MAX: Final = 64 * 1024
 """Characters of a text that is looked at."""
 LIST_MAX: Final = 1024
@@ -51,6 +51,8 @@ class _Told(NamedTuple):
     least: int
     kind: re.Pattern[str]
     """Draws of this kind look like it all, or none does."""
+    is_number: bool = False
+    """A line is a number, which proves itself as a whole: of many numbers any few digits are a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Draws:
         """The latest first. One thread at a time: the session's lock covers it."""
         has_more = bool(self._numbers or self._bytes)
         while self._numbers:
-            self._texts.append(_Told("\n".join(_as_texts(self._numbers.popleft())), PART_MIN, _DIGITS))
+            self._texts.append(_Told("\n".join(_as_texts(self._numbers.popleft())), PART_MIN, _DIGITS, True))
         while self._bytes:
             data, is_late = self._bytes.popleft(), len(self._bytes) < HASHED_MAX
             texts = chain(_codings(data), _hashes(data) if is_late else ())
@@ -220,6 +222,8 @@ def _proves(part: _Part, was: str, now: str) -> bool:
     digit, and hex has no letter."""
     then, here, told = _signless(part.of(was)), _signless(part.of(now)), part.told
     is_same_kind = bool(told.kind.fullmatch(then)) == bool(told.kind.fullmatch(here))
+    if told.is_number and part.of(now).lstrip("0") not in [each.lstrip("0") for each in told.text.split("\n")]:
+        return False
     is_enough = part.of(now) in told.text or len(here) >= told.least
     return is_enough and len(part) >= told.least and (is_same_kind or _HEX.fullmatch(then + here) is not None)
 
