@@ -3,68 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import boto3
-import psycopg
 import pytest
 
-from tests.conftest import started
-from tests.launching import instrumented
 from tests.promises import clocked_app
-from tests.promises.running import Replayed, only, recording, replay, send, service
-from tests.servers.aws import AwsServer
-from tests.servers.http import HttpServer
-from tests.servers.mongo import MongoServer
-from tests.servers.postgres import PostgresServer
-from tests.servers.redis import RedisServer
+from tests.promises.running import Replayed, only, replay, send
+from tests.promises.six_stores import serving
 
 pytestmark = pytest.mark.postgres
 
-DRIVERS = instrumented("asyncpg", "botocore", "httpx", "psycopg", "pymongo", "redis", "starlette")
-SERVERS: tuple[Callable[[], Any], ...] = (PostgresServer, MongoServer, AwsServer, HttpServer, RedisServer)
 Again = Callable[..., Replayed]
-
-
-def fill(postgres: PostgresServer, aws: AwsServer) -> None:
-    """What the requests find there."""
-    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
-        connection.execute(clocked_app.SCHEMA)
-    access = {"aws_access_key_id": "AKIAKT4NARYKT4NARY02", "aws_secret_access_key": "not-checked"}
-    s3, dynamodb = (
-        boto3.client(name, endpoint_url=aws.url, region_name="eu-west-1", **access) for name in ("s3", "dynamodb")
-    )
-    s3.create_bucket(Bucket=clocked_app.BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    dynamodb.create_table(
-        TableName=clocked_app.TABLE,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
 
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Again:
     """Replays the request."""
     folder = tmp_path_factory.mktemp("clocked")
-    with ThreadPoolExecutor(len(SERVERS)) as pool:
-        postgres, mongo, aws, http, redis = servers = list(pool.map(started, SERVERS))
-    asked = {"DATABASE_URL": postgres.dsn, "MONGO_URL": mongo.uri, "HTTP_URL": http.url, "REDIS_URL": redis.url()}
-    variables = recording(folder / "cassettes", APP="tests.promises.clocked_app:app", **asked, **aws.variables)
-    try:
-        fill(postgres, aws)
-        with service(folder / "log", **variables, **DRIVERS) as url:
-            answer = send(url, "/tokens")
-    finally:
-        for server in servers:
-            server.stop()
+    with serving("tests.promises.clocked_app:app", clocked_app.SCHEMA, clocked_app.TABLE, folder) as (url, variables):
+        answer = send(url, "/tokens")
     assert "Error" not in answer.body.decode(), answer.body
     cassette, _ = only(folder / "cassettes")
 
     def replayed(report: Path, **more: str) -> Replayed:
-        return replay(cassette.path, report, **{**DRIVERS, "HTTP_URL": http.url, **more})
+        return replay(cassette.path, report, **{**variables, **more})
 
     return replayed
 

@@ -3,70 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import boto3
-import psycopg
 import pytest
 
-from tests.conftest import started
-from tests.launching import instrumented
 from tests.promises import drawn_app
-from tests.promises.running import Replayed, cassettes, recording, replay, send, service
-from tests.servers.aws import AwsServer
-from tests.servers.http import HttpServer
-from tests.servers.mongo import MongoServer
-from tests.servers.postgres import PostgresServer
-from tests.servers.redis import RedisServer
+from tests.promises.running import Replayed, cassettes, replay, send
+from tests.promises.six_stores import serving
 
 pytestmark = pytest.mark.postgres
 
-DRIVERS = instrumented("asyncpg", "botocore", "httpx", "psycopg", "pymongo", "redis", "starlette")
-SERVERS: tuple[Callable[[], Any], ...] = (PostgresServer, MongoServer, AwsServer, HttpServer, RedisServer)
 LIBRARIES = {"asyncpg", "botocore", "http", "psycopg", "pymongo", "redis"}
 GIVEN = "ORD-12AB34CD"
 Again = Callable[..., Replayed]
-
-
-def fill(postgres: PostgresServer, aws: AwsServer) -> None:
-    """What the requests find there."""
-    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
-        connection.execute(drawn_app.SCHEMA)
-    access = {"aws_access_key_id": "AKIAKT4NARYKT4NARY02", "aws_secret_access_key": "not-checked"}
-    s3, dynamodb = (
-        boto3.client(name, endpoint_url=aws.url, region_name="eu-west-1", **access) for name in ("s3", "dynamodb")
-    )
-    s3.create_bucket(Bucket=drawn_app.BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    dynamodb.create_table(
-        TableName=drawn_app.TABLE,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
 
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Again:
     """Replays the request that draws, or the one that is given its code."""
     folder = tmp_path_factory.mktemp("drawn")
-    with ThreadPoolExecutor(len(SERVERS)) as pool:
-        postgres, mongo, aws, http, redis = servers = list(pool.map(started, SERVERS))
-    asked = {"DATABASE_URL": postgres.dsn, "MONGO_URL": mongo.uri, "HTTP_URL": http.url, "REDIS_URL": redis.url()}
-    variables = recording(folder / "cassettes", APP="tests.promises.drawn_app:app", **asked, **aws.variables)
-    try:
-        fill(postgres, aws)
-        with service(folder / "log", **variables, **DRIVERS) as url:
-            answers = [send(url, "/orders"), send(url, f"/orders/{GIVEN}")]
-    finally:
-        for server in servers:
-            server.stop()
+    with serving("tests.promises.drawn_app:app", drawn_app.SCHEMA, drawn_app.TABLE, folder) as (url, variables):
+        answers = [send(url, "/orders"), send(url, f"/orders/{GIVEN}")]
     assert not [each for each in answers if "Error" in each.body.decode() or each.status != 200], answers
     drawn, given = (cassette.path for cassette, _ in cassettes(folder / "cassettes"))
 
     def replayed(report: Path, is_given: bool = False, **more: str) -> Replayed:
-        return replay(given if is_given else drawn, report, **{**DRIVERS, "HTTP_URL": http.url, **more})
+        return replay(given if is_given else drawn, report, **{**variables, **more})
 
     return replayed
 
