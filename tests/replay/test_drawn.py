@@ -7,12 +7,14 @@ import hashlib
 import os
 import secrets
 import socket
+import uuid
 from dataclasses import replace
 
 import pytest
 
 from tests.replay.recordings import HOST, PID, asked, by, exchange, session
 from timetracer_otel.cassette.model import Process
+from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.replay.machine import Machine
 
 INSERT = "INSERT INTO orders VALUES ($1)"
@@ -128,6 +130,34 @@ def test_what_differs_in_more_than_its_text_is_a_miss() -> None:
     question = asked(INSERT, ["42"])
     other = replace(question, slots=tuple(replace(each, key=("bytes", b"42")) for each in question.slots))
     assert source.take(other, by()) is None
+
+
+def long(question: Question, text: str, has_text: bool) -> Question:
+    """As drivers have a long value: the beginning is shown."""
+    slot = Slot("body", key=text.encode(), shown=text[:1000], text=text if has_text else None)
+    return replace(question, slots=(slot,))
+
+
+MADE, OTHER_MADE = "11111111-2222-4333-8444-555555555555", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+
+
+@pytest.mark.parametrize("has_text", [True, False])
+@pytest.mark.parametrize(("then", "now"), [(THEN, NOW), (HOST, socket.gethostname()), (MADE, OTHER_MADE)])
+def test_what_differs_behind_the_part_that_is_shown_is_a_miss(then: str, now: str, has_text: bool) -> None:
+    body = f" {'x' * 100_000} "
+    was = long(asked(INSERT), f"{then}{body}old", has_text)
+    source, _ = session(exchange(1), draws=list(NOW), ids=[MADE], question=lambda _: was)
+    source.made(uuid.UUID(OTHER_MADE))
+    assert source.take(long(asked(INSERT), f"{now}{body}new", has_text), by()) is None
+
+
+def test_a_value_of_another_type_an_instant_and_an_id_of_a_driver_are_never_drawn() -> None:
+    source, _ = session(exchange(1, INSERT, ["120045"]), draws=[483921])
+    question = asked(INSERT, ["483921"])
+    (slot,) = question.slots
+    others = replace(slot, key=("int", "483921")), replace(slot, instant_ns=1), replace(slot, made="f" * 24)
+    assert [source.take(replace(question, slots=(each,)), by()) for each in others] == [None] * 3
+    assert source.take(question, by()) is not None
 
 
 def test_a_draw_may_stand_beside_the_name_of_the_machine() -> None:

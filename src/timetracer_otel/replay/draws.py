@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import threading
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from threading import get_ident
 from typing import Final, NamedTuple, TypeAlias
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -71,9 +71,11 @@ class _Part:
 
 
 class Draws:
-    """Without a lock, since chance is drawn anywhere: each step here is one."""
+    """Of a process. `note` takes no lock, since chance is drawn anywhere: each step of it is one."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
+        """Of those that ask: several sessions of a process may."""
         self._letters: deque[tuple[int, str]] = deque(maxlen=LETTERS_MAX)
         """Each with the thread that drew it."""
         self._numbers: deque[int] = deque(maxlen=DRAWS_MAX)
@@ -91,7 +93,7 @@ class Draws:
     def note(self, drawn: object) -> None:
         """The result of a draw: letters, numbers, bytes, an id of the time. A word is left out, for it was chosen
         among few."""
-        thread = get_ident()
+        thread = threading.get_ident()
         for each in drawn[:LIST_MAX] if isinstance(drawn, list) else (drawn,):
             if isinstance(each, str) and len(each) == 1:
                 self._letters.append((thread, each))
@@ -108,11 +110,12 @@ class Draws:
     def pairs(self, was: str, now: str) -> Pairs:
         """The parts in which the two texts differ, each drawn here in `now` and of the same look in `was`; empty if
         they are equal, or differ in anything else."""
-        if DECIMAL.fullmatch(was) and DECIMAL.fullmatch(now) and was != now and _is_number(now, self._all()):
-            return ((was, now),)  # one may have a digit more
-        if len(was) != len(now) or len(now) > TEXT_MAX or was == now:
-            return ()
-        return self._drawn(was, now)
+        with self._lock:
+            if DECIMAL.fullmatch(was) and DECIMAL.fullmatch(now) and was != now and _is_number(now, self._all()):
+                return ((was, now),)  # one may have a digit more
+            if len(was) != len(now) or len(now) > TEXT_MAX or was == now:
+                return ()
+            return self._drawn(was, now)
 
     def _drawn(self, was: str, now: str) -> Pairs:
         """Of two texts as long as each other the parts that differ; empty where one was not told, or is too short."""
@@ -147,7 +150,7 @@ class Draws:
         return longest
 
     def _all(self) -> Iterator[_Told]:
-        """The latest first. One thread at a time: the session's lock covers it."""
+        """The latest first."""
         has_more = bool(self._numbers or self._bytes)
         while self._numbers:
             self._texts.append(_Told("\n".join(_as_texts(self._numbers.popleft())), PART_MIN, _DIGITS, True))

@@ -15,8 +15,9 @@ NEVER: Final = EVER + 1
 class Given:
     """By the request that it was sent, and by each answer once that had ended. Looked through when first asked."""
 
-    def __init__(self, request: Value, answers: Iterable[Exchange]) -> None:
-        self._request, self._answers = request, tuple(answers)
+    def __init__(self, request: Value, answers: Iterable[Exchange], early: Iterable[Exchange] = ()) -> None:
+        """`early`: those that the process had before."""
+        self._request, self._answers, self._early = request, tuple(answers), tuple(early)
         self._first = dict[str, int]()
         """When each text that was asked about had come first."""
 
@@ -29,7 +30,8 @@ class Given:
     @cached_property
     def _all(self) -> list[tuple[int, str]]:
         answers = ((each.at_ns + each.duration_ns, each.result) for each in self._answers)
-        return [(ended_ns, "\n".join(_texts(told))) for ended_ns, told in ((0, self._request), *answers)]
+        early = ((0, told) for told in (self._request, *(each.result for each in self._early)))
+        return [(ended_ns, "\n".join(_texts(told))) for ended_ns, told in (*early, *answers)]
 
 
 def _texts(value: Value) -> Iterator[str]:

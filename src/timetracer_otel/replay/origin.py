@@ -38,6 +38,8 @@ Window: TypeAlias = tuple[int, int]
 HasRead: TypeAlias = Callable[[int, Grain], bool]
 """True if an instant is whole seconds away from a moment that the application read from the served clock."""
 
+NUMBER_MAX: Final = 72
+"""Characters of a number as people write it, in Extended JSON too."""
 SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""
@@ -233,7 +235,8 @@ class Origins:
         return None
 
     def _local_slot(self, was: Slot, now: Slot, at_ns: int) -> Mapping | None:
-        if type(was.shown) is not type(now.shown):
+        has_origin = any(each.instant_ns is not None or each.made is not None for each in (was, now))
+        if has_origin or not _are_of_one_kind(was.key, now.key):  # the clock or a driver's mark would prove it
             return None
         tried = (self._local_texts(*texts, at_ns) for texts in zip(_views(was), _views(now), strict=False))
         found = next((each for each in tried if each is not None), None)
@@ -322,15 +325,32 @@ class Origins:
 
 
 def _text(slot: Slot) -> str | None:
-    return slot.text if slot.text is not None else text_of(slot.shown)
+    """All of it: what is shown of a value that is too long to have a text is a part of it, or its checksum."""
+    if slot.text is not None:
+        return slot.text
+    shown = text_of(slot.shown)
+    return shown if shown is not None and len(shown) <= NUMBER_MAX else None
 
 
 def _views(slot: Slot) -> Iterator[str]:
-    """The text of a value, and that of its bytes in hex."""
+    """The text of a value, and its bytes in hex where they are none."""
     if (text := _text(slot)) is not None:
         yield text
-    if isinstance(slot.shown, (bytes, str)):
-        yield slot.shown.hex() if isinstance(slot.shown, bytes) else slot.shown
+    if (text is None or not text.isascii()) and (data := _bytes_in(slot.key)) is not None:
+        yield data.hex()
+
+
+def _bytes_in(key: Hashable) -> bytes | None:
+    """A key is the bytes themselves, or says of which kind they are."""
+    last = key[-1] if isinstance(key, tuple) and key else key
+    return last if isinstance(last, bytes) else None
+
+
+def _are_of_one_kind(key: Hashable, other: Hashable) -> bool:
+    """Of two keys that differ: they do so in the value alone, which comes last."""
+    if not (isinstance(key, tuple) and isinstance(other, tuple)):
+        return type(key) is type(other)
+    return key[:-1] == other[:-1] and [*map(type, key)] == [*map(type, other)]
 
 
 def _ids_of(slots: Iterable[Slot]) -> Iterator[str]:

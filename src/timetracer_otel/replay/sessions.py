@@ -71,7 +71,8 @@ def session_of(
     )
     ids = [each.value for one in (segment, *children) for each in one.generated if each.kind == "uuid4"]
     entry = entry_of(segment)
-    given = Given(entry.request if entry is not None else None, asked)
+    early = chain.from_iterable(each.exchanges for each in cassette.environment_of(segment))
+    given = Given(entry.request if entry is not None else None, asked, early)
     local = Local(draws, given, Machine(segment.process)) if draws is not None else None
     return Session(
         recorded,

@@ -217,6 +217,8 @@ def test_text_is_compared_line_by_line() -> None:
     assert differences(found) == {"body.line[2]": ("", "two")}
     found = compare(answer(b"one\r\n", kind), answer(b"one\n", kind))
     assert differences(found) == {"body": ("one\r\n", "one\n")}
+    found = compare(answer(b"one\r\nthe code is AB12CD34", kind), answer(b"one\nthe code is XK81PQ22", kind))
+    assert differences(found)["body"] == ("one\r\n", "one\n")  # not the code, which may be excused
 
 
 def test_very_long_texts_are_compared_line_by_number() -> None:

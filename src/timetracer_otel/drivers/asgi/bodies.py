@@ -101,8 +101,8 @@ def _step(name: str) -> str:
 def _text(recorded: str, replayed: str, allowance: Allowance) -> Iterator[Deviation]:
     """Lines count from 1, as editors count."""
     was, now = recorded.splitlines(), replayed.splitlines()
-    if len(was) == len(now) and _line_ends(recorded) != _line_ends(replayed):
-        yield Deviation("body", recorded[-SHOWN_BYTES:], replayed[-SHOWN_BYTES:])
+    if len(was) == len(now) and (lines := _other_end(recorded, replayed)) is not None:
+        yield Deviation("body", *(line[-SHOWN_BYTES:] for line in lines))
     for first, last, start, stop in _blocks(was, now):
         if last - first == stop - start:
             for index, (old, new) in enumerate(zip(was[first:last], now[start:stop], strict=True), start=first + 1):
@@ -112,10 +112,15 @@ def _text(recorded: str, replayed: str, allowance: Allowance) -> Iterator[Deviat
             yield Deviation(f"body.line[{first + 1}]", "\n".join(was[first:last]), "\n".join(now[start:stop]))
 
 
-def _line_ends(text: str) -> list[str]:
-    """What `splitlines` takes away, of each line."""
-    ends = zip(text.splitlines(), text.splitlines(keepends=True), strict=True)
-    return [line[len(content) :] for content, line in ends]
+def _other_end(recorded: str, replayed: str) -> tuple[str, str] | None:
+    """The first line that ends otherwise, with its ends: those show that more differs than what the line says."""
+    lines = zip(recorded.splitlines(keepends=True), replayed.splitlines(keepends=True), strict=True)
+    return next(((was, now) for was, now in lines if _line_end(was) != _line_end(now)), None)
+
+
+def _line_end(line: str) -> str:
+    """What `splitlines` takes away."""
+    return line[len(line.splitlines()[0]) :]
 
 
 def _blocks(was: list[str], now: list[str]) -> Iterator[tuple[int, int, int, int]]:
