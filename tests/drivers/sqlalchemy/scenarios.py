@@ -226,8 +226,13 @@ def _nested(engine: sa.Engine) -> Any:
 
 
 def two_phases(engine: sa.Engine) -> Any:
-    """A transaction that is prepared, found again and committed."""
+    """A transaction that is prepared, found again and committed; and one that SQLAlchemy names by chance."""
     given: list[Any] = []
+    with engine.connect() as connection:
+        unnamed = connection.begin_twophase()
+        connection.execute(sa.insert(Author).values(label="two phases unnamed"))
+        unnamed.prepare()
+        unnamed.commit()
     for end in ("commit", "rollback"):
         with engine.connect() as connection:
             transaction = connection.begin_twophase(f"sa-{end}")

@@ -39,8 +39,6 @@ _VARYING: Final = re.compile(
 """Instants and ids, as they stand in the literals of a client that puts its values into the statement."""
 _MINTED: Final = re.compile(r"__asyncpg_([a-z]+)_[0-9a-f]+__")
 """Names of savepoints and portals that asyncpg counts through the whole process."""
-_OF_SQLALCHEMY: Final = re.compile(r"\b_sa_[0-9a-f]{32}\b")
-"""Transactions in two phases that SQLAlchemy names by chance. Source: SQLAlchemy 2.1, engine/default.py."""
 WHOLE: Final = (COPY_IN, DESCRIBE, NOTIFY)
 """Operations in whose shape the statement stands with its literals, or not at all."""
 _OF_THREADS: Final = re.compile(r'(\bSAVEPOINT )"s\d+_x\d+"', re.IGNORECASE)
@@ -138,7 +136,7 @@ def _without_literals(sql: str) -> str:
 def _literals(sql: str) -> Iterator[Slot]:
     for number, (start, end) in enumerate(_places(sql)):
         secret = unquoted(sql[start:end])
-        yield Slot(f"literals[{number}]", key=_OF_SQLALCHEMY.sub("_sa_", sql[start:end]), shown=secret, text=secret)
+        yield Slot(f"literals[{number}]", key=sql[start:end], shown=secret, text=secret)
 
 
 def _text(sql: str) -> str:
