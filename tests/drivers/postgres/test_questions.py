@@ -14,7 +14,7 @@ from timetracer_otel.drivers.base import Question
 from timetracer_otel.drivers.postgres.questions import question, question_of, shape
 from timetracer_otel.drivers.statements import mask_statement
 from timetracer_otel.redaction import Redactor
-from timetracer_otel.replay.origin import Origins
+from timetracer_otel.replay.origin import Origins, unbound
 from timetracer_otel.wire.postgres.answers import Parameter
 
 
@@ -137,12 +137,20 @@ def test_an_id_that_a_client_puts_into_the_statement_is_a_value() -> None:
     assert not same(was, now)
 
 
-def test_savepoints_of_django_are_named_after_a_thread_which_does_not_count() -> None:
-    one, other = (question("psycopg", f'SAVEPOINT "s{thread}_x1"', (), "shop") for thread in (140354162521792, 7))
-    assert same(one, other)
-    assert not same(one, question("psycopg", 'ROLLBACK TO SAVEPOINT "s7_x1"', (), "shop"))
-    named = (question("psycopg", f'SAVEPOINT "{name}"', (), "shop") for name in ("before", "after"))
-    assert not same(*named)
+def test_savepoints_of_django_are_named_after_a_thread_and_one_stands_for_one() -> None:
+    def named(verb: str, thread: int, count: int) -> Question:
+        return question("psycopg", f'{verb} "s{thread}_x{count}"', (), "shop")
+
+    origins, then, now = unbound(), 140354162521792, 7
+    made = [origins.proves(named("SAVEPOINT", then, n).slots, named("SAVEPOINT", now, n + 5).slots) for n in (1, 2)]
+    assert all(made)
+    origins.bind(each for mappings in made for each in mappings or ())
+    back = named("ROLLBACK TO SAVEPOINT", then, 1)
+    assert origins.proves(back.slots, named("ROLLBACK TO SAVEPOINT", now, 6).slots) is not None
+    assert origins.proves(back.slots, named("ROLLBACK TO SAVEPOINT", now, 7).slots) is None
+    assert back.shape != named("SAVEPOINT", then, 1).shape
+    mine = (question("psycopg", f'SAVEPOINT "{name}"', (), "shop") for name in ("before", "after"))
+    assert not same(*mine)
 
 
 @pytest.mark.parametrize("op", ["command", "copy_out", "parse", "prepare", "query"])

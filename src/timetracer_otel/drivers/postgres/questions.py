@@ -41,8 +41,9 @@ _MINTED: Final = re.compile(r"__asyncpg_([a-z]+)_[0-9a-f]+__")
 """Names of savepoints and portals that asyncpg counts through the whole process."""
 WHOLE: Final = (COPY_IN, DESCRIBE, NOTIFY)
 """Operations in whose shape the statement stands with its literals, or not at all."""
-_OF_THREADS: Final = re.compile(r'(\bSAVEPOINT )"s\d+_x\d+"', re.IGNORECASE)
-"""Savepoints of Django: a thread, which has another number in each run, and a count of its connection."""
+_OF_THREADS: Final = re.compile(r'(\bSAVEPOINT )"(s\d+_x\d+)"', re.IGNORECASE)
+"""Savepoints of Django: a thread, which has another number in each run, and a count of its connection. One stands for
+one, as ids do that a driver makes."""
 
 
 def question(
@@ -66,6 +67,7 @@ def question(
         slots=(
             *(_slot(index, parameter) for index, parameter in enumerate(_typed(sql, parameters))),
             *(_literals(sql) if op not in WHOLE else ()),
+            *_savepoint_slots(sql),
             *_cursor_slots(sql, op, cursor),
             *(_copy_slots(copied) if copied is not None else ()),
         ),
@@ -143,6 +145,11 @@ def _text(sql: str) -> str:
     if "__asyncpg_" in sql:
         return _MINTED.sub(r"__asyncpg_\1__", normalise(sql))
     return _OF_THREADS.sub(r'\1"s_x"', normalise(sql)) if "SAVEPOINT" in sql else normalise(sql)
+
+
+def _savepoint_slots(sql: str) -> Iterator[Slot]:
+    if (found := _OF_THREADS.search(sql)) is not None:
+        yield Slot("savepoint", key=found[2], shown=found[2], made=found[2])
 
 
 def _cursor_slots(sql: str, op: str, cursor: Hashable) -> tuple[Slot, ...]:
