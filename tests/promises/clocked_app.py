@@ -7,28 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import functools
 import os
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
-import boto3
 import httpx
 import psycopg
 import redis
-from pymongo import MongoClient
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-DSN = os.environ.get("DATABASE_URL", "postgresql://app@db.prod.internal/postgres")
-MONGO = os.environ.get("MONGO_URL", "mongodb://mongo.prod.internal/")
-REDIS = os.environ.get("REDIS_URL", "redis://redis.prod.internal/")
-HTTP = os.environ.get("HTTP_URL", "http://api.prod.internal")
+from tests.promises.six_clients import DSN, HTTP, REDIS, aws, mongo, told
+
 SCHEMA = "CREATE TABLE tokens (ends timestamptz, naive timestamp, seconds float8, ms bigint, day date, said text)"
 INSERT = "INSERT INTO tokens VALUES ({}) RETURNING said"
 SELECT = "SELECT count(*)::int FROM tokens WHERE ends > {}"
@@ -68,16 +62,10 @@ def with_asyncpg() -> Any:
     return asyncio.run(_with_asyncpg())
 
 
-@functools.cache
-def mongo() -> Any:
-    client: MongoClient[dict[str, Any]] = MongoClient(MONGO)
-    return client.shop.tokens
-
-
 def with_pymongo() -> Any:
     ends, naive, seconds, ms, _, said = token()
-    mongo().insert_one({"_id": said, "ends": ends, "naive": naive, "seconds": seconds, "ms": ms})
-    return mongo().count_documents({"ends": {"$gt": month_ago()}})
+    mongo().tokens.insert_one({"_id": said, "ends": ends, "naive": naive, "seconds": seconds, "ms": ms})
+    return mongo().tokens.count_documents({"ends": {"$gt": month_ago()}})
 
 
 def with_redis() -> Any:
@@ -89,11 +77,6 @@ def with_redis() -> Any:
         pipeline.zcard("limit:ming")
         pipeline.set("ends:ming", token()[-1], pxat=token()[3])
         return pipeline.execute()
-
-
-@functools.cache
-def aws(name: str) -> Any:
-    return boto3.resource(name, region_name="eu-west-1")
 
 
 def with_boto3() -> Any:
@@ -115,16 +98,9 @@ def answered() -> Any:
     return {"ends": ends.isoformat(), "seconds": seconds, "ms": ms, "said": said, "now": time.time()}
 
 
-def told(ask: Callable[[], Any]) -> Any:
-    try:
-        return ask()
-    except Exception as error:  # noqa: BLE001  # of six libraries
-        return f"{type(error).__name__}: {error}"
-
-
 def tokens(request: Request) -> Response:
     asks = (with_psycopg, with_asyncpg, with_pymongo, with_redis, with_boto3, with_httpx, answered)
-    return JSONResponse({ask.__name__: told(ask) for ask in asks})
+    return told(asks)
 
 
 app = Starlette(routes=[Route("/tokens", tokens)])

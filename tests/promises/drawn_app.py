@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import json
 import os
@@ -17,24 +16,19 @@ import socket
 import string
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import asyncpg
-import boto3
 import httpx
 import psycopg
 import redis
-from pymongo import MongoClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-DSN = os.environ.get("DATABASE_URL", "postgresql://app@db.prod.internal/postgres")
-MONGO = os.environ.get("MONGO_URL", "mongodb://mongo.prod.internal/")
-REDIS = os.environ.get("REDIS_URL", "redis://redis.prod.internal/")
-HTTP = os.environ.get("HTTP_URL", "http://api.prod.internal")
+from tests.promises.six_clients import DSN, HTTP, REDIS, aws, mongo, told
+
 SCHEMA = "CREATE TABLE orders (code text, slug text, pin text, number int, raw bytea, status text)"
 INSERT = "INSERT INTO orders VALUES ({}) RETURNING code, number"
 SELECT = "SELECT count(*)::int FROM orders WHERE code = {}"
@@ -83,16 +77,10 @@ def with_asyncpg() -> Any:
     return asyncio.run(_with_asyncpg())
 
 
-@functools.cache
-def mongo() -> Any:
-    client: MongoClient[dict[str, Any]] = MongoClient(MONGO)
-    return client.shop.orders
-
-
 def with_pymongo() -> Any:
     called, slug, pin, number, raw, status = order()
-    mongo().insert_one({"_id": called, "slug": slug, "pin": pin, "number": number, "raw": raw, "status": status})
-    return mongo().count_documents({"_id": meant(called)})
+    mongo().orders.insert_one({"_id": called, "slug": slug, "pin": pin, "number": number, "raw": raw, "status": status})
+    return mongo().orders.count_documents({"_id": meant(called)})
 
 
 def with_redis() -> Any:
@@ -105,11 +93,6 @@ def with_redis() -> Any:
         client.set(key, json.dumps({"code": called, "at": time.time(), "status": order()[-1]}), ex=60)
         client.expire(key, 120)
         return client.set(f"by:{meant(called)}", key)
-
-
-@functools.cache
-def aws(name: str) -> Any:
-    return boto3.resource(name, region_name="eu-west-1")
 
 
 def with_boto3() -> Any:
@@ -130,16 +113,9 @@ def answered() -> Any:
     return {"code": code(), "number": random.randint(10**5, 10**6), "token": secrets.token_hex(16)}
 
 
-def told(ask: Callable[[], Any]) -> Any:
-    try:
-        return ask()
-    except Exception as error:  # noqa: BLE001  # of six libraries
-        return f"{type(error).__name__}: {error}"
-
-
 def orders(request: Request) -> Response:
     asks = (with_psycopg, with_asyncpg, with_pymongo, with_redis, with_boto3, with_httpx, answered)
-    return JSONResponse({ask.__name__: told(ask) for ask in asks})
+    return told(asks)
 
 
 def given(request: Request) -> Response:
