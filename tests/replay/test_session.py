@@ -474,6 +474,16 @@ def test_a_number_or_a_text_is_mapped_if_it_was_reckoned_from_what_the_app_read(
     assert (source.take(asked("INSERT $1", [asked_value]), by()) is not None) is is_same
 
 
+def test_an_instant_in_microseconds_may_end_with_none() -> None:
+    source, _ = session(exchange(1, "INSERT $1", [1790003600.1002]), reads=[START_NS + 300_000_000])
+    assert source.take(asked("INSERT $1", [1790003600.300]), by()) is not None
+
+
+def test_an_instant_that_was_cut_off_at_a_millisecond_is_not_one_that_was_not() -> None:
+    source, _ = session(exchange(1, "INSERT $1", [1790003600.1002]), reads=[START_NS + 300_123_000])
+    assert source.take(asked("INSERT $1", [1790003600.300]), by()) is None
+
+
 def test_of_several_reckoned_instants_each_finds_the_one_near_it() -> None:
     written = [exchange(n, "INSERT $1", [1790003600.1002 + n], n) for n in range(3)]
     source, _ = session(*written, reads=[READ_NS])

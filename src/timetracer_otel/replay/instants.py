@@ -43,9 +43,10 @@ def is_fraction(ns: int) -> bool:
     return ns % SECOND_NS != 0
 
 
-def are_near(a_ns: int, b_ns: int) -> bool:
-    """True for two that may be the same offset from two readings: as precise, and no half second apart."""
-    return abs(a_ns - b_ns) < NEAR_NS and grain(a_ns) == grain(b_ns)
+def are_near(recorded_ns: int, asked_ns: int) -> bool:
+    """True for two that may be the same offset from two readings: no half second apart, and told as precisely. One of a
+    thousand that are told in microseconds ends with none, as if it were told in milliseconds."""
+    return abs(recorded_ns - asked_ns) < NEAR_NS and grain(recorded_ns) <= grain(asked_ns)
 
 
 def of_number(text: str) -> int | None:

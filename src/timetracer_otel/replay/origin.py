@@ -292,7 +292,7 @@ class Origins:
         is as far from it as then is known to half a second."""
         if self._has_read is None or not (self._may_be_reckoned(recorded_ns) and self._may_be_reckoned(asked_ns)):
             return False
-        return are_near(recorded_ns, asked_ns) and self._has_read(asked_ns, grain(asked_ns))
+        return are_near(recorded_ns, asked_ns) and self._has_read(asked_ns, grain(recorded_ns))
 
     def _trait(self, slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashable:
         """The text around the ids and instants that may differ; the key where none may."""
