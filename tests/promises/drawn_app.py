@@ -22,6 +22,9 @@ import asyncpg
 import httpx
 import psycopg
 import redis
+import ulid
+import uuid6
+import uuid_utils
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,7 +32,7 @@ from starlette.routing import Route
 
 from tests.promises.six_clients import DSN, HTTP, REDIS, aws, mongo, told
 
-SCHEMA = "CREATE TABLE orders (code text, slug text, pin text, number int, raw bytea, status text)"
+SCHEMA = "CREATE TABLE orders (code text, slug text, pin text, number int, raw bytea, status text, ref uuid)"
 INSERT = "INSERT INTO orders VALUES ({}) RETURNING code, number"
 SELECT = "SELECT count(*)::int FROM orders WHERE code = {}"
 BUCKET = TABLE = "orders"
@@ -56,18 +59,23 @@ def order() -> list[Any]:
     return [code(), slug, f"{random.randrange(10**6):06d}", random.randint(10**5, 10**9), os.urandom(16), status]
 
 
+def ref() -> uuid.UUID:
+    """An id that sorts by time."""
+    return uuid6.uuid7()
+
+
 def with_psycopg() -> Any:
     with psycopg.connect(DSN, autocommit=True) as connection:
-        made = order()
-        told = connection.execute(INSERT.format(", ".join(["%s"] * 6)), made).fetchone()
+        made = [*order(), ref()]
+        told = connection.execute(INSERT.format(", ".join(["%s"] * 7)), made).fetchone()
         return [told, made[3], connection.execute(SELECT.format("%s"), [meant(made[0])]).fetchone()]
 
 
 async def _with_asyncpg() -> Any:
     connection = await asyncpg.connect(DSN)
     try:
-        made = order()
-        told = await connection.fetchval(INSERT.format(", ".join(f"${n}" for n in range(1, 7))), *made)
+        made = [*order(), ref()]
+        told = await connection.fetchval(INSERT.format(", ".join(f"${n}" for n in range(1, 8))), *made)
         return [told, await connection.fetchval(SELECT.format("$1"), meant(made[0]))]
     finally:
         await connection.close()
@@ -90,6 +98,7 @@ def with_redis() -> Any:
         client.set("lock:shop", token, nx=True, px=30_000)
         client.set("owner", f"{socket.gethostname()}:{os.getpid()}")
         client.set(f"hash:{hashlib.sha256(token.encode()).hexdigest()}", str(uuid.uuid1()))
+        client.set(f"cart:{ulid.ULID()}", str(uuid_utils.uuid7()))
         client.set(key, json.dumps({"code": called, "at": time.time(), "status": order()[-1]}), ex=60)
         client.expire(key, 120)
         return client.set(f"by:{meant(called)}", key)

@@ -4,9 +4,10 @@ import os
 import random
 import secrets
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import import_module
 
 import numpy.random
 import pytest
@@ -37,16 +38,22 @@ def told() -> Iterator[list[str]]:
     watching.uninstall()
 
 
+OTHERS = ("fastuuid", "ksuid", "nanoid", "ulid", "uuid6", "uuid_extensions", "uuid_utils", "uuid_utils.compat")
+MODULES = {name: import_module(name) for name in ("numpy", "os", "random", "secrets", "tempfile", "uuid", *OTHERS)}
 ENTROPY = ["entropy of the system (secrets, os.urandom)"]
 DRAWN = {
     "[random.choice('abc') for _ in range(3)]": ["random without a seed"],
     "numpy.random.rand()": ["numpy.random without a seed"],
     "numpy.random.default_rng()": ENTROPY,
-    "random.Random().random()": ["random.Random() without a seed"],
+    "random.Random().choice('abc')": ["random.Random() without a seed"],
     "secrets.token_hex()": ENTROPY,
     "random.SystemRandom().random()": ENTROPY,
+    "random.SystemRandom().choice('abc')": ENTROPY,
     "os.urandom(3)": ENTROPY,
     "uuid.uuid1()": ["uuid.uuid1"],
+    "uuid6.uuid7()": ["uuid6.uuid7"],
+    "uuid_utils.uuid4()": ["uuid_utils.uuid4"],
+    "str(ulid.ULID()), ulid.ULID(bytes(16))": ["ulid.ULID"],
     "random.seed(), random.random()": ["random without a seed"],
     "random.seed(3), random.random()": [],
     "numpy.random.seed(3), numpy.random.rand()": [],
@@ -61,8 +68,7 @@ def test_chance_that_the_app_draws_is_named_once_and_what_a_seed_holds_is_not(
     told: list[str], code: str, named: list[str]
 ) -> None:
     before = random.getstate(), numpy.random.get_state()
-    modules = {"random": random, "numpy": numpy, "secrets": secrets, "os": os, "uuid": uuid, "tempfile": tempfile}
-    eval(code, {**modules, "__name__": "__main__"})  # noqa: S307  a function of its own would be found before it is watched
+    eval(code, {**MODULES, "__name__": "__main__"})  # noqa: S307  a function of its own would be found before it is watched
     random.setstate(before[0])
     numpy.random.set_state(before[1])
     assert told == named
@@ -84,6 +90,38 @@ MADE = (
     "secrets.token_urlsafe(8)",
     "os.urandom(8).hex()",
     "random.randbytes(8).hex()",
+    f"''.join((own := random.Random()).choice({LETTERS}) for _ in range(8))",
+    f"''.join(random.Random().choices({LETTERS}, k=8))",
+    f"''.join(random.SystemRandom().sample({LETTERS}, 8))",
+    f"''.join((letters := list({LETTERS}), random.SystemRandom().shuffle(letters), letters)[2][:8])",
+    "str(random.SystemRandom().randrange(10**7, 10**8))",
+    "f'{random.SystemRandom().getrandbits(64):016x}'",
+    "random.SystemRandom().randbytes(8).hex()",
+    "uuid.uuid1()",
+    "uuid.uuid1().hex",
+    "uuid6.uuid7()",
+    "uuid6.uuid8()",
+    "uuid_extensions.uuid7()",
+    "uuid_extensions.uuid7str()",
+    "uuid_utils.uuid4()",
+    "uuid_utils.uuid7().hex",
+    "uuid_utils.compat.uuid7()",
+    "fastuuid.uuid7()",
+    "ulid.ULID()",
+    "ulid.ULIDGenerator().generate()",
+    "ulid.ULID().to_uuid()",
+    "ulid.ULID().hex",
+    "ksuid.Ksuid()",
+    "nanoid.generate()",
+    "nanoid.generate('0123456789abcdef', 12)",
+)
+
+
+KNOWN = (
+    "random.seed(3) or random.randrange(10**8)",
+    "random.Random(3).choices('abcdef', k=9)",
+    "ulid.ULID(bytes(16))",
+    "ksuid.Ksuid.from_bytes(bytes(20))",
 )
 
 
@@ -98,12 +136,14 @@ def draws() -> Iterator[Draws]:
 
 
 def drawn(code: str) -> str:
-    modules = {"random": random, "secrets": secrets, "os": os, "tempfile": tempfile, "uuid": uuid}
-    return str(eval(code, {**modules, "__name__": "shop"}))  # noqa: S307  as above
+    return str(eval(code, {**MODULES, "__name__": "shop"}))  # noqa: S307  as above
 
 
 def other(text: str) -> str:
-    """One that looks alike."""
+    """One that looks alike: a UUID of the same version."""
+    with suppress(ValueError):
+        found = uuid.UUID(int=uuid.UUID(text).int ^ (1 << 127 | 0xFFFF))
+        return str(found) if "-" in text else found.hex
     changed = {**{digit: str(9 - int(digit)) for digit in "0123456789"}, **dict.fromkeys("bcdef", "a"), "a": "b"}
     return "".join(changed.get(each, "x") for each in text)
 
@@ -117,7 +157,14 @@ def test_what_is_drawn_is_known_in_each_way_to_draw_it(draws: Draws, code: str) 
     assert draws.pairs(other(now), f"{now[:-1]}!") == ()
 
 
-@pytest.mark.parametrize("code", ["random.seed(3) or random.randrange(10**8)", "tempfile.mktemp()", "uuid.uuid4().hex"])
+@pytest.mark.parametrize("code", ["uuid6.uuid7()", "uuid_utils.uuid4()", "uuid.uuid1()"])
+def test_an_id_of_another_version_is_none_that_was_made_here(draws: Draws, code: str) -> None:
+    now = drawn(code)
+    was = f"{now[:14]}{'8' if now[14] != '8' else '7'}{other(now)[15:]}"
+    assert draws.pairs(was, now) == ()
+
+
+@pytest.mark.parametrize("code", [*KNOWN, "tempfile.mktemp()", "uuid.uuid4().hex"])
 def test_what_a_seed_gives_and_what_python_draws_for_itself_is_not_taken_for_drawn(draws: Draws, code: str) -> None:
     state = random.getstate()
     drawn(code)

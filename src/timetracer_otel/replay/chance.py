@@ -1,8 +1,9 @@
 """Chance that the replayed code draws: no recording holds it, so the report says what was drawn, and where.
 
 Watched is what no seed holds still: `random` and `numpy.random` until they are seeded, generators without a seed, the
-entropy of the system, ids that are made of the time. What Python's own library, OpenTelemetry and the libraries of our
-drivers draw for themselves is left out: it goes into names of files, waits before a retry and ids that are mapped.
+entropy of the system, ids that are made of the time (`makers`). What Python's own library, OpenTelemetry and the
+libraries of our drivers draw for themselves is left out: it goes into names of files, waits before a retry and ids that
+are mapped.
 """
 
 from __future__ import annotations
@@ -12,23 +13,24 @@ import os
 import random
 import secrets
 import sys
-import uuid
 from collections.abc import Callable, Collection
 from types import CodeType, FrameType
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 from wrapt import register_post_import_hook
 
 from timetracer_otel.capture.frames import app_frame, is_app
 from timetracer_otel.drivers import registry
 from timetracer_otel.replay.draws import Draws
+from timetracer_otel.replay.makers import INIT, MAKERS
 
 NUMPY: Final = "numpy.random"
 ENTROPY: Final = "entropy of the system (secrets, os.urandom)"
 GENERATOR: Final = "random.Random() without a seed"
 UNSEEDED: Final = "{} without a seed"
-TIME_BASED: Final = ("uuid1", "uuid6", "uuid7")
-"""Those that this Python has. uuid4 is given back, or mapped."""
+METHODS: Final = ("choice", "choices", "randbytes", "randint", "randrange", "sample", "shuffle")
+"""Of a generator, those whose result shows in a value."""
 CHOOSING: Final = ("choice", "randbelow", "randbits")
 """Functions of `secrets` whose result does not show in the bytes that they read."""
 PASSED: Final = frozenset({"random", "secrets"})
@@ -51,6 +53,8 @@ class Chance:
         self._lines: set[tuple[str, CodeType, int]] = set()
         self._undo: list[tuple[Any, str, Any]] = []
         self._seeded: set[str] = set()
+        self._unseeded: WeakSet[random.Random] = WeakSet()
+        """Generators of the app's own."""
         self._is_in = self._is_watching = False
 
     def install(self) -> None:
@@ -61,18 +65,19 @@ class Chance:
         self._seeded.clear()
         self._watch(random, "random", random._inst)  # whose methods the functions are
         self._put(random.Random, "seed", self._seeding(random.Random.seed))
+        for owner, names in ((random.Random, METHODS), (random.SystemRandom, ("getrandbits", "randbytes"))):
+            for name in names:
+                self._put(owner, name, self._drawing_by_itself(getattr(owner, name)))
         for module, name in ((os, "urandom"), (random, "_urandom")):
             self._put(module, name, self._noting(ENTROPY, getattr(module, name)))
         for name in CHOOSING:
             self._put(secrets, name, self._choosing(getattr(secrets, name)))
-        for name in TIME_BASED:
-            if hasattr(uuid, name):
-                self._put(uuid, name, self._noting(f"uuid.{name}", getattr(uuid, name)))
-        if not self._is_watching:  # an import hook cannot be taken back
-            self._is_watching = True
-            register_post_import_hook(self._numpy, NUMPY)
-        elif NUMPY in sys.modules:
-            self._numpy(sys.modules[NUMPY])
+        for name, watch in {NUMPY: self._numpy, **dict.fromkeys(MAKERS, self._makers)}.items():
+            if not self._is_watching:  # an import hook cannot be taken back
+                register_post_import_hook(watch, name)
+            elif name in sys.modules:
+                watch(sys.modules[name])
+        self._is_watching = True
 
     def uninstall(self) -> None:
         """Puts back what was there."""
@@ -84,6 +89,13 @@ class Chance:
     def _numpy(self, module: Any) -> None:
         if self._is_in:
             self._watch(module, NUMPY, module.mtrand._rand)
+
+    def _makers(self, module: Any) -> None:
+        for path in MAKERS[module.__name__] if self._is_in else ():
+            owner, _, name = path.rpartition(".")
+            found = module if not owner else getattr(module, owner, None)
+            if hasattr(found, name):
+                self._put(found, name, self._making(f"{module.__name__}.{path}", getattr(found, name)))
 
     def _watch(self, module: Any, name: str, generator: Any) -> None:
         """The functions of a module that are methods of its one generator."""
@@ -120,6 +132,32 @@ class Chance:
 
         return drawn
 
+    def _drawing_by_itself(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Of a generator of the app's own; that it has no seed is noted where it is made, or its entropy is read."""
+
+        @functools.wraps(original)
+        def drawn(generator: random.Random, *args: Any, **kwargs: Any) -> Any:
+            result = original(generator, *args, **kwargs)
+            is_inside = sys._getframe(1).f_globals is vars(random)  # a choice draws a number first
+            if not is_inside and (isinstance(generator, random.SystemRandom) or generator in self._unseeded):
+                self._kept(args[0] if result is None and args else result)  # the former was shuffled in place
+            return result
+
+        return drawn
+
+    def _making(self, what: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Of a class, an id that is new: one with an argument is known."""
+
+        @functools.wraps(original)
+        def made(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if not what.endswith(INIT) or (len(args) == 1 and not kwargs):
+                self._note(what.removesuffix(INIT))
+                self._kept(args[0] if what.endswith(INIT) else result, self._draws.note_id)
+            return result
+
+        return made
+
     def _choosing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Of the system's entropy, which is noted where it is read."""
 
@@ -143,13 +181,14 @@ class Chance:
         def seed(generator: random.Random, a: Any = None, *args: Any, **kwargs: Any) -> Any:
             if a is None:
                 self._note(GENERATOR)
+            (self._unseeded.add if a is None else self._unseeded.discard)(generator)
             return original(generator, a, *args, **kwargs)
 
         return seed
 
-    def _kept(self, drawn: Any) -> Any:
+    def _kept(self, drawn: Any, note: Callable[[Any], None] | None = None) -> Any:
         if _caller(sys._getframe(2)) not in silent():
-            self._draws.note(drawn)
+            (note or self._draws.note)(drawn)
         return drawn
 
     def _note(self, what: str) -> None:
@@ -180,4 +219,5 @@ def _caller(frame: FrameType | None) -> str:
 def silent() -> Collection[str]:
     """Packages whose own chance is no business of the app's."""
     answered = {each for driver in registry.DRIVERS.values() for each in (driver.library, *driver.others)}
-    return frozenset({*answered, *OURS, *BESIDE, *sys.stdlib_module_names})
+    makers = {name.partition(".")[0] for name in MAKERS}
+    return frozenset({*answered, *makers, *OURS, *BESIDE, *sys.stdlib_module_names})

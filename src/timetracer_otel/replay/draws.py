@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
+from timetracer_otel.replay.makers import Made, look
+
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 """Parts of a recorded text, each with the one that stands in its place now."""
 
@@ -26,6 +28,8 @@ LIST_MAX: Final = 1024
 BYTES_MIN: Final = 4
 BITS_MAX: Final = 256
 UUID_BYTES: Final = 16
+BASE32: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+"""To the digits of a ULID."""
 HASHED_MAX: Final = 256
 """The latest bytes of which the usual hashes are known too."""
 PART_MIN: Final = 6
@@ -40,6 +44,7 @@ ZEROS: Final = "000"
 DECIMAL: Final = re.compile(rf"[1-9]\d{{{PART_MIN - 1},}}")
 _SIGNS: Final = re.compile(r"[^0-9A-Za-z]+")
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
+_WORD: Final = re.compile(r"[0-9A-Za-z_-]+")
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _PART: Final = re.compile(r"[0-9A-Za-z_+/=-]+")
 
@@ -80,8 +85,9 @@ class Draws:
         """Each with the thread that drew it."""
         self._numbers: deque[int] = deque(maxlen=DRAWS_MAX)
         self._bytes: deque[bytes] = deque(maxlen=DRAWS_MAX)
+        self._ids: deque[Made] = deque(maxlen=DRAWS_MAX)
         self._texts: deque[_Told] = deque(maxlen=2 * DRAWS_MAX)
-        """Of each number and of all bytes, as soon as somebody asks."""
+        """Of each number, of all bytes and ids, as soon as somebody asks."""
         self._has_drawn, self._stream = False, _Told("", PART_MIN, _DIGITS)
         self._asked, self._found = "", dict[tuple[int, int], _Part]()
         """The text that was asked about last, and the longest part around each place: of many recorded ones in turn."""
@@ -91,7 +97,7 @@ class Draws:
         return self._has_drawn
 
     def note(self, drawn: object) -> None:
-        """The result of a draw: letters, numbers, bytes, an id of the time. A word is left out, for it was chosen
+        """The result of a draw: letters, numbers, bytes. A word is left out, for it was chosen
         among few."""
         thread = threading.get_ident()
         for each in drawn[:LIST_MAX] if isinstance(drawn, list) else (drawn,):
@@ -99,12 +105,15 @@ class Draws:
                 self._letters.append((thread, each))
             elif isinstance(each, bytes) and len(each) >= BYTES_MIN:
                 self._bytes.append(each)
-            elif isinstance(each, uuid.UUID):
-                self._bytes.append(each.bytes)
             elif type(each) is int and 0 <= each <= DIGIT_MAX:
                 self._letters.append((thread, str(each)))
             elif type(each) is int and 0 < each < 1 << BITS_MAX:
                 self._numbers.append(each)
+        self._has_drawn = True
+
+    def note_id(self, made: object) -> None:
+        """What a library made of the time and of chance."""
+        self._ids.append(look(made))
         self._has_drawn = True
 
     def pairs(self, was: str, now: str) -> Pairs:
@@ -151,13 +160,17 @@ class Draws:
 
     def _all(self) -> Iterator[_Told]:
         """The latest first."""
-        has_more = bool(self._numbers or self._bytes)
+        has_more = bool(self._numbers or self._bytes or self._ids)
         while self._numbers:
             self._texts.append(_Told("\n".join(_as_texts(self._numbers.popleft())), PART_MIN, _DIGITS, True))
         while self._bytes:
             data, is_late = self._bytes.popleft(), len(self._bytes) < HASHED_MAX
             texts = chain(_codings(data), _hashes(data) if is_late else ())
             self._texts.append(_Told("\n".join(texts), CODED_MIN, _HEX))
+        while self._ids:
+            text, data, version = self._ids.popleft()
+            kind = _WORD if version is None else re.compile(rf"[0-9a-f]{{12}}{version:x}[0-9a-f]{{19}}", re.IGNORECASE)
+            self._texts.append(_Told("\n".join((text, *(_codings(data) if data else ()))), CODED_MIN, kind))
         if (letters := "\n".join(_by_thread(self._letters.copy()))) != self._stream.text:
             self._stream, has_more = _Told(letters, PART_MIN, _DIGITS), True
         if has_more:
@@ -193,6 +206,12 @@ def _codings(data: bytes) -> Iterator[str]:
         yield coding(data).decode().rstrip("=")
     if len(data) == UUID_BYTES:
         yield str(uuid.UUID(bytes=data))
+        yield _ulid(data)
+
+
+def _ulid(data: bytes) -> str:
+    """Two zero bits stand before the 128. Source: the ULID specification, its canonical string."""
+    return base64.b32encode(bytes(4) + data).decode().translate(BASE32)[6:]
 
 
 def _hashes(data: bytes) -> Iterator[str]:
@@ -227,8 +246,9 @@ def _proves(part: _Part, was: str, now: str) -> bool:
     is_same_kind = bool(told.kind.fullmatch(then)) == bool(told.kind.fullmatch(here))
     if told.is_number and part.of(now).lstrip("0") not in [each.lstrip("0") for each in told.text.split("\n")]:
         return False
+    is_hex = told.kind in (_DIGITS, _HEX) and _HEX.fullmatch(then + here) is not None
     is_enough = part.of(now) in told.text or len(here) >= told.least
-    return is_enough and len(part) >= told.least and (is_same_kind or _HEX.fullmatch(then + here) is not None)
+    return is_enough and len(part) >= told.least and (is_same_kind or is_hex)
 
 
 def _signless(text: str) -> str:
