@@ -15,7 +15,7 @@ import tempfile
 import bench_psycopg
 import replays
 from bench_psycopg import DSN
-from harness import Case, Contestant, Run, Setup, main
+from harness import TRACE, Case, Contestant, Run, Setup, main
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from providers import provider
@@ -28,6 +28,7 @@ STATEMENTS = {
 }
 RECORDED = {1: 30_000, 1000: 600}
 """Statements, by the rows that each gives."""
+STEPS = {1: TRACE, 1000: 5}
 GOALS = {("psycopg", 1): 0.85, ("asyncpg", 1): 0.6, ("psycopg", 1000): 0.85, ("asyncpg", 1000): 0.85}
 
 
@@ -105,7 +106,7 @@ def case(driver: str, rows: int, is_bare: bool) -> Case:
         name: setup_of(driver, rows, is_replayed, is_bare)
         for name, is_replayed in (("server", False), ("replayed", True))
     }
-    return Case("server", contestants, {"replayed": GOALS[driver, rows]})
+    return Case("server", contestants, {"replayed": GOALS[driver, rows]}, STEPS[rows], RECORDED[rows])
 
 
 CASES = {

@@ -82,6 +82,8 @@ class Case:
     """The ratio that a contestant should stay under."""
     step: int = TRACE
     """A batch is a multiple of so many operations."""
+    most: int = 1 << 20
+    """Operations that a contestant can do in all its rounds together: a recording has no more."""
     by_cpu: bool = False
     """Goals are of CPU time: of a few percent, the wall clock of a shared machine says nothing."""
 
@@ -153,8 +155,11 @@ class Worker:
 
 
 def race(file: str, name: str, case: Case, rounds: int, batch_s: float) -> None:
+    most = (case.most - 1) // (rounds + 1) // case.step * case.step  # the first is one, and there is one batch more
+    if not most:
+        raise SystemExit(f"{name}: at most {(case.most - 1) // case.step - 1} rounds")
     workers = {contestant: Worker(file, name, contestant) for contestant in case.contestants}
-    count = calibrate(workers[case.base], batch_s, case.step)
+    count = min(most, calibrate(workers[case.base], batch_s, case.step))
     for worker in workers.values():
         worker.go(count)
     times = run_rounds(workers, count, rounds)
