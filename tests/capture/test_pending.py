@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -16,6 +17,8 @@ from timetracer_otel.capture.table import Captured
 from timetracer_otel.config import KIB, MIB, Keep, Settings
 
 ERRORS = Settings(keep=Keep(everything=False, errors=True))
+TIGHT = replace(ERRORS, in_flight_max_bytes=20 * KIB)
+"""11 KiB are more than half of it."""
 T = TypeVar("T")
 
 
@@ -73,7 +76,7 @@ def test_in_flight_bytes_of_an_early_part_are_free_when_it_is_written(shelf: She
 
 
 def test_an_early_part_is_held_while_nobody_knows_whether_it_is_kept(shelf: Shelf) -> None:
-    recorder = Recorder(ERRORS, shelf)
+    recorder = Recorder(TIGHT, shelf)
     root = start(recorder)
     exchange(recorder, root, 11 * KIB)
     root.set_status(StatusCode.ERROR)
@@ -84,7 +87,7 @@ def test_an_early_part_is_held_while_nobody_knows_whether_it_is_kept(shelf: Shel
 
 
 def test_a_held_part_is_dropped_when_its_root_ends_well(shelf: Shelf) -> None:
-    recorder = Recorder(ERRORS, shelf)
+    recorder = Recorder(TIGHT, shelf)
     root = start(recorder)
     exchange(recorder, root, 11 * KIB)
     end(recorder, root)
@@ -94,8 +97,31 @@ def test_a_held_part_is_dropped_when_its_root_ends_well(shelf: Shelf) -> None:
     assert (decision.trace_id, decision.root_id) == (root.context.trace_id, root.context.span_id)
 
 
-def test_an_error_in_a_part_that_was_held_decides_at_once(shelf: Shelf) -> None:
+def test_a_large_segment_waits_in_memory_while_there_is_room_and_nobody_knows_whether_it_is_kept(shelf: Shelf) -> None:
     recorder = Recorder(ERRORS, shelf)
+    for status in (StatusCode.UNSET, StatusCode.ERROR):
+        root = start(recorder)
+        exchange(recorder, root, 11 * KIB)
+        assert shelf.batches == []
+        root.set_status(status)
+        end(recorder, root)
+    (kept,) = shelf.segments
+    assert (kept.complete, kept.is_held, len(kept.exchanges)) == (True, False, 1)
+    assert shelf.batches == [kept]
+
+
+def test_a_large_segment_of_a_forked_child_that_waits_in_memory_is_spooled_all_the_same(shelf: Shelf) -> None:
+    recorder = Recorder(ERRORS, shelf)
+    recorder.after_fork()
+    root = start(recorder, kind=SpanKind.CONSUMER)
+    for _ in range(3):
+        exchange(recorder, root, 6 * KIB)
+    end(recorder, root)
+    assert kinds(shelf) == ["SpoolBatch"] * 3 + ["KeepDecision"]
+
+
+def test_an_error_in_a_part_that_was_held_decides_at_once(shelf: Shelf) -> None:
+    recorder = Recorder(TIGHT, shelf)
     root = start(recorder)
     failed = start(recorder, root)
     failed.set_status(StatusCode.ERROR)

@@ -34,7 +34,8 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def errors_only(record: Record, tmp_path: Path) -> Recording:
-    return record(Settings(store=str(tmp_path / "store"), keep=Keep(everything=False, errors=True)))
+    keep = Keep(everything=False, errors=True)
+    return record(Settings(store=str(tmp_path / "store"), keep=keep, in_flight_max_bytes=24 * KIB))
 
 
 def exchange(recording: Recording, number: int, size: int = 6 * KIB) -> None:

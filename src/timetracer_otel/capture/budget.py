@@ -18,6 +18,11 @@ class Budget:
         self.in_flight = 0
         self._environment = 0
 
+    @property
+    def has_room(self) -> bool:
+        """True while more than half of it is left."""
+        return 2 * self.in_flight < self._settings.in_flight_max_bytes
+
     def charge(self, captured: Captured, size: int) -> str | None:
         """The reason for which the payload must go, or None: then it is counted."""
         if captured.held and not captured.is_written:  # closed before, and still here: the new payload takes its place

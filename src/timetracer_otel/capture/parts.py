@@ -41,7 +41,7 @@ class Parts:
     def due(self, segment: SegmentState, is_last: bool = False) -> tuple[Batch, ...]:
         """Of this segment, if anything is. `is_last`: the end of the process cuts it off."""
         is_done = segment.root_ended and segment.open_spans == 0
-        if not (is_done or is_last or (segment.is_large and segment.is_entry)):
+        if not (is_done or is_last or (segment.is_entry and segment.is_due_early(self._budget.has_room))):
             return ()
         if not segment.is_entry:
             self._leave(segment)

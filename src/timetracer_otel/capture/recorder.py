@@ -300,8 +300,9 @@ class Recorder:
             self._revise(captured)
         if segment is None:
             return (self._parts.of_environment([captured]),) if captured.is_written else ()
-        if (segment.root_ended and segment.open_spans == 0) or segment.is_large:
-            return self._parts.due(segment)
+        is_done = segment.root_ended and segment.open_spans == 0
+        if (is_done or segment.is_large) and ((batches := self._parts.due(segment)) or is_done):
+            return batches
         # An entry ends where its root does, a moment later: it is not worth a file.
         if self._lineage.is_forked and segment.is_entry and not segment.is_server and not captured.is_entry:
             return segment.spooled(captured, self._connections.of(self._spooled_numbers(captured, segment)))

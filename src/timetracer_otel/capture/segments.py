@@ -113,8 +113,15 @@ class SegmentState:
 
     @property
     def is_large(self) -> bool:
-        """True when a part is due before the root has ended."""
+        """True when a part may be due before the root has ended."""
         return self.is_pressing or self.unwritten >= PART_MAX_BYTES or len(self.spans) >= PART_MAX_SPANS
+
+    def is_due_early(self, has_room: bool) -> bool:
+        """Whether it is. Payloads of what may be forgotten yet wait while memory `has_room`, not to be written for
+        nothing."""
+        if self.is_kept is None and has_room:
+            return self.is_pressing or len(self.spans) >= PART_MAX_SPANS
+        return self.is_large
 
     def add(self, span: ReadableSpan) -> None:
         """Beyond the limit only the root and what failed stay: TIMETRACER_KEEP asks for those."""
