@@ -26,7 +26,7 @@ from timetracer_otel.cassette import (
     dump_part,
 )
 from timetracer_otel.drivers import registry
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import SECRETS, Redactor, Rules, load_rules
 from timetracer_otel.store import Store, save_bundle
 from timetracer_otel.wire.redis.commands import pack

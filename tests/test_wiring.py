@@ -198,6 +198,12 @@ def test_nothing_heavy_is_imported_before_the_first_part(tmp_path: Path) -> None
     assert launching.launch(code, tmp_path, env).stdout == "[]\n"
 
 
+def test_an_application_that_starts_with_all_taps_in_loads_nothing_that_writes_or_replays(tmp_path: Path) -> None:
+    late = ("cassette.dump", "cassette.part", "drivers.base", "exporters.encode", "redaction.engine", "replay", "store")
+    code = f"import sys; print([name for name in {late!r} if f'timetracer_otel.{{name}}' in sys.modules])\n{TAPS}"
+    assert launching.launch(code, tmp_path, launching.recording(tmp_path / "store")).stdout == f"[]\n{ALL}"
+
+
 @pytest.mark.parametrize(
     ("names", "off"),
     [

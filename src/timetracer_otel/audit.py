@@ -19,7 +19,7 @@ from timetracer_otel.capture.process import SET
 from timetracer_otel.cassette import Cassette, Exchange, Loaded, Value, load
 from timetracer_otel.config import MIB
 from timetracer_otel.drivers import registry
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.errors import CassetteError
 from timetracer_otel.redaction import MARKER, Redactor, Rules
 from timetracer_otel.redaction.markers import MARKER_BYTES, find_markers

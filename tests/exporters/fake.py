@@ -7,7 +7,7 @@ from typing import cast
 
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette import Payload
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 

@@ -23,7 +23,7 @@ from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette import Entry, decompress
 from timetracer_otel.config import Settings
 from timetracer_otel.drivers import registry
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.exporters import active, encode
 from timetracer_otel.redaction import Redactor
 

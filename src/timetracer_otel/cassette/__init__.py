@@ -5,7 +5,6 @@ An application that records starts with the model alone; the rest loads when it 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import (
@@ -27,6 +26,7 @@ from timetracer_otel.cassette.model import (
     SpanLink,
     Value,
 )
+from timetracer_otel.lazy import names_of
 
 if TYPE_CHECKING:
     from timetracer_otel.cassette.compression import compress, decompress
@@ -124,8 +124,4 @@ _HOMES: Final = {
     "start_ns": "merging",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = names_of(__name__, _HOMES)

@@ -15,26 +15,10 @@ from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Acquire, Connection, Exchange, Payload, Segment, Value
 
 if TYPE_CHECKING:
+    from timetracer_otel.drivers.encoded import Encoded
     from timetracer_otel.redaction import Redactor
 
 # ---- recording -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """The driver's part of an exchange; `exporters` adds id, owner and times."""
-
-    type: str
-    lib: str
-    method: str
-    url: str
-    request: Payload
-    result: Payload
-    target: str | None = None
-    is_plain: bool = False
-    """The driver named every key itself, and no leaf is a float: such a payload is written without a look at it."""
-    has_binary: bool = False
-    """It may hold so much binary data in one piece that this belongs beside the part (`cassette.blobs.beside`)."""
 
 
 class Codec(Protocol):

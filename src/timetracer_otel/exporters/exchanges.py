@@ -22,7 +22,8 @@ from timetracer_otel.exporters.spill import STORE
 
 if TYPE_CHECKING:
     from timetracer_otel.capture.table import Captured
-    from timetracer_otel.drivers.base import Codec, Encoded
+    from timetracer_otel.drivers.base import Codec
+    from timetracer_otel.drivers.encoded import Encoded
     from timetracer_otel.redaction import Redactor
 
 NOT_ENCODED: Final = "encode"

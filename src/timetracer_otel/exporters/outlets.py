@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from timetracer_otel.cassette import Part
+if TYPE_CHECKING:
+    from timetracer_otel.cassette import Part
 
 
 class Outlet(Protocol):

@@ -5,9 +5,9 @@ An application that records needs the writing side alone; the rest loads when it
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from timetracer_otel.lazy import names_of
 from timetracer_otel.store.folder import Store
 
 if TYPE_CHECKING:
@@ -38,8 +38,4 @@ _HOMES: Final = {
     "write_atomically": "atomic",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = names_of(__name__, _HOMES)

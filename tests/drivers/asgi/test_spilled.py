@@ -21,7 +21,8 @@ from timetracer_otel.drivers.asgi import lending, masking
 from timetracer_otel.drivers.asgi.compare import compare
 from timetracer_otel.drivers.asgi.heard import HeardRequest, HeardResponse
 from timetracer_otel.drivers.asgi.noise import REDACTED
-from timetracer_otel.drivers.base import Encoded, Ignored
+from timetracer_otel.drivers.base import Ignored
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 PIECE = b"\x07" * (64 * KIB)

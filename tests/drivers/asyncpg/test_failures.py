@@ -20,7 +20,7 @@ from timetracer_otel.cassette.model import Connection, Exchange
 from timetracer_otel.drivers.asyncpg.codec import CODEC
 from timetracer_otel.drivers.asyncpg.failures import can_raise, error_of, failure_of
 from timetracer_otel.drivers.asyncpg.replay import REPLAYING
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 # ---- which call of `connect` it is -----------------------------------------------------------------------------------

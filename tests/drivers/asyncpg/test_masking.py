@@ -15,7 +15,7 @@ from tests.drivers.asyncpg import scenarios
 from tests.drivers.asyncpg.taping import Tape, taps
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.drivers.asyncpg.codec import CODEC
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 SECRET = "hunter2-hunter2"

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.drivers.botocore.test_masking import ANSWERS, PARAMETERS, ROWS, SECRET, TOLD
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import masking
 from timetracer_otel.drivers.botocore.clean import is_clean
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import SECRETS, Redactor, Rules
 from timetracer_otel.redaction.names import Names
 from timetracer_otel.redaction.patterns import Patterns

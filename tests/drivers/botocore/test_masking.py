@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timetracer_otel.cassette.model import Payload
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import checksums
 from timetracer_otel.drivers.botocore.masking import mask
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import MARKER, Redactor
 from timetracer_otel.wire.aws import event_stream
 

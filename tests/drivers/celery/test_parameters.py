@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from celery import Celery, chain, signature
 
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.celery.codec import CODEC, encode_publish
 from timetracer_otel.drivers.celery.heard import HeardPublish
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import MARKER, Redactor
 
 SECRET = "kT4nary-by-position"

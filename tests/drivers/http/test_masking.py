@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.http.masking import mask
 from timetracer_otel.drivers.http.requests import body_of, pairs
 from timetracer_otel.redaction import Redactor

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.postgres import masking
 from timetracer_otel.drivers.postgres.clean import LOOK_MAX_CELLS, suspicious
 from timetracer_otel.redaction import SECRETS, Redactor, Rules

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timetracer_otel.cassette.model import Exchange, Signature
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.postgres.describe import PostgresDescribing
 from timetracer_otel.drivers.postgres.executions import apart
 from timetracer_otel.drivers.postgres.masking import mask

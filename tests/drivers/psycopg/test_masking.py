@@ -17,7 +17,7 @@ from psycopg.types.json import Json, Jsonb
 from tests.drivers.taping import ListTape
 from tests.servers.postgres import PostgresServer
 from timetracer_otel.capture.table import Captured
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.postgres.error_fields import mask_fields
 from timetracer_otel.drivers.psycopg.codec import CODEC
 from timetracer_otel.redaction import Redactor, load_rules

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from tests.drivers.pymongo.taping import PRODUCTION, replayed, taps
 from tests.servers.mongo import MongoServer
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.pymongo.masking import mask
 from timetracer_otel.redaction import Redactor
 

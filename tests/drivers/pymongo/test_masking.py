@@ -24,7 +24,7 @@ from tests.drivers.pymongo.taping import PRODUCTION, replayed, taps
 from tests.servers.mongo import MongoServer
 from timetracer_otel.cassette.compression import decompress
 from timetracer_otel.cassette.values import dumps
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.pymongo.masking import mask, masked_document
 from timetracer_otel.redaction import Redactor
 

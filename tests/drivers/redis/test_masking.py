@@ -19,7 +19,8 @@ from tests.drivers.redis.harness import SAME, record, replay
 from tests.drivers.redis.taping import PRODUCTION, replayed, taps
 from tests.drivers.taping import ListTape
 from tests.servers.redis import RedisServer
-from timetracer_otel.drivers.base import Encoded, Slot
+from timetracer_otel.drivers.base import Slot
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.redis.codec import CODEC
 from timetracer_otel.drivers.redis.masking import mask
 from timetracer_otel.drivers.redis.questions import method_of, question

@@ -10,17 +10,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from timetracer_otel.wire.postgres.answers import (
-    Answer,
-    CopyFormats,
-    Miss,
-    Notification,
-    Reply,
-    Startup,
-    Statement,
-    Synthesise,
-)
+from timetracer_otel.wire.postgres.answers import Answer, CopyFormats, Miss, Reply, Startup, Statement, Synthesise
 from timetracer_otel.wire.postgres.backend import Backend
+from timetracer_otel.wire.postgres.messages import Notification
 from timetracer_otel.wire.postgres.recorded import copied, parameters
 from timetracer_otel.wire.postgres.statements import normalise
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping

@@ -26,8 +26,9 @@ from tests.wire.postgres.client import (
 from tests.wire.postgres.serving import Canned, exchange, table
 from tests.wire.postgres.test_reader import CLIENT_BYTES
 from timetracer_otel.errors import WireError
-from timetracer_otel.wire.postgres.answers import Answer, Notification
+from timetracer_otel.wire.postgres.answers import Answer
 from timetracer_otel.wire.postgres.backend import Backend
+from timetracer_otel.wire.postgres.messages import Notification
 
 ONE = exchange("select 1", table([("a", 23)], [["1"]]))
 NAMES = exchange(

@@ -14,7 +14,7 @@ from timetracer_otel.drivers.asgi.heard import HeardRequest, HeardResponse
 from timetracer_otel.drivers.asgi.spilled import OPEN
 from timetracer_otel.drivers.asgi.websocket import codec as websocket
 from timetracer_otel.drivers.asgi.websocket.heard import HeardConversation, Piece
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 TYPE: Final = "http.server"

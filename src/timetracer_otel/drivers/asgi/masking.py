@@ -16,7 +16,7 @@ from timetracer_otel.drivers.asgi.body import begins_as_json
 from timetracer_otel.drivers.asgi.content import BLOCK_BYTES, codings, common_start, header
 from timetracer_otel.drivers.asgi.websocket.codec import redact_ends, redact_messages
 from timetracer_otel.drivers.asgi.websocket.offers import redact_offers
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor, is_structured
 from timetracer_otel.redaction.stream import WINDOW_BYTES
 

@@ -15,8 +15,9 @@ from timetracer_otel.drivers.postgres.operations import NOTIFY, WAIT
 from timetracer_otel.drivers.postgres.questions import question
 from timetracer_otel.errors import Unconvertible
 from timetracer_otel.wire.postgres import oids
-from timetracer_otel.wire.postgres.answers import Answer, Miss, Notification, Reply, Statement, Synthesise
+from timetracer_otel.wire.postgres.answers import Answer, Miss, Reply, Statement, Synthesise
 from timetracer_otel.wire.postgres.conversion import MALFORMED
+from timetracer_otel.wire.postgres.messages import Notification
 from timetracer_otel.wire.postgres.recorded import recorded
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import synthesise

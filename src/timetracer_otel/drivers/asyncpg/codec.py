@@ -9,7 +9,7 @@ from timetracer_otel.cassette.blobs import INLINE_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.asyncpg import many
 from timetracer_otel.drivers.asyncpg.tracking import LIBRARY, Kind, Operation, Received, Sent, column_payload
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.postgres.connecting import Call, encoded
 from timetracer_otel.drivers.postgres.executions import EXECUTIONS
 from timetracer_otel.drivers.postgres.masking import mask

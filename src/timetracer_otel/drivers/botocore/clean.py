@@ -7,8 +7,8 @@ from typing import Final, cast
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.cassette.quick import dumps_strictly
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore.telling_names import are_harmless
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 _NAME_ENDS: Final = '":'

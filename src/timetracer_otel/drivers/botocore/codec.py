@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.cassette.recent import Recent
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import masking, parameters
 from timetracer_otel.drivers.botocore.calls import Attempt, Call
 from timetracer_otel.drivers.botocore.downloads import Heard
@@ -15,6 +14,7 @@ from timetracer_otel.drivers.botocore.names import CALL, GIVEN_UP, LIBRARY
 from timetracer_otel.drivers.botocore.parameters import plain
 from timetracer_otel.drivers.botocore.requests import request
 from timetracer_otel.drivers.botocore.uploads import Upload
+from timetracer_otel.drivers.encoded import Encoded
 
 if TYPE_CHECKING:
     from timetracer_otel.capture.table import Captured

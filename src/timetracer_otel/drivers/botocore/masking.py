@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import cast
 
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.botocore import answer_secrets, attribute_markers, checksums, sql_members
 from timetracer_otel.drivers.botocore.clean import is_clean
 from timetracer_otel.drivers.botocore.telling_names import may_tell
 from timetracer_otel.drivers.botocore.told_secrets import NO_COLUMNS, mask_told
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.wire.aws import event_stream
 

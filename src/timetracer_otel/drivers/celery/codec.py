@@ -8,7 +8,6 @@ from typing import Final
 
 from timetracer_otel.capture.table import Captured
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.celery import app_name, parameters
 from timetracer_otel.drivers.celery.exceptions import HeardException
 from timetracer_otel.drivers.celery.heard import (
@@ -20,6 +19,7 @@ from timetracer_otel.drivers.celery.heard import (
     HeardTask,
 )
 from timetracer_otel.drivers.celery.names import LEFT_OUT, LIB, PUBLISH, RESULT, RUN, STATES
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.redaction.told import told
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.http import masking
 from timetracer_otel.drivers.http.calls import Call
 from timetracer_otel.drivers.http.framing import response_of

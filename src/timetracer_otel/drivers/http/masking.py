@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.config import KIB
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.http.raw import masked_wire
 from timetracer_otel.drivers.http.requests import body_of, codings, header, host_text, pairs, path_text
 from timetracer_otel.redaction import Redactor

@@ -18,17 +18,9 @@ from timetracer_otel.drivers.postgres.cursors import ELSEWHERE, Cursors
 from timetracer_otel.drivers.postgres.greetings import greeting, recorded_greeting
 from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PARSE, QUERY, WAIT
 from timetracer_otel.drivers.postgres.questions import described, question, shape
-from timetracer_otel.wire.postgres.answers import (
-    Answer,
-    CopyFormats,
-    Miss,
-    Notification,
-    Reply,
-    Startup,
-    Statement,
-    Synthesise,
-)
+from timetracer_otel.wire.postgres.answers import Answer, CopyFormats, Miss, Reply, Startup, Statement, Synthesise
 from timetracer_otel.wire.postgres.cursors import CursorCommand, cursor_command
+from timetracer_otel.wire.postgres.messages import Notification
 from timetracer_otel.wire.postgres.recorded import copied, recorded
 from timetracer_otel.wire.postgres.statements import parts, verb
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping

@@ -8,8 +8,8 @@ from typing import Final
 
 from timetracer_otel.capture.table import tape
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.counting import Number
+from timetracer_otel.drivers.encoded import Encoded
 
 CONNECT: Final = "net.connect"
 UNANSWERED: Final = "unanswered"

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.postgres.clean import column_rules, is_clean, seen, suspicious
 from timetracer_otel.drivers.postgres.copy_masking import mask_copy
 from timetracer_otel.drivers.postgres.error_fields import mask_fields

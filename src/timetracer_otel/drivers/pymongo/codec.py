@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.pymongo import selecting
 from timetracer_otel.drivers.pymongo.forms import (
     COMMAND,

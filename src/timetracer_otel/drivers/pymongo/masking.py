@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.pymongo import field_paths, told_fields
 from timetracer_otel.drivers.pymongo.forms import COMMAND, REPLIES
 from timetracer_otel.drivers.pymongo.inside import CODE, SCOPE, documents_in

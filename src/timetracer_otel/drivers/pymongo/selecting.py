@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from timetracer_otel.capture.table import tape
 from timetracer_otel.cassette.model import Value
-from timetracer_otel.drivers.base import Encoded
 from timetracer_otel.drivers.counting import Counters, Number
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.pymongo.housework import BY_ITSELF
 from timetracer_otel.drivers.pymongo.names import CONNECT, FAILURE, LIBRARY, SELECT, UNANSWERED
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from timetracer_otel.cassette.blobs import BINARY_MAX_BYTES
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.redis.connecting import CONNECT, DIAL, GREET, told
 from timetracer_otel.drivers.redis.forms import (
     COMMANDS,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from timetracer_otel.cassette.model import Payload, Value
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.drivers.redis import secrets, told
 from timetracer_otel.drivers.redis.connecting import CONNECT
 from timetracer_otel.drivers.redis.forms import COMMANDS, PARTIAL, REPLIES, partial_of

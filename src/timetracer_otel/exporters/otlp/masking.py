@@ -14,7 +14,7 @@ from timetracer_otel.cassette import Cassette, Connection, Environment, Exchange
 from timetracer_otel.cassette.document import exchange_document
 from timetracer_otel.cassette.values import DOCUMENT_DEPTH, dumps
 from timetracer_otel.drivers import registry
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.errors import DamagedCassette
 from timetracer_otel.exporters.spans import SpanEncoder
 from timetracer_otel.redaction import Redactor, Rules, find_markers

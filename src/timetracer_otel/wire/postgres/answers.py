@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from timetracer_otel.cassette.model import Payload
+from timetracer_otel.wire.postgres.messages import Notification
 from timetracer_otel.wire.postgres.transaction import Transaction
 
 
@@ -76,15 +77,6 @@ class Synthesise:
 
 
 Reply: TypeAlias = "Answer | Miss | Synthesise"
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """What NOTIFY sends to those who LISTEN; `pid` is the sender's."""
-
-    pid: int
-    channel: str
-    payload: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,15 @@ class Column:
     attribute: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What NOTIFY sends to those who LISTEN; `pid` is the sender's."""
+
+    pid: int
+    channel: str
+    payload: str
+
+
 def message(kind: bytes, body: bytes) -> bytes:
     """A tagged message; the length counts itself but not the tag."""
     return _HEADER.pack(kind, len(body) + 4) + body

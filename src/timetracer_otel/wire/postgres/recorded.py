@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload
 from timetracer_otel.errors import DamagedCassette, WireError
-from timetracer_otel.wire.postgres.answers import Copied, CopyFormats, Notification, Parameter
+from timetracer_otel.wire.postgres.answers import Copied, CopyFormats, Parameter
 from timetracer_otel.wire.postgres.messages import (
     Column,
+    Notification,
     command_complete,
     copy_in_response,
     error_response,

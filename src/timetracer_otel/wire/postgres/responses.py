@@ -13,8 +13,7 @@ from typing import Final
 
 from timetracer_otel.cassette.pieces import SMALL_PIECE_BYTES, cut
 from timetracer_otel.errors import WireError
-from timetracer_otel.wire.postgres.answers import Notification
-from timetracer_otel.wire.postgres.messages import Column
+from timetracer_otel.wire.postgres.messages import Column, Notification
 
 _HEADER: Final = struct.Struct("!BI")
 _COLUMN: Final = struct.Struct("!IhIhih")

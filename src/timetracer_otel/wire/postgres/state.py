@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from timetracer_otel.wire.postgres.answers import Notification
-from timetracer_otel.wire.postgres.messages import notification_response, parameter_status, ready_for_query
+from timetracer_otel.wire.postgres.messages import (
+    Notification,
+    notification_response,
+    parameter_status,
+    ready_for_query,
+)
 from timetracer_otel.wire.postgres.settings import SessionSettings
 from timetracer_otel.wire.postgres.tokens import Token
 from timetracer_otel.wire.postgres.transaction import Transaction, command

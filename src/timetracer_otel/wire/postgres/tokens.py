@@ -62,7 +62,8 @@ class Token:
         return unquoted(self.text)
 
 
-# Only the blanks that the server's scanner knows: a no-break space, for instance, is part of a word there.
+# Only the blanks that the server's scanner knows: a no-break space, for instance, is part of a word there. The letters
+# of words, all from U+0080 on among them, are named by what they are not: `re` takes 7 ms for a class of so many.
 _TOKEN: Final = re.compile(
     r"""
       (?P<space>[ \t\n\r\f\v]+)
@@ -71,9 +72,9 @@ _TOKEN: Final = re.compile(
     | (?P<escaped>[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*(?:'|\\?\Z))
     | (?P<string>(?:[bBxXnN]|[uU]&)?'[^']*(?:''[^']*)*(?:'|\Z))
     | (?P<name>(?:[uU]&)?"[^"]*(?:""[^"]*)*(?:"|\Z))
-    | (?P<dollar>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
+    | (?P<dollar>\$(?:[^\x00-@\[-^`{-\x7f][^\x00-/:-@\[-^`{-\x7f]*)?\$)
     | (?P<parameter>\$[0-9]+)
-    | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
+    | (?P<word>[^\x00-@\[-^`{-\x7f][^\x00-#%-/:-@\[-^`{-\x7f]*)
     | (?P<number>(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     | (?P<symbol>::|:=|=>|->>?|\#>>?|<>|!=|<=|>=|!?~~?\*?|.)
     """,

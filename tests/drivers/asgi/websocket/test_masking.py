@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from timetracer_otel.drivers.asgi.masking import redact
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 SECRET = "kT4nary-secret"

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from timetracer_otel.cassette.model import Payload, Value
 from timetracer_otel.drivers.asgi.websocket.heard import HeardConversation, Piece
-from timetracer_otel.drivers.base import Encoded
+from timetracer_otel.drivers.encoded import Encoded
 from timetracer_otel.redaction import Redactor
 
 PIECE_TYPE: Final = "http.messages"
