@@ -21,6 +21,8 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 DRAWS_MAX: Final = 4096
 """The latest numbers and bytes that are remembered: the more there are, the less each of them proves."""
 LETTERS_MAX: Final = 16384
+STREAMS_MAX: Final = 64
+"""Threads whose letters are remembered."""
 TEXT_MAX: Final = 64 * 1024
 """Characters of a text that is looked at."""
 LIST_MAX: Final = 1024
@@ -82,7 +84,9 @@ class Draws:
         self._lock = threading.RLock()
         """Of those that ask: several sessions of a process may."""
         self._letters: deque[tuple[int, str]] = deque(maxlen=LETTERS_MAX)
-        """Each with the thread that drew it."""
+        """Each with the thread that drew it, since somebody asked."""
+        self._streams: dict[int, str] = {}
+        """Those before, of the latest threads that drew: several may at once, and each has an order of its own."""
         self._numbers: deque[int] = deque(maxlen=DRAWS_MAX)
         self._bytes: deque[bytes] = deque(maxlen=DRAWS_MAX)
         self._ids: deque[Made] = deque(maxlen=DRAWS_MAX)
@@ -171,11 +175,22 @@ class Draws:
             text, data, version = self._ids.popleft()
             kind = _WORD if version is None else re.compile(rf"[0-9a-f]{{12}}{version:x}[0-9a-f]{{19}}", re.IGNORECASE)
             self._texts.append(_Told("\n".join((text, *(_codings(data) if data else ()))), CODED_MIN, kind))
-        if (letters := "\n".join(_by_thread(self._letters.copy()))) != self._stream.text:
-            self._stream, has_more = _Told(letters, PART_MIN, _DIGITS), True
+        if self._letters:
+            self._take_letters()
+            self._stream, has_more = _Told("\n".join(self._streams.values()), PART_MIN, _DIGITS), True
         if has_more:
             self._found = {}
         return chain((self._stream,), reversed(self._texts))
+
+    def _take_letters(self) -> None:
+        new = defaultdict[int, list[str]](list)
+        while self._letters:
+            thread, letter = self._letters.popleft()
+            new[thread].append(letter)
+        for thread, letters in new.items():
+            self._streams[thread] = (self._streams.pop(thread, "") + "".join(letters))[-LETTERS_MAX:]
+        for thread in list(self._streams)[:-STREAMS_MAX]:
+            del self._streams[thread]
 
 
 def _is_number(text: str, told: Iterable[_Told]) -> bool:
@@ -185,14 +200,6 @@ def _is_number(text: str, told: Iterable[_Told]) -> bool:
 def is_part_of(was: str, now: str, whole_was: str, whole_now: str) -> bool:
     """True if the pair stands in the other one, at the same place in both."""
     return any(whole_now.startswith(now, found.start()) for found in re.finditer(re.escape(was), whole_was))
-
-
-def _by_thread(letters: Iterable[tuple[int, str]]) -> Iterable[str]:
-    """Those of one in their order: several may draw at once."""
-    found = defaultdict[int, list[str]](list)
-    for thread, letter in letters:
-        found[thread].append(letter)
-    return map("".join, found.values())
 
 
 def _as_texts(number: int) -> Iterator[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from typing import Final, Literal, TypeAlias
 
 from timetracer_otel.replay.draws import Draws, Pairs, is_part_of
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.machine import Machine
+from timetracer_otel.replay.standing import Standing
 from timetracer_otel.replay.varying import VARYING
 
 GROUPS: Final = re.compile(r"[0-9A-Za-z]+")
@@ -28,7 +29,7 @@ class Local:
         """False if nothing in these texts of a request is known to be made here."""
         return bool(self._draws) or any(self._machine.recorded(text) != text for text in texts)
 
-    def proof(self, was: str, now: str, at_ns: int, known: Mapping[str, str], is_instant: IsInstant) -> Found | None:
+    def proof(self, was: str, now: str, at_ns: int, known: Standing, is_instant: IsInstant) -> Found | None:
         """The kind of what differs, and the parts that stand for each other: none of them stood in anything that the
         application was given until `at_ns`. `known` parts do so already: answers repeat what they were told."""
         here = self._machine.recorded(now)
@@ -41,7 +42,7 @@ class Local:
             return None
         new = list[str]()
         for pair in pairs:
-            kin = _kin(*pair, known)
+            kin = known.kin(*pair)
             if not all(_are_one(*pair, *each) for each in kin):
                 return None  # a part of what stands for something else
             if not kin:
@@ -59,17 +60,6 @@ class Local:
     def _were_given(self, parts: Iterable[str], at_ns: int) -> bool:
         """One of them, if only in its groups."""
         return any(all(self._given.has(group, at_ns) for group in GROUPS.findall(part)) for part in parts)
-
-
-def _kin(was: str, now: str, known: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What is known already of the two, of a part of either, or of more."""
-    if known.get(was) == now:
-        return [(was, now)]
-    return [each for each in known.items() if _share(was, each[0]) or _share(now, each[1])]
-
-
-def _share(one: str, other: str) -> bool:
-    return one in other or other in one
 
 
 def _are_one(was: str, now: str, then: str, here: str) -> bool:

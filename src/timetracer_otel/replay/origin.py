@@ -30,6 +30,7 @@ from timetracer_otel.replay.instants import (
 )
 from timetracer_otel.replay.local import Local
 from timetracer_otel.replay.masked import digest, hidden
+from timetracer_otel.replay.standing import Standing
 from timetracer_otel.replay.varying import OBJECT_ID, UUID, VARYING
 
 Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "machine", "redacted"]
@@ -75,7 +76,7 @@ class Origins:
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
         self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
         self._local = local
-        self._drawn: dict[str, str] = {}
+        self._drawn = Standing()
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
@@ -205,7 +206,7 @@ class Origins:
                 self._there[mapping.kind, was] = now
                 self._back[mapping.kind, now] = was
                 if mapping.kind == "drawn":
-                    self._drawn[was] = now
+                    self._drawn.add(was, now)
                 self._has_renamed = self._has_renamed or (mapping.kind == "object_id" and was != now)
 
     def _is_consistent(self, mappings: Sequence[Mapping]) -> bool:
