@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.replay.recordings import RECORDER, asked, by, cassette, exchange, que
 from tests.replay.test_report import ENTRY, WHOLE, replayed, report
 from timetracer_otel.capture.process import variables, versions
 from timetracer_otel.cassette.model import Process
+from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.replay.changes import changes_since
 from timetracer_otel.replay.report import Report, build
 from timetracer_otel.replay.text import TO_DO_ORDER, render
@@ -104,6 +106,27 @@ def test_a_miss_that_is_only_another_order_says_so(was: list[object], now: list[
     assert (found.verdict, found.to_json()["misses"][0]["order_only"]) == ("deviates", is_order)
     assert ("  note      the same values in another order\n" in render(found)) is is_order
     assert (TO_DO_ORDER in render(found)) is is_order
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_order"),
+    [
+        ({"body.$.user": "7"}, {"body.$.usr": "7"}, False),
+        ({"body.a.head[0]": "a", "body.b.head[1]": "b"}, {"body.b.head[0]": "b", "body.a.head[1]": "a"}, True),
+    ],
+    ids=["another name", "parts that changed places"],
+)
+def test_a_value_under_another_name_is_no_other_order(was: dict[str, str], now: dict[str, str], is_order: bool) -> None:
+    recorded_one = exchange(1)
+    source, log = session(recorded_one, question=lambda _: named(was))
+    source.miss(named(now), by())
+    found = report(segment(ENTRY, recorded_one), log.events)
+    assert found.to_json()["misses"][0]["order_only"] is is_order
+
+
+def named(values: dict[str, str]) -> Question:
+    slots = tuple(Slot(path, key=value, shown=value) for path, value in values.items())
+    return replace(asked(), slots=slots)
 
 
 @pytest.mark.parametrize(

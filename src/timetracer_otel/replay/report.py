@@ -6,6 +6,7 @@ Misses come first: a different response is usually their symptom. `to_json` is s
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Any, Final
 from timetracer_otel.cassette.model import Cassette, Exchange, Segment
 from timetracer_otel.cassette.order import is_reordered, is_same_multiset
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.replay.explain import request_json
+from timetracer_otel.replay.explain import ABSENT, request_json
 from timetracer_otel.replay.journal import Event
 from timetracer_otel.replay.library import apart, question_of, requests_of, with_children
 from timetracer_otel.replay.likeness import are_reordered
@@ -23,6 +24,7 @@ from timetracer_otel.replay.verdict import EXIT, Events, Verdict, reasons, verdi
 from timetracer_otel.replay.warm import asked_elsewhere, made_ready
 
 FORMAT: Final = 1
+_NUMBER: Final = re.compile(r"\d+")
 CHILDREN: Final = "without a network namespace only programs that load Python's guards are started"
 
 
@@ -198,7 +200,16 @@ def _is_reordered(differences: Sequence[Mapping[str, Any]]) -> bool:
     if all(is_reordered(each["recorded"], each["asked"]) for each in differences):
         return True
     was, now = [each["recorded"] for each in differences], [each["asked"] for each in differences]
-    return len(differences) > 1 and is_same_multiset(was, now)
+    return (
+        len(differences) > 1 and is_same_multiset(was, now) and _places(differences, was) == _places(differences, now)
+    )
+
+
+def _places(differences: Sequence[Mapping[str, Any]], side: Sequence[Any]) -> list[str]:
+    """Where one side has a value, whatever its number: a value under another name has not changed places."""
+    return sorted(
+        _NUMBER.sub("", each["path"]) for each, value in zip(differences, side, strict=True) if value != ABSENT
+    )
 
 
 def _has_words_reordered(event: Event) -> bool:
