@@ -30,6 +30,22 @@ def test_json_is_masked_as_json_also_where_the_type_does_not_say_so(content_type
     assert paths == ("body.$..Token",)
 
 
+@pytest.mark.parametrize(
+    ("body", "masked"),
+    [
+        (b'{"a": "b+c", "password": "C4na&ry"}', b'{"a": "b+c", "password": "%b"}'),
+        (b' [\n{"a": "%41&b=1", "password": "C4na&ry"}]', b' [\n{"a": "%%41&b=1", "password": "%b"}]'),
+        (b'<user a="b+c" password="C4na&ry"/>', b'<user a="b+c" password="%b"/>'),
+    ],
+    ids=["an object", "a list", "XML"],
+)
+def test_what_curl_and_urllib_call_a_form_is_masked_as_what_it_is(body: bytes, masked: bytes) -> None:
+    """As a form it was cut in two inside the secret, and all of it was spelled anew."""
+    redactor = Redactor(b"key")
+    marker = redactor.marker("password", "C4na&ry").encode()
+    assert redactor.body(body, "application/x-www-form-urlencoded", "", "body")[0] == masked % marker
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "gzip, zstd", "GZIP"])
 def test_r47_a_coded_body_is_decoded_masked_and_coded_again(coding: str) -> None:
     codings = tuple(coding.lower().split(", "))

@@ -13,7 +13,7 @@ from timetracer_otel.redaction.json_places import redact_json_places
 from timetracer_otel.redaction.json_text import redact_json
 from timetracer_otel.redaction.masker import Masker
 from timetracer_otel.redaction.multipart import boundary_of, redact_multipart
-from timetracer_otel.redaction.structured import BEGINS_AS_JSON, FORM, JSON, WIDE_CHARSET, media_type_of
+from timetracer_otel.redaction.structured import BEGINS_AS_JSON, JSON, WIDE_CHARSET, is_form, media_type_of
 
 Hit = tuple[bytes, tuple[str, ...]]
 _MULTIPART_DEPTH: Final = 4
@@ -91,7 +91,7 @@ def _redact_plain(data: bytes, content_type: str, path: str, masker: Masker, dep
 
 
 def _redact_narrow(data: bytes, media_type: str, path: str, masker: Masker) -> Hit:
-    if media_type == FORM:
+    if is_form(media_type, data):
         return redact_form(data, path, masker)
     if BEGINS_AS_JSON.match(data) or JSON.fullmatch(media_type):  # JSON is often sent as text/plain
         return _redact_json(data, path, masker)

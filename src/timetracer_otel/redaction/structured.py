@@ -15,6 +15,7 @@ WIDE_CHARSET: Final = re.compile(
 BEGINS_AS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*[{\[]")
 _MARKUP: Final = re.compile(r"[\w.+-]+/(?:[\w.+-]*\+)?(?:x?html|xml)(?:\+[\w.-]+)?")
 FORM: Final = "application/x-www-form-urlencoded"
+_NO_FORM: Final = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*"|\[\s*["{\[]|<)')
 
 
 @lru_cache(maxsize=256)
@@ -35,3 +36,9 @@ def is_structured(content_type: str, content_encoding: str) -> bool:
         or _MARKUP.fullmatch(media_type) is not None
         or WIDE_CHARSET.search(content_type) is not None
     )
+
+
+def is_form(media_type: str, data: bytes) -> bool:
+    """False for JSON and XML under the type of a form, which curl and urllib give to any body whose type is not said. A
+    form would have escaped what these begin with."""
+    return media_type == FORM and _NO_FORM.match(data) is None

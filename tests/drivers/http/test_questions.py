@@ -48,6 +48,10 @@ SAME = {
     "the order of names in JSON, and space": (request(b'{"a":1,"b":[2]}', JSON), request(b'{"b": [2], "a": 1}', JSON)),
     "the order of fields": (request(b"a=1&b=2", FORM), request(b"b=2&a=1", FORM)),
     "the spelling of a form": (request(b"a=%7e+1", FORM), request(b"a=~%201", FORM)),
+    "the order of names in JSON that is called a form": (
+        request(b'{"a":1,"b":2}', FORM),
+        request(b'{"b":2,"a":1}', FORM),
+    ),
     "the order of a query": (request(query=b"a=1&b=2"), request(query=b"b=2&a=1")),
     "the boundary": (multipart(b"x1", b"v"), multipart(b"y2", b"v")),
     "when it was compressed": tuple(
@@ -78,6 +82,9 @@ ANOTHER = {
     "a number and its text": (request(b'{"a":1}', JSON), request(b'{"a":"1"}', JSON)),
     "an empty list and an empty object": (request(b"[]", JSON), request(b"{}", JSON)),
     "a name twice": (request(b'{"a":1,"a":2}', JSON), request(b'{"a":2}', JSON)),
+    "a plus in JSON that is called a form": (request(b'{"a": "b+c"}', FORM), request(b'{"a": "b c"}', FORM)),
+    "a plus in a file that is called a form": (request(b"1, b+c\n", FORM), request(b"1, b c\n", FORM)),
+    "an ampersand in XML that is called a form": (request(b"<a>&b=1&c</a>", FORM), request(b"<a>&c</a>&b=1", FORM)),
     "the order within one name": (request(query=b"a=1&a=2"), request(query=b"a=2&a=1")),
     "an empty value and none": (request(query=b"a="), request(query=b"a")),
     "a header of the application's": (request(X_Tenant="a"), request(X_Tenant="b")),
@@ -115,6 +122,13 @@ def test_r38_the_same_to_a_server_is_one_request(what: str) -> None:
 def test_r38_what_a_server_distinguishes_is_another_request(what: str) -> None:
     one, other = ANOTHER[what]
     assert key(one) != key(other)
+
+
+def test_a_field_that_is_not_escaped_equals_itself_with_a_marker_that_is() -> None:
+    """Masking spells the fields anew that it hits."""
+    asked = request(b'a=b c&payload={"token": "T", "n": 1}', FORM)
+    masked = request(b"a=b c&payload=%7B%22token%22%3A%20%22T%22%2C%20%22n%22%3A%201%7D", FORM)
+    assert key(asked) == key(masked)
 
 
 # ---- secrets and keys ------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from timetracer_otel.drivers.base import Slot
 from timetracer_otel.redaction.codings import Undecodable, codings_of, decode
+from timetracer_otel.redaction.structured import FORM, is_form
 
 TEXT_MAX: Final = 64 * 1024
 """Characters of a value that may hold ids and markers; a larger one is compared as a whole."""
@@ -21,7 +22,8 @@ SHOWN_MAX: Final = 1000
 _BOUNDARY: Final = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
 _NAME: Final = re.compile(rb'(?i);\s*name="([^"]*)"')
 _PLAIN: Final = re.compile(r"[\w#:$@-]+")
-FORM: Final = "application/x-www-form-urlencoded"
+_UNESCAPED: Final = re.compile(rb"[^!-~]|[\"<>\\\\^`{}]")
+"""What stands in no form as it is: many clients call a body of any kind a form, and `+` is no space in a file."""
 SIGNED: Final[Mapping[str, frozenset[str]]] = {
     "X-Amz-Signature": frozenset({"X-Amz-Signature", "X-Amz-Date", "X-Amz-Credential", "X-Amz-Security-Token"}),
     "X-Goog-Signature": frozenset({"X-Goog-Signature", "X-Goog-Date", "X-Goog-Credential"}),
@@ -39,7 +41,8 @@ def slots(body: bytes, content_type: str, content_encoding: str) -> Iterator[Slo
     if body and (codings := codings_of(content_encoding)):
         body = _unpacked(body, codings)
     yield type_slot(content_type, content_encoding if body else "")
-    if _is_json(plain_type):
+    is_no_form = plain_type == FORM and not is_form(plain_type, body)
+    if _is_json(plain_type) or is_no_form:
         found = _parsed(body)
         if found is not None:
             yield from _json("body.$", found[0])
@@ -118,6 +121,8 @@ def _signing(names: set[str]) -> frozenset[str]:
 
 
 def _decoded_bytes(value: bytes) -> bytes:
+    if _UNESCAPED.search(value) is not None:
+        return value
     return unquote_to_bytes(value.replace(b"+", b" "))
 
 
