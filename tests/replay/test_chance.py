@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from email.message import EmailMessage
 from importlib import import_module
 
 import numpy.random
@@ -170,6 +171,16 @@ def test_what_a_seed_gives_and_what_python_draws_for_itself_is_not_taken_for_dra
     drawn(code)
     random.setstate(state)
     assert not draws
+
+
+def test_boundaries_of_a_mail_are_drawn_by_python_for_who_sends_it(draws: Draws) -> None:
+    mail = EmailMessage()
+    mail.set_content("Your invoice")
+    mail.add_attachment(b"%PDF", maintype="application", subtype="pdf")
+    now = mail.as_string()
+    boundary = str(mail.get_boundary()).strip("=")
+    was = other(boundary)
+    assert draws.pairs(now.replace(boundary, was), now) == ((was, boundary),) * now.count(boundary)
 
 
 def test_afterwards_everything_is_as_it_was() -> None:

@@ -38,6 +38,8 @@ PASSED: Final = frozenset({"random", "secrets"})
 OURS: Final = frozenset({"opentelemetry", "timetracer_otel", "wrapt"})
 BESIDE: Final = frozenset({"aiobotocore", "amqp", "billiard", "boto3", "bson", "httpcore", "kombu", "s3transfer"})
 """Parts of what our drivers cover, under names of their own."""
+TELLING: Final = "email"
+"""Of Python's own library what writes a draw into what it makes for the app: boundaries and ids of messages."""
 LISTED_MAX: Final = 20
 Used: TypeAlias = Callable[[str], bool]
 """True where it counts: what an app draws while it starts is no part of the entry."""
@@ -187,7 +189,8 @@ class Chance:
         return seed
 
     def _kept(self, drawn: Any, note: Callable[[Any], None] | None = None) -> Any:
-        if _caller(sys._getframe(2)) not in silent():
+        caller = _caller(sys._getframe(2))
+        if caller == TELLING or caller not in silent():
             (note or self._draws.note)(drawn)
         return drawn
 
