@@ -72,6 +72,16 @@ def test_a_value_that_differs_is_a_miss_that_names_it() -> None:
     assert miss["frame"] == "shop/orders.py:31 load_order"
 
 
+def test_beside_a_value_that_differs_one_that_may_differ_is_not_named() -> None:
+    then, now = "2026-09-21T14:13:20.100123+00:00", "2026-09-21T14:13:20.200123+00:00"
+    source, journal = session(exchange(1, parameters=[then, "AB12CD34", "42"]), draws=list("XK81PQ22"))
+    source.miss(asked(parameters=[now, "XK81PQ22", "43"]), by())
+    source.miss(asked(parameters=[now, "XK81PQ23", "42"]), by())
+    source.miss(asked(parameters=[now, "AB12CD34", "42"]), by())
+    told = [[each["path"] for each in miss["differences"]] for miss in journal.of("miss")]
+    assert told == [["parameters[2]"], ["parameters[1]"], ["parameters[0]"]]
+
+
 def test_types_count() -> None:
     source, _ = session(exchange(1, parameters=["42"]))
     assert source.take(asked(parameters=[42]), by()) is None

@@ -14,14 +14,16 @@ from timetracer_otel.drivers.base import Asked, Question, Slot
 from timetracer_otel.replay.likeness import TEXT_MAX, WORD
 
 if TYPE_CHECKING:  # a report is made without them
+    from timetracer_otel.replay.candidates import Candidate
     from timetracer_otel.replay.matching import Index
+    from timetracer_otel.replay.origin import Origins
 
 UNANSWERED: Final = "timetracer: no recorded answer for"
 """How the text of a driver's exception begins, or what it holds."""
 SHOWN_MAX: Final = 300
 """Characters of a statement or a value in the driver's exception."""
 TOLD_MAX: Final = 3
-"""Differences in the driver's exception: the first alone may be one that would have been excused."""
+"""Differences in the driver's exception."""
 STATEMENT_DIFFERENCES_MAX: Final = 5
 ABSENT: Final = "(none)"
 SIDES: Final = {True: "inside", False: "outside", None: ABSENT}
@@ -46,13 +48,18 @@ class Nearest:
         return not self.is_used and self.question.shape == question.shape
 
 
-def nearest(index: Index, question: Question) -> Nearest | None:
+def nearest(index: Index, question: Question, origins: Origins) -> Nearest | None:
     """The recorded request most like this one: of the same shape with the fewest differing values, unused before used;
-    else the most similar statement, if any is similar at all. Among thousands it is one of the most alike."""
+    else the most similar statement, if any is similar at all. Among thousands it is one of the most alike.
+
+    A value of which `origins` proves that it may differ, such as an instant, is told only where no other one differs.
+    """
     if (family := index.family(question)) is not None:
         near = family.near(question)
         best = min(near, key=lambda each: (len(_values(each.question, question)), each.is_used, each.order))
-        return Nearest(best.exchange, best.question, best.is_used, _values(best.question, question))
+        found = _values(best.question, question)
+        telling = tuple(each for each in found if not _is_excused(each, best, question, origins))
+        return Nearest(best.exchange, best.question, best.is_used, telling or found)
     similar = index.statements.nearest(question)
     if similar is None:
         return None
@@ -88,6 +95,12 @@ def _different(pairs: Pairs) -> list[tuple[str, Slot | None, Slot | None]]:
         for was, now in pairs
         if was is None or now is None or was.key != now.key or was.path != now.path
     ]
+
+
+def _is_excused(each: Differs, recorded: Candidate, asked: Question, origins: Origins) -> bool:
+    was, now = ([slot for slot in one.slots if slot.path == each.path] for one in (recorded.question, asked))
+    proof = origins.proves(was, now, recorded.redacted, recorded.exchange.at_ns) if len(was) == 1 else None
+    return proof is not None and all(mapping.kind != "redacted" for mapping in proof)  # a secret may be any
 
 
 def _statement(recorded: Question, asked: Question) -> tuple[Differs, ...]:

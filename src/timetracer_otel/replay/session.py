@@ -283,7 +283,7 @@ class Session:
             index = self._index(question.lib)
             unfit = self._unfit.pop(_key(question), None)
             lost = self._lost_request(question) if unfit is None else None
-            near = explain.nearest(index, question)
+            near = explain.nearest(index, question, self._origins)
             in_place = near.exchange if near is not None and near.is_in_place_of(question) else None
             group = index.group(question)
             follows = self._ends_what_missed(question, asked) or self._is_retried(question)
