@@ -68,6 +68,17 @@ def test_recorded_folders_of_modules_stand_in_for_nothing_that_is_there(recorded
     assert execute(cassette, segment, command, Options(timeout_s=None)).exit_code == 1
 
 
+def test_a_variable_that_the_program_gives_itself_again_is_no_change(recorded: Recordings) -> None:
+    cassette, segment = recorded["/orders/42"]
+    variables = {**segment.process.variables, "FROM_ITS_FILE": "set", "FROM_OUTSIDE": "set", "LC_TIME": "C"}
+    segment = replaced(segment, process=replaced(segment.process, variables=variables))
+    program = "import os; os.environ.update(FROM_ITS_FILE='s3cret', LC_TIME='POSIX')"
+    report = execute(cassette, segment, [sys.executable, "-c", program]).report
+    found = {each["name"].partition(".")[2]: each["replayed"] for each in report.changed}
+    assert {name: found[name] for name in ("FROM_OUTSIDE", "LC_TIME")} == {"FROM_OUTSIDE": None, "LC_TIME": "POSIX"}
+    assert "FROM_ITS_FILE" not in found
+
+
 def test_the_app_of_a_stranger_s_recording_is_found_in_the_current_folder(recorded: Recordings) -> None:
     assert replay(*recorded["/orders/42"]).verdict == "same"
 

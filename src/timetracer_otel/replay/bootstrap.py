@@ -24,6 +24,7 @@ from timetracer_otel.errors import CassetteError, ReplayError, TimetracerError, 
 from timetracer_otel.replay import clock as clocks
 from timetracer_otel.replay import greenlets, isolation, journal, live, network
 from timetracer_otel.replay.chance import Chance
+from timetracer_otel.replay.changes import Variables, changes_since
 from timetracer_otel.replay.debugger import Debugger
 from timetracer_otel.replay.debugger import asked as asked_to_debug
 from timetracer_otel.replay.draws import Draws
@@ -144,7 +145,7 @@ def begin(settings: Settings, log: Journal) -> Replay:
     _active = Replay(cassette, segment, session, host, processor, tape, clock, ids, log, debugger)
     greenlets.watch(refuse)
     log.write("started", process=os.getpid())
-    atexit.register(_end, _active, os.getpid())
+    atexit.register(_end, _active, os.getpid(), Variables())
     return _active
 
 
@@ -261,10 +262,10 @@ def _watch_chance(bindings: Bindings, session: Session, log: Journal, draws: Dra
     Chance(used, draws).install()
 
 
-def _end(replay: Replay, process: int) -> None:
+def _end(replay: Replay, process: int, given: Variables) -> None:
     if os.getpid() != process:
         return
-    replay.journal.write("done", process=process)
+    replay.journal.write("done", process=process, added=given.added())
     if isinstance(replay.journal, MemoryJournal) and not os.environ.get(journal.VARIABLE):
         _print_report(replay, replay.journal.events)
 
@@ -272,7 +273,6 @@ def _end(replay: Replay, process: int) -> None:
 def _print_report(replay: Replay, events: Sequence[Event]) -> None:
     # Where a runner builds the report these need not be loaded.
     from timetracer_otel.replay import text
-    from timetracer_otel.replay.changes import changes_since
     from timetracer_otel.replay.report import build
 
     has_entry = entry_of(replay.segment) is not None and bool(os.environ.get(ENTRY))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from timetracer_otel.capture.process import SET, SHOWN, variables, versions
@@ -12,6 +12,24 @@ from timetracer_otel.cassette.model import Process
 
 HELD: Final = frozenset({"PYTHONHASHSEED", "AWS_REGION", "AWS_DEFAULT_REGION"})
 """A replay runs with the recorded ones."""
+
+
+class Variables:
+    """What a replayed process gives itself, as from a file `.env`: the recorded one had it by the time it was written
+    down, and whoever reports has not."""
+
+    def __init__(self) -> None:
+        self._before = variables(os.environ)
+
+    def added(self) -> Mapping[str, str]:
+        """By now, in the form of a recording."""
+        return {name: value for name, value in variables(os.environ).items() if self._before.get(name) != value}
+
+
+def with_added(events: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
+    """The variables here, and those that the replayed processes had given themselves."""
+    added = (event["added"] for event in events if event["event"] == "done")
+    return {name: value for each in (os.environ, *added) for name, value in each.items()}
 
 
 def changes_since(process: Process, environ: Mapping[str, str] = os.environ) -> tuple[Mapping[str, Any], ...]:

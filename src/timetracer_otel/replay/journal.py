@@ -25,7 +25,7 @@ Kind: TypeAlias = Literal[
     "chance",  # the app drew what no recording holds: text
     "debugging",  # somebody looks around in the app, and no time passes: is_open
     "comparison",  # differences, ignored
-    "done",  # a process reached its end: process
+    "done",  # a process reached its end: process, added (variables that it gave itself)
     "earlier",  # an exchange of an earlier request answered: session, text
     "entered",  # start-up is over, the entry begins
     "error",  # the replay cannot start: where, problem, advice

@@ -15,7 +15,7 @@ from timetracer_otel.capture.process import versions
 from timetracer_otel.cassette.model import Cassette, Segment
 from timetracer_otel.errors import ReplayError, UsageError
 from timetracer_otel.replay import isolation, launch, places
-from timetracer_otel.replay.changes import changes_since
+from timetracer_otel.replay.changes import changes_since, with_added
 from timetracer_otel.replay.ignoring import NONE, Wishes, applied
 from timetracer_otel.replay.journal import Event, Reader
 from timetracer_otel.replay.launch import Launch
@@ -91,7 +91,7 @@ def replay(cassette: Cassette, segment: Segment, options: Options = Options()) -
     _export(ended.events)
     from timetracer_otel.replay.report import build
 
-    changed = changes_since(segment.process)
+    changed = changes_since(segment.process, with_added(ended.events))
     why = ended.why or _without_outcome(ended, options.output)
     folder = _elsewhere(segment, options)
     return build(cassette, segment, applied(ended.events, options.wishes), why, changed=changed, folder=folder)
@@ -122,7 +122,7 @@ def execute(
     _export(ended.events)
     from timetracer_otel.replay.report import build
 
-    changed = changes_since(segment.process)
+    changed = changes_since(segment.process, with_added(ended.events))
     report = build(cassette, segment, ended.events, ended.why, has_entry=False, changed=changed)
     return Execution(report, ended.status if ended.status >= 0 else 128 - ended.status)
 
