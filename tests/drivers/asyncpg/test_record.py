@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, cast
 
 import asyncpg
+import psycopg
 import pytest
 from opentelemetry import context
 
@@ -285,6 +286,22 @@ def test_what_asyncpg_asks_about_types_is_the_catalogue_of_the_connection(postgr
     assert not [each for each in tape.exchanges if "typeinfo_tree" in str(each.request["statement"])]
     types: Any = tape.connections[-1].parameters["types"]
     assert {(one["name"], one["kind"]) for one in types} == {("hue", "e"), ("_hue", "b")}
+
+
+def test_the_catalogue_of_a_connection_is_known_that_was_asked_nothing_else(
+    postgres: PostgresServer, tape: Tape
+) -> None:
+    """As of a pool that is made when the application starts, and left alone by the request."""
+
+    async def work(connection: Any) -> None:
+        await connection.set_type_codec("shade", encoder=str, decoder=str)
+
+    with psycopg.connect(postgres.dsn) as another:
+        another.execute("drop type if exists shade; create type shade as enum ('light')")
+    run(postgres, work)
+    assert tape.exchanges == []
+    known: Any = tape.connections[-1].parameters["type_names"]
+    assert list(known) == ["public.shade"]
 
 
 def test_the_reset_of_a_pool_is_no_exchange(postgres: PostgresServer, tape: Tape) -> None:

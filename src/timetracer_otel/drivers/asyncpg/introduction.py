@@ -72,8 +72,7 @@ def learn(known: Tracked, operation: Operation) -> None:
         return
     known.types.update(learnt.types)
     known.names.update(learnt.names)
-    if known.tape is not None and known.tape is tape():
-        introduce(known, known.tape)
+    _tell(known)
 
 
 def greeted(known: Tracked, operation: Operation) -> None:
@@ -83,5 +82,13 @@ def greeted(known: Tracked, operation: Operation) -> None:
     name, result = operation.prepared.greeting, result_of(operation)
     if name is None or "error" in result or not remember(known.target, name, result):
         return
-    if known.tape is not None and known.tape is tape():
-        introduce(known, known.tape)
+    _tell(known)
+
+
+def _tell(known: Tracked) -> None:
+    """The tape hears of it also where this is all that was asked so far, as by a pool that registers types in `init`:
+    a request that leaves the pool alone needs it as well, for the pool is made again before it."""
+    active = tape()
+    if active is not None and (known.tape is active or active.listens()):
+        known.tape = active
+        introduce(known, active)
