@@ -76,6 +76,28 @@ def test_a_connection_is_made_ready_once() -> None:
     assert list(made_ready((READY, ORDER, again), (WAIT, later))) == [READY]
 
 
+BEGIN = replace(exchange(2, "BEGIN", [], connection=7, transaction=1), id="p-begin")
+IN_IT = replace(READY, id="p-set", at_ns=30_000, transaction=1)
+COMMIT = replace(exchange(3, "COMMIT", [], connection=7, transaction=1), id="p-commit", at_ns=35_000)
+WORK = [
+    exchange(5, "BEGIN", [], connection=7, transaction=2),
+    exchange(6, connection=7, transaction=2),
+    exchange(7, "COMMIT", [], connection=7, transaction=2),
+]
+
+
+def test_a_begin_of_the_work_may_be_answered_by_that_of_a_connection_that_need_not_be_made() -> None:
+    found = report(recorded(BEGIN, IN_IT, COMMIT, *WORK), "e-1", "p-begin", "p-6", "p-7")
+    assert (found.verdict, found.unused) == ("same", ())
+
+
+@pytest.mark.parametrize("taken", [("p-begin", "p-set", "p-commit"), ("e-1", "p-5", "p-7")], ids=["made", "spared"])
+def test_a_part_of_the_work_is_missed_where_nothing_stood_in_its_place(taken: tuple[str, ...]) -> None:
+    found = report(recorded(BEGIN, IN_IT, COMMIT, *WORK), *taken)
+    missed = {each["exchange"] for each in found.unused}
+    assert (found.verdict, missed) == ("deviates", {"p-5", "p-6", "p-7"} - {*taken})
+
+
 def test_nobody_waits_for_what_a_pool_need_not_ask() -> None:
     one = recorded(READY, ORDER)
     held = cassette(one)

@@ -166,15 +166,14 @@ class AnswerSource(Protocol):
     def is_spanless(self) -> bool:
         """True where all of it was asked in no span, as by a script that opens none."""
 
-    @property
-    def has_made_ready(self) -> bool:
-        """True where it was recorded how a pool made a connection ready."""
-
     def refusal(self, driver: str, pool: str) -> Acquire | None:
         """The pool is asked for a connection: how that ended when it was recorded, where it was full and gave none."""
 
     def take(self, question: Question, asked: Asked) -> Exchange | None:
         """The recorded exchange that answers, each one once; None if there is none (nothing is reported yet)."""
+
+    def take_ready(self, question: Question, asked: Asked) -> Exchange | None:
+        """As `take`, only of what was asked while a pool made a connection ready."""
 
     def due(self, question: Question, asked: Asked) -> Exchange | None:
         """As `take`, for what the server sends by itself: only once all that was recorded before it was asked for."""

@@ -21,6 +21,8 @@ from timetracer_otel.redaction.markers import MARKER
 from timetracer_otel.replay.instants import NEAR_NS, first_fraction
 from timetracer_otel.replay.origin import Origins
 
+READY: Final = "ready"
+"""The rung of what made a connection of a pool ready."""
 NEAR_MAX: Final = 64
 """Candidates of one kind (with this value, not used yet, earliest) that are looked at to explain a miss."""
 
@@ -38,6 +40,8 @@ class Place:
     """Names of the spans from the root's child down: a root is renamed while it runs."""
     is_childs: bool | None = None
     """Of a process that was forked meanwhile; None where none was. Each process has its own answers."""
+    is_ready: bool = False
+    """Recorded while a pool made a connection ready."""
 
     def rungs(self) -> list[Hashable]:
         """From the highest down."""
@@ -48,6 +52,8 @@ class Place:
             found += (("connection", self.connection, self.path), ("connection", self.connection))
         anywhere: list[Hashable] = [("path", self.path), "order"]
         found += anywhere
+        if self.is_ready:
+            found.append(READY)
         if self.is_childs is None:
             return found
         # A fork goes on to count from where its parent was: numbers of both mean nothing to each other.

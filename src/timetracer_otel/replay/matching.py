@@ -16,7 +16,7 @@ from typing import Final
 from timetracer_otel.cassette.model import Exchange, Span
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.redaction.markers import MARKER
-from timetracer_otel.replay.candidates import Candidate, Family, Place
+from timetracer_otel.replay.candidates import READY, Candidate, Family, Place
 from timetracer_otel.replay.likeness import Statements
 from timetracer_otel.replay.origin import Mapping as Proof
 from timetracer_otel.replay.origin import Origins, unbound
@@ -45,15 +45,16 @@ class Group:
 
     def next(self, place: Place) -> deque[Candidate] | None:
         """The unused ones on the highest rung that has any, the earliest in front."""
+        return next((queue for rung in place.rungs() if (queue := self.on(rung))), None)
+
+    def on(self, rung: Hashable) -> deque[Candidate] | None:
+        """The unused ones on this rung."""
         if not self.queues:
             self._line_up()
-        for rung in place.rungs():
-            queue = self.queues.get(rung)
-            while queue and queue[0].is_used:
-                queue.popleft()
-            if queue:
-                return queue
-        return None
+        queue = self.queues.get(rung)
+        while queue and queue[0].is_used:
+            queue.popleft()
+        return queue
 
     def _line_up(self) -> None:
         began_ns = 0
@@ -160,6 +161,12 @@ class Index:
         if proven is None and repeats and group is not None and group.last is not None:
             return Found(group.last, is_repeated=True)
         return proven
+
+    def find_ready(self, question: Question) -> Found | None:
+        """As `find`, only among what made a connection of a pool ready."""
+        group = self.group(question)
+        queue = group.on(READY) if group is not None else None
+        return Found(queue[0]) if queue else None
 
     def use(self, found: Found) -> None:
         found.candidate.is_used = True

@@ -242,9 +242,8 @@ def _unused(
     taken = set(journal.taken_before(len(journal.all))) | {event["exchange"] for event in journal.of("incomplete")}
     recorded = sorted(requests_of(segment.exchanges), key=lambda each: (each.at_ns, each.id))
     left = [exchange for exchange in recorded if exchange.id not in taken]
-    if ready := tuple(made_ready(left, segment.pools)):
-        answered = (each for each in (*recorded, *early) if each.id in taken)
-        spared = asked_elsewhere(ready, answered, question)
+    if left and (ready := tuple(made_ready(recorded, segment.pools))):
+        spared = asked_elsewhere(ready, recorded, early, taken, question)
         left = [each for each in left if each.id not in spared]
     unused = [(exchange, _named(exchange, question)) for exchange in left]
     follows = _follows_from_a_miss(segment, journal, {exchange.id: named for exchange, named in unused})

@@ -95,10 +95,6 @@ class Session:
         return bool(asked) and not any(exchange.span_id for exchange in asked)
 
     @property
-    def has_made_ready(self) -> bool:
-        return bool(self.recorded.of_pools)
-
-    @property
     def is_used_up(self) -> bool:
         """True when every exchange that the recorded process made itself has answered."""
         return not self._unused
@@ -179,22 +175,41 @@ class Session:
                 self.kept.answered(question, asked)
             if found is None:
                 return None
-            exchange = found.candidate.exchange
-            index.use(found)
-            self._unused.discard(exchange.id)
-            self._lost.pop(exchange.id, None)
-            self._origins.bind(found.mappings)
-            self._origins.bind_equal(found.candidate.question.slots if not found.mappings else ())
-            if (reason := explain.reason_unfit(exchange)) is not None:
-                self._unfit[_key(question)] = reason
-            else:
-                self._follow(question, asked, exchange)
-            next_ns = self._next_ns(_ended(exchange))
+            reason, next_ns = self._use(found, question, asked)
+        return self._give(found, reason, next_ns)
+
+    def take_ready(self, question: Question, asked: Asked) -> Exchange | None:
+        with self._lock:
+            found = self._index(question.lib).find_ready(question)
+            if found is None:
+                return None
+            self.asked += 1
+            if self.kept is not None:
+                self.kept.answered(question, asked)
+            reason, next_ns = self._use(found, question, asked)
+        return self._give(found, reason, next_ns)
+
+    def _use(self, found: Found, question: Question, asked: Asked) -> tuple[str | None, int | None]:
+        """Why it is no answer, if it is none, and when the recorded app asked for the next."""
+        exchange = found.candidate.exchange
+        self._index(question.lib).use(found)
+        self._unused.discard(exchange.id)
+        self._lost.pop(exchange.id, None)
+        self._origins.bind(found.mappings)
+        self._origins.bind_equal(found.candidate.question.slots if not found.mappings else ())
+        if (reason := explain.reason_unfit(exchange)) is not None:
+            self._unfit[_key(question)] = reason
+        else:
+            self._follow(question, asked, exchange)
+        return reason, self._next_ns(_ended(exchange))
+
+    def _give(self, found: Found, reason: str | None, next_ns: int | None) -> Exchange | None:
+        """Outside of the lock, which covers no I/O."""
         self._tell(found, reason)
         if reason is not None:
             return None
-        self._answered(exchange, next_ns)
-        return exchange
+        self._answered(found.candidate.exchange, next_ns)
+        return found.candidate.exchange
 
     def due(self, question: Question, asked: Asked) -> Exchange | None:
         with self._lock:
@@ -232,7 +247,13 @@ class Session:
 
     def _place_of(self, exchange: Exchange) -> Place:
         path, children = self._paths.get(exchange.span_id or "", ()), self.recorded.of_children
-        return Place(exchange.transaction, exchange.connection, path, exchange.id in children if children else None)
+        return Place(
+            exchange.transaction,
+            exchange.connection,
+            path,
+            exchange.id in children if children else None,
+            exchange.id in self.recorded.of_pools,
+        )
 
     def _place(self, question: Question, asked: Asked) -> Place:
         """Where the call stands, in the numbers of the recording."""

@@ -20,13 +20,22 @@ def spared(
     if not greetings or greetings <= frozenset(taken):
         return []
     own = [each for each in exchanges if each.id not in taken]
-    in_place = Counter(_key(question(each)) for each in exchanges if each.id in greetings and each.id in taken)
-    names = [each.id for each in own if each.id in greetings]
+    lent = [each for each in exchanges if each.id in greetings and each.id in taken]
+    return [
+        *(each.id for each in own if each.id in greetings),
+        *_in_place(lent, (each for each in own if each.id not in greetings), question),
+    ]
+
+
+def _in_place(
+    lent: Iterable[Exchange], own: Iterable[Exchange], question: Callable[[Exchange], Question]
+) -> Iterable[str]:
+    """Ids of those of `own` in whose place an equal one of `lent` has answered."""
+    counted = Counter(_key(question(each)) for each in lent)
     for each in own:
-        if each.id not in greetings and in_place[key := _key(question(each))] > 0:
-            in_place[key] -= 1
-            names.append(each.id)
-    return names
+        if counted[key := _key(question(each))] > 0:
+            counted[key] -= 1
+            yield each.id
 
 
 def made_ready(exchanges: Iterable[Exchange], pools: Iterable[Acquire]) -> Iterable[Exchange]:
@@ -46,11 +55,24 @@ def _is_within(exchange: Exchange, asking: Acquire) -> bool:
 
 
 def asked_elsewhere(
-    ready: Iterable[Exchange], answered: Iterable[Exchange], question: Callable[[Exchange], Question]
+    ready: Sequence[Exchange],
+    recorded: Sequence[Exchange],
+    early: Iterable[Exchange],
+    taken: Collection[str],
+    question: Callable[[Exchange], Question],
 ) -> frozenset[str]:
-    """Ids of those of `ready` whose equal has answered: the replay made a connection ready too, or had before."""
-    keys = {_key(question(each)) for each in answered}
-    return frozenset(each.id for each in ready if _key(question(each)) in keys)
+    """Ids of recorded requests that nobody misses, since the replay made a connection ready too, or had before: those
+    of `ready` whose equal has answered. Where a part of a transaction among them has answered an equal request of the
+    work, such as its BEGIN, that one is spared in its place."""
+    keys = {_key(question(each)) for each in (*recorded, *early) if each.id in taken}
+    names = frozenset(each.id for each in ready if each.id not in taken and _key(question(each)) in keys)
+    if not names:
+        return names
+    apart = {each.id for each in ready}
+    work = [each for each in recorded if each.id not in apart]
+    spared = {each.transaction for each in ready if each.id in names} - {each.transaction for each in work} - {None}
+    lent = (each for each in ready if each.transaction in spared and each.id in taken)
+    return names.union(_in_place(lent, (each for each in work if each.id not in taken), question))
 
 
 def _key(question: Question) -> Hashable:

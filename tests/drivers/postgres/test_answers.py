@@ -29,11 +29,12 @@ class Stage:
         asked: Asked = IN_APP,
         transaction: int | None = None,
         span_id: str | None = "0e" * 8,
+        of_pools: Sequence[str] = (),
     ) -> None:
         self.journal = MemoryJournal()
         recorded = enumerate(statements)
         exchanges = [replace(_exchange(*each), transaction=transaction, span_id=span_id) for each in recorded]
-        self._session = session("test", exchanges, self.journal, is_environment=is_environment)
+        self._session = session("test", exchanges, self.journal, (), is_environment, of_pools)
         self.answers = SessionAnswers("psycopg", 5, lambda: Claim(self._session, IN_POOL), lambda: ())
         self.answers.claim = Claim(self._session, asked, "shop")
 
@@ -249,6 +250,27 @@ def test_of_a_script_that_opens_no_span_a_pool_may_make_a_connection_more() -> N
     stage.answers.claim = Claim(stage.answers.claim.source, configuring, "shop", is_making=True)
     assert isinstance(stage.ask("COMMIT", status="T"), Answer)
     assert isinstance(stage.ask("COMMIT", status="T"), Synthesise)
+
+
+def test_a_pool_that_makes_a_connection_leaves_the_work_its_transaction() -> None:
+    """It had the connection when this was recorded, and asked something all the same, as at each checkout."""
+    checkout = "select set_config('app.user', 'u1', false)"
+    stage = Stage("BEGIN", checkout, "select 1", "COMMIT", transaction=1, of_pools=("test-0", "test-1"))
+    assert stage.answers.claim is not None
+    working = stage.answers.claim
+    stage.answers.claim = replace(working, is_making=True)
+    assert [type(stage.ask(sql, "T")) for sql in ("SET a = 1", "COMMIT")] == [Synthesise, Synthesise]
+    stage.answers.claim = working
+    assert [type(stage.ask(sql, "T")) for sql in ("BEGIN", checkout, "select 1", "COMMIT")] == [Answer] * 4
+
+
+def test_a_pool_that_makes_a_connection_gets_what_it_asked_when_it_made_the_recorded_one() -> None:
+    own, set_up = "SELECT set_config('app.user', 'u1', false)", ("test-1",)
+    stage = Stage(own, own, of_pools=set_up)
+    assert stage.answers.claim is not None
+    stage.answers.claim = replace(stage.answers.claim, is_making=True)
+    assert isinstance(stage.ask(own), Answer)
+    assert [event["exchange"] for event in stage.journal.of("take")] == ["test-1"]
 
 
 def test_a_set_in_no_span_but_its_instrumentors_is_made_up_and_one_of_the_request_is_not() -> None:

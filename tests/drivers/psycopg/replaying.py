@@ -35,8 +35,11 @@ def session(
     journal: MemoryJournal,
     connections: Iterable[Connection] = (),
     is_environment: bool = False,
+    of_pools: Iterable[str] = (),
 ) -> Session:
-    recorded = Recorded(name, tuple(exchanges), tuple(connections), is_environment=is_environment)
+    recorded = Recorded(
+        name, tuple(exchanges), tuple(connections), is_environment=is_environment, of_pools=frozenset(of_pools)
+    )
     return Session(recorded, Library(exchanges, question_of), Origins((), (0, 0), lambda: (0, 0)), journal)
 
 

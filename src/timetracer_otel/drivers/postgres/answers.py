@@ -101,8 +101,8 @@ class SessionAnswers:
             return reply
         if _is_set_up(statement, claim):
             return Synthesise()
-        if claim.is_making and not (claim.source.has_made_ready or claim.source.is_spanless):
-            # Nothing of the segment is for it: its BEGIN and COMMIT are those of the work that follows.
+        if claim.is_making and not claim.source.is_spanless:
+            # Nothing else of the segment is for it: its BEGIN and COMMIT are those of the work that follows.
             if (made := self._made_ready(wanted, asked, claim)) is not None:
                 return made
             if not _has_asked(claim.early, self._lib) and _is_made_up(statement):
@@ -127,13 +127,14 @@ class SessionAnswers:
             return greeted
         if not statement.parameters and statement.portal is None and _may_make_up(statement.sql, claim, self._lib):
             return Synthesise()
-        if (made := self._made_ready(wanted, asked, claim)) is not None:
-            return made
         return Miss(claim.source.miss(wanted, asked))
 
     def _made_ready(self, wanted: Question, asked: Asked, claim: Claim) -> Answer | None:
-        """As the connections were that the process made before its entry."""
-        exchange = None if claim.early is None else claim.early.take(wanted, replace(asked, connection=None))
+        """As a connection was that the recorded pool made meanwhile, or the process before its entry."""
+        asked = replace(asked, connection=None)
+        exchange = claim.source.take_ready(wanted, asked)
+        if exchange is None and claim.early is not None:
+            exchange = claim.early.take(wanted, asked)
         return None if exchange is None else Answer(exchange.request, exchange.result)
 
     def _begun(self, statement: Statement, claim: Claim, asked: Asked) -> Answer | None:
