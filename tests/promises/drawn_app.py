@@ -25,6 +25,7 @@ import redis
 import ulid
 import uuid6
 import uuid_utils
+from opentelemetry import propagate
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -92,13 +93,17 @@ def with_pymongo() -> Any:
 
 
 def with_redis() -> Any:
-    """A lock and a session, as everybody has them."""
+    """A lock, a session and a queue, as everybody has them."""
     key, token, called = f"session:{secrets.token_urlsafe(16)}", secrets.token_hex(8), code()
     with redis.Redis.from_url(REDIS) as client:
         client.set("lock:shop", token, nx=True, px=30_000)
         client.set("owner", f"{socket.gethostname()}:{os.getpid()}")
         client.set(f"hash:{hashlib.sha256(token.encode()).hexdigest()}", str(uuid.uuid1()))
         client.set(f"cart:{ulid.ULID()}", str(uuid_utils.uuid7()))
+        context: dict[str, str] = {}
+        propagate.inject(context)
+        client.lpush("events", json.dumps({"context": context, "at": time.time()}))
+        client.lpush("events", json.dumps({"code": called, "context": context, "at": time.time()}))
         client.set(key, json.dumps({"code": called, "at": time.time(), "status": order()[-1]}), ex=60)
         client.expire(key, 120)
         return client.set(f"by:{meant(called)}", key)

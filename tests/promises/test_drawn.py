@@ -36,7 +36,7 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Again:
 def test_what_is_drawn_is_the_same_in_another_run(again: Again, tmp_path: Path) -> None:
     found = again(tmp_path)
     assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
-    assert {each["kind"] for each in found.report["mappings"]} == {"drawn", "machine"}
+    assert {each["kind"] for each in found.report["mappings"]} == {"drawn", "machine", "trace"}
     drawn = found.report["mappings"]
     assert len(drawn) > 30
     assert not {str(each["recorded"]) for each in drawn} & {str(each["replayed"]) for each in drawn}

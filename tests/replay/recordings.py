@@ -27,6 +27,7 @@ from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.origin import HasRead, Origins, Window, window
 from timetracer_otel.replay.reads import Reads
 from timetracer_otel.replay.session import Session
+from timetracer_otel.replay.traces import Made, Traces
 
 START_NS = 1_790_000_000_000_000_000
 END_NS = START_NS + 500_000_000
@@ -106,16 +107,19 @@ def session(
     replayed: Window | None = None,
     reads: Iterable[int] = (),
     draws: Iterable[object] = (),
+    made: Made | None = None,
     sent: Value = None,
     question: Callable[[Exchange], Question] = question_of,
 ) -> tuple[Session, MemoryJournal]:
+    spans = tuple(spans)
     journal = MemoryJournal()
     limits = window(START_NS, END_NS)
-    recorded = Recorded("shop", exchanges, (), tuple(spans), ROOT, is_environment)
+    recorded = Recorded("shop", exchanges, (), spans, ROOT, is_environment)
     drawn = Draws()
     for each in draws:
         drawn.note(each)
-    local = Local(drawn, Given(sent, exchanges), Machine(Process("p", host=HOST, pid=PID)))
+    traces = Traces(TRACE, ROOT, [(each.span_id, each.name) for each in spans], made or Made())
+    local = Local(drawn, Given(sent, exchanges), Machine(Process("p", host=HOST, pid=PID)), traces)
     origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads), local)
     return Session(recorded, Library(exchanges, question), origins, journal), journal
 

@@ -36,11 +36,12 @@ from timetracer_otel.replay.kept import Kept
 from timetracer_otel.replay.library import entry_of, heads, requests_of, with_children
 from timetracer_otel.replay.live import Live, named
 from timetracer_otel.replay.patience import Patience
-from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor
+from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor, keep_to_ourselves
 from timetracer_otel.replay.scripts import of_process
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.sessions import earlier_of, environment_of, library_of, recorded_clock, session_of
 from timetracer_otel.replay.tape import EntryTape
+from timetracer_otel.replay.traces import Made
 from timetracer_otel.store import Store
 
 NOTHING_COMPARED: Final = (
@@ -126,10 +127,12 @@ def begin(settings: Settings, log: Journal) -> Replay:
     cassette, segment = _named(settings, os.environ.get(SEGMENT))
     segment = with_children(cassette, segment)
     clock = _clock(segment, log)
-    draws = Draws()
-    session, default = _sessions(cassette, segment, clock, log, draws)
+    draws, made = Draws(), Made()
+    session, default = _sessions(cassette, segment, clock, log, draws, made)
     bindings = Bindings(default)
-    processor = ReplaySpanProcessor(bindings, lambda wanted: (segment, session) if wanted == segment.id else None, log)
+    named = {segment.id: (segment, session)}
+    processor = ReplaySpanProcessor(bindings, named.get, log, made)
+    keep_to_ourselves()
     ids = ReplayIdGenerator(entry_drew_trace_id=not (segment.root is not None and segment.root.remote_parent))
     _provide(processor, ids)
     _serve_ids(segment, session, bindings)
@@ -193,14 +196,14 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
 
 
 def _sessions(
-    cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal, draws: Draws
+    cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal, draws: Draws, made: Made
 ) -> tuple[Session, Session]:
     """The segment's session, and the default one of this process."""
     earlier = _earlier()
     library_ = library_of(cassette, segment, earlier)
     patience = Patience()
     patience.install()
-    session = session_of(cassette, segment, library_, clock, log, missed=patience.end, draws=draws)
+    session = session_of(cassette, segment, library_, clock, log, missed=patience.end, draws=draws, made=made)
     if earlier:
         session.kept = Kept([earlier_of(each, segment, library_, log) for each in earlier])
     if not os.environ.get(ENTRY):

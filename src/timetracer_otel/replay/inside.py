@@ -38,6 +38,7 @@ from timetracer_otel.replay.redirecting import Redirection
 from timetracer_otel.replay.report import Report, build
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.sessions import library_of, recorded_clock, session_of
+from timetracer_otel.replay.traces import Made
 from timetracer_otel.replay.warm import spared
 
 OVER: Final = "what was replayed had ended when it was asked"
@@ -58,7 +59,10 @@ class Block:
             patience = Patience()
             library_ = library_of(cassette, whole)
             self.session = session_of(
-                cassette, whole, library_, clock, self.journal, missed=patience.end, draws=_process().draws
+                *(cassette, whole, library_, clock, self.journal),
+                missed=patience.end,
+                draws=_process().draws,
+                made=_process().made,
             )
             patience.install()
             undo.callback(patience.uninstall)
@@ -154,7 +158,8 @@ class _Process:
         self._journal: Journal = MemoryJournal(keeps_spans=False)
         nobody = Origins((), (0, 0), lambda: (0, 0))
         self.bindings = Bindings(Session(Recorded("", ()), Library((), question_of), nobody, self._journal))
-        self.processor = ReplaySpanProcessor(self.bindings, lambda wanted: None, self)
+        self.made = Made()
+        self.processor = ReplaySpanProcessor(self.bindings, lambda wanted: None, self, self.made)
         self._blocks: list[Block] = []
         self._redirection = Redirection(_Host(self))
         self._guards = Guards(Policy(any_loopback=False, any_program=False), self._refused, time.time())

@@ -1,4 +1,5 @@
-"""Values that only the process which asks can have made: what it drew from chance, and what it calls itself."""
+"""Values that only the process which asks can have made: what it drew from chance, what it calls itself, and the ids of
+its trace."""
 
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ from timetracer_otel.replay.draws import Draws, Pairs, is_part_of
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.standing import Standing
+from timetracer_otel.replay.traces import Traces
 from timetracer_otel.replay.varying import VARYING
 
 GROUPS: Final = re.compile(r"[0-9A-Za-z]+")
-Found: TypeAlias = "tuple[Literal['drawn', 'machine'], Pairs]"
+Found: TypeAlias = "tuple[Literal['drawn', 'machine', 'trace'], Pairs]"
 IsInstant: TypeAlias = Callable[[str, str], bool]
 """True for two instants of which the clock proves that they may differ."""
 
@@ -22,21 +24,24 @@ IsInstant: TypeAlias = Callable[[str, str], bool]
 class Local:
     """The proof that a text of this process is the recorded one, but for such values."""
 
-    def __init__(self, draws: Draws, given: Given, machine: Machine) -> None:
-        self._draws, self._given, self._machine = draws, given, machine
+    def __init__(self, draws: Draws, given: Given, machine: Machine, traces: Traces) -> None:
+        self._draws, self._given, self._machine, self._traces = draws, given, machine, traces
 
     def may_prove(self, texts: Iterable[str]) -> bool:
         """False if nothing in these texts of a request is known to be made here."""
-        return bool(self._draws) or any(self._machine.recorded(text) != text for text in texts)
+        return bool(self._draws) or any(
+            self._traces.are_in(text) or self._machine.recorded(text) != text for text in texts
+        )
 
     def proof(self, was: str, now: str, at_ns: int, known: Standing, is_instant: IsInstant) -> Found | None:
         """The kind of what differs, and the parts that stand for each other: none of them stood in anything that the
         application was given until `at_ns`. `known` parts do so already: answers repeat what they were told."""
-        here = self._machine.recorded(now)
         if was == now:  # what differs is no text
             return None
-        if here == was:
-            return "machine", ()
+        named, traced = self._traces.recorded(was, now)
+        here = self._machine.recorded(named)
+        if here == was or (here != now and _differ_in_instants(was, here, is_instant)):
+            return ("trace" if traced else "machine"), traced
         pairs = self._draws.pairs(was, here) or self._beside_instants(was, here, is_instant)
         if not pairs:
             return None
@@ -47,7 +52,7 @@ class Local:
                 return None  # a part of what stands for something else
             if not kin:
                 new.append(pair[0])
-        return None if self._were_given(new, at_ns) else ("drawn", pairs)
+        return None if self._were_given(new, at_ns) else ("drawn", (*pairs, *traced))
 
     def _beside_instants(self, was: str, now: str, is_instant: IsInstant) -> Pairs:
         """As `Draws.pairs`, of texts in which instants may differ too; empty where anything else does."""
@@ -60,6 +65,12 @@ class Local:
     def _were_given(self, parts: Iterable[str], at_ns: int) -> bool:
         """One of them, if only in its groups."""
         return any(all(self._given.has(group, at_ns) for group in GROUPS.findall(part)) for part in parts)
+
+
+def _differ_in_instants(was: str, now: str, is_instant: IsInstant) -> bool:
+    found = zip(VARYING.findall(was), VARYING.findall(now), strict=False)
+    is_so = all(one == other or is_instant(one, other) for one, other in found)
+    return is_so and VARYING.split(was) == VARYING.split(now)
 
 
 def _are_one(was: str, now: str, then: str, here: str) -> bool:

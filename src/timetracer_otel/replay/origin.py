@@ -33,7 +33,7 @@ from timetracer_otel.replay.masked import digest, hidden
 from timetracer_otel.replay.standing import Standing
 from timetracer_otel.replay.varying import OBJECT_ID, UUID, VARYING
 
-Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "machine", "redacted"]
+Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "machine", "trace", "redacted"]
 Window: TypeAlias = tuple[int, int]
 """First and last nanosecond on the wall clock."""
 HasRead: TypeAlias = Callable[[int, Grain], bool]

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
 from opentelemetry import baggage, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import CarrierT, Setter, default_setter
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import SpanContext, TraceFlags
+from opentelemetry.trace import SpanContext, TraceFlags, format_span_id, format_trace_id
 
 from timetracer_otel.cassette.model import Segment
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.spans_json import span_json
+from timetracer_otel.replay.traces import Made
 
 BAGGAGE: Final = "timetracer.replay"
 OF: Final = "timetracer.replay.of"
 TRACES_MAX: Final = 10_000
 SPANS_MAX: Final = 10_000
 DEPTH_MAX: Final = 64
+
+
+def keep_to_ourselves() -> None:
+    """What binds a trace is no baggage of the application's: it hands on what it had when it was recorded."""
+
+    original = W3CBaggagePropagator.inject
+
+    @functools.wraps(original)
+    def inject(
+        self: W3CBaggagePropagator,
+        carrier: CarrierT,
+        context: Context | None = None,
+        setter: Setter[CarrierT] = default_setter,
+    ) -> None:
+        original(self, carrier, baggage.remove_baggage(BAGGAGE, context), setter)
+
+    setattr(W3CBaggagePropagator, "inject", inject)  # noqa: B010  a method
 
 
 class Bindings:
@@ -50,10 +71,16 @@ class Bindings:
 
 class ReplaySpanProcessor(SpanProcessor):
     def __init__(
-        self, bindings: Bindings, session_of: Callable[[str], tuple[Segment, Session] | None], journal: Journal
+        self,
+        bindings: Bindings,
+        session_of: Callable[[str], tuple[Segment, Session] | None],
+        journal: Journal,
+        made: Made | None = None,
     ) -> None:
-        """`session_of` finds the segment that baggage names; None for one that the cassette does not hold."""
+        """`session_of` finds the segment that baggage names; None for one that the cassette does not hold. `made` is
+        told of each span."""
         self._bindings, self._session_of, self._journal = bindings, session_of, journal
+        self._made = made or Made()
         self._lock = threading.Lock()
         self._spans: OrderedDict[int, Span] = OrderedDict()
         self._open: set[int] = set()
@@ -71,7 +98,10 @@ class ReplaySpanProcessor(SpanProcessor):
             self._open.add(context.span_id)
             if len(self._spans) > SPANS_MAX:
                 self._spans.popitem(last=False)
-        if span.parent is None or span.parent.is_remote:
+        is_root = span.parent is None or span.parent.is_remote
+        ids = format_trace_id(context.trace_id), format_span_id(context.span_id)
+        self._made.note(*ids, span, is_root=is_root)
+        if is_root:
             self._bind(span, context.trace_id, baggage.get_baggage(BAGGAGE, parent_context))
 
     def _bind(self, root: Span, trace_id: int, wanted: object) -> None:

@@ -26,6 +26,7 @@ from timetracer_otel.replay.local import Local
 from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.origin import Origins, unbound, window
 from timetracer_otel.replay.session import Session
+from timetracer_otel.replay.traces import Made, Traces
 from timetracer_otel.replay.warm import made_ready
 
 
@@ -52,9 +53,10 @@ def session_of(
     log: Journal,
     missed: Callable[[], None],
     draws: Draws | None = None,
+    made: Made | None = None,
 ) -> Session:
-    """Answers from the segment, which is that of `with_children`; `clock` follows the answers, and `draws` is told what
-    the application draws."""
+    """Answers from the segment, which is that of `with_children`; `clock` follows the answers, `draws` is told what the
+    application draws, and `made` which spans it opens."""
     began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
     children = descendants(cassette, segment)
     learnt = (connection for each in cassette.environment_of(segment) for connection in each.connections)
@@ -73,7 +75,9 @@ def session_of(
     entry = entry_of(segment)
     early = chain.from_iterable(each.exchanges for each in cassette.environment_of(segment))
     given = Given(entry.request if entry is not None else None, asked, early)
-    local = Local(draws, given, Machine(segment.process)) if draws is not None else None
+    names = ((each.span_id, each.name) for each in segment.spans)
+    traces = Traces(segment.trace_id, segment.id, names, made or Made())
+    local = Local(draws, given, Machine(segment.process), traces) if draws is not None else None
     return Session(
         recorded,
         library,
