@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 import uuid
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -578,6 +581,31 @@ def test_a_stand_in_for_a_secret_without_room_for_a_marker_fits_by_its_path() ->
     source, _ = session(exchange(1, "SELECT $1, $2", [815, 1], redacted=("request.parameters[0]",)))
     assert source.take(asked("SELECT $1, $2", [4711, 2]), by()) is None
     assert source.take(asked("SELECT $1, $2", [4711, 1]), by()) is not None
+
+
+def of_bytes(value: bytes, is_large: bool = False) -> Question:
+    key = ("bytes", hashlib.sha256(value).hexdigest()) if is_large else value
+    return replace(asked(), slots=(Slot("parameters[0]", key=key, shown=value[:9], whole=value if is_large else None),))
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("pack", [bytes, zlib.compress])
+def test_beside_a_secret_in_bytes_everything_must_be_equal(is_large: bool, pack: Callable[[bytes], bytes]) -> None:
+    """Such as a pickle: it has no text, and was the same whatever stood in it."""
+    then, now = (pack(b"\x80\x04%b\x94K\x01u." % each) for each in (MARKER.encode(), b"s3cret"))
+    other = pack(b"\x80\x04s3cret\x94K\x02u.")
+    recorded = exchange(1, redacted=("request.parameters[0]",))
+    source, journal = session(recorded, question=lambda _: of_bytes(then, is_large))
+    assert source.take(of_bytes(other, is_large), by()) is None
+    assert source.take(of_bytes(now, is_large), by()) is recorded
+    assert [event["kind"] for event in journal.of("mapping")] == ["redacted"]
+
+
+def test_a_secret_may_be_any_bytes() -> None:
+    recorded = exchange(1, parameters=[MARKER], redacted=("request.parameters[0]",))
+    marker = replace(of_bytes(MARKER.encode()).slots[0], text=MARKER)
+    source, _ = session(recorded, question=lambda _: replace(asked(), slots=(marker,)))
+    assert source.take(of_bytes(b"\x80\x04\xff"), by()) is recorded
 
 
 def test_an_iso_instant_of_the_outcome_is_explained_only_inside_the_window() -> None:

@@ -114,6 +114,8 @@ class Slot:
     """Of an id that was made: it was there before this run, and stands for nothing but itself."""
     is_detail: bool = False
     """The report names it only where it differs: one of the many options that hardly any call sets."""
+    whole: str | bytes | None = None
+    """All of it, where the key is a checksum: markers are found in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,12 +108,17 @@ def unpacked(data: bytes, coding: str, max_bytes: int) -> bytes | None:
 
 def text_in(data: bytes, max_bytes: int) -> str | None:
     """The text in data that begins as something compressed; None where there is none, or more than `max_bytes`."""
-    coding = coding_of(data)
-    found = unpacked(data, coding, max_bytes) if coding is not None else None
+    found = bytes_in(data, max_bytes)
     try:
         return found.decode() if found else None
     except UnicodeDecodeError:
         return None
+
+
+def bytes_in(data: bytes, max_bytes: int) -> bytes | None:
+    """As `text_in`, of any bytes."""
+    coding = coding_of(data)
+    return unpacked(data, coding, max_bytes) if coding is not None else None
 
 
 def _inflated(data: bytes, window_bits: int, max_bytes: int) -> bytes:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 from urllib.parse import unquote_plus
 
-from timetracer_otel.redaction.markers import MARKER, find_markers
+from timetracer_otel.drivers.base import Slot
+from timetracer_otel.redaction import MARKER, find_markers
+from timetracer_otel.redaction.codings import bytes_in
+
+ROOM_MIN: Final = 37
+"""Characters in which a marker fits: a uuid and a number have fewer, and another value stands in for them."""
+UNPACKED_MAX: Final = 64 * 1024 * 1024
 
 
 def hidden(was: str, now: str) -> tuple[tuple[str, str], ...] | None:
@@ -23,6 +30,20 @@ def hidden(was: str, now: str) -> tuple[tuple[str, str], ...] | None:
     if not all(map(_may_hide, markers, values)):
         return None
     return tuple(map(_secret_pair, MARKER.finditer(was), values))
+
+
+def spelled(slot: Slot) -> str | None:
+    """All of a value, whatever its bytes mean: packed ones as they were; None of what is neither bytes nor text."""
+    last = slot.key[-1] if isinstance(slot.key, tuple) and slot.key else slot.key
+    value = last if slot.whole is None else slot.whole
+    if isinstance(value, bytes):
+        return (bytes_in(value, UNPACKED_MAX) or value).decode("latin-1")
+    return value if isinstance(value, str) else None
+
+
+def has_room(text: str) -> bool:
+    """False for what is too short for a marker, and so may stand in for any secret."""
+    return len(text) >= ROOM_MIN or MARKER.search(text) is not None
 
 
 def digest(marker: str) -> str:

@@ -14,7 +14,6 @@ from typing import Final, Literal, TypeAlias
 
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.base import Slot
-from timetracer_otel.redaction.markers import MARKER
 from timetracer_otel.replay.given import EVER
 from timetracer_otel.replay.instants import (
     YEARS_NS,
@@ -29,7 +28,7 @@ from timetracer_otel.replay.instants import (
     text_of,
 )
 from timetracer_otel.replay.local import Local
-from timetracer_otel.replay.masked import digest, hidden
+from timetracer_otel.replay.masked import digest, has_room, hidden, spelled
 from timetracer_otel.replay.standing import Standing
 from timetracer_otel.replay.varying import OBJECT_ID, UUID, VARYING
 
@@ -41,6 +40,7 @@ HasRead: TypeAlias = Callable[[int, Grain], bool]
 
 NUMBER_MAX: Final = 72
 """Characters of a number as people write it, in Extended JSON too."""
+BYTES_MAX: Final = 64 * 1024
 SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""
@@ -231,9 +231,15 @@ class Origins:
         found = self._texts(before, after) if before is not None and after is not None else None
         if found is not None:
             return Mapping(found.kind, was.shown, now.shown, found.pairs)
-        if is_redacted and not MARKER.search(was.text or ""):
+        return self._redacted(was, now) if is_redacted else None
+
+    def _redacted(self, was: Slot, now: Slot) -> Mapping | None:
+        """Of what is no text: the bytes around the markers must be equal. A value without room for one may be any."""
+        before, after = spelled(was), spelled(now)
+        if before is None or after is None or not has_room(before):
             return Mapping("redacted", was.shown, now.shown, ((repr(was.key), repr(now.key)),))
-        return None
+        secrets = hidden(before, after)
+        return None if secrets is None else Mapping("redacted", was.shown, now.shown, secrets)
 
     def _local_slot(self, was: Slot, now: Slot, at_ns: int) -> Mapping | None:
         has_origin = any(each.instant_ns is not None or each.made is not None for each in (was, now))
@@ -334,10 +340,11 @@ def _text(slot: Slot) -> str | None:
 
 
 def _views(slot: Slot) -> Iterator[str]:
-    """The text of a value, and its bytes in hex where they are none."""
+    """The text of a value, and its bytes in hex where they are none, unless there are too many to look through."""
     if (text := _text(slot)) is not None:
         yield text
-    if (text is None or not text.isascii()) and (data := _bytes_in(slot.key)) is not None:
+    data = _bytes_in(slot.key) if text is None or not text.isascii() else None
+    if data is not None and len(data) <= BYTES_MAX:
         yield data.hex()
 
 

@@ -157,9 +157,16 @@ def _digits(number: Decimal) -> Hashable:
 def _leaf(path: str, value: Value) -> Slot:
     if isinstance(value, (str, bytes)) and len(value) > TEXT_MAX:
         data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-        return Slot(path, key=_key(value), shown=f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+        shown = f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
+        return Slot(path, key=_key(value), shown=shown, whole=value)
     text = _text(value)
-    return Slot(path, key=_key(value), shown=value if text is None else text[:SHOWN_MAX], text=text)
+    return Slot(
+        path,
+        key=_key(value),
+        shown=value if text is None else text[:SHOWN_MAX],
+        text=text,
+        whole=value if isinstance(value, bytes) else None,
+    )
 
 
 def _key(value: Value) -> Hashable:

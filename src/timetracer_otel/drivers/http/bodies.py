@@ -91,7 +91,7 @@ def leaf(path: str, value: bytes) -> Slot:
     """A value of its own."""
     if len(value) > TEXT_MAX:
         digest = hashlib.sha256(value).hexdigest()
-        return Slot(path, key=("bytes", digest), shown=f"{len(value)} bytes, sha256 {digest}")
+        return Slot(path, key=("bytes", digest), shown=f"{len(value)} bytes, sha256 {digest}", whole=value)
     try:
         text = value.decode()
     except UnicodeDecodeError:
