@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload
+from timetracer_otel.drivers import pickles
 from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.drivers.redis.forms import COMMANDS, commands_of
 from timetracer_otel.drivers.redis.messages import MESSAGE
@@ -117,8 +118,11 @@ def _slots(number: int, command: Sequence[bytes]) -> Iterator[Slot]:
 
 
 def _readable(argument: bytes, found: str | bytes) -> str | None:
-    """Where ids and markers are found."""
-    return found if isinstance(found, str) else text_in(argument, TEXT_MAX)
+    """Where ids, instants and markers are found: caches put a head of text before bytes."""
+    if isinstance(found, str):
+        return found
+    readable = text_in(argument, TEXT_MAX) or pickles.text_in(argument)
+    return argument.decode("latin-1") if readable is None else readable
 
 
 def _instants(command: Sequence[bytes]) -> dict[int, int]:
