@@ -85,6 +85,20 @@ def test_beside_a_value_that_differs_one_that_may_differ_is_not_named() -> None:
     assert told == [["parameters[2]"], ["parameters[1]"], ["parameters[0]"]]
 
 
+def test_keys_in_another_order_are_told_as_that() -> None:
+    def document(at: str, *names: str) -> Question:
+        known = asked(parameters=["x", at, "pdf"])
+        named = dict(zip(("tags", "at", "kind"), known.slots, strict=True))
+        return replace(known, slots=tuple(replace(named[name], path=f"doc.{name}") for name in names))
+
+    then, now = "2026-09-21T14:13:20.100123+00:00", "2026-09-21T14:13:20.200123+00:00"
+    source, journal = session(exchange(1), question=lambda _: document(then, "at", "kind", "tags"))
+    for each in (then, now):
+        source.miss(document(each, "at", "tags", "kind"), by())
+    order = {"path": "order of keys", "recorded": ["doc.kind", "doc.tags"], "asked": ["doc.tags", "doc.kind"]}
+    assert [miss["differences"] for miss in journal.of("miss")] == [[order], [order]]
+
+
 def test_types_count() -> None:
     source, _ = session(exchange(1, parameters=["42"]))
     assert source.take(asked(parameters=[42]), by()) is None

@@ -26,6 +26,7 @@ TOLD_MAX: Final = 3
 """Differences in the driver's exception."""
 STATEMENT_DIFFERENCES_MAX: Final = 5
 ABSENT: Final = "(none)"
+KEYS: Final = "order of keys"
 SIDES: Final = {True: "inside", False: "outside", None: ABSENT}
 
 
@@ -52,14 +53,15 @@ def nearest(index: Index, question: Question, origins: Origins) -> Nearest | Non
     """The recorded request most like this one: of the same shape with the fewest differing values, unused before used;
     else the most similar statement, if any is similar at all. Among thousands it is one of the most alike.
 
-    A value of which `origins` proves that it may differ, such as an instant, is told only where no other one differs.
+    A value of which `origins` proves that it may differ, such as an instant, is told only where nothing else differs.
     """
     if (family := index.family(question)) is not None:
         near = family.near(question)
         best = min(near, key=lambda each: (len(_values(each.question, question)), each.is_used, each.order))
         found = _values(best.question, question)
         telling = tuple(each for each in found if not _is_excused(each, best, question, origins))
-        return Nearest(best.exchange, best.question, best.is_used, telling or found)
+        told = telling or _order(best.question.slots, question.slots) or found
+        return Nearest(best.exchange, best.question, best.is_used, told)
     similar = index.statements.nearest(question)
     if similar is None:
         return None
@@ -95,6 +97,14 @@ def _different(pairs: Pairs) -> list[tuple[str, Slot | None, Slot | None]]:
         for was, now in pairs
         if was is None or now is None or was.key != now.key or was.path != now.path
     ]
+
+
+def _order(recorded: Sequence[Slot], asked: Sequence[Slot]) -> tuple[Differs, ...]:
+    """Of the same paths in another order, as of the keys of a document: those that stand elsewhere."""
+    if sorted(slot.path for slot in recorded) != sorted(slot.path for slot in asked):
+        return ()
+    moved = [(was.path, now.path) for was, now in zip(recorded, asked, strict=True) if was.path != now.path]
+    return (Differs(KEYS, [was for was, _ in moved], [now for _, now in moved]),) if moved else ()
 
 
 def _is_excused(each: Differs, recorded: Candidate, asked: Question, origins: Origins) -> bool:
