@@ -516,6 +516,27 @@ def test_what_a_poller_leaves_to_the_environment_counts_against_its_limit(shelf:
     assert batch.dropped == {"environment": 2}
 
 
+@pytest.mark.parametrize("is_sampled", [True, False])
+def test_a_poll_under_way_when_the_first_entry_begins_is_of_the_environment(
+    recorder: Recorder, shelf: Shelf, is_sampled: bool
+) -> None:
+    poll = start(recorder, kind=SpanKind.CLIENT)
+    with use_span(poll):
+        under_way = recorder.open("fake", "receive")
+    assert under_way is not None
+    if is_sampled:
+        start(recorder)
+    else:
+        recorder.entry_began()
+    assert [(batch.part, batch.exchanges) for batch in shelf.environments] == [(0, [under_way])]
+    with use_span(poll):
+        assert recorder.open("fake", "what it led to") is not None
+    recorder.close(under_way, "answer", 1)
+    end(recorder, poll)
+    assert [(batch.part, batch.exchanges) for batch in shelf.environments] == [(0, [under_way]), (1, [under_way])]
+    assert recorder.dropped["not_entry"] == 1
+
+
 def call_of_a_root(recorder: Recorder, request: object, size: int) -> None:
     root = start(recorder, kind=SpanKind.CLIENT)
     with use_span(root):

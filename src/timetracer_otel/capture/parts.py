@@ -112,8 +112,12 @@ class Parts:
 
     # ---- environment -------------------------------------------------------------------------------------------------
 
-    def end_environment(self, is_server: bool) -> EnvironmentBatch | None:
-        """Nothing is added to it any more; its part, if there is anything to say."""
+    def end_environment(self, is_server: bool, under_way: Iterable[SegmentState]) -> EnvironmentBatch | None:
+        """Nothing is added to it any more; its part, if there is anything to say. What the roots that are `under_way`
+        and no entries have asked is of it too, such as the first long poll of a consumer: its answer comes later."""
+        if self._environment.exchanges is not None:
+            for segment in {id(each): each for each in under_way if not each.is_entry}.values():
+                self._leave(segment)
         exchanges, self._environment.exchanges = self._environment.exchanges, None
         if exchanges or (exchanges is not None and self._connections.all()):
             return self.of_environment(exchanges, is_server)

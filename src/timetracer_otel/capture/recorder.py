@@ -91,7 +91,7 @@ class Recorder:
                 if parent is not None and segment.parent_segment is not None:
                     self._environment.move(parent.span_id, segment)
                 if segment.is_entry:
-                    self._outbox.add(self._parts.end_environment(segment.is_server))
+                    self._outbox.add(self._parts.end_environment(segment.is_server, self._lineage.open.values()))
             self._lineage.opened(span_id, segment)
             if len(self._lineage.open) > limits.OPEN_MAX:
                 self._outbox.add(*self._abandoned())
@@ -188,7 +188,7 @@ class Recorder:
         if self._environment.exchanges is None:
             return
         with self._lock:
-            self._outbox.add(self._parts.end_environment(is_server=True))
+            self._outbox.add(self._parts.end_environment(True, self._lineage.open.values()))
         self._send()
 
     # ---- exchanges: the tape -----------------------------------------------------------------------------------------

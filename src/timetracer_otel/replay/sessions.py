@@ -105,13 +105,14 @@ def environment_of(cassette: Cassette, segment: Segment, library: Library, clock
     began_ns = {exchange.id: each.process.started_ns for each in environments for exchange in each.exchanges}
     learnt = (connection for each in environments for connection in each.connections)
     recorded = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
-    limits = window(start_ns(segment), end_ns(segment))
+    limits, entry_ns = window(start_ns(segment), end_ns(segment)), start_ns(segment)
     return Session(
         recorded,
         library,
         Origins((), limits, clock.window, clock.has_read),
         log,
+        # One that was under way when the entry began has nothing to say of the time within it.
         answered=lambda exchange, _: clock.advance(
-            began_ns[exchange.id] + exchange.at_ns + exchange.duration_ns, end_ns(segment)
+            min(began_ns[exchange.id] + exchange.at_ns + exchange.duration_ns, entry_ns), end_ns(segment)
         ),
     )
