@@ -45,6 +45,8 @@ app.conf.update(
     broker_transport_options=TRANSPORT.get(os.environ.get("BROKER", "").partition(":")[0], {}),
     worker_lost_wait=1.0,
     worker_proc_alive_timeout=60.0,
+    task_send_sent_event="NEWS" in os.environ,
+    event_exchange=os.environ.get("NEWS", "celeryev"),
     task_always_eager=bool(os.environ.get("EAGER")),
     beat_schedule={"often": {"task": "payments.add", "schedule": 3.0, "args": (20, 4)}} if "BEAT" in os.environ else {},
 )

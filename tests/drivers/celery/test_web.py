@@ -8,6 +8,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.drivers.celery.harness import INSTRUMENT, RECORDING, Payments, until
 from tests.launching import free_port
 from tests.servers.redis import RedisServer
@@ -72,6 +74,21 @@ def test_r16_a_task_that_runs_eagerly_in_a_request_is_in_its_trace(tmp_path: Pat
     replayed = payments.replay(segment, EAGER="1")
     assert (replayed.status, replayed.findings) == (0, ([], [], [])), replayed.output
     assert replayed.report["outcome"]["replayed"]["body"] == answer
+
+
+@pytest.mark.parametrize("news", ["celeryev", "news"])
+def test_what_a_monitor_is_told_of_a_task_that_was_sent_is_no_second_message(
+    redis: RedisServer, tmp_path: Path, news: str
+) -> None:
+    """As `task_send_sent_event` has it, which monitors such as Flower ask for."""
+    payments = with_web(tmp_path, BROKER=redis.url(), BACKEND=redis.url(1), NEWS=news)
+    ask(payments, "/canvas")
+    redis.stop()
+    (cassette,) = payments.cassettes()
+    (segment,) = cassette.segments
+    assert len([each for each in segment.exchanges if each.type == "task.publish"]) == 5
+    replayed = payments.replay(segment, NEWS=news)
+    assert (replayed.status, replayed.findings) == (0, ([], [], [])), replayed.output
 
 
 def with_web(folder: Path, **servers: str) -> Payments:

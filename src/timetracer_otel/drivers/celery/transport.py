@@ -16,8 +16,7 @@ from timetracer_otel.drivers.celery.heard import HeardPublish
 from timetracer_otel.drivers.celery.names import LIB, PUBLISH
 from timetracer_otel.drivers.celery.questions import as_recorded, question
 
-EVENTS = ("celeryev",)
-"""Exchanges that carry news for monitors: whether anybody listens changes nothing."""
+EVENTS = "celeryev"
 CONTROL = (".pidbox", ".reply.")
 CONTROL_REASON = "a remote control command was sent to workers, which is not recorded"
 
@@ -34,12 +33,12 @@ class Broker:
 
     def publish(self, exchange: str, routing_key: str) -> None:
         """Raises UnrecordedPublish, or OperationalError as it was recorded."""
+        if _is_news(exchange):  # Celery tells of a task that was sent while it is still sending it
+            return
         source, asked = self._host.current()
         sending = publishing.current()
         if sending is not None and sending.heard is not None:
             self._answer(source, asked, sending.heard)
-        elif exchange.startswith(EVENTS):
-            return
         elif any(word in exchange for word in CONTROL):
             if not chords.are_revoked():
                 source.undecided(CONTROL_REASON)
@@ -58,6 +57,13 @@ class Broker:
             raise UnrecordedPublish(source.miss(questions[0], asked))
         if (message := _refusal(found)) is not None:
             raise OperationalError(message)
+
+
+def _is_news(exchange: str) -> bool:
+    """For monitors: whether anybody listens changes nothing."""
+    from celery import current_app
+
+    return exchange in (EVENTS, current_app.conf.event_exchange)
 
 
 def _refusal(exchange: Exchange) -> str | None:
