@@ -264,6 +264,22 @@ def test_a_pool_that_makes_a_connection_leaves_the_work_its_transaction() -> Non
     assert [type(stage.ask(sql, "T")) for sql in ("BEGIN", checkout, "select 1", "COMMIT")] == [Answer] * 4
 
 
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_the_work_that_goes_on_in_the_transaction_of_a_pool_has_asked_for_its_own(is_ended: bool) -> None:
+    stage = Stage("BEGIN", "select 1", transaction=1)
+    assert stage.answers.claim is not None
+    working = stage.answers.claim
+    stage.answers.claim = replace(working, is_making=True)
+    stage.ask("BEGIN")
+    stage.ask("SET a = 1", "T")
+    if is_ended:
+        stage.ask("COMMIT", "T")
+    stage.answers.claim = working
+    stage.ask("select 1", "I" if is_ended else "T")
+    taken = [event["exchange"] for event in stage.journal.of("take")]
+    assert taken == ([] if is_ended else ["test-0", "test-1"])
+
+
 def test_a_pool_that_makes_a_connection_gets_what_it_asked_when_it_made_the_recorded_one() -> None:
     own, set_up = "SELECT set_config('app.user', 'u1', false)", ("test-1",)
     stage = Stage(own, own, of_pools=set_up)

@@ -76,6 +76,8 @@ class SessionAnswers:
         self.claim: Claim | None = None
         self._has_greeted = False
         """The last thing that was asked is what an engine asks when it connects, and nobody has recorded it here."""
+        self._left: Question | None = None
+        """The BEGIN of a pool that makes the connection ready, which may leave its transaction to the work."""
         self.is_awaiting = False
         """The app waits for notifications now."""
 
@@ -97,6 +99,7 @@ class SessionAnswers:
         wanted = self._question(statement, about, claim, asked.transaction is not None)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
+        self._take_over(claim, asked, transaction)
         if about is not None and (reply := self._of_cursor(about, wanted, claim, asked)) is not None:
             return reply
         if _is_set_up(statement, claim):
@@ -133,9 +136,19 @@ class SessionAnswers:
         """As a connection was that the recorded pool made meanwhile, or the process before its entry."""
         asked = replace(asked, connection=None)
         exchange = claim.source.take_ready(wanted, asked)
-        if exchange is None and claim.early is not None:
-            exchange = claim.early.take(wanted, asked)
+        if exchange is None:
+            self._left = wanted if Move.BEGIN in _moves(wanted.text) else self._left
+            exchange = None if claim.early is None else claim.early.take(wanted, asked)
         return None if exchange is None else Answer(exchange.request, exchange.result)
+
+    def _take_over(self, claim: Claim, asked: Asked, transaction: Transaction) -> None:
+        """The work goes on in the transaction in which the pool made the connection ready; with a connection that the
+        recorded pool had, it began one."""
+        if claim.is_making and transaction.status != "I":
+            return
+        left, self._left = self._left, None
+        if left is not None and transaction.status != "I":
+            claim.source.take(left, replace(asked, connection=None))
 
     def _begun(self, statement: Statement, claim: Claim, asked: Asked) -> Answer | None:
         """A transaction of the server's usual level: SQLAlchemy names it on a connection whose level was another one
