@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -278,6 +279,15 @@ def test_the_work_that_goes_on_in_the_transaction_of_a_pool_has_asked_for_its_ow
     stage.ask("select 1", "I" if is_ended else "T")
     taken = [event["exchange"] for event in stage.journal.of("take")]
     assert taken == ([] if is_ended else ["test-0", "test-1"])
+
+
+def test_a_pool_that_the_request_makes_itself_gets_the_transaction_that_it_asked_in() -> None:
+    stage = Stage("BEGIN", "SELECT set_config('app.user', 'u1', false)", "COMMIT", transaction=1)
+    assert stage.answers.claim is not None
+    stage.answers.claim = replace(stage.answers.claim, is_making=True)
+    for sql, status in (("BEGIN", "I"), ("SELECT set_config('app.user', 'u1', false)", "T"), ("COMMIT", "T")):
+        stage.ask(sql, cast(Status, status))
+    assert {event["exchange"] for event in stage.journal.of("take")} == {"test-0", "test-1", "test-2"}
 
 
 def test_a_pool_that_makes_a_connection_gets_what_it_asked_when_it_made_the_recorded_one() -> None:

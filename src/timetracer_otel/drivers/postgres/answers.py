@@ -77,7 +77,10 @@ class SessionAnswers:
         self._has_greeted = False
         """The last thing that was asked is what an engine asks when it connects, and nobody has recorded it here."""
         self._left: Question | None = None
-        """The BEGIN of a pool that makes the connection ready, which may leave its transaction to the work."""
+        """The BEGIN of a pool that makes the connection ready: a recorded one answers it when something recorded comes
+        after it in its transaction."""
+        self._has_joined = False
+        """That has come while the connection was made ready."""
         self.is_awaiting = False
         """The app waits for notifications now."""
 
@@ -99,16 +102,20 @@ class SessionAnswers:
         wanted = self._question(statement, about, claim, asked.transaction is not None)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
-        self._take_over(claim, asked, transaction)
+        if transaction.status == "I":
+            self._left, self._has_joined = None, False
+        elif not claim.is_making:  # the pool leaves its transaction to the work, which began one where none was made
+            self._join(claim, asked)
         if about is not None and (reply := self._of_cursor(about, wanted, claim, asked)) is not None:
             return reply
         if _is_set_up(statement, claim):
             return Synthesise()
-        if claim.is_making and not claim.source.is_spanless:
-            # Nothing else of the segment is for it: its BEGIN and COMMIT are those of the work that follows.
+        is_making = claim.is_making and not claim.source.is_spanless
+        if is_making:
             if (made := self._made_ready(wanted, asked, claim)) is not None:
                 return made
-            if not _has_asked(claim.early, self._lib) and _is_made_up(statement):
+            # Another BEGIN or COMMIT of the segment is not for it, but one of the work that follows.
+            if _moves(statement.sql) and not self._has_joined and _may_make_up(statement.sql, claim, self._lib):
                 return Synthesise()
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
         # answered out of the order in which they were recorded. A transaction does bind.
@@ -117,6 +124,8 @@ class SessionAnswers:
         exchange = claim.source.take(wanted, replace(asked, connection=None))
         if exchange is not None:
             self._has_greeted = False
+            if is_making:
+                self._join(claim, asked)
             if about is not None:
                 self._cursors.answered(about, exchange)
             self._wait_to_be_cancelled(exchange)
@@ -135,19 +144,17 @@ class SessionAnswers:
     def _made_ready(self, wanted: Question, asked: Asked, claim: Claim) -> Answer | None:
         """As a connection was that the recorded pool made meanwhile, or the process before its entry."""
         asked = replace(asked, connection=None)
-        exchange = claim.source.take_ready(wanted, asked)
-        if exchange is None:
-            self._left = wanted if Move.BEGIN in _moves(wanted.text) else self._left
+        exchange, is_begin = claim.source.take_ready(wanted, asked), Move.BEGIN in _moves(wanted.text)
+        if exchange is not None and not is_begin:
+            self._join(claim, asked)
+        elif exchange is None:
+            self._left = wanted if is_begin else self._left
             exchange = None if claim.early is None else claim.early.take(wanted, asked)
         return None if exchange is None else Answer(exchange.request, exchange.result)
 
-    def _take_over(self, claim: Claim, asked: Asked, transaction: Transaction) -> None:
-        """The work goes on in the transaction in which the pool made the connection ready; with a connection that the
-        recorded pool had, it began one."""
-        if claim.is_making and transaction.status != "I":
-            return
-        left, self._left = self._left, None
-        if left is not None and transaction.status != "I":
+    def _join(self, claim: Claim, asked: Asked) -> None:
+        left, self._left, self._has_joined = self._left, None, True
+        if left is not None:
             claim.source.take(left, replace(asked, connection=None))
 
     def _begun(self, statement: Statement, claim: Claim, asked: Asked) -> Answer | None:
@@ -351,8 +358,8 @@ def _is_set_up(statement: Statement, claim: Claim) -> bool:
 def _may_make_up(sql: str, claim: Claim, lib: str) -> bool:
     if not is_housekeeping(sql):
         return False
-    if claim.source.is_spanless and claim.is_making:  # a pool that makes a connection more than it did
-        return True
+    if claim.is_making and (claim.source.is_spanless or not _has_asked(claim.early, lib)):
+        return True  # a pool that makes a connection more than it did
     return claim.source.is_environment or all(_is_added(each, sql, claim, lib) for each in _statements(sql))
 
 
