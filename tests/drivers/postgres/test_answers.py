@@ -144,11 +144,16 @@ def test_what_a_pool_does_by_itself_is_made_up(sql: str) -> None:
     assert Stage(asked=IN_POOL).ask(sql, "T") == Synthesise()
 
 
-def test_a_setting_that_was_recorded_may_be_made_more_often() -> None:
+def test_a_setting_that_was_recorded_may_be_made_more_often_where_a_pool_makes_connections() -> None:
     stage = Stage("set time zone 'UTC'")
     assert isinstance(stage.ask("set time zone 'UTC'"), Answer)
+    assert stage.answers.claim is not None
+    working, early = stage.answers.claim, session("environment", [_exchange(0, "select 1")], stage.journal)
+    stage.answers.claim = replace(working, is_making=True, early=early)
     assert stage.ask("set time zone 'UTC'") == Synthesise()
     assert isinstance(stage.ask("set time zone 'Asia/Tokyo'"), Miss)
+    stage.answers.claim = working
+    assert isinstance(stage.ask("set time zone 'UTC'"), Miss)
 
 
 @pytest.mark.parametrize("sql", ["BEGIN", "COMMIT", "ROLLBACK", "SET x = 1", "LISTEN a", ""])

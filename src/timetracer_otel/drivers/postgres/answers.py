@@ -371,7 +371,7 @@ def _is_added(statement: tuple[str, Move | None], sql: str, claim: Claim, lib: s
     if move is None and claim.asked.span_path == (verb.lower(),):  # the instrumentor's span, and in no other one
         return True
     # A pool configures each new connection alike, and replay may open more of them.
-    return move is None and bool(claim.source.known(lib, shape(sql)))
+    return move is None and claim.is_making and bool(claim.source.known(lib, shape(sql)))
 
 
 def _statements(sql: str) -> list[tuple[str, Move | None]]:

@@ -1,5 +1,6 @@
-"""Known while a replay's pool makes a connection: what the application asks of it then (`init` of asyncpg's pool, a
-`connect` event of SQLAlchemy) makes it ready, and is no step of the request in which that happens to be."""
+"""Known while a replay's pool makes a connection: what the application asks of it then (`init` of asyncpg's pool,
+`configure` of psycopg's, a `connect` event of SQLAlchemy) makes it ready, and is no step of the request in which that
+happens to be."""
 
 from __future__ import annotations
 
@@ -16,16 +17,27 @@ SQLALCHEMY: Final = "sqlalchemy.pool.base"
 RECORD, CONNECT = "_ConnectionRecord", "_ConnectionRecord__connect"
 """Source: SQLAlchemy 2.0 and 2.1, `pool/base.py`; its asyncio side goes through it too, in a greenlet that shares the
 context of its task."""
+PSYCOPG_POOL: Final = "psycopg_pool"
+POOLS: Final = ("ConnectionPool", "AsyncConnectionPool")
+POOL_CONNECTS: Final = "_connect"
+"""Source: psycopg_pool 3.1 to 3.3, `pool.py` and `pool_async.py`; those without connections of their own inherit it."""
 
 is_making: Final[ContextVar[bool]] = ContextVar("timetracer_pool_makes", default=False)
 
 
 def put_in(patches: Patches) -> None:
-    """SQLAlchemy's pools are followed from now on, whenever they are imported."""
-    register_post_import_hook(functools.partial(_imported, patches), SQLALCHEMY)  # at once if they are
+    """Pools are followed from now on, whenever they are imported."""
+    register_post_import_hook(functools.partial(_alchemy_imported, patches), SQLALCHEMY)  # at once if they are
+    register_post_import_hook(functools.partial(_psycopg_pool_imported, patches), PSYCOPG_POOL)
 
 
-def _imported(patches: Patches, module: Any) -> None:
+def _psycopg_pool_imported(patches: Patches, module: Any) -> None:
+    for owner, wrap in zip((getattr(module, name, None) for name in POOLS), (making, making_async), strict=True):
+        if patches and owner is not None and POOL_CONNECTS in vars(owner):
+            patches.put(owner, POOL_CONNECTS, wrap(vars(owner)[POOL_CONNECTS]))
+
+
+def _alchemy_imported(patches: Patches, module: Any) -> None:
     owner = getattr(module, RECORD, None)
     if patches and owner is not None and CONNECT in vars(owner):  # else the driver is not led to a stub any more
         patches.put(owner, CONNECT, making(vars(owner)[CONNECT]))
