@@ -295,6 +295,23 @@ def test_a_pool_that_the_request_makes_itself_gets_the_transaction_that_it_asked
     assert {event["exchange"] for event in stage.journal.of("take")} == {"test-0", "test-1", "test-2"}
 
 
+def test_a_greeting_that_another_engine_had_at_the_start_is_one_all_the_same() -> None:
+    """psycopg's asks for a type then, inside a savepoint, which asyncpg's does not."""
+    stage = Stage("select 1")
+    said = [_exchange(n, sql) for n, sql in enumerate(("BEGIN", "select pg_catalog.version()", "ROLLBACK"))]
+    asked = [replace(each, transaction=1) for each in said]
+    early = session("environment", asked, stage.journal, is_environment=True)
+    assert stage.answers.claim is not None
+    working = stage.answers.claim
+    stage.answers.claim = replace(working, is_making=True, early=early)
+    assert isinstance(stage.ask("BEGIN"), Answer)
+    kinds = [type(stage.ask(sql, "T")) for sql in ("select pg_catalog.version()", 'SAVEPOINT "a"', 'RELEASE "a"')]
+    assert kinds == [Answer, Synthesise, Synthesise]
+    assert isinstance(stage.ask("ROLLBACK", "T"), Answer | Synthesise)
+    stage.answers.claim = working
+    assert isinstance(stage.ask("ROLLBACK", "T"), Miss)
+
+
 def test_a_pool_that_makes_a_connection_gets_what_it_asked_when_it_made_the_recorded_one() -> None:
     own, set_up = "SELECT set_config('app.user', 'u1', false)", ("test-1",)
     stage = Stage(own, own, of_pools=set_up)

@@ -75,7 +75,7 @@ class SessionAnswers:
         self._cursors = Cursors(self._fetched)
         self.claim: Claim | None = None
         self._has_greeted = False
-        """The last thing that was asked is what an engine asks when it connects, and nobody has recorded it here."""
+        """The last thing that was asked is what an engine asks when it connects, and the work has not recorded it."""
         self._left: Question | None = None
         """The BEGIN of a pool that makes the connection ready: a recorded one answers it when something recorded comes
         after it in its transaction."""
@@ -113,6 +113,9 @@ class SessionAnswers:
         is_making = claim.is_making and not claim.source.is_spanless
         if is_making:
             if (made := self._made_ready(wanted, asked, claim)) is not None:
+                is_over = not {Move.ROLLBACK, Move.COMMIT}.isdisjoint(_moves(statement.sql))
+                is_greeting = greeting(statement.sql, _values(statement)) is not None
+                self._has_greeted = is_greeting or (self._has_greeted and not is_over)
                 return made
             # Another BEGIN or COMMIT of the segment is not for it, but one of the work that follows.
             if _moves(statement.sql) and not self._has_joined and _may_make_up(statement.sql, claim, self._lib):
