@@ -36,7 +36,9 @@ CHOOSING: Final = ("choice", "randbelow", "randbits")
 PASSED: Final = frozenset({"random", "secrets"})
 """Modules that draw for who calls them."""
 OURS: Final = frozenset({"opentelemetry", "timetracer_otel", "wrapt"})
-BESIDE: Final = frozenset({"aiobotocore", "amqp", "billiard", "boto3", "bson", "httpcore", "kombu", "s3transfer"})
+BESIDE: Final = frozenset(
+    {"aiobotocore", "amqp", "billiard", "boto3", "bson", "httpcore", "kombu", "psycopg_pool", "s3transfer"}
+)
 """Parts of what our drivers cover, under names of their own."""
 TELLING: Final = "email"
 """Of Python's own library what writes a draw into what it makes for the app: boundaries and ids of messages."""
