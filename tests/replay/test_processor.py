@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from opentelemetry import baggage, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer
 
@@ -23,7 +24,7 @@ class Bound:
     def __init__(self) -> None:
         self.log = MemoryJournal()
         self.entry, self.entry_log = session(exchange(1, answer="entry"))
-        self.default, _ = session(exchange(1, answer="environment"), is_environment=True)
+        self.default, self.default_log = session(exchange(1, answer="environment"), is_environment=True)
         self.bindings = Bindings(self.default)
         self.processor = ReplaySpanProcessor(self.bindings, self._session_of, self.log)
         self.host = Host(self.bindings, self.processor, self.log)
@@ -99,6 +100,25 @@ def test_the_entry_ends_with_its_own_root_and_not_with_a_call_of_the_application
     assert bound.default.is_past_entry
     with bound.tracer.start_as_current_span("cleans up", context=within):
         assert bound.host.current()[0] is bound.default
+
+
+def test_what_is_asked_outside_of_the_entry_is_a_miss_only_before_it(bound: Bound) -> None:
+    def ask() -> None:
+        source, where = bound.host.current()
+        assert source is bound.default
+        source.miss(asked("RECEIVE", ["jobs"]), where)
+
+    def ask_as_a_poller() -> None:
+        with bound.tracer.start_as_current_span("poll", context=Context()):
+            ask()
+
+    ask_as_a_poller()
+    with bound.tracer.start_as_current_span("GET", context=baggage.set_baggage(BAGGAGE, ROOT)):
+        ask_as_a_poller()
+    ask()
+    assert len(bound.default_log.of("miss")) == 1
+    told = [event["text"].partition(" outside of ")[2] for event in bound.default_log.of("uncontrolled")]
+    assert told == [f"the entry {when}: not recorded, and refused" for when in ("while it ran", "after its end")]
 
 
 @pytest.mark.parametrize("wanted", ["ffff", "", 7, None])

@@ -27,6 +27,8 @@ TOLD_MAX: Final = 3
 STATEMENT_DIFFERENCES_MAX: Final = 5
 ABSENT: Final = "(none)"
 KEYS: Final = "order of keys"
+BESIDE: Final = "while it ran"
+BEHIND: Final = "after its end"
 SIDES: Final = {True: "inside", False: "outside", None: ABSENT}
 
 
@@ -160,11 +162,11 @@ def request_json(question: Question) -> dict[str, Any]:
     }
 
 
-def past_entry(question: Question, asked: Asked) -> str:
-    """Of a request outside of the entry, after it: of a handler that cleans up, of a shutdown, of a poller."""
+def outside(question: Question, asked: Asked, when: str) -> str:
+    """Of a request outside of the entry: of a poller, a handler that cleans up, a shutdown."""
     name = f"{question.method} {question.url}".strip()
     frame = asked.frame or "no frame of the application"
-    return f"{name}, asked by {frame} outside of the entry after its end: not recorded, and refused"
+    return f"{name}, asked by {frame} outside of the entry {when}: not recorded, and refused"
 
 
 def nearest_json(near: Nearest | None) -> dict[str, Any] | None:

@@ -113,6 +113,7 @@ class ReplaySpanProcessor(SpanProcessor):
         self._bindings.bind(trace_id, session)
         if self._entry is None:
             self._entry = root.get_span_context().span_id
+            self._bindings.default.entry_began()
         root.set_attribute(OF, segment.trace_id)
         recorded = SpanContext(int(segment.trace_id, 16), int(segment.id, 16), True, TraceFlags(TraceFlags.SAMPLED))
         root.add_link(recorded)

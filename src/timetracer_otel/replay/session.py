@@ -60,7 +60,8 @@ class Session:
         self._over = ""
         self.kept: Kept | None = None
         """What the process is taken to have kept of earlier requests."""
-        self.is_past_entry = False
+        self._beside = ""
+        """When it is, outside of the entry, that an environment is asked."""
         """Of an environment: the entry has ended."""
         self._unfit: dict[Hashable, str] = {}
         self._paths = span_paths(recorded.spans, recorded.root)
@@ -80,10 +81,17 @@ class Session:
             self._library, self._over = Library((), self._library.question), note
             self._indexes, self._paths, self._lost, self._unused, self._in_time = {}, {}, {}, set(), []
 
-    def entry_ended(self) -> None:
+    def entry_began(self) -> None:
         """What is asked of an environment from now on was never recorded: a process keeps what comes before its first
-        entry, and a miss would say nothing of the entry."""
-        self.is_past_entry = self.is_environment
+        entry. A miss would say nothing of the entry; a poller that goes on makes one in each replay."""
+        self._beside = explain.BESIDE if self.is_environment else ""
+
+    def entry_ended(self) -> None:
+        self._beside = explain.BEHIND if self.is_environment else ""
+
+    @property
+    def is_past_entry(self) -> bool:
+        return self._beside == explain.BEHIND
 
     @property
     def is_environment(self) -> bool:
@@ -309,8 +317,8 @@ class Session:
             group = index.group(question)
             follows = self._ends_what_missed(question, asked) or self._is_retried(question)
         follows = follows or consequent or asked.is_after_miss
-        if self.is_past_entry:
-            text = explain.past_entry(question, asked)
+        if self._beside:
+            text = explain.outside(question, asked, self._beside)
             self._journal.write("uncontrolled", text=text)
             return text
         self._missed()
