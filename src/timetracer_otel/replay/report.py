@@ -17,6 +17,7 @@ from timetracer_otel.cassette.model import Cassette, Exchange, Segment
 from timetracer_otel.cassette.order import is_reordered, is_same_multiset
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.explain import ABSENT, request_json
+from timetracer_otel.replay.hosts import alike
 from timetracer_otel.replay.journal import Event
 from timetracer_otel.replay.library import apart, question_of, requests_of, with_children
 from timetracer_otel.replay.likeness import are_reordered
@@ -156,7 +157,7 @@ def build(
         mappings=_unique(_picked(event, "kind", "recorded", "replayed") for event in journal.of("mapping")),
         redacted=_unique(_picked(event, "exchange", "path") for event in journal.of("redacted")),
         ignored=tuple(comparison.get("ignored", ())),
-        uncontrolled=tuple(dict.fromkeys(_uncontrolled(journal, is_other))),
+        uncontrolled=tuple(dict.fromkeys((*_uncontrolled(journal, is_other), *alike(segment.exchanges, question)))),
         changed=tuple(changed),
         folder=folder,
         reasons=doubts,
