@@ -18,6 +18,7 @@ from timetracer_otel.drivers.postgres.cursors import ELSEWHERE, Cursors
 from timetracer_otel.drivers.postgres.greetings import greeting, recorded_greeting
 from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PARSE, QUERY, WAIT
 from timetracer_otel.drivers.postgres.questions import described, question, shape
+from timetracer_otel.drivers.postgres.readying import Readying
 from timetracer_otel.wire.postgres.answers import Answer, CopyFormats, Miss, Reply, Startup, Statement, Synthesise
 from timetracer_otel.wire.postgres.cursors import CursorCommand, cursor_command
 from timetracer_otel.wire.postgres.messages import Notification
@@ -76,11 +77,7 @@ class SessionAnswers:
         self.claim: Claim | None = None
         self._has_greeted = False
         """The last thing that was asked is what an engine asks when it connects, and the work has not recorded it."""
-        self._left: Question | None = None
-        """The BEGIN of a pool that makes the connection ready: a recorded one answers it when something recorded comes
-        after it in its transaction."""
-        self._has_joined = False
-        """That has come while the connection was made ready."""
+        self._readying = Readying()
         self.is_awaiting = False
         """The app waits for notifications now."""
 
@@ -102,24 +99,14 @@ class SessionAnswers:
         wanted = self._question(statement, about, claim, asked.transaction is not None)
         if transaction.failed_by_miss:
             return self._after_miss(claim, statement, asked)
-        if transaction.status == "I":
-            self._left, self._has_joined = None, False
-        elif not claim.is_making:  # the pool leaves its transaction to the work, which began one where none was made
-            self._join(claim, asked)
+        self._readying.follow(claim, asked, is_idle=transaction.status == "I")
         if about is not None and (reply := self._of_cursor(about, wanted, claim, asked)) is not None:
             return reply
         if _is_set_up(statement, claim):
             return Synthesise()
         is_making = claim.is_making and not claim.source.is_spanless
-        if is_making:
-            if (made := self._made_ready(wanted, asked, claim)) is not None:
-                is_over = not {Move.ROLLBACK, Move.COMMIT}.isdisjoint(_moves(statement.sql))
-                is_greeting = greeting(statement.sql, _values(statement)) is not None
-                self._has_greeted = is_greeting or (self._has_greeted and not is_over)
-                return made
-            # Another BEGIN or COMMIT of the segment is not for it, but one of the work that follows.
-            if _moves(statement.sql) and not self._has_joined and _may_make_up(statement.sql, claim, self._lib):
-                return Synthesise()
+        if is_making and (reply := self._made_ready(statement, wanted, asked, claim)) is not None:
+            return reply
         # Not by connection: pools hand connections out in turn, and a replay with another pool would get equal requests
         # answered out of the order in which they were recorded. A transaction does bind.
         if self._is_between_greetings(statement.sql):
@@ -128,7 +115,7 @@ class SessionAnswers:
         if exchange is not None:
             self._has_greeted = False
             if is_making:
-                self._join(claim, asked)
+                self._readying.join(claim, asked)
             if about is not None:
                 self._cursors.answered(about, exchange)
             self._wait_to_be_cancelled(exchange)
@@ -144,21 +131,17 @@ class SessionAnswers:
             return Synthesise()
         return Miss(claim.source.miss(wanted, asked))
 
-    def _made_ready(self, wanted: Question, asked: Asked, claim: Claim) -> Answer | None:
-        """As a connection was that the recorded pool made meanwhile, or the process before its entry."""
-        asked = replace(asked, connection=None)
-        exchange, is_begin = claim.source.take_ready(wanted, asked), Move.BEGIN in _moves(wanted.text)
-        if exchange is not None and not is_begin:
-            self._join(claim, asked)
-        elif exchange is None:
-            self._left = wanted if is_begin else self._left
-            exchange = None if claim.early is None else claim.early.take(wanted, asked)
-        return None if exchange is None else Answer(exchange.request, exchange.result)
-
-    def _join(self, claim: Claim, asked: Asked) -> None:
-        left, self._left, self._has_joined = self._left, None, True
-        if left is not None:
-            claim.source.take(left, replace(asked, connection=None))
+    def _made_ready(self, statement: Statement, wanted: Question, asked: Asked, claim: Claim) -> Reply | None:
+        moves = _moves(statement.sql)
+        made = self._readying.answer(claim, wanted, asked, is_begin=Move.BEGIN in moves)
+        if made is not None:
+            is_over = not {Move.ROLLBACK, Move.COMMIT}.isdisjoint(moves)
+            is_greeting = greeting(statement.sql, _values(statement)) is not None
+            self._has_greeted = is_greeting or (self._has_greeted and not is_over)
+            return made
+        # Another BEGIN or COMMIT of the segment is not for it, but one of the work that follows.
+        is_more = moves and not self._readying.has_joined and _may_make_up(statement.sql, claim, self._lib)
+        return Synthesise() if is_more else None
 
     def _begun(self, statement: Statement, claim: Claim, asked: Asked) -> Answer | None:
         """A transaction of the server's usual level: SQLAlchemy names it on a connection whose level was another one
