@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetracer_otel.cassette import values
 from timetracer_otel.cassette.model import Exchange, Value
-from timetracer_otel.drivers.base import Asked, Question, Slot
+from timetracer_otel.drivers.base import Question, Slot
 from timetracer_otel.replay.likeness import TEXT_MAX, WORD
 
 if TYPE_CHECKING:  # a report is made without them
@@ -27,8 +27,6 @@ TOLD_MAX: Final = 3
 STATEMENT_DIFFERENCES_MAX: Final = 5
 ABSENT: Final = "(none)"
 KEYS: Final = "order of keys"
-BESIDE: Final = "while it ran"
-BEHIND: Final = "after its end"
 SIDES: Final = {True: "inside", False: "outside", None: ABSENT}
 
 
@@ -160,13 +158,6 @@ def request_json(question: Question) -> dict[str, Any]:
         "text": question.text,
         "values": _shown(question),
     }
-
-
-def outside(question: Question, asked: Asked, when: str) -> str:
-    """Of a request outside of the entry: of a poller, a handler that cleans up, a shutdown."""
-    name = f"{question.method} {question.url}".strip()
-    frame = asked.frame or "no frame of the application"
-    return f"{name}, asked by {frame} outside of the entry {when}: not recorded, and refused"
 
 
 def nearest_json(near: Nearest | None) -> dict[str, Any] | None:

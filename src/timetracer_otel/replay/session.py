@@ -27,6 +27,7 @@ from timetracer_otel.replay.kept import Kept, is_bound
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
+from timetracer_otel.replay.outside import BEHIND, BESIDE, Outside
 from timetracer_otel.replay.told import told_first
 
 AHEAD_MAX: Final = 64
@@ -60,8 +61,7 @@ class Session:
         self._over = ""
         self.kept: Kept | None = None
         """What the process is taken to have kept of earlier requests."""
-        self._beside = ""
-        """When it is, outside of the entry, that an environment is asked."""
+        self._outside = Outside(journal)
         """Of an environment: the entry has ended."""
         self._unfit: dict[Hashable, str] = {}
         self._paths = span_paths(recorded.spans, recorded.root)
@@ -82,16 +82,15 @@ class Session:
             self._indexes, self._paths, self._lost, self._unused, self._in_time = {}, {}, {}, set(), []
 
     def entry_began(self) -> None:
-        """What is asked of an environment from now on was never recorded: a process keeps what comes before its first
-        entry. A miss would say nothing of the entry; a poller that goes on makes one in each replay."""
-        self._beside = explain.BESIDE if self.is_environment else ""
+        """A miss of an environment would say nothing of the entry from now on."""
+        self._outside.when = BESIDE if self.is_environment else ""
 
     def entry_ended(self) -> None:
-        self._beside = explain.BEHIND if self.is_environment else ""
+        self._outside.when = BEHIND if self.is_environment else ""
 
     @property
     def is_past_entry(self) -> bool:
-        return self._beside == explain.BEHIND
+        return self._outside.when == BEHIND
 
     @property
     def is_environment(self) -> bool:
@@ -317,10 +316,8 @@ class Session:
             group = index.group(question)
             follows = self._ends_what_missed(question, asked) or self._is_retried(question)
         follows = follows or consequent or asked.is_after_miss
-        if self._beside:
-            text = explain.outside(question, asked, self._beside)
-            self._journal.write("uncontrolled", text=text)
-            return text
+        if self._outside.when:
+            return self._outside.tell(question, asked)
         self._missed()
         if in_place is not None:  # what is reckoned from the clock goes on to be that of then
             self._answered(in_place, self._next_ns(_ended(in_place)))
