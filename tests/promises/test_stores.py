@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -121,7 +120,7 @@ def test_r34_twenty_selects_and_three_files_in_any_order_through_a_pool_of_one(
 
 @pytest.mark.parametrize(
     ("variables", "carried"),
-    [({"XRAY": "1"}, r" False"), ({"BAGGAGE": "zoe"}, r"\S+,tenant=zoe True")],
+    [({"XRAY": "1"}, "carried:  False"), ({"BAGGAGE": "zoe"}, "carried: tenant=zoe True")],
     ids=["none", "another"],
 )
 def test_r35_r36_ids_go_through_three_stores_and_what_propagators_carry_takes_no_part(
@@ -133,7 +132,7 @@ def test_r35_r36_ids_go_through_three_stores_and_what_propagators_carry_takes_no
     (message,) = [each.request for each in exchanges if each.request.get("service") == "sns"]
     assert "tenant=ming" in repr(message["params"])
     found = recorded.replay("/order", tmp_path, **variables)
-    assert re.search(f"carried: {carried}\n", found.output), found.output
+    assert f"{carried}\n" in found.output
     assert (found.status, found.verdict, found.findings) == (0, "same", []), found.output
 
 
