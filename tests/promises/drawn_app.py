@@ -1,5 +1,7 @@
 """A service that tells its stores what it draws from chance. `uvicorn tests.promises.drawn_app:app`
 
+Each store is asked for what it was told, and what it answers is compared with what was drawn.
+
 `CHANGED` is what somebody did between recording and replay: `again` draws a second code where the first was meant,
 `own` draws one in place of that which the request gives, `status` asks with another word.
 """
@@ -35,8 +37,10 @@ from tests.promises.six_clients import DSN, HTTP, REDIS, aws, mongo, told
 
 SCHEMA = "CREATE TABLE orders (code text, slug text, pin text, number int, raw bytea, status text, ref uuid)"
 INSERT = "INSERT INTO orders VALUES ({}) RETURNING code, number"
+KEPT = "SELECT code, slug, raw, ref FROM orders WHERE ref = {}"
 SELECT = "SELECT count(*)::int FROM orders WHERE code = {}"
 BUCKET = TABLE = "orders"
+KEY = "latest.txt"
 CHANGED = os.environ.get("CHANGED", "")
 
 
@@ -69,7 +73,9 @@ def with_psycopg() -> Any:
     with psycopg.connect(DSN, autocommit=True) as connection:
         made = [*order(), ref()]
         told = connection.execute(INSERT.format(", ".join(["%s"] * 7)), made).fetchone()
-        return [told, made[3], connection.execute(SELECT.format("%s"), [meant(made[0])]).fetchone()]
+        counted = connection.execute(SELECT.format("%s"), [meant(made[0])]).fetchone()
+        kept = connection.execute(KEPT.format("%s"), [made[6]]).fetchone()
+        return [told, made[3], counted, kept == (made[0], made[1], made[4], made[6])]
 
 
 async def _with_asyncpg() -> Any:
@@ -77,7 +83,9 @@ async def _with_asyncpg() -> Any:
     try:
         made = [*order(), ref()]
         told = await connection.fetchval(INSERT.format(", ".join(f"${n}" for n in range(1, 8))), *made)
-        return [told, await connection.fetchval(SELECT.format("$1"), meant(made[0]))]
+        counted = await connection.fetchval(SELECT.format("$1"), meant(made[0]))
+        kept = await connection.fetchrow(KEPT.format("$1"), made[6])
+        return [told, counted, tuple(kept) == (made[0], made[1], made[4], made[6])]
     finally:
         await connection.close()
 
@@ -89,7 +97,8 @@ def with_asyncpg() -> Any:
 def with_pymongo() -> Any:
     called, slug, pin, number, raw, status = order()
     mongo().orders.insert_one({"_id": called, "slug": slug, "pin": pin, "number": number, "raw": raw, "status": status})
-    return mongo().orders.count_documents({"_id": meant(called)})
+    kept = mongo().orders.find_one({"slug": slug})
+    return [mongo().orders.count_documents({"_id": meant(called)}), (kept["_id"], kept["raw"]) == (called, raw)]
 
 
 def with_redis() -> Any:
@@ -106,21 +115,24 @@ def with_redis() -> Any:
         client.lpush("events", json.dumps({"code": called, "context": context, "at": time.time()}))
         client.set(key, json.dumps({"code": called, "at": time.time(), "status": order()[-1]}), ex=60)
         client.expire(key, 120)
-        return client.set(f"by:{meant(called)}", key)
+        is_held = client.get("lock:shop") == token.encode()
+        return [client.set(f"by:{meant(called)}", key), is_held, called.encode() in client.lindex("events", 0)]
 
 
 def with_boto3() -> Any:
     called, _, pin, number, raw, status = order()
     aws("dynamodb").Table(TABLE).put_item(Item={"id": called, "pin": pin, "number": number, "raw": raw, "was": status})
     aws("s3").Object(BUCKET, f"orders/2026/{meant(called)}_{secrets.token_hex(4)}.json").put(Body=called.encode())
-    return "put"
+    kept = aws("dynamodb").Table(TABLE).get_item(Key={"id": called})["Item"]
+    stored = aws("s3").Object(BUCKET, KEY).put(Body=called.encode()) and aws("s3").Object(BUCKET, KEY).get()
+    return [(kept["id"], kept["raw"].value) == (called, raw), stored["Body"].read() == called.encode()]
 
 
 def with_httpx() -> Any:
     called, slug, pin, number, _, status = order()
     body = {"code": called, "slug": slug, "pin": pin, "nested": [{"number": number}], "status": status}
-    answer = httpx.post(f"{HTTP}/echo", params={"order": meant(called)}, json=body)
-    return answer.status_code
+    answer = httpx.post(f"{HTTP}/mirror", params={"order": meant(called)}, json=body)
+    return [answer.status_code, [answer.json()[each] for each in ("code", "slug", "pin")] == [called, slug, pin]]
 
 
 def answered() -> Any:

@@ -90,6 +90,10 @@ async def login(request: Request) -> Response:
     return JSONResponse(told, headers={"Set-Cookie": "session=kT4nary-session; Path=/", "X-Api-Key": "kT4nary-header"})
 
 
+async def mirror(request: Request) -> Response:
+    return Response(await request.body(), media_type=request.headers["content-type"])
+
+
 async def whoami(request: Request) -> Response:
     return JSONResponse({"n": next(numbers), "length": len(request.headers.get("authorization", ""))})
 
@@ -157,6 +161,7 @@ ROUTES = {
     "/slow": slow,
     "/empty": empty,
     "/login": login,
+    "/mirror": mirror,
     "/whoami": whoami,
     "/via": via,
     "/r1": redirect,

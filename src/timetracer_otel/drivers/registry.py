@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from timetracer_otel.cassette.model import Exchange
+    from timetracer_otel.cassette.model import Exchange, Payload
     from timetracer_otel.drivers.base import Codec, Describing, EntryDriver, Recording, Replaying
 
 
@@ -42,6 +42,8 @@ class Driver:
     """Type of the exchanges that continue an entry which was too long to be written at once."""
     whole: str = ""
     """Module whose `whole` gives an entry together with those."""
+    mends: str = ""
+    """Module whose `mended` puts right what depends on an answer of which a part was renamed."""
 
 
 DRIVERS: Final = {
@@ -79,6 +81,7 @@ DRIVERS: Final = {
         module="timetracer_otel.drivers.botocore",
         instrumentors=("BotocoreInstrumentor", "AiobotocoreInstrumentor"),
         library="botocore",
+        mends="timetracer_otel.drivers.botocore.renamed",
     ),
     "http": Driver(
         module="timetracer_otel.drivers.http",
@@ -148,6 +151,14 @@ def greetings(exchanges: Sequence[Exchange]) -> frozenset[str]:
     modules = {driver.greets for driver in (DRIVERS.get(e.signature.lib) for e in exchanges) if driver is not None}
     found = (import_module(module).of_engines(exchanges) for module in sorted(modules) if module)
     return frozenset(name for names in found for name in names)
+
+
+def mended(exchange: Exchange, renamed: Payload) -> Payload:
+    """The renamed result of an exchange, as its driver takes it for one that a server sent."""
+    driver = DRIVERS.get(exchange.signature.lib)
+    if driver is None or not driver.mends:
+        return renamed
+    return cast("Payload", import_module(driver.mends).mended(exchange.result, renamed))
 
 
 def codec(name: str) -> Codec:
