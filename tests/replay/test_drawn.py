@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import secrets
 import socket
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from tests.replay.recordings import HOST, PID, asked, by, exchange, session
 from timetracer_otel.cassette.model import Process
-from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.base import TEXT_MAX, Question, Slot
 from timetracer_otel.replay.machine import Machine
 
 INSERT = "INSERT INTO orders VALUES ($1)"
@@ -80,6 +82,29 @@ def test_an_instant_may_stand_beside_it() -> None:
     )
     assert source.take(asked(INSERT, [f'{{"at": 1790003601.300123, "code": "{NOW}"}}']), by()) is None
     assert source.take(asked(INSERT, [f'{{"at": 1790003600.300123, "code": "{NOW}"}}']), by()) is not None
+
+
+def export(codes: Sequence[str], at: str, state: str = "new") -> str:
+    rows = [{"code": code, "at": "2026-01-02T03:04:05.123456", "state": state} for code in codes]
+    return json.dumps({"generated_at": at, "rows": rows})
+
+
+def test_thousands_may_stand_in_one_text_beside_instants() -> None:
+    drawn = [hashlib.md5(b"%d" % number).digest() for number in range(4000)]
+    then = [hashlib.md5(each).hexdigest() for each in drawn]
+    now = [each.hex() for each in drawn]  # some have as many digits in a row as an instant
+    was = export(then, "2026-09-21T14:13:20.123456")
+    at = "2026-09-21T14:13:20.223457"
+    assert 64 * 1024 < len(was) < TEXT_MAX
+    source, _ = session(exchange(1, INSERT, [was]), draws=drawn)
+    assert source.take(asked(INSERT, [export(now[::-1], at, "old")]), by()) is None
+    assert source.take(asked(INSERT, [export([now[1], *now[1:]], at)]), by()) is None
+    assert source.take(asked(INSERT, [export([then[1], *now[1:]], at)]), by()) is None
+    assert source.take(asked(INSERT, [export(now, "2026-09-21T15:13:20.223457")]), by()) is None
+    found = source.take(asked(INSERT, [export(now, at)]), by())
+    assert found is not None
+    assert source.explains(then[17], now[17])
+    assert not source.explains(then[17], now[18])
 
 
 def test_several_are_answered_in_recorded_order_and_each_stands_for_its_own() -> None:

@@ -94,6 +94,10 @@ class Describing(Protocol):
 # ---- replay ----------------------------------------------------------------------------------------------------------
 
 
+TEXT_MAX: Final = 1024 * 1024
+"""Characters of a value in which ids, instants and markers are looked for; a larger one is compared as a whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One value of a request that matching compares. `key` is equal exactly when the server would not tell the two

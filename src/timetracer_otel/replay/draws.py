@@ -10,9 +10,10 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple, TypeAlias
 
+from timetracer_otel.drivers.base import TEXT_MAX
 from timetracer_otel.replay.makers import Made, look
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -23,8 +24,6 @@ DRAWS_MAX: Final = 4096
 LETTERS_MAX: Final = 16384
 STREAMS_MAX: Final = 64
 """Threads whose letters are remembered."""
-TEXT_MAX: Final = 64 * 1024
-"""Characters of a text that is looked at."""
 LIST_MAX: Final = 1024
 """Items of one drawn list."""
 BYTES_MIN: Final = 4
@@ -38,6 +37,9 @@ PART_MIN: Final = 6
 """Characters that must be drawn: fewer may be the same by chance."""
 CODED_MIN: Final = 8
 """The same of bytes in hex or base64, where a text may begin anywhere."""
+WHOLE_MAX: Final = 32 * DRAWS_MAX
+STEP: Final = 64
+"""So many characters are compared first where two texts may differ; twice as many each time they do not."""
 SURE: Final = 12
 """So many characters that differ were told by one: nobody else is asked."""
 DIGIT_MAX: Final = 9
@@ -47,6 +49,7 @@ DECIMAL: Final = re.compile(rf"[1-9]\d{{{PART_MIN - 1},}}")
 _SIGNS: Final = re.compile(r"[^0-9A-Za-z]+")
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 _WORD: Final = re.compile(r"[0-9A-Za-z_-]+")
+_GROUP: Final = re.compile(r"[0-9A-Za-z]+")
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _PART: Final = re.compile(r"[0-9A-Za-z_+/=-]+")
 
@@ -92,6 +95,8 @@ class Draws:
         self._ids: deque[Made] = deque(maxlen=DRAWS_MAX)
         self._texts: deque[_Told] = deque(maxlen=2 * DRAWS_MAX)
         """Of each number, of all bytes and ids, as soon as somebody asks."""
+        self._whole: dict[str, _Told] = {}
+        """Each of their lines, for those that stand by themselves: of thousands most do."""
         self._has_drawn, self._stream = False, _Told("", PART_MIN, _DIGITS)
         self._asked, self._found = "", dict[tuple[int, int], _Part]()
         """The text that was asked about last, and the longest part around each place: of many recorded ones in turn."""
@@ -132,7 +137,7 @@ class Draws:
 
     def _drawn(self, was: str, now: str) -> Pairs:
         """Of two texts as long as each other the parts that differ; empty where one was not told, or is too short."""
-        parts, at = list[_Part](), _common(was, now)
+        parts, at = list[_Part](), _common(was, now, 0)
         while at < len(now):
             found = self._longest(now, at, parts[-1].end if parts else 0)
             if not _PART.fullmatch(found.of(was) + found.of(now)):
@@ -144,7 +149,7 @@ class Draws:
                 return ()
             else:
                 parts.append(found)
-            at = found.end + _common(was[found.end :], now[found.end :])
+            at = _common(was, now, found.end)
         return tuple((each.of(was), each.of(now)) for each in parts) if _proves(parts[-1], was, now) else ()
 
     def _longest(self, now: str, at: int, first: int) -> _Part:
@@ -154,6 +159,9 @@ class Draws:
             self._asked, self._found = now, {}
         if (known := self._found.get((at, first))) is not None:
             return known
+        whole = self._by_itself(now, at, first)
+        if whole is not None and len(whole) >= SURE:
+            return whole
         longest = _around(now, at, first, next(tellings))
         for told in tellings:
             if len(longest) >= SURE:
@@ -161,6 +169,15 @@ class Draws:
             longest = max(longest, _around(now, at, first, told), key=len)
         self._found[at, first] = longest
         return longest
+
+    def _by_itself(self, now: str, at: int, first: int) -> _Part | None:
+        """A draw with signs or the ends of the text around it."""
+        for kind in (_PART, _GROUP):
+            found = kind.match(now, _start(now, at, first, kind))
+            told = self._whole.get(found[0]) if found is not None else None
+            if found is not None and told is not None:
+                return _Part(found.start(), found.end(), told)
+        return None
 
     def _all(self) -> Iterator[_Told]:
         """The latest first."""
@@ -170,17 +187,23 @@ class Draws:
         while self._bytes:
             data, is_late = self._bytes.popleft(), len(self._bytes) < HASHED_MAX
             texts = chain(_codings(data), _hashes(data) if is_late else ())
-            self._texts.append(_Told("\n".join(texts), CODED_MIN, _HEX))
+            self._add(_Told("\n".join(texts), CODED_MIN, _HEX))
         while self._ids:
             text, data, version = self._ids.popleft()
             kind = _WORD if version is None else re.compile(rf"[0-9a-f]{{12}}{version:x}[0-9a-f]{{19}}", re.IGNORECASE)
-            self._texts.append(_Told("\n".join((text, *(_codings(data) if data else ()))), CODED_MIN, kind))
+            self._add(_Told("\n".join((text, *(_codings(data) if data else ()))), CODED_MIN, kind))
         if self._letters:
             self._take_letters()
             self._stream, has_more = _Told("\n".join(self._streams.values()), PART_MIN, _DIGITS), True
         if has_more:
             self._found = {}
         return chain((self._stream,), reversed(self._texts))
+
+    def _add(self, told: _Told) -> None:
+        self._texts.append(told)
+        self._whole.update(dict.fromkeys(told.text.split("\n"), told))
+        if len(self._whole) > WHOLE_MAX:
+            self._whole = dict(islice(self._whole.items(), WHOLE_MAX // 2, None))
 
     def _take_letters(self) -> None:
         new = defaultdict[int, list[str]](list)
@@ -239,6 +262,14 @@ def _around(now: str, at: int, first: int, told: _Told) -> _Part:
     return _Part(at, end, told)
 
 
+def _start(now: str, at: int, first: int, kind: re.Pattern[str]) -> int:
+    """Of the letters of this kind around the place; not of those that are further away than any draw is long."""
+    first = max(first, at - BITS_MAX)
+    while at > first and kind.match(now, at - 1):
+        at -= 1
+    return at
+
+
 def _joined(one: _Part, other: _Part, now: str) -> _Part | None:
     """As one if both are groups of one draw: XK81-PQ22. Short ones that were drawn apart would stand anywhere."""
     whole = replace(one, end=other.end)
@@ -262,13 +293,17 @@ def _signless(text: str) -> str:
     return _SIGNS.sub("", text)
 
 
-def _common(one: str, other: str) -> int:
-    """How many characters they begin with alike."""
-    known, most = 0, len(one)
-    while known < most:  # by halves, in a few comparisons of C
-        end = (known + most + 1) // 2
-        if one[known:end] == other[known:end]:
-            known = end
+def _common(one: str, other: str, at: int) -> int:
+    """Up to where they are alike from this place on."""
+    step = STEP
+    while one[at : at + step] == other[at : at + step] and at < len(one):
+        at += step
+        step *= 2
+    most = min(at + step, len(one))
+    while at < most:  # by halves, in a few comparisons of C
+        end = (at + most + 1) // 2
+        if one[at:end] == other[at:end]:
+            at = end
         else:
             most = end - 1
-    return known
+    return min(at, len(one))

@@ -15,6 +15,7 @@ from timetracer_otel.replay.standing import Standing
 from timetracer_otel.replay.traces import Traces
 from timetracer_otel.replay.varying import VARYING
 
+BLANK: Final = "\0"
 GROUPS: Final = re.compile(r"[0-9A-Za-z]+")
 Found: TypeAlias = "tuple[Literal['drawn', 'machine', 'trace'], Pairs]"
 IsInstant: TypeAlias = Callable[[str, str], bool]
@@ -56,6 +57,8 @@ class Local:
 
     def _beside_instants(self, was: str, now: str, is_instant: IsInstant) -> Pairs:
         """As `Draws.pairs`, of texts in which instants may differ too; empty where anything else does."""
+        if len(was) == len(now):
+            return self._draws.pairs(*_without_instants(was, now, is_instant))
         instants = list(zip(VARYING.findall(was), VARYING.findall(now), strict=False))
         others = list(zip_longest(VARYING.split(was), VARYING.split(now), fillvalue=""))
         others += [each for each in instants if not is_instant(*each)]
@@ -71,6 +74,26 @@ def _differ_in_instants(was: str, now: str, is_instant: IsInstant) -> bool:
     found = zip(VARYING.findall(was), VARYING.findall(now), strict=False)
     is_so = all(one == other or is_instant(one, other) for one, other in found)
     return is_so and VARYING.split(was) == VARYING.split(now)
+
+
+def _without_instants(was: str, now: str, is_instant: IsInstant) -> tuple[str, str]:
+    """Two texts of one length, with signs in place of the instants that may differ and stand at the same place in both:
+    a draw may look as one."""
+    there = {found.span(): found[0] for found in VARYING.finditer(was)}
+    spans = [
+        found.span()
+        for found in VARYING.finditer(now)
+        if there.get(found.span(), found[0]) != found[0] and is_instant(there[found.span()], found[0])
+    ]
+    return _blanked(was, spans), _blanked(now, spans)
+
+
+def _blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    parts, end = [], 0
+    for first, last in spans:
+        parts += [text[end:first], BLANK * (last - first)]
+        end = last
+    return "".join((*parts, text[end:]))
 
 
 def _are_one(was: str, now: str, then: str, here: str) -> bool:

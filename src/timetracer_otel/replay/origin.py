@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from timetracer_otel.cassette.model import Value
-from timetracer_otel.drivers.base import Slot
+from timetracer_otel.drivers.base import TEXT_MAX, Slot
 from timetracer_otel.replay.given import EVER
 from timetracer_otel.replay.instants import (
     YEARS_NS,
@@ -40,7 +40,8 @@ HasRead: TypeAlias = Callable[[int, Grain], bool]
 
 NUMBER_MAX: Final = 72
 """Characters of a number as people write it, in Extended JSON too."""
-BYTES_MAX: Final = 64 * 1024
+BYTES_MAX: Final = TEXT_MAX // 2
+"""They are looked through in hex."""
 SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
-from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.base import TEXT_MAX, Question, Slot
 from timetracer_otel.drivers.botocore.json_members import decoded, is_json
 from timetracer_otel.drivers.botocore.names import LIBRARY
 from timetracer_otel.drivers.botocore.propagation import payload_without_propagation, without_propagation
@@ -22,8 +22,6 @@ from timetracer_otel.redaction import text_in
 
 KEY_MAX: Final = 256
 """Bytes of a value that is its own key; that of a longer one is its hash, as that of an upload is."""
-TEXT_MAX: Final = 64 * 1024
-"""Characters of a value that may hold ids and markers; a larger one is compared as a whole."""
 SHOWN_MAX: Final = 1000
 _NAME: Final = re.compile(r"[\w#:$@-]+")
 _DECIMAL: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)

@@ -12,12 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from timetracer_otel.drivers.base import Slot
+from timetracer_otel.drivers.base import TEXT_MAX, Slot
 from timetracer_otel.redaction.codings import Undecodable, codings_of, decode
 from timetracer_otel.redaction.structured import FORM, is_form
 
-TEXT_MAX: Final = 64 * 1024
-"""Characters of a value that may hold ids and markers; a larger one is compared as a whole."""
 SHOWN_MAX: Final = 1000
 _BOUNDARY: Final = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
 _NAME: Final = re.compile(rb'(?i);\s*name="([^"]*)"')

@@ -13,8 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
-from timetracer_otel.config import KIB
-from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.base import TEXT_MAX, Question, Slot
 from timetracer_otel.drivers.postgres.operations import COPY_IN, DESCRIBE, NOTIFY, PARSE, PREPARE, QUERY
 from timetracer_otel.redaction import SECRETS, text_in
 from timetracer_otel.wire.postgres import oids, recorded
@@ -29,8 +28,6 @@ from timetracer_otel.wire.postgres.tokens import Kind, tokens, unquoted
 from timetracer_otel.wire.postgres.transaction import command
 from timetracer_otel.wire.postgres.values import BINARY, canonical, instant_ns, shown
 
-SEARCHED_MAX: Final = 64 * KIB
-"""Characters of bytes in which ids and markers are looked for."""
 LITERAL: Final = "'?'"
 """Stands in a shape for a literal that may be a secret, or differ from run to run."""
 _VARYING: Final = re.compile(
@@ -206,10 +203,10 @@ def _slot(index: int, parameter: Parameter) -> Slot:
 
 def _searched(oid: int, readable: str) -> str:
     """Where ids and markers are found: in hexadecimal none would be seen."""
-    if oid != oids.BYTEA or len(readable) > SEARCHED_MAX:
+    if oid != oids.BYTEA or len(readable) > TEXT_MAX:
         return readable
     try:
         data = bytea_binary(readable)
     except ValueError:  # whoever sent it did not know better
         return readable
-    return text_in(data, SEARCHED_MAX) or data.decode("latin-1")
+    return text_in(data, TEXT_MAX) or data.decode("latin-1")

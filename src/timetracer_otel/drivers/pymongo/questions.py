@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
-from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.base import TEXT_MAX, Question, Slot
 from timetracer_otel.drivers.pymongo.forms import COMMAND, REPLIES, WHERE, command_of, replies_of
 from timetracer_otel.drivers.pymongo.inside import CODE, SCOPE, documents_in
 from timetracer_otel.drivers.pymongo.names import LIBRARY
@@ -31,8 +31,6 @@ CLOCKS: Final = frozenset({b"$clusterTime", b"operationTime"})
 """Of a reply."""
 READ_CONCERN: Final = b"readConcern"
 SESSION_TIMES: Final = frozenset({b"afterClusterTime", b"atClusterTime"})
-TEXT_MAX: Final = 64 * 1024
-"""Bytes of a value that may hold ids and markers; a larger one is compared as a whole."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Way = tuple[Hashable, ...]

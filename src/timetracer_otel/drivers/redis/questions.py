@@ -11,7 +11,7 @@ from typing import Final
 
 from timetracer_otel.cassette.model import Exchange, Payload
 from timetracer_otel.drivers import pickles
-from timetracer_otel.drivers.base import Question, Slot
+from timetracer_otel.drivers.base import TEXT_MAX, Question, Slot
 from timetracer_otel.drivers.redis.forms import COMMANDS, commands_of
 from timetracer_otel.drivers.redis.messages import MESSAGE
 from timetracer_otel.drivers.redis.names import LIBRARY
@@ -26,8 +26,6 @@ CONTAINERS: Final = frozenset({*SEVERAL, *MORE})
 """Their first argument says what they do."""
 KEYLESS: Final = CONTAINERS | {"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "MULTI", "SCAN", "INFO", "ECHO"}
 """Their first argument is no key."""
-TEXT_MAX: Final = 64 * 1024
-"""Bytes of a value in which ids are looked for."""
 SECOND_NS, MILLISECOND_NS = 1_000_000_000, 1_000_000
 INSTANTS: Final = {b"EXPIREAT": SECOND_NS, b"PEXPIREAT": MILLISECOND_NS}
 """Commands whose second argument is a point in time, in these units."""
