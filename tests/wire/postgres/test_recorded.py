@@ -50,6 +50,8 @@ def test_an_answer_is_its_results_its_error_and_its_notices() -> None:
         {"results": [{"columns": [{"name": "a", "oid": 23}], "formats": [2], "rows": 0, "values": [[]]}]},
         {"results": [{"columns": [{"name": "a", "oid": 23}], "formats": [0], "rows": 2, "values": [["1"]]}]},
         {"results": [{"columns": [{"name": "a", "oid": 23}], "formats": [0], "rows": [["1", "2"]]}]},
+        {"results": [{"columns": [{"name": "a", "oid": 23}], "formats": [0], "rows": [[{}]]}]},
+        {"results": [{"columns": [{"name": "a", "oid": 23}], "formats": [0], "rows": 1, "values": [[1]]}]},
         {"results": [{"columns": [{"name": "a", "oid": 2**40}], "formats": [0], "rows": []}]},
         {"results": [{"columns": [{"name": "\ud800", "oid": 23}], "formats": [0], "rows": []}]},
         {"results": [{"tag": 3}]},

@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from types import NoneType
 from typing import Any, Final
 
 from timetracer_otel.cassette.model import Payload
@@ -33,6 +35,7 @@ EMPTY_ROWS_MAX: Final = 1 << 20
 """Rows without columns are a mere number in the cassette, and memory here."""
 MALFORMED_PAYLOAD: Final = (AttributeError, LookupError, OverflowError, TypeError, ValueError, struct.error, WireError)
 """What reading a payload raises that has not the shape of an exchange."""
+VALUE_TYPES: Final = (str, bytes, NoneType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,9 @@ def _table(data: Mapping[str, Any]) -> Table:
         raise ValueError(f"{count} rows without columns")
     if len(values) != len(columns) or any(len(column) != count for column in values):
         raise ValueError(f"{len(columns)} columns, {count} rows and values that do not fit")
+    for kind in set(chain.from_iterable(map(type, column) for column in values)):
+        if not issubclass(kind, VALUE_TYPES):  # told here, and not to whoever is the first to look at that value
+            raise TypeError(f"{kind.__name__} where a value belongs")
     return Table(columns, formats, values, count, is_readable)
 
 
