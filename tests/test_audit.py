@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,13 +199,51 @@ def test_any_other_file_is_searched_too(store: Store) -> None:
     (store.root / "notes.txt").write_text(f"Authorization: Bearer {SECRET}")
     (store.root / f".x.json.zst.1-{'0' * 8}.tmp").write_bytes(zstandard.compress(data)[:-5])
     (store.root / "package.json").write_text('{"name": "shop"}')
-    os.symlink("/etc", store.root / "link")
     assert [(Path(each.file).name[:5], each.path) for each in found(store.root) if isinstance(each, Finding)] == [
         (".x.js", ""),
         ("abab" + "a", ""),
         ("notes", ""),
     ]
     assert not [each for each in found(store.root) if isinstance(each, Damage)]
+
+
+def test_what_is_not_looked_into_is_told(store: Store, tmp_path: Path) -> None:
+    path = write(store, part(CARELESS["a header"][0]))
+    elsewhere = tmp_path / "elsewhere"
+    path.parent.rename(elsewhere)
+    path.parent.symlink_to(elsewhere)  # `show` goes there
+    other = path.parent.with_name("0" * 32)
+    other.mkdir()
+    (other / path.name).symlink_to(elsewhere / path.name)
+    os.mkfifo(other / "pipe")
+    reason = "it is a link, which is not followed; name it, or what it leads to"
+    assert found(store.root) == [
+        Damage(str(other / path.name), reason),
+        Damage(str(other / "pipe"), "it is no regular file"),
+        Damage(str(path.parent), reason),
+    ]
+    assert {type(each) for each in found(path.parent)} == {Finding}
+    assert {type(each) for each in Auditor(SECRETS).audit(other / path.name, is_cassette=True)} == {Finding}
+
+
+def test_an_empty_part_is_damaged(store: Store) -> None:
+    path = write(store, part(CARELESS["a header"][0]))
+    path.write_bytes(b"")
+    (damage,) = found(store.root)
+    assert isinstance(damage, Damage)
+
+
+def test_what_goes_while_it_is_searched_is_no_failure(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application that records renames its temporary files, and traces are pruned."""
+    write(store, part(CARELESS["a header"][0]))
+    gone = store.root / "gone"
+
+    def walk(path: Path, onerror: Callable[[OSError], None]) -> Iterator[tuple[str, list[str], list[str]]]:
+        yield str(path), ["gone"], [".x.json.zst.1-00000000.tmp"]
+        onerror(FileNotFoundError(2, "No such file or directory", str(gone)))
+
+    monkeypatch.setattr("timetracer_otel.audit.os.walk", walk)
+    assert found(store.root) == []
 
 
 def test_a_damaged_file_is_named_and_what_is_there_is_searched(store: Store) -> None:

@@ -65,13 +65,14 @@ class Damage:
 
 
 def files_under(path: Path) -> list[Path]:
-    """Every regular file in a folder, at any depth, or the file itself; links are not followed. Raises OSError."""
+    """Every file in a folder, at any depth, or the file itself; links stand for themselves. Raises OSError."""
     if not path.is_dir():
         return [path]
     found: list[Path] = []
-    for folder, _, names in os.walk(path, onerror=_raise):
+    for folder, folders, names in os.walk(path, onerror=_raise):
         found += [Path(folder, name) for name in names]
-    return sorted(each for each in found if stat.S_ISREG(each.lstat().st_mode))
+        found += [link for name in folders if (link := Path(folder, name)).is_symlink()]
+    return sorted(found)
 
 
 class Auditor:
@@ -88,6 +89,9 @@ class Auditor:
 
         `is_cassette`: it must be one. In a store those are whose names say so; of others only the bytes count then.
         """
+        if not is_cassette and (reason := _not_looked_into(file)) is not None:
+            yield Damage(str(file), reason)
+            return
         found, problem = list[Finding](), None
         try:
             if is_cassette or file.name.endswith(_JSON):
@@ -131,7 +135,7 @@ class Auditor:
         except FileNotFoundError:  # a spool whose part was written meanwhile
             return
         text = _as_part(data) if file.name.endswith(".spool") else data
-        if not text:
+        if not text and file.name.endswith(".spool"):
             return
         loaded = load(text, str(file), Resolver(_store_of(file)))
         for exchange in _exchanges(loaded):
@@ -281,5 +285,17 @@ def _store_of(file: Path) -> Path:
     return next((folder for folder in above if (folder / BLOBS).is_dir()), above[0] if above else file.parent)
 
 
+def _not_looked_into(file: Path) -> str | None:
+    """Why not. A link may lead anywhere and have no end; but whoever opens the cassette is led there, so it is told."""
+    try:
+        mode = file.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(mode):
+        return "it is a link, which is not followed; name it, or what it leads to"
+    return None if stat.S_ISREG(mode) else "it is no regular file"
+
+
 def _raise(error: OSError) -> None:
-    raise error
+    if not isinstance(error, FileNotFoundError):  # a trace that is pruned meanwhile
+        raise error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -99,7 +99,14 @@ def _progress(files: Sequence[Path]) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    total = sum(file.lstat().st_size for file in files)
+    total = sum(map(_size, files))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("audit", total=total)
         yield lambda size: progress.advance(task, size)
+
+
+def _size(file: Path) -> int:
+    """0 of one that is gone: a process that is recording renames and removes."""
+    with suppress(FileNotFoundError):
+        return file.lstat().st_size
+    return 0
