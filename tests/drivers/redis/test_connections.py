@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,9 +17,11 @@ from redis.retry import Retry
 from tests.conftest import started
 from tests.drivers.redis.sync_scenarios import IMPATIENT
 from tests.drivers.redis.taping import PRODUCTION, TIMEOUT_S, replayed, taps, until
+from tests.drivers.taping import ListTape
 from tests.launching import free_port
 from tests.servers.proxy import RecordingProxy
 from tests.servers.redis import RedisServer
+from timetracer_otel.drivers.redis.codec import CODEC
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +200,18 @@ def test_a_connection_that_was_made_before_the_replay_is_made_anew(server: Redis
     client.close()
     assert client.get("k") == b"another"
     client.close()
+
+
+def test_a_reader_whose_connection_another_thread_closes_hears_that_it_is_closed() -> None:
+    """The stub gives messages in turns, and in between nobody waits in `recv`."""
+    got: list[Any] = []
+    with replayed(ListTape(CODEC)):
+        connection: Any = redis.Redis.from_url(PRODUCTION, **IMPATIENT).connection_pool.make_connection()
+        connection.send_command("SUBSCRIBE", "news")
+        assert "no recorded answer" in outcome(connection.read_response)[1]
+        thread = threading.Thread(target=lambda: got.append(outcome(connection.read_response)))
+        thread.start()
+        time.sleep(0.1)  # so that it waits by now
+        connection.disconnect()
+        thread.join(TIMEOUT_S)
+    assert got == [("ConnectionError", "Connection closed by server.")]
