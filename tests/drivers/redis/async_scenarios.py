@@ -82,6 +82,17 @@ async def hearing_in_a_task(client: Any, other: Other) -> Any:
     return got
 
 
+async def leaving_a_message(client: Any, other: Other) -> Any:
+    """It has come when the listener closes, and nobody reads it."""
+    listener = client.pubsub()
+    await listener.subscribe("c1")
+    got = await listener.get_message(timeout=60)
+    await client.publish("c1", "unread")
+    await asyncio.sleep(0.1)
+    await (listener.aclose if hasattr(listener, "aclose") else listener.close)()
+    return got
+
+
 async def gathering(client: Any, other: Other) -> Any:
     await asyncio.gather(*(client.set(f"t{number}", number) for number in range(8)))
     return await asyncio.gather(*(client.get(f"t{number}") for number in range(8)))
@@ -123,6 +134,7 @@ SCENARIOS = (
     listening,
     leaving,
     hearing_in_a_task,
+    leaving_a_message,
     gathering,
     timing_out,
     being_cancelled,

@@ -178,7 +178,7 @@ def disconnected(connection: Any) -> None:
         return
     error = sys.exc_info()[1]
     if error is None:
-        messages.read(tracked)
+        messages.read(tracked, is_over=True)
     _leave(tracked, LEFT if error is None or not _is_clients(error) else _kind(error))
     if error is None and tracked.current is not None and not tracked.current.is_ended:
         end(tracked, tracked.current)

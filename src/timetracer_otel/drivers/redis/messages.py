@@ -29,8 +29,9 @@ class Messages:
         """Health checks of a subscription, which are not answered yet."""
 
 
-def read(tracked: Tracked) -> None:
-    """The client has read, and what has come until now is recorded."""
+def read(tracked: Tracked, is_over: bool = False) -> None:
+    """The client has read, and what has come until now is recorded; with `is_over` it reads no more, and what has come
+    since counts only where it confirms something: no reader asks for the rest in replay."""
     data = tracked.take_unread()
     if not data:
         return
@@ -40,17 +41,17 @@ def read(tracked: Tracked) -> None:
         tracked.is_listening = False  # from here on nobody knows where a message begins
         raise
     for frame in frames:
-        _sort(tracked, frame)
+        _sort(tracked, frame, is_over)
 
 
-def _sort(tracked: Tracked, frame: bytes) -> None:
+def _sort(tracked: Tracked, frame: bytes, is_over: bool) -> None:
     kind = kind_of(frame)
     attempt = next((each for each in tracked.pending if each.kind == kind), None)
     if attempt is not None:
         _confirm(tracked, attempt, frame)
     elif tracked.messages.pings and (kind == PONG or frame[:1] not in b"*>"):
         tracked.messages.pings -= 1
-    else:
+    elif not is_over:
         _record(tracked, frame)
 
 
