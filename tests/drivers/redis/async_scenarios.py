@@ -93,6 +93,16 @@ async def leaving_a_message(client: Any, other: Other) -> Any:
     return got
 
 
+async def losing_its_server(client: Any, other: Other) -> Any:
+    listener = other(**IMPATIENT).pubsub()
+    await listener.subscribe("news")
+    got = [await listener.get_message(timeout=60)]
+    await client.client_kill_filter(_type="pubsub")
+    got += [type(await _outcome(listener.get_message(timeout=60)))]
+    await (listener.aclose if hasattr(listener, "aclose") else listener.close)()
+    return got
+
+
 async def gathering(client: Any, other: Other) -> Any:
     await asyncio.gather(*(client.set(f"t{number}", number) for number in range(8)))
     return await asyncio.gather(*(client.get(f"t{number}") for number in range(8)))
@@ -135,6 +145,7 @@ SCENARIOS = (
     leaving,
     hearing_in_a_task,
     leaving_a_message,
+    losing_its_server,
     gathering,
     timing_out,
     being_cancelled,

@@ -85,6 +85,21 @@ def hearing_in_a_thread(client: Any, other: Other) -> Any:
     return got
 
 
+def losing_its_server(client: Any, other: Other) -> Any:
+    """A listener's connection breaks while nothing is asked: one hears of it, one subscribes anew by itself."""
+    got: list[Any] = []
+    for options in (IMPATIENT, {"retry": Retry(NoBackoff(), 1)}):
+        listener = other(**options).pubsub(ignore_subscribe_messages=True)
+        listener.subscribe("news")
+        listener.get_message(timeout=60)
+        client.client_kill_filter(_type="pubsub")
+        got.append(_outcome(lambda: listener.get_message(timeout=0.5)).__class__)  # noqa: B023 -- called at once
+        client.publish("news", "again")
+        got.append(_outcome(lambda: listener.get_message(timeout=0.5)).__class__)  # noqa: B023 -- as above
+        listener.close()
+    return got
+
+
 def several_threads(client: Any, other: Other) -> Any:
     seen: dict[int, Any] = {}
 
@@ -136,6 +151,7 @@ SCENARIOS = (
     listening,
     leaving,
     hearing_in_a_thread,
+    losing_its_server,
     several_threads,
     timing_out,
     ending_its_own_connection,

@@ -100,15 +100,18 @@ class RedisAnswers:
             reply = turned_reply
         return Answer(size, reply, is_last=lost == CLOSED)
 
-    def messages(self, topics: Topics) -> list[bytes]:
-        """What the server has sent by itself until now to a client that listens to these."""
+    def messages(self, topics: Topics) -> tuple[list[bytes], bool]:
+        """What the server has sent by itself until now to a client that listens to these, and whether the connection
+        broke after it."""
         source, asked = self._host.current()
         asked = replace(asked, connection=self._number)
         wanted = question(topics.listened(), self._label, MESSAGE)
         found: list[bytes] = []
         while (exchange := self._first(source, wanted, lambda each: source.due(each, asked))) is not None:
             found.append(replies_of(exchange.result))
-        return found
+            if exchange.result.get("lost") == CLOSED:
+                return found, True
+        return found, False
 
     def refuses(self, op: str) -> BaseException | None:
         """What the recorded client met when it connected here; None where it got through."""

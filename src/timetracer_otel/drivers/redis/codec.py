@@ -123,6 +123,8 @@ def _result(received: object, count: int, captured: Captured, op: str) -> Payloa
     replies = data[: len(data) - len(rest)]
     answers = len(frames) - (sum(map(is_push, frames)) if PUSH in replies else 0)
     result: dict[str, Value] = {REPLIES: replies}
+    if op == MESSAGE and received.lost:
+        return {**result, LOST: received.lost}
     if op == MESSAGE or _is_confirmation(frames) or (answers >= count and not rest):
         return result  # whatever the client has said of it, the answer is whole
     if rest:

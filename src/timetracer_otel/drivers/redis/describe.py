@@ -55,7 +55,9 @@ def _described(exchange: Exchange) -> Description:
     lost = str(exchange.result.get("lost", "")) + (" in the middle of a reply" if partial_of(exchange.result) else "")
     results = [_line(each) for each in replies]
     if exchange.request.get("op") == MESSAGE:
-        return Description(f"message of {_spoken(batch)}", outcome="; ".join(map(said, replies)), results=results)
+        return Description(
+            f"message of {_spoken(batch)}", outcome="; ".join(map(said, replies)) or lost, results=results
+        )
     if len(batch) == 1 and batch[0]:
         name, *arguments = batch[0]
         words = [text(each) for each in arguments]

@@ -24,7 +24,7 @@ PRIVATE: Final = frozenset({b"AUTH", b"HELLO"})
 """Never recorded: they hold passwords."""
 HEARING: Final = frozenset({*CONFIRMED, MONITOR, TRACKING[0], b"PING"})
 """Commands that are looked at, since more than an answer may come of them."""
-LEFT: Final = "left"
+LEFT, CLOSED = "left", "closed"
 NAME_MAX: Final = 64
 _BYTES: Final = frozenset({bytes})
 
@@ -131,7 +131,7 @@ def answered(connection: Any, error: BaseException | None = None) -> None:
     attempt = tracked.current
     if attempt is None:
         if tracked.is_listening:
-            messages.read(tracked)
+            _listened(tracked, error)
         return
     if error is not None and not _is_reply(error):
         end(tracked, attempt, Received(attempt.chunks, _kind(error)))
@@ -139,6 +139,25 @@ def answered(connection: Any, error: BaseException | None = None) -> None:
     attempt.replies += 1
     if attempt.replies >= attempt.expected:
         end(tracked, attempt, Received(attempt.chunks))
+
+
+def looked(connection: Any, error: BaseException) -> None:
+    """A listener could not see whether something has come."""
+    tracked: Tracked | None = vars(connection).get(KEY)
+    if tracked is not None and tracked.is_listening and not tracked.quiet and tracked.current is None:
+        _listened(tracked, error)
+
+
+def _listened(tracked: Tracked, error: BaseException | None) -> None:
+    messages.read(tracked)
+    if error is not None and not tracked.pending and _is_break(error):
+        messages.broke(tracked)
+
+
+def _is_break(error: BaseException) -> bool:
+    from redis.exceptions import ConnectionError as RedisConnectionError
+
+    return isinstance(error, (RedisConnectionError, OSError)) and _kind(error) == CLOSED
 
 
 def _is_reply(error: BaseException) -> bool:
@@ -152,7 +171,7 @@ def _kind(error: BaseException) -> str:
 
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
-    return "timeout" if isinstance(error, (RedisTimeout, TimeoutError)) else "closed"
+    return "timeout" if isinstance(error, (RedisTimeout, TimeoutError)) else CLOSED
 
 
 def end(tracked: Tracked, attempt: Attempt, received: Received | None = None) -> None:
@@ -179,7 +198,11 @@ def disconnected(connection: Any) -> None:
     error = sys.exc_info()[1]
     if error is None:
         messages.read(tracked, is_over=True)
-    _leave(tracked, LEFT if error is None or not _is_clients(error) else _kind(error))
+    if error is None or not _is_clients(error):
+        _leave(tracked, LEFT)
+        tracked.is_listening = False  # a reader in another thread, which finds it closed now, meets no broken server
+    else:
+        _leave(tracked, _kind(error))
     if error is None and tracked.current is not None and not tracked.current.is_ended:
         end(tracked, tracked.current)
 

@@ -1,5 +1,5 @@
 """What a server sends by itself: confirmations of subscriptions, messages, news of keys. Each message is an exchange of
-its own, of the span in which it is read."""
+its own, of the span in which it is read, and so is the end of a connection that breaks under a listener."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from timetracer_otel.drivers.redis.tracking import Attempt, Tracked
 
 MESSAGE: Final = "message"
+CLOSED: Final = "closed"
 PONG: Final = b"pong"
 FRAME_MAX_BYTES: Final = 64 * 1024 * 1024
 
@@ -52,7 +53,14 @@ def _sort(tracked: Tracked, frame: bytes, is_over: bool) -> None:
     elif tracked.messages.pings and (kind == PONG or frame[:1] not in b"*>"):
         tracked.messages.pings -= 1
     elif not is_over:
-        _record(tracked, frame)
+        _record(tracked, [frame])
+
+
+def broke(tracked: Tracked) -> None:
+    """No more messages come: the server has closed the connection, or it was lost."""
+    tracked.is_listening = False
+    if tracked.topics:  # else nobody waits for any
+        _record(tracked, [], CLOSED)
 
 
 def kind_of(frame: bytes) -> bytes:
@@ -74,7 +82,7 @@ def _confirm(tracked: Tracked, attempt: Attempt, frame: bytes) -> None:
         end(tracked, attempt, Received(attempt.chunks))
 
 
-def _record(tracked: Tracked, frame: bytes) -> None:
+def _record(tracked: Tracked, frames: list[bytes], lost: str = "") -> None:
     from timetracer_otel.drivers.redis.hooks import introduced
     from timetracer_otel.drivers.redis.tracking import Received, Sent
 
@@ -85,4 +93,4 @@ def _record(tracked: Tracked, frame: bytes) -> None:
     sent = Sent([listened], tracked, tracked.protocol, MESSAGE)
     captured = active.open(LIBRARY, sent, introduced(tracked, active))
     if captured is not None:
-        active.close(captured, Received([frame]), len(listened) + len(frame))
+        active.close(captured, Received(frames, lost), len(listened) + sum(map(len, frames)))

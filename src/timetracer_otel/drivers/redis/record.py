@@ -18,6 +18,7 @@ from timetracer_otel.drivers.missing import require
 from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.redis import connecting, hooks, owners, tokens, tracking, wires
 from timetracer_otel.drivers.redis.connecting import DIAL, GREET
+from timetracer_otel.drivers.redis.due import CAN_READ
 from timetracer_otel.drivers.redis.names import GREETINGS, LIBRARY, NEEDED, bases, connecting_classes
 from timetracer_otel.drivers.redis.tracking import KEY, OWNER, Attempt, Tracked, tracked_of
 
@@ -45,6 +46,8 @@ class RedisRecording:
             put("read_response", taps.reading_async if is_async else taps.reading)
             put("disconnect", taps.disconnecting_async if is_async else taps.disconnecting)
             put("pack_commands", taps.packing)
+            if not is_async:
+                put(CAN_READ, taps.looking)
             for name in (each for each in (*GREETINGS, PING) if each in vars(base)):
                 put(name, functools.partial(taps.quiet_async if is_async else taps.quiet, is_new=name != PING))
         owners_of = [owner for owner, _ in connecting_classes()]
@@ -87,6 +90,7 @@ class _Taps:
         self._sent = guard(_sent)
         self._unsent = guard(hooks.unsent)
         self._answered = guard(hooks.answered)
+        self._looked = guard(hooks.looked)
         self._disconnected = guard(hooks.disconnected)
         self._hush = guard(hooks.hush)
         self._resume = guard(hooks.resume)
@@ -163,6 +167,19 @@ class _Taps:
             return response
 
         return read_response
+
+    def looking(self, original: Hook) -> Hook:
+        """A listener waits here, and hears here that its connection is gone."""
+
+        @functools.wraps(original)
+        def can_read(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(connection, *args, **kwargs)
+            except BaseException as error:
+                self._looked(connection, error)
+                raise
+
+        return can_read
 
     def disconnecting(self, original: Hook) -> Hook:
         @functools.wraps(original)

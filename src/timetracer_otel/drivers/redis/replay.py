@@ -63,10 +63,10 @@ class Link:
         return bool(self.topics) and len(batch) == 1 and batch[0][0].upper() == b"PING"
 
     def ask_for_messages(self, send: Callable[[bytes], object]) -> bool:
-        """True if any is due; it is on its way then."""
-        found = self.answers.messages(self.topics) if self.topics else []
+        """True if any is due, or the end of the connection; it is on its way then."""
+        found, is_last = self.answers.messages(self.topics) if self.topics else ([], False)
         if found:
-            self.line.expect(Answer(len(ASKING), b"".join(found)))
+            self.line.expect(Answer(len(ASKING), b"".join(found), is_last))
             send(ASKING)
         return bool(found)
 
