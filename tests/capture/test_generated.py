@@ -51,7 +51,7 @@ def test_an_id_that_shows_in_no_exchange_is_not_logged(monkeypatch: pytest.Monke
 
 def test_recorded_values_come_back_and_new_ones_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = [uuid.UUID(int=1, version=4)]
-    monkeypatch.setattr(generated, "source", lambda _: recorded.pop() if recorded else None)
+    monkeypatch.setattr(generated, "source", lambda *_: recorded.pop() if recorded else None)
     generated.install()
     assert make() == uuid.UUID(int=1, version=4)
     assert make() != make()

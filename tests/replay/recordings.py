@@ -22,7 +22,7 @@ from timetracer_otel.replay.draws import Draws
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
-from timetracer_otel.replay.local import Local
+from timetracer_otel.replay.local import Here, Local
 from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.origin import HasRead, Origins, Window, window
 from timetracer_otel.replay.reads import Reads
@@ -118,8 +118,10 @@ def session(
     drawn = Draws()
     for each in draws:
         drawn.note(each)
-    traces = Traces(TRACE, ROOT, [(each.span_id, each.name) for each in spans], made or Made())
-    local = Local(drawn, Given(sent, exchanges), Machine(Process("p", host=HOST, pid=PID)), traces)
+    here = Here(drawn, made or Made())
+    traces = Traces(TRACE, ROOT, [(each.span_id, each.name) for each in spans], here.made)
+    machine = Machine(Process("p", host=HOST, pid=PID))
+    local = Local(here, Given(sent, exchanges), machine, traces, ids)
     origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads), local)
     return Session(recorded, Library(exchanges, question), origins, journal), journal
 

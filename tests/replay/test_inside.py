@@ -66,7 +66,7 @@ def make() -> uuid.UUID:
 def test_ids_are_given_back_to_a_module_that_imported_the_function_before() -> None:
     sites: list[str] = []
     with replaying(*cassette(1)):
-        monitored, generated.source = generated.source, sites.append
+        monitored, generated.source = generated.source, lambda site, _: sites.append(site)
         make()
         generated.source = monitored
     recorded = uuid.UUID(int=7, version=4)

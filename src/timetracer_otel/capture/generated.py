@@ -31,8 +31,8 @@ _new: Final = types.FunctionType(_CODE, original.__globals__)
 log: Callable[[str, uuid.UUID], None] | None = None
 """Called with call site and value while recording."""
 
-source: Callable[[str], uuid.UUID | None] | None = None
-"""Asked for the value in replay; None means that a new one is made."""
+source: Callable[[str, Callable[[], uuid.UUID]], uuid.UUID | None] | None = None
+"""Asked for the value in replay, with call site and what makes a new one; None means that this is done."""
 
 
 unseen: Final = set[types.CodeType]()
@@ -92,7 +92,7 @@ def uuid4() -> uuid.UUID:
 def minted(make: Callable[[], uuid.UUID]) -> uuid.UUID:
     """The recorded id of this call in replay, else a new one by `make`, which is logged while recording. For ids that a
     library makes by another function than uuid4, and that a server sees."""
-    value = _serve() if source is not None else None
+    value = _serve(make) if source is not None else None
     if value is None:
         value = make()
     if log is not None and os.getpid() == _process:
@@ -105,8 +105,8 @@ uuid4.__module__ = original.__module__
 
 
 @guarded("uuid4")
-def _serve() -> uuid.UUID | None:
-    return source(call_site()) if source is not None else None
+def _serve(make: Callable[[], uuid.UUID]) -> uuid.UUID | None:
+    return source(call_site(), make) if source is not None else None
 
 
 @guarded("uuid4")

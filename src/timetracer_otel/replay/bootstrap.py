@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -35,6 +35,7 @@ from timetracer_otel.replay.journal import Event, Journal, MemoryJournal
 from timetracer_otel.replay.kept import Kept
 from timetracer_otel.replay.library import entry_of, heads, requests_of, with_children
 from timetracer_otel.replay.live import Live, named
+from timetracer_otel.replay.local import Here
 from timetracer_otel.replay.patience import Patience
 from timetracer_otel.replay.processor import Bindings, ReplaySpanProcessor, keep_to_ourselves
 from timetracer_otel.replay.scripts import of_process
@@ -128,14 +129,14 @@ def begin(settings: Settings, log: Journal) -> Replay:
     segment = with_children(cassette, segment)
     clock = _clock(segment, log)
     draws, made = Draws(), Made()
-    session, default = _sessions(cassette, segment, clock, log, draws, made)
+    session, default = _sessions(cassette, segment, clock, log, Here(draws, made))
     bindings = Bindings(default)
     named = {segment.id: (segment, session)}
     processor = ReplaySpanProcessor(bindings, named.get, log, made)
     keep_to_ourselves()
     ids = ReplayIdGenerator(entry_drew_trace_id=not (segment.root is not None and segment.root.remote_parent))
     _provide(processor, ids)
-    _serve_ids(segment, session, bindings)
+    _serve_ids(segment, session, bindings, draws)
     tape = EntryTape(bindings)
     table.activate(tape)
     _guard(bindings, session, log, began_s, root)
@@ -196,19 +197,19 @@ def _clock(segment: Segment, log: Journal) -> clocks.Clock:
 
 
 def _sessions(
-    cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal, draws: Draws, made: Made
+    cassette: Cassette, segment: Segment, clock: clocks.Clock, log: Journal, here: Here
 ) -> tuple[Session, Session]:
     """The segment's session, and the default one of this process."""
     earlier = _earlier()
     library_ = library_of(cassette, segment, earlier)
     patience = Patience()
     patience.install()
-    session = session_of(cassette, segment, library_, clock, log, missed=patience.end, draws=draws, made=made)
+    session = session_of(cassette, segment, library_, clock, log, missed=patience.end, here=here)
     if earlier:
         session.kept = Kept([earlier_of(each, segment, library_, log) for each in earlier])
     if not os.environ.get(ENTRY):
         return session, session
-    return session, environment_of(cassette, segment, library_, clock, log)
+    return session, environment_of(cassette, segment, library_, clock, log, here)
 
 
 def _earlier() -> list[Segment]:
@@ -228,12 +229,15 @@ def _provide(processor: ReplaySpanProcessor, ids: ReplayIdGenerator) -> None:
     provider.add_span_processor(processor)
 
 
-def _serve_ids(segment: Segment, session: Session, bindings: Bindings) -> None:
+def _serve_ids(segment: Segment, session: Session, bindings: Bindings, draws: Draws) -> None:
     recorded = RecordedIds(segment.generated, session.made)
 
-    def source(site: str) -> uuid.UUID | None:
-        trace_id = trace.get_current_span().get_span_context().trace_id
-        return recorded.next(site) if bindings.of(trace_id) is session else None
+    def source(site: str, make: Callable[[], uuid.UUID]) -> uuid.UUID:
+        if bindings.of(trace.get_current_span().get_span_context().trace_id) is session:
+            return recorded.next(site)
+        made = make()
+        draws.note_id(made)  # such as the name that a process gives itself when it starts: it may ask with it later
+        return made
 
     generated.source = source
     generated.install()

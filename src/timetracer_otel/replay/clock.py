@@ -41,6 +41,9 @@ class Clock(Protocol):
     def window(self) -> Window:
         """In which an instant taken in replay must lie to be one of this clock's."""
 
+    def start_up(self) -> Window:
+        """As `window`, before the entry."""
+
     def has_read(self, instant_ns: int, grain: Grain) -> bool:
         """True if this instant is whole seconds away from a moment that the app has read from this clock."""
 
@@ -73,6 +76,7 @@ class RecordedClock:
         import time_machine
 
         self._start_ns, self._window = start_ns, window(start_ns, end_ns)
+        self._start_up = window(process_ns or start_ns, start_ns)
         self._first_ns = first_ns
         self._lock = threading.Lock()
         self._reads = Reads()
@@ -114,6 +118,11 @@ class RecordedClock:
         """That of the recording; it grows while the process is slower, as under a debugger."""
         return self._window[0], max(self._window[1], self._stretch.now_ns() + SLACK_NS)
 
+    def start_up(self) -> Window:
+        """Once the entry has begun, all until it ended: who asks beside it does so at its time."""
+        now_ns = self._stretch.now_ns()
+        return self._start_up[0], now_ns + SLACK_NS if self._is_starting else self.window()[1]
+
     def has_read(self, instant_ns: int, grain: Grain) -> bool:
         return self._reads.explain(instant_ns, grain)
 
@@ -141,6 +150,9 @@ class RealClock:
 
     def window(self) -> Window:
         return window(self._start_ns, time.time_ns())
+
+    def start_up(self) -> Window:
+        return self.window()
 
     def has_read(self, instant_ns: int, grain: Grain) -> bool:
         """Nobody listens to it, and what was reckoned from it is of another day."""

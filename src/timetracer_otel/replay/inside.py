@@ -30,6 +30,7 @@ from timetracer_otel.replay.host import Host
 from timetracer_otel.replay.identity import RecordedIds
 from timetracer_otel.replay.journal import Event, Journal, Kind, MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded, question_of, requests_of, with_children
+from timetracer_otel.replay.local import Here
 from timetracer_otel.replay.network import REASON, Guards, Policy
 from timetracer_otel.replay.origin import Origins
 from timetracer_otel.replay.patience import Patience
@@ -61,8 +62,7 @@ class Block:
             self.session = session_of(
                 *(cassette, whole, library_, clock, self.journal),
                 missed=patience.end,
-                draws=_process().draws,
-                made=_process().made,
+                here=Here(_process().draws, _process().made),
             )
             patience.install()
             undo.callback(patience.uninstall)
@@ -95,7 +95,7 @@ class Block:
         generated.source = self._id
         _process().push(self)
 
-    def _id(self, site: str) -> uuid.UUID | None:
+    def _id(self, site: str, _: Callable[[], uuid.UUID]) -> uuid.UUID | None:
         return self._ids.next(site) if _process().session() is self.session else None
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Final, Literal, TypeAlias
 
@@ -12,7 +13,7 @@ from timetracer_otel.replay.draws import Draws, Pairs, is_part_of
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.standing import Standing
-from timetracer_otel.replay.traces import Traces
+from timetracer_otel.replay.traces import Made, Traces
 from timetracer_otel.replay.varying import VARYING
 
 BLANK: Final = "\0"
@@ -22,11 +23,27 @@ IsInstant: TypeAlias = Callable[[str, str], bool]
 """True for two instants of which the clock proves that they may differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What a replay makes of its own: what its process drew, which spans it opened, and what stands for what."""
+
+    draws: Draws
+    made: Made
+    known: Standing = field(default_factory=Standing)
+
+
 class Local:
     """The proof that a text of this process is the recorded one, but for such values."""
 
-    def __init__(self, draws: Draws, given: Given, machine: Machine, traces: Traces) -> None:
-        self._draws, self._given, self._machine, self._traces = draws, given, machine, traces
+    def __init__(
+        self, here: Here, given: Given, machine: Machine, traces: Traces | None = None, ids: Iterable[str] = ()
+    ) -> None:
+        """Without `traces` no id of a span stands for a recorded one. `ids`: recorded uuid4 values, in hex, which are
+        given back."""
+        self._draws, self._given, self._machine = here.draws, given, machine
+        self._traces, self._ids = traces or Traces("", "", (), here.made), "\n".join(ids)
+        self.known = here.known
+        """Answers repeat what they were told."""
 
     def may_prove(self, texts: Iterable[str]) -> bool:
         """False if nothing in these texts of a request is known to be made here."""
@@ -34,9 +51,9 @@ class Local:
             self._traces.are_in(text) or self._machine.recorded(text) != text for text in texts
         )
 
-    def proof(self, was: str, now: str, at_ns: int, known: Standing, is_instant: IsInstant) -> Found | None:
+    def proof(self, was: str, now: str, at_ns: int, is_instant: IsInstant) -> Found | None:
         """The kind of what differs, and the parts that stand for each other: none of them stood in anything that the
-        application was given until `at_ns`. `known` parts do so already: answers repeat what they were told."""
+        application was given until `at_ns`, unless it is known."""
         if was == now:  # what differs is no text
             return None
         named, traced = self._traces.recorded(was, now)
@@ -48,10 +65,12 @@ class Local:
             return None
         new = list[str]()
         for pair in pairs:
-            kin = known.kin(*pair)
+            kin = self.known.kin(*pair)
             if not all(_are_one(*pair, *each) for each in kin):
                 return None  # a part of what stands for something else
             if not kin:
+                if pair[0].replace("-", "").lower() in self._ids:
+                    return None  # who asks for it anew is given it
                 new.append(pair[0])
         return None if self._were_given(new, at_ns) else ("drawn", (*pairs, *traced))
 

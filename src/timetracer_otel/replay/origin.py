@@ -29,7 +29,6 @@ from timetracer_otel.replay.instants import (
 )
 from timetracer_otel.replay.local import Local
 from timetracer_otel.replay.masked import digest, has_room, hidden, spelled
-from timetracer_otel.replay.standing import Standing
 from timetracer_otel.replay.varying import OBJECT_ID, UUID, VARYING
 
 Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "machine", "trace", "redacted"]
@@ -71,13 +70,14 @@ class Origins:
         replayed: Callable[[], Window],
         has_read: HasRead | None = None,
         local: Local | None = None,
+        is_start_up: bool = False,
     ) -> None:
         """`replayed` gives the window in which an instant taken in replay must lie. Without `has_read` nothing is known
-        to be reckoned from the clock, without `local` nothing to be made by the process itself."""
+        to be reckoned from the clock, without `local` nothing to be made by the process itself. `is_start_up`: what was
+        read need not be near the recorded one, since a start-up takes as long as the machine needs."""
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
         self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
-        self._local = local
-        self._drawn = Standing()
+        self._local, self._is_start_up = local, is_start_up
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
@@ -206,8 +206,8 @@ class Origins:
             for was, now in mapping.pairs:
                 self._there[mapping.kind, was] = now
                 self._back[mapping.kind, now] = was
-                if mapping.kind == "drawn":
-                    self._drawn.add(was, now)
+                if mapping.kind == "drawn" and self._local is not None:
+                    self._local.known.add(was, now)
                 self._has_renamed = self._has_renamed or (mapping.kind == "object_id" and was != now)
 
     def _is_consistent(self, mappings: Sequence[Mapping]) -> bool:
@@ -253,7 +253,7 @@ class Origins:
     def _local_texts(self, was: str, now: str, at_ns: int) -> Mapping | None:
         if self._local is None:
             return None
-        found = self._local.proof(was, now, at_ns, self._drawn, self._is_read_here)
+        found = self._local.proof(was, now, at_ns, self._is_read_here)
         return found and Mapping(found[0], was, now, found[1])
 
     def _texts(self, was: str, now: str) -> Mapping | None:
@@ -300,7 +300,8 @@ class Origins:
         is as far from it as then is known to half a second."""
         if self._has_read is None or not (self._may_be_reckoned(recorded_ns) and self._may_be_reckoned(asked_ns)):
             return False
-        return are_near(recorded_ns, asked_ns) and self._has_read(asked_ns, grain(recorded_ns))
+        is_near = are_near(recorded_ns, asked_ns) or (self._is_start_up and self._is_ours(recorded_ns, asked_ns))
+        return is_near and self._has_read(asked_ns, grain(recorded_ns))
 
     def _trait(self, slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashable:
         """The text around the ids and instants that may differ; the key where none may."""

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from timetracer_otel.cassette import end_ns, start_ns
-from timetracer_otel.cassette.model import Cassette, Segment
+from timetracer_otel.cassette.model import Cassette, Environment, Segment
 from timetracer_otel.replay.clock import Clock, RecordedClock
-from timetracer_otel.replay.draws import Draws
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.library import (
@@ -22,11 +21,11 @@ from timetracer_otel.replay.library import (
     requests_of,
     shapes_of,
 )
-from timetracer_otel.replay.local import Local
+from timetracer_otel.replay.local import Here, Local
 from timetracer_otel.replay.machine import Machine
 from timetracer_otel.replay.origin import Origins, unbound, window
 from timetracer_otel.replay.session import Session
-from timetracer_otel.replay.traces import Made, Traces
+from timetracer_otel.replay.traces import Traces
 from timetracer_otel.replay.warm import made_ready
 
 
@@ -52,11 +51,10 @@ def session_of(
     clock: Clock,
     log: Journal,
     missed: Callable[[], None],
-    draws: Draws | None = None,
-    made: Made | None = None,
+    here: Here | None = None,
 ) -> Session:
-    """Answers from the segment, which is that of `with_children`; `clock` follows the answers, `draws` is told what the
-    application draws, and `made` which spans it opens."""
+    """Answers from the segment, which is that of `with_children`; `clock` follows the answers, `here` is told what the
+    process makes."""
     began_ns, limits = start_ns(segment), window(start_ns(segment), end_ns(segment))
     children = descendants(cassette, segment)
     learnt = (connection for each in cassette.environment_of(segment) for connection in each.connections)
@@ -76,8 +74,10 @@ def session_of(
     early = chain.from_iterable(each.exchanges for each in cassette.environment_of(segment))
     given = Given(entry.request if entry is not None else None, asked, early)
     names = ((each.span_id, each.name) for each in segment.spans)
-    traces = Traces(segment.trace_id, segment.id, names, made or Made())
-    local = Local(draws, given, Machine(segment.process), traces) if draws is not None else None
+    local = None
+    if here is not None:
+        traces = Traces(segment.trace_id, segment.id, names, here.made)
+        local = Local(here, given, Machine(segment.process), traces, ids)
     return Session(
         recorded,
         library,
@@ -98,21 +98,35 @@ def earlier_of(segment: Segment, replayed: Segment, library: Library, log: Journ
     return Session(recorded, library, unbound(), log)
 
 
-def environment_of(cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal) -> Session:
+def environment_of(
+    cassette: Cassette, segment: Segment, library: Library, clock: Clock, log: Journal, here: Here | None = None
+) -> Session:
     """Answers from what the process asked before its first entry; `clock` follows them as it follows the segment's."""
     environments = cassette.environment_of(segment)
     early = tuple(exchange for each in environments for exchange in requests_of(each.exchanges))
     began_ns = {exchange.id: each.process.started_ns for each in environments for exchange in each.exchanges}
     learnt = (connection for each in environments for connection in each.connections)
     recorded = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
-    limits, entry_ns = window(start_ns(segment), end_ns(segment)), start_ns(segment)
+    entry_ns = start_ns(segment)
+    ended_ns = (began_ns[each.id] + each.at_ns + each.duration_ns for each in early)
+    limits = window(
+        min((each.process.started_ns for each in environments), default=entry_ns),
+        min(max(ended_ns, default=entry_ns), entry_ns),
+    )
+    local = Local(here, _given_early(environments), Machine(segment.process)) if here is not None else None
     return Session(
         recorded,
         library,
-        Origins((), limits, clock.window, clock.has_read),
+        Origins((), limits, clock.start_up, clock.has_read, local, is_start_up=True),
         log,
         # One that was under way when the entry began has nothing to say of the time within it.
         answered=lambda exchange, _: clock.advance(
             min(began_ns[exchange.id] + exchange.at_ns + exchange.duration_ns, entry_ns), end_ns(segment)
         ),
     )
+
+
+def _given_early(environments: Sequence[Environment]) -> Given:
+    """What the process was told at its start; by those that it was forked from, before that."""
+    *before, own = (each.exchanges for each in environments) if environments else ((),)
+    return Given(None, own, chain.from_iterable(before))

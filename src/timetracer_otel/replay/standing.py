@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+
 
 class Standing:
-    """Pairs, recorded and drawn. A bulk of thousands is looked through for each new one: see `_Side`."""
+    """Pairs, recorded and drawn: one for a replay, whose start-up and entry ask side by side. A bulk of thousands is
+    looked through for each new one: see `_Side`."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._pairs: dict[str, str] = {}
         self._recorded, self._drawn = _Side(), _Side()
 
     def add(self, was: str, now: str) -> None:
-        self._pairs[was] = now
-        self._recorded.add(was)
-        self._drawn.add(now)
+        with self._lock:
+            self._pairs[was] = now
+            self._recorded.add(was)
+            self._drawn.add(now)
 
     def kin(self, was: str, now: str) -> list[tuple[str, str]]:
         """What is known already of the two, of a part of either, or of more."""
-        if self._pairs.get(was) == now:
-            return [(was, now)]
-        if not (self._recorded.shares(was) or self._drawn.shares(now)):
-            return []
-        return [each for each in self._pairs.items() if _share(was, each[0]) or _share(now, each[1])]
+        with self._lock:
+            if self._pairs.get(was) == now:
+                return [(was, now)]
+            if not (self._recorded.shares(was) or self._drawn.shares(now)):
+                return []
+            return [each for each in self._pairs.items() if _share(was, each[0]) or _share(now, each[1])]
 
 
 class _Side:
