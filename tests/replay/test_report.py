@@ -59,6 +59,7 @@ def test_all_answered_and_nothing_differs_is_the_same() -> None:
         "misses": [],
         "outcome": {"recorded": {"status": 500}, "replayed": {"status": 500}, "differences": []},
         "unused": [],
+        "moved": [],
         "ambiguous": [],
         "mappings": [],
         "redacted": [],

@@ -157,6 +157,8 @@ class Asked:
     connection: int | None = None
     """The stub's connection number in this process."""
     transaction: int | None = None
+    task: str = ""
+    """Which task of asyncio, or thread, asked: those of one ask one after the other."""
     is_after_miss: bool = False
     """The app handles the exception of a miss: what it asks now may only follow from it."""
 

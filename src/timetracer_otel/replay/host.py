@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 
 from opentelemetry import trace
@@ -37,6 +39,7 @@ class Host:
             frame=app_frame(),
             span=getattr(span, "name", ""),
             span_path=self._processor.path(),
+            task=_task(),
             is_after_miss=is_after_miss(),
         )
 
@@ -60,3 +63,15 @@ class Host:
         """Closes the listeners."""
         for stub in self._stubs:
             stub.stop()
+
+
+def _task() -> str:
+    """Name and id: either may be that of another one that has ended."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        task = None
+    if task is not None:
+        return f"{task.get_name()} {id(task)}"
+    thread = threading.current_thread()
+    return f"{thread.name} {thread.ident}"

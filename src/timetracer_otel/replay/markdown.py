@@ -56,6 +56,7 @@ def _findings(report: Report) -> Iterator[str]:
     yield from (_miss(each) for each in report.misses if not each.consequent)
     yield from (f"outcome: {_difference(each, 'replayed')}" for each in report.differences if not each["consequent"])
     yield from (f"recorded but not made: {code(each['text'])}" for each in report.unused if not each["consequent"])
+    yield from (f"in another transaction or part of it: {code(each['text'])}" for each in report.moved)
     yield from (f"inconclusive: {code(each)}" for each in report.reasons)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from timetracer_otel.cassette.model import Cassette, Exchange, Segment
 from timetracer_otel.cassette.order import is_reordered, is_same_multiset
 from timetracer_otel.drivers.base import Question
+from timetracer_otel.replay.course import Step, in_another_order, in_another_transaction, steps
 from timetracer_otel.replay.explain import ABSENT, request_json
 from timetracer_otel.replay.hosts import alike
 from timetracer_otel.replay.journal import Event
@@ -64,6 +65,8 @@ class Report:
     replayed: Mapping[str, Any] = field(default_factory=dict)
     differences: tuple[Mapping[str, Any], ...] = ()
     unused: tuple[Mapping[str, Any], ...] = ()
+    moved: tuple[Mapping[str, Any], ...] = ()
+    """Asked in another transaction than was recorded, or on the other side of a savepoint."""
     ambiguous: tuple[Mapping[str, Any], ...] = ()
     mappings: tuple[Mapping[str, Any], ...] = ()
     redacted: tuple[Mapping[str, Any], ...] = ()
@@ -94,6 +97,7 @@ class Report:
             "misses": [_miss_json(miss) for miss in self.misses],
             "outcome": outcome,
             "unused": list(self.unused),
+            "moved": list(self.moved),
             "ambiguous": list(self.ambiguous),
             "mappings": list(self.mappings),
             "redacted": list(self.redacted),
@@ -141,7 +145,10 @@ def build(
     unused = tuple(_unused(segment, tuple(early), journal, question))
     doubts = tuple(dict.fromkeys(reasons(segment, journal, ending, has_entry, bool(misses or differences))))
     outcome = journal.last("outcome") or {}
-    is_other = bool(misses or differences or unused)
+    course = _course(segment, journal, question) if not misses else []
+    moved = tuple(_named(each, question) for each in in_another_transaction(course))
+    is_other = bool(misses or differences or unused or moved)
+    told = (*_uncontrolled(journal, is_other), *in_another_order(course), *alike(segment.exchanges, question))
     return Report(
         cassette=cassette.path or cassette.trace_id,
         segment=segment.id,
@@ -153,11 +160,12 @@ def build(
         replayed=outcome.get("replayed", {}),
         differences=differences,
         unused=unused,
+        moved=moved,
         ambiguous=_unique(_named(each, question) for each in _answered_in_doubt(segment, journal)),
         mappings=_unique(_picked(event, "kind", "recorded", "replayed") for event in journal.of("mapping")),
         redacted=_unique(_picked(event, "exchange", "path") for event in journal.of("redacted")),
         ignored=tuple(comparison.get("ignored", ())),
-        uncontrolled=tuple(dict.fromkeys((*_uncontrolled(journal, is_other), *alike(segment.exchanges, question)))),
+        uncontrolled=tuple(dict.fromkeys(told)),
         changed=tuple(changed),
         folder=folder,
         reasons=doubts,
@@ -287,6 +295,13 @@ def _without(meant: Collection[str], names: deque[str]) -> Iterator[str]:
     while names:
         if (name := names.popleft()) not in meant:
             yield name
+
+
+def _course(segment: Segment, journal: Events, question: Callable[[Exchange], Question]) -> list[Step]:
+    """Without what pools do by themselves, when they need to."""
+    asked = requests_of(segment.exchanges)
+    ready = {each.id for each in made_ready(asked, segment.pools)}
+    return steps(journal.of("take"), [each for each in asked if each.id not in ready], question)
 
 
 def _answered_in_doubt(segment: Segment, journal: Events) -> Iterable[Exchange]:

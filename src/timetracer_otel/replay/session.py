@@ -184,7 +184,7 @@ class Session:
             if found is None:
                 return None
             reason, next_ns = self._use(found, question, asked)
-        return self._give(found, reason, next_ns)
+        return self._give(found, asked, reason, next_ns)
 
     def take_ready(self, question: Question, asked: Asked) -> Exchange | None:
         with self._lock:
@@ -195,7 +195,7 @@ class Session:
             if self.kept is not None:
                 self.kept.answered(question, asked)
             reason, next_ns = self._use(found, question, asked)
-        return self._give(found, reason, next_ns)
+        return self._give(found, asked, reason, next_ns)
 
     def _use(self, found: Found, question: Question, asked: Asked) -> tuple[str | None, int | None]:
         """Why it is no answer, if it is none, and when the recorded app asked for the next."""
@@ -212,9 +212,9 @@ class Session:
             self._follow(question, asked, exchange)
         return reason, self._next_ns(_ended(exchange))
 
-    def _give(self, found: Found, reason: str | None, next_ns: int | None) -> Exchange | None:
+    def _give(self, found: Found, asked: Asked, reason: str | None, next_ns: int | None) -> Exchange | None:
         """Outside of the lock, which covers no I/O."""
-        self._tell(found, reason)
+        self._tell(found, asked, reason)
         if reason is not None:
             return None
         self._answered(found.candidate.exchange, next_ns)
@@ -280,7 +280,7 @@ class Session:
         if asked.connection is not None:
             self._connections[question.lib, asked.connection] = exchange.connection
 
-    def _tell(self, found: Found, reason: str | None) -> None:
+    def _tell(self, found: Found, asked: Asked, reason: str | None) -> None:
         exchange = found.candidate.exchange
         self._tell_mappings(found.mappings)
         if reason is not None:
@@ -289,7 +289,8 @@ class Session:
         if self.recorded.is_earlier:
             self._tell_earlier(found.candidate.question)
             return
-        self._journal.write("take", exchange=exchange.id, session=self.recorded.name)
+        place = {"process": os.getpid(), "transaction": asked.transaction, "task": asked.task}
+        self._journal.write("take", exchange=exchange.id, session=self.recorded.name, **place)
         if found.is_ambiguous:
             self._journal.write("ambiguous", exchange=exchange.id)
         for path in exchange.redacted:

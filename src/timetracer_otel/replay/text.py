@@ -19,6 +19,7 @@ TEXT_MAX: Final = 1_000
 VALUE_MAX: Final = 200
 LISTED_MAX: Final = 50
 ORDER: Final = "the same values in another order"
+MOVED: Final = "asked in another transaction than was recorded, or on the other side of a savepoint"
 TO_DO: Final = "replay the recorded request, or record this one"
 TO_DO_NEW: Final = f"{TO_DO}; what the process had asked before and kept, ask when it starts"
 TO_DO_KEPT: Final = "an earlier request of the process asked this too; if it kept the answer: --earlier {}"
@@ -49,6 +50,7 @@ def render(report: Report) -> str:
         [f"and {len(report.misses) - LISTED_MAX} more misses"] if len(report.misses) > LISTED_MAX else [],
         _differences(report),
         _listed("recorded but not made", [_unused(each) for each in report.unused]),
+        _listed(MOVED, [f"{_request(each)}   exchange {safe(each['exchange'])}" for each in report.moved]),
         _listed("ambiguous, answered in recorded order", [_request(each) for each in report.ambiguous]),
         _listed("made anew in the replay, taken for the recorded value", [_mapping(each) for each in report.mappings]),
         _listed("answers that hold redacted values", [_redacted(each) for each in report.redacted]),
@@ -167,6 +169,7 @@ def verdict_line(report: Report) -> str:
         _count(sum(not miss.consequent for miss in report.misses), "miss", "misses"),
         _count(len(report.differences), "difference of the outcome", "differences of the outcome"),
         _count(len(report.unused), "recorded request not made", "recorded requests not made"),
+        _count(len(report.moved), "request in another transaction", "requests in another transaction"),
     ]
     found = ", ".join(filter(None, counts))
     return f"{report.verdict}  {safe(report.name)}  {safe(report.entry)}{f': {found}' if found else ''}".rstrip()

@@ -1,0 +1,173 @@
+"""The course of the requests that were answered: in which transaction each stood, and after which other one.
+
+Answers go by content, so that a statement which a change has moved is answered as before. Where it stood decides what
+the server does with it, and is looked at here, when all has been asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.drivers import registry
+from timetracer_otel.drivers.base import Question
+
+TOLD_MAX: Final = 3
+TEXT_MAX: Final = 80
+
+Frames: TypeAlias = tuple[str, ...]
+"""The savepoints around a statement, from the outermost: ids of the requests that set them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A recorded request and where the replay asked for it."""
+
+    exchange: Exchange
+    question: Question
+    process: int = 0
+    """Which one of the replay asked: each has answers of its own."""
+    transaction: int | None = None
+    """The one of the replay; None outside of any."""
+    task: str = ""
+    """Which task or thread of the process asked."""
+
+
+def steps(
+    events: Iterable[Mapping[str, Any]], recorded: Sequence[Exchange], question: Callable[[Exchange], Question]
+) -> list[Step]:
+    """In the order of the replay. Fetches from a cursor are left out: their pages may be of any size."""
+    by_id = {each.id: each for each in recorded if not _is_of_cursor(each)}
+    asked = (event for event in events if "task" in event)  # what nobody asks for counts as answered, too
+    answered = ((by_id[event["exchange"]], event) for event in asked if event["exchange"] in by_id)
+    return [
+        Step(each, question(each), event["process"], event["transaction"], event["task"]) for each, event in answered
+    ]
+
+
+def _is_of_cursor(exchange: Exchange) -> bool:
+    return "cursor" in exchange.request or bool(exchange.request.get("portal"))
+
+
+# ---- transactions ----------------------------------------------------------------------------------------------------
+
+
+def in_another_transaction(taken: Sequence[Step]) -> list[Exchange]:
+    """Requests that were asked in another transaction than was recorded, or on the other side of a savepoint.
+
+    Transactions are told apart by their statements without values, in any order: of several that ran together each may
+    have got ids and answers of another, and a set gives another order.
+    """
+    inside = [step for step in taken if step.transaction is not None and step.exchange.transaction is not None]
+    then = _grouped(sorted(inside, key=lambda step: (step.exchange.at_ns, step.exchange.id)), _recorded_in)
+    now = _grouped(inside, _replayed_in)
+    left = Counter(map(_content, then.values()))
+    others = [each for each in now.values() if not _take_one(left, _content(each))]
+    if not others:
+        return []
+    recorded = {step.exchange.id: frames for own in then.values() for step, frames in _framed(own)}
+    moved = [step.exchange for own in others for step in _moved(own, recorded)]
+    return moved or [others[0][0].exchange]
+
+
+def _recorded_in(step: Step) -> Hashable:
+    process, _, _ = step.exchange.id.rpartition("-")  # of a fork, it goes on to count as its parent did
+    return step.process, registry.wire(step.question.lib), process, step.exchange.transaction
+
+
+def _replayed_in(step: Step) -> Hashable:
+    return step.process, registry.wire(step.question.lib), step.transaction
+
+
+def _grouped(own: Iterable[Step], group: Callable[[Step], Hashable]) -> Mapping[Hashable, list[Step]]:
+    found: defaultdict[Hashable, list[Step]] = defaultdict(list)
+    for step in own:
+        found[group(step)].append(step)
+    return found
+
+
+def _take_one(counted: Counter[Hashable], key: Hashable) -> bool:
+    counted[key] -= 1
+    return counted[key] >= 0
+
+
+def _content(own: Sequence[Step]) -> Hashable:
+    """Its statements, each with the statements by which the savepoints around it were set; how often each."""
+    shapes = {step.exchange.id: step.question.shape for step in own}
+    counted = Counter((step.question.shape, tuple(shapes[each] for each in frames)) for step, frames in _framed(own))
+    return frozenset(counted.items())
+
+
+def _framed(own: Sequence[Step]) -> Iterator[tuple[Step, Frames]]:
+    """Each with the ids of the requests by which the savepoints around it were set. That which ends one is outside."""
+    frames: Frames = ()
+    for step in own:
+        move = _savepoint_move(step.question)
+        if move == "end":
+            frames = frames[:-1]
+        yield step, frames
+        if move == "begin":
+            frames = (*frames, step.exchange.id)
+
+
+def _savepoint_move(question: Question) -> str:
+    method = question.method.upper()
+    if method == "SAVEPOINT":
+        return "begin"
+    is_end = method == "RELEASE" or (method == "ROLLBACK" and "TO" in question.text.upper().split())
+    return "end" if is_end else ""
+
+
+def _moved(own: Sequence[Step], recorded: Mapping[str, Frames]) -> Iterator[Step]:
+    """Those of a transaction of the replay that most of it does not share its recorded place with."""
+    (home, _), *_ = Counter(map(_recorded_in, own)).most_common(1)
+    for step, frames in _framed(own):
+        if _recorded_in(step) != home or frames != recorded[step.exchange.id]:
+            yield step
+
+
+# ---- order -----------------------------------------------------------------------------------------------------------
+
+
+def in_another_order(taken: Sequence[Step]) -> Iterator[str]:
+    """What to say where one task asked for something after what it had followed in the recording. It decides nothing:
+    a set, or what is done as answers come, gives another order without any change."""
+    pairs = list(_reordered(taken))
+    for earlier, later in pairs[:TOLD_MAX]:
+        yield f"asked in another order than was recorded: {_told(earlier)} after {_told(later)}"
+    if len(pairs) > TOLD_MAX:
+        yield f"asked in another order than was recorded: {len(pairs) - TOLD_MAX} more requests"
+
+
+def _reordered(taken: Sequence[Step]) -> Iterator[tuple[Step, Step]]:
+    """Each that its task asked late, and what it should have come before: the one of all before it that was recorded
+    last. None that were under way together: their order was chance."""
+    last: dict[tuple[int, str], tuple[Exchange, Step]] = {}
+    for exchange, step in _in_their_places(taken):
+        task = step.process, step.task
+        behind = last.get(task)
+        if behind is not None and exchange.at_ns + exchange.duration_ns <= behind[0].at_ns:
+            yield step, behind[1]
+        elif behind is None or behind[0].at_ns < exchange.at_ns:
+            last[task] = exchange, step
+
+
+def _in_their_places(taken: Sequence[Step]) -> Iterator[tuple[Exchange, Step]]:
+    """The recorded request that each stands for: the first of equal ones for the first, whichever has answered."""
+    equal: defaultdict[Hashable, deque[Exchange]] = defaultdict(deque)
+    for step in sorted(taken, key=lambda step: (step.exchange.at_ns, step.exchange.id)):
+        equal[_key(step.question)].append(step.exchange)
+    for step in taken:
+        yield equal[_key(step.question)].popleft(), step
+
+
+def _key(question: Question) -> Hashable:
+    return question.lib, question.shape, question.in_transaction, tuple(slot.key for slot in question.slots)
+
+
+def _told(step: Step) -> str:
+    text = " ".join(step.question.text.split())
+    return f"{text[:TEXT_MAX]}{'…' * (len(text) > TEXT_MAX)} (exchange {step.exchange.id})"
