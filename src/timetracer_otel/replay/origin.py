@@ -227,10 +227,10 @@ class Origins:
             return None if now.is_known else Mapping("object_id", was.shown, now.shown, ((was.made, now.made),))
         if was.instant_ns is not None and now.instant_ns is not None:
             is_ours = self._is_ours(was.instant_ns, now.instant_ns) or self._is_reckoned(was.instant_ns, now.instant_ns)
-            return Mapping("instant", was.shown, now.shown) if is_ours else None
+            return Mapping("instant", was.shown, now.shown) if is_ours and _are_of_one_kind(was.key, now.key) else None
         before, after = _text(was), _text(now)
         found = self._texts(before, after) if before is not None and after is not None else None
-        if found is not None:
+        if found is not None and (found.kind == "redacted" or _are_of_one_kind(was.key, now.key)):
             return Mapping(found.kind, was.shown, now.shown, found.pairs)
         return self._redacted(was, now) if is_redacted else None
 

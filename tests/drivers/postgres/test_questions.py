@@ -15,6 +15,7 @@ from timetracer_otel.drivers.postgres.questions import question, question_of, sh
 from timetracer_otel.drivers.statements import mask_statement
 from timetracer_otel.redaction import Redactor
 from timetracer_otel.replay.origin import Origins, unbound
+from timetracer_otel.wire.postgres import oids
 from timetracer_otel.wire.postgres.answers import Parameter
 
 
@@ -228,3 +229,28 @@ def test_around_a_secret_that_was_masked_in_bytes_all_else_must_be_equal(
         for text in (b'{"password": "other", "n": 1}', b'{"password": "other", "n": 2}')
     ]
     assert [each is not None for each in found] == [True, False]
+
+
+DAY_NS = 86_400_000_000_000
+CLOCKED = Origins((), (0, DAY_NS), lambda: (0, DAY_NS))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked", "is_same"),
+    [
+        ((oids.TIMESTAMPTZ, b"1970-01-01 10:00:00.25+00"), (oids.TIMESTAMPTZ, b"1970-01-01 10:00:00.5+00"), True),
+        ((oids.TIMESTAMPTZ, b"1970-01-01 10:00:00.25+00"), (oids.TIMESTAMP, b"1970-01-01 10:00:00.5"), False),
+        ((oids.TEXT, b"1970-01-01 10:00:00.250000"), (oids.UNDECLARED, b"1970-01-01 10:00:00.500000"), True),
+        ((oids.TEXT, b"1970-01-01 10:00:00.250000"), (oids.TEXT, b"1970-01-01T10:00:00.500000"), False),
+        ((oids.TEXT, b"1970-01-01 10:00:00.250000"), (oids.TIMESTAMP, b"1970-01-01 10:00:00.500000"), False),
+    ],
+    ids=["another reading", "without an offset", "a text", "in another spelling", "no text"],
+)
+def test_another_reading_of_the_clock_is_of_the_same_kind_and_spelling(
+    recorded: tuple[int, bytes], asked: tuple[int, bytes], is_same: bool
+) -> None:
+    """A server whose zone is another one takes a clock without an offset for another moment."""
+    was, now = (
+        question("psycopg", "select $1", (Parameter(each[0], 0, each[1]),), "shop") for each in (recorded, asked)
+    )
+    assert (CLOCKED.proves(was.slots, now.slots) is not None) is is_same

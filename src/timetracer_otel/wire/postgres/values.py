@@ -70,14 +70,14 @@ def shown(oid: int, fmt: int, raw: bytes | None) -> str | bytes | None:
 
 
 def instant_ns(oid: int, fmt: int, raw: bytes | None) -> int | None:
-    """Nanoseconds since 1970 of a timestamp, a timestamptz, or an untyped text that is one; None for all else.
+    """Nanoseconds since 1970 of a timestamp or a timestamptz; None for all else.
 
-    A clock without an offset is read as UTC.
+    A clock without an offset is read as UTC. A text is none: every letter of it counts, also where it tells a moment.
     """
-    if raw is None or oid not in _STRINGS | {oids.TIMESTAMP, oids.TIMESTAMPTZ}:
+    if raw is None or oid not in (oids.TIMESTAMP, oids.TIMESTAMPTZ):
         return None
     try:
-        us = _instant_us(raw.decode() if fmt == TEXT or oid in _STRINGS else to_text(oid, raw))
+        us = _instant_us(raw.decode() if fmt == TEXT else to_text(oid, raw))
     except (Unconvertible, *MALFORMED):
         return None
     return EPOCH_NS + us * 1000
