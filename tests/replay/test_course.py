@@ -10,6 +10,7 @@ import pytest
 
 from tests.replay.recordings import asked, by, cassette, exchange, question_of, segment, session
 from timetracer_otel.cassette.model import Exchange
+from timetracer_otel.replay.course import REORDERED
 from timetracer_otel.replay.report import Report, build
 from timetracer_otel.replay.text import render
 
@@ -94,18 +95,25 @@ def test_a_set_gives_the_statements_of_a_transaction_another_order() -> None:
     assert moved(replay(recording(*steps), *changed)) == []
 
 
-def test_the_order_is_told_and_decides_nothing() -> None:
-    recorded = recording(("SET a", None), ("DEL a", None), ("GET a", None))
-    found = replay(recorded, ("DEL a", None), ("SET a", None), ("GET a", None))
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ("BACD", "GET B (exchange p-2) before GET A (exchange p-1)"),
+        ("BCDA", "GET A (exchange p-1) after GET D (exchange p-4)"),
+        ("DABC", "GET D (exchange p-4) before GET A (exchange p-1)"),
+    ],
+)
+def test_the_order_is_told_by_the_one_that_moved_and_decides_nothing(changed: str, expected: str) -> None:
+    recorded = recording(*((f"GET {name}", None) for name in "ABCD"))
+    found = replay(recorded, *((f"GET {name}", None) for name in changed))
     assert found.verdict == "same"
-    order = "asked in another order than was recorded: SET a (exchange p-1) after DEL a (exchange p-2)"
-    assert found.uncontrolled == (order,)
+    assert found.uncontrolled == (f"{REORDERED}: {expected}",)
 
 
-def test_only_the_first_of_what_is_late_are_told() -> None:
+def test_only_the_first_of_what_moved_are_told() -> None:
     steps: list[Step] = [(f"GET {number}", None) for number in range(6)]
-    found = replay(recording(*steps), steps[-1], *steps[:-1])
-    assert found.uncontrolled[-1] == "asked in another order than was recorded: 2 more requests"
+    found = replay(recording(*steps), *reversed(steps))
+    assert found.uncontrolled[-1] == f"{REORDERED}: 2 more requests"
     assert len(found.uncontrolled) == 4
 
 

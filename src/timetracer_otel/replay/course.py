@@ -6,6 +6,7 @@ the server does with it, and is looked at here, when all has been asked.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Question
 
+REORDERED: Final = "asked in another order than was recorded"
 TOLD_MAX: Final = 3
 TEXT_MAX: Final = 80
 
@@ -133,26 +135,50 @@ def _moved(own: Sequence[Step], recorded: Mapping[str, Frames]) -> Iterator[Step
 
 
 def in_another_order(taken: Sequence[Step]) -> Iterator[str]:
-    """What to say where one task asked for something after what it had followed in the recording. It decides nothing:
-    a set, or what is done as answers come, gives another order without any change."""
-    pairs = list(_reordered(taken))
-    for earlier, later in pairs[:TOLD_MAX]:
-        yield f"asked in another order than was recorded: {_told(earlier)} after {_told(later)}"
-    if len(pairs) > TOLD_MAX:
-        yield f"asked in another order than was recorded: {len(pairs) - TOLD_MAX} more requests"
-
-
-def _reordered(taken: Sequence[Step]) -> Iterator[tuple[Step, Step]]:
-    """Each that its task asked late, and what it should have come before: the one of all before it that was recorded
-    last. None that were under way together: their order was chance."""
-    last: dict[tuple[int, str], tuple[Exchange, Step]] = {}
+    """What to say where one task asked for something before what it had followed in the recording, or after what had
+    followed it. It decides nothing: a set, or what is done as answers come, gives another order without any change."""
+    by_task: defaultdict[tuple[int, str], list[tuple[Exchange, Step]]] = defaultdict(list)
     for exchange, step in _in_their_places(taken):
-        task = step.process, step.task
-        behind = last.get(task)
-        if behind is not None and exchange.at_ns + exchange.duration_ns <= behind[0].at_ns:
-            yield step, behind[1]
-        elif behind is None or behind[0].at_ns < exchange.at_ns:
-            last[task] = exchange, step
+        by_task[step.process, step.task].append((exchange, step))
+    told = [text for own in by_task.values() for text in _moved_among(own)]
+    yield from (f"{REORDERED}: {text}" for text in told[:TOLD_MAX])
+    if len(told) > TOLD_MAX:
+        yield f"{REORDERED}: {len(told) - TOLD_MAX} more requests"
+
+
+def _moved_among(own: Sequence[tuple[Exchange, Step]]) -> Iterator[str]:
+    """Those that others have passed, as few as can be. None that were under way together: their order was chance."""
+    stayed = _stayed([(exchange.at_ns, exchange.id) for exchange, _ in own])
+    for index, (exchange, step) in enumerate(own):
+        place = bisect_left(stayed, index)
+        if stayed[place : place + 1] == [index]:
+            continue
+        if place and _ended_ns(exchange) <= own[stayed[place - 1]][0].at_ns:
+            yield f"{_told(step)} after {_told(own[stayed[place - 1]][1])}"
+        elif place < len(stayed) and _ended_ns(own[stayed[place]][0]) <= exchange.at_ns:
+            yield f"{_told(step)} before {_told(own[stayed[place]][1])}"
+
+
+def _stayed(ranks: Sequence[tuple[int, str]]) -> list[int]:
+    """Indexes of the most that are in ascending order.
+
+    Source: Fredman, "On computing the length of longest increasing subsequences" (1975).
+    """
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for index, rank in enumerate(ranks):
+        length = bisect_left(ends, rank, key=lambda end: ranks[end])
+        before[index] = ends[length - 1] if length else None
+        ends[length : length + 1] = [index]
+    found, at = list[int](), ends[-1] if ends else None
+    while at is not None:
+        found.append(at)
+        at = before[at]
+    return found[::-1]
+
+
+def _ended_ns(exchange: Exchange) -> int:
+    return exchange.at_ns + exchange.duration_ns
 
 
 def _in_their_places(taken: Sequence[Step]) -> Iterator[tuple[Exchange, Step]]:
