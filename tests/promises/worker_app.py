@@ -33,7 +33,7 @@ async def registered(_: Starlette) -> AsyncIterator[None]:
     about = {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time()}
     await client.hset("workers" if CHANGED != "key" else "others", NAME, json.dumps(about))
     await client.set(f"started:{SHORT}", datetime.now(timezone.utc).isoformat())
-    assert await client.hkeys("workers")
+    assert NAME.encode() in await client.hkeys("workers" if CHANGED != "key" else "others")
     yield
 
 
@@ -42,7 +42,8 @@ async def work(request: Request) -> Response:
     job = uuid.uuid4().hex if CHANGED != "job" else OTHER
     await client.publish("jobs", json.dumps({"job": job, "by": named}))
     await client.set(f"busy:{SHORT}", job)
-    return JSONResponse({"by": named, "job": job})
+    is_known = NAME.encode() in await client.hkeys("workers")
+    return JSONResponse({"by": named, "job": job, "is_known": is_known})
 
 
 app = Starlette(routes=[Route("/work", work)], lifespan=registered)

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 from timetracer_otel.replay.draws import Draws, Pairs, is_part_of
 from timetracer_otel.replay.given import Given
 from timetracer_otel.replay.machine import Machine
+from timetracer_otel.replay.renaming import Renaming
 from timetracer_otel.replay.standing import Standing
 from timetracer_otel.replay.traces import Made, Traces
 from timetracer_otel.replay.varying import VARYING
@@ -30,6 +31,7 @@ class Here:
     draws: Draws
     made: Made
     known: Standing = field(default_factory=Standing)
+    renaming: Renaming = field(default_factory=Renaming)
 
 
 class Local:
@@ -44,6 +46,7 @@ class Local:
         self._traces, self._ids = traces or Traces("", "", (), here.made), "\n".join(ids)
         self.known = here.known
         """Answers repeat what they were told."""
+        self.renaming = here.renaming
 
     def may_prove(self, texts: Iterable[str]) -> bool:
         """False if nothing in these texts of a request is known to be made here."""

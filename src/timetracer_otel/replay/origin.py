@@ -29,11 +29,14 @@ from timetracer_otel.replay.instants import (
 )
 from timetracer_otel.replay.local import Local
 from timetracer_otel.replay.masked import digest, has_room, hidden, spelled
+from timetracer_otel.replay.renaming import Renaming
 from timetracer_otel.replay.varying import OBJECT_ID, UUID, VARYING
 
 Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "machine", "trace", "redacted"]
 Window: TypeAlias = tuple[int, int]
 """First and last nanosecond on the wall clock."""
+RENAMED: Final = frozenset({"drawn", "uuid4"})
+"""Kinds of ids that answers have as this process made them."""
 HasRead: TypeAlias = Callable[[int, Grain], bool]
 """True if an instant is whole seconds away from a moment that the application read from the served clock."""
 
@@ -78,6 +81,7 @@ class Origins:
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
         self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
         self._local, self._is_start_up = local, is_start_up
+        self.renaming = local.renaming if local is not None else Renaming()
         self._made: set[str] = set()
         self._there: dict[tuple[Kind, str], str] = {}
         self._back: dict[tuple[Kind, str], str] = {}
@@ -203,6 +207,8 @@ class Origins:
     def bind(self, mappings: Iterable[Mapping]) -> None:
         """From now on these stand for each other, and for nothing else."""
         for mapping in mappings:
+            if mapping.kind in RENAMED:
+                self.renaming.add(mapping.pairs)
             for was, now in mapping.pairs:
                 self._there[mapping.kind, was] = now
                 self._back[mapping.kind, now] = was

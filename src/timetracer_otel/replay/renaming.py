@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -12,10 +13,8 @@ from typing import Final, cast
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers import registry
-from timetracer_otel.replay.origin import Mapping as Proof
 from timetracer_otel.replay.varying import UUID
 
-KINDS: Final = ("drawn", "uuid4")
 SURE: Final = 12
 """Characters that are no other value by chance, wherever they stand. Fewer must stand by themselves."""
 RAW_MIN: Final = 8
@@ -27,18 +26,19 @@ HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 class Renaming:
-    """Of one session. Not thread-safe: the session's lock covers `add`, and `applied` reads what is there."""
+    """Of a replay, whose start-up and entry ask side by side. Thread-safe."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._names: dict[str, str] = {}
         """Recorded ids, each with the one of this process, in each spelling."""
 
-    def add(self, mappings: Iterable[Proof]) -> None:
-        """Mappings that have been bound."""
-        pairs = (pair for mapping in mappings if mapping.kind in KINDS for pair in mapping.pairs)
+    def add(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """From now on these recorded ids are those of this process."""
         new = {was: now for pair in pairs for was, now in _spellings(*pair)}
         if new:
-            self._names = {**self._names, **new}
+            with self._lock:
+                self._names = {**self._names, **new}
 
     def applied(self, exchange: Exchange) -> Exchange:
         """The answer to hand on: the recorded one, where nothing in it is renamed."""

@@ -28,7 +28,6 @@ from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.matching import Found, Index, span_paths
 from timetracer_otel.replay.origin import Mapping, Origins
 from timetracer_otel.replay.outside import BEHIND, BESIDE, Outside
-from timetracer_otel.replay.renaming import Renaming
 from timetracer_otel.replay.told import told_first
 
 AHEAD_MAX: Final = 64
@@ -51,7 +50,7 @@ class Session:
     ) -> None:
         """`answered` hears of each answer before the app has it, or of what a miss stands in place of, and when the
         recorded app asked again (`at_ns`): the clock moves on. `missed` hears of each miss."""
-        self.recorded, self._library, self._origins, self._renaming = recorded, library, origins, Renaming()
+        self.recorded, self._library, self._origins = recorded, library, origins
         self._journal, self._answered, self._missed = journal, answered, missed
         self._lock, self._pid = threading.RLock(), os.getpid()
         self._indexes: dict[str, Index] = {}
@@ -204,7 +203,6 @@ class Session:
         self._unused.discard(exchange.id)
         self._lost.pop(exchange.id, None)
         self._origins.bind(found.mappings)
-        self._renaming.add(found.mappings)
         self._origins.bind_equal(found.candidate.question.slots if not found.mappings else ())
         if (reason := explain.reason_unfit(exchange)) is not None:
             self._unfit[_key(question)] = reason
@@ -218,7 +216,7 @@ class Session:
         if reason is not None:
             return None
         self._answered(found.candidate.exchange, next_ns)
-        return self._renaming.applied(found.candidate.exchange)
+        return self._origins.renaming.applied(found.candidate.exchange)
 
     def due(self, question: Question, asked: Asked) -> Exchange | None:
         with self._lock:
