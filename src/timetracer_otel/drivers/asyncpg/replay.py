@@ -77,8 +77,8 @@ class Stub:
         """User and database, where all recorded connections agree on them."""
         source, _ = self.host.current()
         known = source.connections(LIBRARY)
-        found = {name: {each.parameters.get(name) for each in known} for name in ("user", "database")}
-        return {name: str(value) for name, values in found.items() for value in values if len(values) == 1 and value}
+        found = {name: {str(each.parameters.get(name) or "") for each in known} for name in ("user", "database")}
+        return {name: value for name, values in found.items() for value in values if len(values) == 1 and value}
 
     def claim(self, protocol: Any, data: Any) -> None:
         """The connection works for the session of the calling context from now on."""
