@@ -43,7 +43,7 @@ from timetracer_otel.drivers.asgi.compare import body_of
 from timetracer_otel.drivers.asgi.noise import SENT_REDACTED
 from timetracer_otel.drivers.asgi.replay import ENTRY, _rest_s
 from timetracer_otel.drivers.base import Comparison
-from timetracer_otel.errors import ReplayError
+from timetracer_otel.errors import DamagedCassette, TimetracerError
 from timetracer_otel.redaction import Redactor
 
 World = dict[str, Any]
@@ -468,7 +468,11 @@ def unplayable(**request: Any) -> Exchange:
         (3, unplayable(type="http"), "--app: int is no ASGI application; name one as module:attribute"),
         (print, unplayable(type="websocket"), "p-7: the conversation was not kept (limit); record it again"),
         (print, unplayable(), "p-7: the request was not kept (limit); record it again"),
-        (print, unplayable(type="http", body_size="z"), "p-7: its body_size is no number; record it again"),
+        (
+            print,
+            unplayable(type="http"),
+            "exchange p-7: not a readable cassette: request.scheme is missing; fetch or record it again",
+        ),
         (
             print,
             unplayable(type="http", body_dropped="limit", body_size=9),
@@ -477,9 +481,14 @@ def unplayable(**request: Any) -> Exchange:
     ],
 )
 def test_what_cannot_be_replayed_is_one_line(app: Any, exchange: Exchange, line: str) -> None:
-    with pytest.raises(ReplayError) as caught:
+    with pytest.raises(TimetracerError) as caught:
         ENTRY.run(app, segment_of(exchange), exchange, (), lambda sent: sent)
     assert str(caught.value) == line
+
+
+def test_what_is_damaged_is_told_where_secrets_are_supplied_too() -> None:
+    with pytest.raises(DamagedCassette, match=r"request\.headers is not"):
+        ENTRY.supplied(unplayable(type="http", headers=[3]), lambda text, is_json: text)
 
 
 def test_work_after_the_response_is_waited_for_as_long_as_it_took() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from timetracer_otel.cassette.model import Exchange, Payload, Segment, Value
-from timetracer_otel.drivers.asgi import lending, tap
+from timetracer_otel.drivers.asgi import lending, shapes, tap
 from timetracer_otel.drivers.asgi.bodies import SUMMED_FROM_BYTES, plain, summary
 from timetracer_otel.drivers.asgi.compare import body_of, compare, headers_of, status_of
 from timetracer_otel.drivers.asgi.content import content_of
@@ -55,6 +55,8 @@ class AsgiEntry:
         return compare_requests(a, b)
 
     def supplied(self, exchange: Exchange, put: Put) -> Exchange:
+        """Raises DamagedCassette."""
+        shapes.check_fields(exchange)  # it is asked before `run`
         return supplied(exchange, put)
 
     def run(
@@ -69,7 +71,7 @@ class AsgiEntry:
         """Blocks until the app is shut down.
 
         Redacted values are sent as the markers that stand for them, but for what `entering` puts there. Raises
-        ReplayError if the request cannot be sent as it was, or the app does not start.
+        ReplayError if the request cannot be sent as it was, or the app does not start; DamagedCassette.
         """
         _check(app, exchange)
         with _room_for(exchange):
@@ -119,11 +121,10 @@ def _check(app: object, exchange: Exchange) -> None:
     if not request:
         reason = (exchange.dropped or {}).get("reason", "it is incomplete")
         raise ReplayError(exchange.id, f"the request was not kept ({reason!s})", "record it again")
-    if not all(isinstance(each.get("body_size", 0), int) for each in (request, exchange.result)):
-        raise ReplayError(exchange.id, "its body_size is no number", "record it again")
     if request.get("body_dropped"):
         problem = f"the request's body of {request.get('body_size')!r} bytes was not kept ({request['body_dropped']!s})"
         raise ReplayError(exchange.id, problem, "raise TIMETRACER_PAYLOAD_MAX and record it again")
+    shapes.check(exchange)
 
 
 def _rest_s(segment: Segment, exchange: Exchange) -> float:
