@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cassette.strategies import value_or_blob
 from timetracer_otel.cassette import Value
-from timetracer_otel.cassette.escaping import is_hidden, safe, shown, words
+from timetracer_otel.cassette.escaping import is_hidden, safe, shown, visible_json, words
 
 
 @given(st.text(st.characters()))
@@ -36,3 +38,10 @@ def test_an_integer_of_any_size_is_shown_at_once(number: int) -> None:
     text = shown({"total": [number]})
     assert int(text.removeprefix("{'total': [").removesuffix("]}"), 16) == number
     assert words(number) == hex(number)
+
+
+@given(st.text(st.characters()))
+def test_visible_json_means_the_same(text: str) -> None:
+    written = json.dumps([text], indent=1, ensure_ascii=False)
+    assert json.loads(visible_json(written)) == [text]
+    assert not any(map(is_hidden, visible_json(written).replace("\n", "")))

@@ -69,6 +69,15 @@ def test_a_bundle_is_plain_json() -> None:
     assert orjson.loads(dump_bundle(CASSETTE))["segments"][0]["segment"] == ROOT_ID
 
 
+def test_nothing_in_a_bundle_turns_a_line_around_or_drives_a_terminal() -> None:
+    hostile = "a\u202eb\x9b31m\x7f\u2028\U000e0041é日"
+    cassette = merge(TRACE_ID, [replace(ROOT_PART, entry=Entry("http.server", hostile, "200"))])
+    data = dump_bundle(cassette)
+    assert data.decode().replace("\n", "").isprintable()
+    assert b'"a\\u202eb\\u009b31m\\u007f\\u2028\\udb40\\udc41\xc3\xa9' in data
+    assert load_bundle(data, "").segments == cassette.segments
+
+
 @pytest.mark.parametrize(
     ("entry", "service", "name"),
     [

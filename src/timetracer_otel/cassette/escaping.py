@@ -13,12 +13,21 @@ DIGITS_BITS_MAX: Final = 4096
 HIDDEN: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode's controls, overrides of the writing direction, lone surrogates and line separators."""
 
+JSON_BLANKS: Final = "\n\r\t"
+"""Between the values of JSON; within a text they are escapes already, as all controls are but DELETE."""
+
 
 def safe(text: str) -> str:
     """The text in one line, every character that is not visible as a backslash escape."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(character) if is_hidden(character) else character for character in text)
+
+
+def visible_json(text: str) -> str:
+    """The JSON, in which each character that is not visible stands as an escape: it means the same."""
+    hidden = [each for each in set(text) if not " " <= each <= "~" and each not in JSON_BLANKS and is_hidden(each)]
+    return text.translate({ord(each): _json_escape(each) for each in hidden}) if hidden else text
 
 
 def is_hidden(character: str) -> bool:
@@ -50,3 +59,8 @@ def _printable(value: Value) -> Value:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True))

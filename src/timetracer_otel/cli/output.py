@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from timetracer_otel.cassette.escaping import is_hidden, safe
+from timetracer_otel.cassette.escaping import safe, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-DELETE: Final = "\x7f"
-"""The one control that JSON writes as it is."""
 UNLIMITED_WIDTH: Final = 100_000
 GAP: Final = "   "
 RULE: Final = "─"
@@ -33,8 +31,7 @@ def json_text(document: Any) -> str:
     """Indented JSON, which a terminal may be shown: what is not visible stands as an escape of JSON."""
     import json
 
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    return text if text.isascii() and DELETE not in text else "".join(_escaped_in_json(text))
+    return visible_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def console() -> Console:
@@ -82,14 +79,3 @@ def _cell(text: str) -> Text:
     from rich.text import Text
 
     return Text(text, no_wrap=True, overflow="ellipsis")
-
-
-def _escaped_in_json(text: str) -> Iterator[str]:
-    for character in text:
-        yield _json_escape(character) if is_hidden(character) and character != "\n" else character
-
-
-def _json_escape(character: str) -> str:
-    import json
-
-    return "\\u007f" if character == DELETE else json.dumps(character)[1:-1]

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from timetracer_otel.cassette import Cassette, as_json, service_of
+from timetracer_otel.cassette.escaping import visible_json
 from timetracer_otel.cassette.values import Json
 from timetracer_otel.store.atomic import write_atomically
 
 MAX_NAME_CHARS: Final = 100
 
+DELETE: Final = b"\x7f"
+"""The one control that JSON writes as it is."""
 _SUFFIX: Final = ".cassette.json"
 _LINE_CHARS: Final = 100
 _UNSAFE: Final = re.compile(r"[^a-z0-9]+")
@@ -25,7 +28,9 @@ def dump_bundle(cassette: Cassette, segment_id: str | None = None) -> bytes:
     import orjson
 
     chosen = cassette if segment_id is None else _only(cassette, segment_id)
-    return orjson.dumps(_laid_out(as_json(chosen)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    text = orjson.dumps(_laid_out(as_json(chosen)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    # A bundle is reviewed: what a stranger sent must not turn the lines around, nor drive the terminal that shows them.
+    return text if text.isascii() and DELETE not in text else visible_json(text.decode()).encode()
 
 
 def bundle_name(cassette: Cassette, segment_id: str | None = None) -> str:
