@@ -116,7 +116,9 @@ class Catalogue:
         self._types: dict[int, Payload] = dict(BUILT_IN)
         self._names: dict[str, Payload] = {}
         for connection in connections:
-            self._types.update({each["oid"]: each for each in _mappings(connection.parameters.get("types"))})
+            for each in _mappings(connection.parameters.get("types")):
+                if isinstance(oid := each.get("oid"), int):
+                    self._types[oid] = each
             names: Any = connection.parameters.get("type_names")
             self._names.update(names if isinstance(names, Mapping) else {})
 

@@ -23,6 +23,7 @@ from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres import making, refusals
 from timetracer_otel.drivers.postgres.answers import Claim
 from timetracer_otel.drivers.postgres.connecting import CONNECT, UNANSWERED
+from timetracer_otel.drivers.postgres.known import agreed
 from timetracer_otel.drivers.postgres.questions import question_of
 from timetracer_otel.drivers.postgres.refusing import Calls, question_of_connect
 from timetracer_otel.wire.postgres.backend import Backend
@@ -77,8 +78,7 @@ class Stub:
         """User and database, where all recorded connections agree on them."""
         source, _ = self.host.current()
         known = source.connections(LIBRARY)
-        found = {name: {str(each.parameters.get(name) or "") for each in known} for name in ("user", "database")}
-        return {name: value for name, values in found.items() for value in values if len(values) == 1 and value}
+        return {name: value for name in ("user", "database") if (value := agreed(known, name))}
 
     def claim(self, protocol: Any, data: Any) -> None:
         """The connection works for the session of the calling context from now on."""

@@ -14,6 +14,7 @@ from timetracer_otel.drivers.patches import Patches
 from timetracer_otel.drivers.postgres import making, refusals
 from timetracer_otel.drivers.postgres.answers import Claim, SessionAnswers
 from timetracer_otel.drivers.postgres.connecting import CONNECT
+from timetracer_otel.drivers.postgres.known import agreed
 from timetracer_otel.drivers.postgres.questions import question_of
 from timetracer_otel.drivers.postgres.refusing import Calls, question_of_connect
 from timetracer_otel.drivers.psycopg.connecting import place_of
@@ -203,6 +204,5 @@ def _by_database(connections: Sequence[Connection], database: object) -> list[Co
 
 def _recorded(connections: Sequence[Connection]) -> dict[str, str]:
     """User and database, where all recorded connections agree on them."""
-    found = {"user": {each.parameters.get("user") for each in connections}}
-    found["dbname"] = {each.parameters.get("database") for each in connections}
-    return {name: str(value) for name, values in found.items() for value in values if len(values) == 1 and value}
+    found = {"user": agreed(connections, "user"), "dbname": agreed(connections, "database")}
+    return {name: value for name, value in found.items() if value}
