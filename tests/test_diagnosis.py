@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,14 @@ def test_a_library_that_is_absent_is_only_noted(tmp_path: Path, monkeypatch: pyt
     driver = registry.Driver(module="", instrumentors=(), library="no-such-distribution")
     monkeypatch.setattr(registry, "DRIVERS", {"other": driver})
     assert findings(tmp_path)["other"] == [Finding("other", "note", "no-such-distribution is not installed")]
+
+
+def test_python_s_own_modules_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    http = replace(registry.DRIVERS["http"], library="no-such-distribution", others=())
+    monkeypatch.setattr(registry, "DRIVERS", {"http": http})
+    (finding,) = findings(tmp_path)["http"]
+    assert finding.level == "ok"
+    assert finding.text.startswith("Python's own modules, opentelemetry-instrumentation-")
 
 
 def test_a_file_where_the_store_should_be_is_a_problem(tmp_path: Path) -> None:

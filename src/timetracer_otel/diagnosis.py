@@ -64,8 +64,8 @@ def _drivers(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _driver(name: str, driver: registry.Driver, environ: Mapping[str, str]) -> Finding:
     name_of_library, version = _installed(driver)
     instrumentor = _instrumentor(driver)
-    library = f"{name_of_library} {version}"
-    if version is None:
+    library = f"{name_of_library} {version}" if version is not None else "Python's own modules"
+    if version is None and not _traces_python(driver):
         return Finding(name, "note", f"{driver.library} is not installed")
     if instrumentor is None:
         package = f"pip install 'timetracer-otel[{name}]'"
@@ -82,6 +82,10 @@ def _installed(driver: registry.Driver) -> tuple[str, str | None]:
     """The first of the driver's libraries that is there, with its version."""
     versions = ((name, installed_version(name)) for name in (driver.library, *driver.others))
     return next((found for found in versions if found[1] is not None), (driver.library, None))
+
+
+def _traces_python(driver: registry.Driver) -> bool:
+    return any(one.value.rpartition(":")[2] == driver.of_python for one in instrumentors(driver))
 
 
 def _instrumentor(driver: registry.Driver) -> str | None:

@@ -22,6 +22,8 @@ class Driver:
     """The distribution whose version `doctor` and warnings name."""
     others: tuple[str, ...] = ()
     """Further ones that it covers."""
+    of_python: str = ""
+    """The one of its instrumentors that traces Python's own modules: what they ask is recorded without any library."""
     entry: str = ""
     """Type of those of its exchanges that are entries (`EntryDriver`); empty if it has none."""
     runs_open: bool = False
@@ -91,6 +93,7 @@ DRIVERS: Final = {
         ),
         library="httpx",
         others=("httpx2", "requests", "aiohttp", "urllib3"),
+        of_python="URLLibInstrumentor",
     ),
     "psycopg": Driver(
         module="timetracer_otel.drivers.psycopg",
