@@ -20,7 +20,7 @@ from timetracer_otel.cassette import (
     load_bundle,
     merge,
 )
-from timetracer_otel.store import Store, bundle_name, dump_bundle, save_bundle
+from timetracer_otel.store import Store, bundle_name, dump_bundle, save_bundle, write_bundle
 
 OTHER = replace(ROOT_PART, segment="c3" * 8, process=Process("33" * 16), spans=(span("c3" * 8, 2**62),))
 CASSETTE = merge(TRACE_ID, [ROOT_PART, OTHER], [ENVIRONMENT_PART, EnvironmentPart(OTHER.process, 0)])
@@ -109,6 +109,16 @@ def test_a_bundle_never_takes_the_place_of_a_pipe_or_a_device(tmp_path: Path) ->
         save_bundle(CASSETTE, tmp_path / "pipe")
     assert (tmp_path / "pipe").is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_bundle_that_has_its_path_is_written_there_or_nowhere(tmp_path: Path) -> None:
+    path = write_bundle(CASSETTE, tmp_path / "mine.cassette.json")
+    assert path.is_file()
+    folder = tmp_path / "folder.cassette.json"
+    folder.mkdir()
+    with pytest.raises(FileExistsError, match="it is no regular file"):
+        write_bundle(CASSETTE, folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_r31_segments_of_the_same_entry_have_bundles_of_their_own(tmp_path: Path) -> None:

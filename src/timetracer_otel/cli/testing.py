@@ -22,7 +22,7 @@ from timetracer_otel.replay.library import entry_of, heads, question_of, request
 from timetracer_otel.replay.report import Report
 from timetracer_otel.replay.supplying import FUNCTION, Supply
 from timetracer_otel.replay.text import render
-from timetracer_otel.store import Store, bundle_name, dump_bundle, save_bundle, write_atomically
+from timetracer_otel.store import Store, bundle_name, dump_bundle, save_bundle, write_atomically, write_bundle
 
 FOLDER: Final = "cassettes"
 REQUESTS_MAX: Final = 30
@@ -55,7 +55,7 @@ def print_test(
         print(render(report), end="", file=sys.stderr)
         return report.exit_code
     bundle.parent.mkdir(exist_ok=True)
-    save_bundle(readable, bundle)
+    write_bundle(readable, bundle)
     text = source(cassette, segment, name, bundle.name, report, called)
     write_atomically(target, text.encode(), durable=True)
     print(safe(str(target)))

@@ -24,7 +24,7 @@ from timetracer_otel.redaction import load_rules
 from timetracer_otel.replay.bootstrap import pick
 from timetracer_otel.replay.report import Report
 from timetracer_otel.replay.verdict import NOT_LOSSES
-from timetracer_otel.store import Store, save_bundle
+from timetracer_otel.store import Store, write_bundle
 
 INCOMPLETE: Final = "record it again, and look for warnings of timetracer"
 
@@ -103,7 +103,7 @@ class RecordedTest:
         if lost or not segment.complete:
             raise ReplayError(mark.test, f"not all of it was recorded ({lost or 'its end'})", INCOMPLETE)
         mark.cassette.parent.mkdir(parents=True, exist_ok=True)
-        save_bundle(in_readable_form(cassette), mark.cassette)
+        write_bundle(in_readable_form(cassette), mark.cassette)
 
 
 def _in_a_test(driver: str) -> Tap:

@@ -12,7 +12,7 @@ from timetracer_otel.store.folder import Store
 
 if TYPE_CHECKING:
     from timetracer_otel.store.atomic import write_atomically
-    from timetracer_otel.store.bundle import bundle_name, dump_bundle, save_bundle
+    from timetracer_otel.store.bundle import bundle_name, dump_bundle, save_bundle, write_bundle
     from timetracer_otel.store.listing import Listing, SegmentSummary, TraceSummary, summary_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "save_bundle",
     "summary_of",
     "write_atomically",
+    "write_bundle",
 ]
 
 _HOMES: Final = {
@@ -36,6 +37,7 @@ _HOMES: Final = {
     "save_bundle": "bundle",
     "summary_of": "listing",
     "write_atomically": "atomic",
+    "write_bundle": "bundle",
 }
 
 __getattr__ = names_of(__name__, _HOMES)

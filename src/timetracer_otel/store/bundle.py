@@ -50,6 +50,11 @@ def bundle_name(cassette: Cassette, segment_id: str | None = None) -> str:
 def save_bundle(cassette: Cassette, target: Path, segment_id: str | None = None) -> Path:
     """The path of the written bundle: `target`, or in it under `bundle_name` if it is a folder. Raises OSError."""
     path = target / bundle_name(cassette, segment_id) if target.is_dir() else target
+    return write_bundle(cassette, path, segment_id)
+
+
+def write_bundle(cassette: Cassette, path: Path, segment_id: str | None = None) -> Path:
+    """`path`, and nothing else, is the bundle from now on. Raises OSError, also where a folder stands there."""
     if path.exists() and not path.is_file():  # a device, a pipe: writing replaces the file, and they would be gone
         raise FileExistsError(errno.EEXIST, "it is no regular file, and stays as it is; name another", str(path))
     write_atomically(path, dump_bundle(cassette, segment_id), durable=True)
