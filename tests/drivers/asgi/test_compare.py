@@ -16,6 +16,7 @@ from timetracer_otel.config import MIB
 from timetracer_otel.drivers.asgi import bodies
 from timetracer_otel.drivers.asgi.compare import compare, status_of
 from timetracer_otel.drivers.asgi.content import common_start
+from timetracer_otel.drivers.asgi.delivery import PATIENCE_S
 from timetracer_otel.drivers.asgi.replay import ENTRY
 from timetracer_otel.drivers.base import Comparison
 from timetracer_otel.redaction import Redactor
@@ -266,6 +267,14 @@ def test_a_stream_that_the_client_left_is_compared_as_far_as_it_was_sent() -> No
     assert ignored(compare(was, answer(b"tick\ntick\ntick\n"))) == ["body"]
     assert ignored(compare(was, answer(b"tick\n", ended=False))) == ["body"]
     assert list(differences(compare(was, answer(b"tick\ntack\n")))) == ["body.line[2]"]
+
+
+def test_what_the_client_had_heard_when_it_left_and_waited_for_in_vain_is_missing() -> None:
+    was, waited_ns = answer(b"tick\ntick\n", ended=False, disconnected_ns=5), int(PATIENCE_S * 10**9) + 5
+    assert list(differences(compare(was, answer(b"tick\n", ended=False, disconnected_ns=waited_ns)))) == [
+        "body.line[2]"
+    ]
+    assert ignored(compare(was, answer(b"tick\ntick\ntick\n", ended=False, disconnected_ns=waited_ns))) == ["body"]
 
 
 def test_a_stream_that_a_middleware_ended_when_the_client_had_left_is_compared_as_far_as_it_was_sent() -> None:

@@ -157,6 +157,21 @@ def test_the_client_leaves_after_the_bytes_and_the_pause_that_were_recorded() ->
     assert len(times) == 2
 
 
+def test_a_client_that_waits_in_vain_for_what_it_had_heard_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another request had said to this stream comes no more."""
+    monkeypatch.setattr(delivery, "PATIENCE_S", 0.5)
+    seen: list[str] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await receive()
+        await start(send)
+        await send(piece(b"tick"))
+        seen.append((await receive())["type"])
+
+    run(app, request(), result((10, b"tick"), (20, b"tock"), ended=False, disconnected_ns=30))
+    assert seen == ["http.disconnect"]
+
+
 def test_a_client_that_left_before_the_answer_began_leaves_before_it_again() -> None:
     """The app waits for it, and answers it nevertheless."""
     seen: list[str] = []

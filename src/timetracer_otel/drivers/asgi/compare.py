@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.asgi.bodies import Deviation, compare_bodies
 from timetracer_otel.drivers.asgi.content import content_of
+from timetracer_otel.drivers.asgi.delivery import PATIENCE_S
 from timetracer_otel.drivers.asgi.masking import redact_result
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse, excuse_header
 from timetracer_otel.drivers.asgi.websocket.compare import compare_conversations
@@ -112,6 +113,21 @@ def _is_cut(result: Payload) -> bool:
     return _is_cancelled(result) or result.get("disconnected_ns") is not None
 
 
+def _left_in_vain(recorded: Payload, replayed: Payload) -> bool:
+    """True where the client waited for what it had heard when it left, and got no more of it."""
+    then, now = _last_pause_s(recorded), _last_pause_s(replayed)
+    return now is not None and now >= (then or 0) + PATIENCE_S
+
+
+def _last_pause_s(result: Payload) -> float | None:
+    """Between what was heard last and the moment at which the client left."""
+    left_ns = cast("int | None", result.get("disconnected_ns"))
+    if left_ns is None:
+        return None
+    times = [at for at, _ in cast("Sequence[Sequence[Any]]", result.get("body", ())) if at <= left_ns]
+    return (left_ns - max(times, default=0)) / 1e9
+
+
 def _status(recorded: Payload, replayed: Payload) -> Iterator[Deviation]:
     was, now = status_of(recorded), status_of(replayed)
     if was != now:
@@ -183,6 +199,7 @@ def _body(recorded: Payload, replayed: Payload, bodies: tuple[bytes, bytes], all
         return [Deviation("body", f"{len(bodies[0])} bytes", f"{size} bytes, not kept ({lost!s})")]
     was, now = (content_of(headers_of(one), body) for one, body in zip((recorded, replayed), bodies, strict=True))
     is_shorter = was.data.startswith(now.data) and (_is_cut(replayed) or not replayed.get("ended", False))
+    is_shorter = is_shorter and not _left_in_vain(recorded, replayed)
     if _is_cut(recorded) and (is_shorter or now.data.startswith(was.data)):
         return [Deviation("body", len(was.data), len(now.data), CUT)] if was.data != now.data else []
     return compare_bodies(was, now, allowance)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final, Literal, cast
 
 from timetracer_otel.capture.frames import is_app
@@ -22,6 +23,10 @@ PROPAGATION: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
 """Of the recorded trace; the replayed one brings its own."""
 UNREAD_MAX_S: Final = 10.0
 """After which a client that never sent the rest of its body is taken for gone."""
+PATIENCE_S: Final = 10.0
+"""How much longer than it had ever waited a client that left waits for the next piece of what it had heard by then:
+what came from another request never comes. Less than libraries take between two signs of life. Seconds are counted in
+which the loop ran, since it may be busy."""
 EXTENSIONS: Final = ("http.response.trailers", "websocket.http.response")
 """Of ASGI: those by which an app sends what is recorded."""
 REFUSING: Final = (2, 4)
@@ -92,6 +97,8 @@ class Departure:
         """The app learnt it from a send that failed."""
         self.after_bytes = sum(len(chunk) for _, chunk in before)
         self.after_start = result.get("status") is not None and not result.get("left_before_start")
+        times = [0, *(at for at, _ in before), left_ns or 0]
+        self.patience_s = max(0, *(after - earlier for earlier, after in pairwise(times))) / 1e9 + PATIENCE_S
         last_ns = before[-1][0] if before else 0
         self.pause_s = max(0, (left_ns or 0) - last_ns) / 1e9
         self.is_idle = not any(last_ns <= at <= (left_ns or 0) for at in asked_ns)
@@ -107,7 +114,7 @@ class Client:
         self._refuses = self._departure.is_refusal or _version(request) >= REFUSING
         self._sent = 0
         self._is_started = self._has_left = self._has_trailers = False
-        self._answered, self._reached = asyncio.Event(), asyncio.Event()
+        self._answered, self._reached, self._progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._listeners, self._heard_out = 0, asyncio.Event()
         """Who waits for the client to leave, and that nobody does any more."""
         self._check()
@@ -128,6 +135,7 @@ class Client:
                 self._answered.set()
         elif message["type"] == "http.response.trailers" and not message.get("more_trailers", False):
             self._answered.set()
+        self._progress.set()
         self._check()
         if self._departure.is_refusal and self._reached.is_set():
             self._has_left = True
@@ -164,10 +172,22 @@ class Client:
                 self._heard_out.set()
 
     async def _leave(self) -> Literal[True]:
-        await self._reached.wait()
-        await asyncio.sleep(self._departure.pause_s)
+        if await self._has_heard():
+            await asyncio.sleep(self._departure.pause_s)
         self._has_left = True
         return True
+
+    async def _has_heard(self) -> bool:
+        """Whether as much came as had come when it left; not so if nothing comes any more."""
+        waited_s = 0
+        while not self._reached.is_set() and waited_s < self._departure.patience_s:
+            self._progress.clear()
+            try:
+                await asyncio.wait_for(self._progress.wait(), 1)
+                waited_s = 0
+            except asyncio.TimeoutError:
+                waited_s += 1
+        return self._reached.is_set()
 
 
 def _version(request: Payload) -> tuple[int, ...]:
