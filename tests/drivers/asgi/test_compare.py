@@ -269,6 +269,16 @@ def test_a_stream_that_the_client_left_is_compared_as_far_as_it_was_sent() -> No
     assert list(differences(compare(was, answer(b"tick\ntack\n")))) == ["body.line[2]"]
 
 
+def test_ranges_of_a_file_are_compared_without_the_boundary_that_was_drawn_for_them() -> None:
+    def ranges(drawn: bytes, part: bytes) -> Exchange:
+        kind = [b"content-type", b"multipart/byteranges; boundary=" + drawn]
+        return answer(b"--%s\r\n\r\n%s\r\n--%s--" % (drawn, part, drawn), [kind], 206)
+
+    was = ranges(b"9a04d337", b"one")
+    assert list(differences(compare(was, ranges(b"5cbe07f2", b"one")))) == ["headers.content-type"]
+    assert set(differences(compare(was, ranges(b"5cbe07f2", b"two")))) == {"headers.content-type", "body[14]"}
+
+
 def test_what_the_client_had_heard_when_it_left_and_waited_for_in_vain_is_missing() -> None:
     was, waited_ns = answer(b"tick\ntick\n", ended=False, disconnected_ns=5), int(PATIENCE_S * 10**9) + 5
     assert list(differences(compare(was, answer(b"tick\n", ended=False, disconnected_ns=waited_ns)))) == [

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from timetracer_otel.cassette.model import Exchange, Payload, Value
 from timetracer_otel.drivers.asgi.bodies import Deviation, compare_bodies
-from timetracer_otel.drivers.asgi.content import content_of
+from timetracer_otel.drivers.asgi.content import Content, boundary, content_of
 from timetracer_otel.drivers.asgi.delivery import PATIENCE_S
 from timetracer_otel.drivers.asgi.masking import redact_result
 from timetracer_otel.drivers.asgi.noise import REDACTED, Allowance, excuse, excuse_header
@@ -198,11 +198,17 @@ def _body(recorded: Payload, replayed: Payload, bodies: tuple[bytes, bytes], all
         size = replayed.get("body_size")
         return [Deviation("body", f"{len(bodies[0])} bytes", f"{size} bytes, not kept ({lost!s})")]
     was, now = (content_of(headers_of(one), body) for one, body in zip((recorded, replayed), bodies, strict=True))
+    now = _by_recorded_boundary(now, boundary(headers_of(recorded)), boundary(headers_of(replayed)))
     is_shorter = was.data.startswith(now.data) and (_is_cut(replayed) or not replayed.get("ended", False))
     is_shorter = is_shorter and not _left_in_vain(recorded, replayed)
     if _is_cut(recorded) and (is_shorter or now.data.startswith(was.data)):
         return [Deviation("body", len(was.data), len(now.data), CUT)] if was.data != now.data else []
     return compare_bodies(was, now, allowance)
+
+
+def _by_recorded_boundary(content: Content, was: bytes, now: bytes) -> Content:
+    """Ranges of a file stand between boundaries that are drawn for each answer: the header tells of a difference."""
+    return replace(content, data=content.data.replace(b"--" + now, b"--" + was)) if was and now else content
 
 
 def _chunks(recorded: Payload, replayed: Payload) -> Iterator[Difference]:

@@ -45,6 +45,14 @@ def header(headers: Headers, name: str) -> str:
     return ""
 
 
+def boundary(headers: Headers) -> bytes:
+    """What stands between the parts of a body in several; empty if it has none."""
+    kind, _, parameters = header(headers, "content-type").partition(";")
+    name, _, value = parameters.strip().partition("=")
+    is_named = kind.strip().lower().startswith("multipart/") and name.lower() == "boundary"
+    return value.strip('"').encode("latin-1") if is_named else b""
+
+
 def codings(headers: Headers) -> str:
     """All content codings of the message, as one line would name them: it may take several."""
     return ",".join([value.decode("latin-1") for key, value in headers if key.lower() == b"content-encoding"])
