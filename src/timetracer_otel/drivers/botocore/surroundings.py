@@ -18,6 +18,7 @@ from timetracer_otel.drivers.patches import Patches
 ACCESS_KEY: Final = "AKIATIMETRACERREPLAY"
 """Looks like one, so that it is masked as the recorded one was where the application gives it on."""
 SECRET_KEY: Final = "replay"
+STAND_IN: Final = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "token": SECRET_KEY}
 METHOD: Final = "timetracer"
 RECORDED: Final = {"region": "region", "retry_mode": "retry_mode", "max_attempts": "max_attempts"}
 """Variables of a session's configuration, and where a recorded client has them."""
@@ -27,9 +28,14 @@ STAND_INS: Final = {"region": "us-east-1"}
 
 def install(patches: Patches, host: ReplayHost) -> None:
     from botocore import utils
+    from botocore.credentials import RefreshableCredentials
     from botocore.session import Session
 
     patches.put(Session, "get_credentials", _credentials)
+    patches.put(RefreshableCredentials, "_refresh", lambda _: None)
+    patches.put(RefreshableCredentials, "get_frozen_credentials", _frozen)
+    for name, value in STAND_IN.items():
+        patches.put(RefreshableCredentials, name, _standing_in(vars(RefreshableCredentials)[name], value))
     patches.put(Session, "get_scoped_config", _tolerant(Session.get_scoped_config))
     patches.put(Session, "get_config_variable", _recorded(Session.get_config_variable, host))
     if "get_auth_token" in vars(Session):
@@ -39,9 +45,11 @@ def install(patches: Patches, host: ReplayHost) -> None:
 
 
 def install_async(patches: Patches) -> None:
+    from aiobotocore.credentials import AioRefreshableCredentials
     from aiobotocore.session import AioSession
 
     patches.put(AioSession, "get_credentials", _credentials_async)
+    patches.put(AioRefreshableCredentials, "get_frozen_credentials", _frozen_async)
 
 
 def _credentials(self: Any) -> Any:
@@ -54,6 +62,23 @@ async def _credentials_async(self: Any) -> Any:
     from aiobotocore.credentials import AioCredentials
 
     return self._credentials or AioCredentials(ACCESS_KEY, SECRET_KEY, None, method=METHOD)
+
+
+def _frozen(self: Any) -> Any:
+    """Of credentials that the application has made itself, such as those of a role that it assumes. What their refresh
+    asked is in no cassette: the process keeps what it got, and no request but one has ever asked for it. Nothing is
+    stored in them either, since they may outlive a replay."""
+    from botocore.credentials import ReadOnlyCredentials
+
+    return ReadOnlyCredentials(**STAND_IN)
+
+
+async def _frozen_async(self: Any) -> Any:
+    return _frozen(self)
+
+
+def _standing_in(original: Any, value: str) -> property:
+    return property(lambda _: value, original.fset)
 
 
 def _no_token(self: Any, **_: Any) -> None:
