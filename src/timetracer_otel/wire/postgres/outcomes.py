@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from timetracer_otel.errors import DamagedCassette
 from timetracer_otel.wire.postgres.answers import Answer, Answers, Miss, Statement, Synthesise
 from timetracer_otel.wire.postgres.messages import problem
-from timetracer_otel.wire.postgres.recorded import Recorded, Result, recorded
+from timetracer_otel.wire.postgres.recorded import Recorded, Result, at_limit, recorded
 from timetracer_otel.wire.postgres.state import ConnectionState
 from timetracer_otel.wire.postgres.statements import parts
 from timetracer_otel.wire.postgres.synthesis import is_housekeeping, synthesise
@@ -57,9 +57,10 @@ class Outcomes:
 
     def _recorded(self, statement: Statement, answer: Answer) -> Outcome:
         try:
-            outcome = Outcome(statement, recorded(answer.result))
+            found = recorded(answer.result)
         except DamagedCassette as error:
             return self.refusal(statement, str(error))
+        outcome = Outcome(statement, at_limit(found) if answer.request.get("limit") else found)
         if outcome.error is None and _lacks_its_data(statement, outcome.answer):
             return self.refusal(statement, "the data of COPY was not recorded")
         if self._cannot_have_run(outcome):

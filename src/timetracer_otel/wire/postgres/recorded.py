@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import NoneType
 from typing import Any, Final
@@ -65,7 +65,7 @@ class Result:
     table: Table | None
     tag: str | None
     has_more: bool = False
-    """Of a cursor that was not read to its end."""
+    """Of a cursor that was not read to its end, or where the server stopped at a limit of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,14 @@ class Recorded:
         """The columns were known and no row was asked for: the error came with the values, before anything ran."""
         first = self.results[0] if self.error is not None and self.results else None
         return first is not None and first.table is not None and not (first.table.count or first.tag or first.has_more)
+
+
+def at_limit(answer: Recorded) -> Recorded:
+    """Of a statement that was run for fewer rows than all: where no tag came, the server had stopped at the limit."""
+    if answer.error is not None or answer.is_lost:
+        return answer
+    results = (replace(each, has_more=each.table is not None and each.tag is None) for each in answer.results)
+    return replace(answer, results=tuple(results))
 
 
 def recorded(payload: Payload) -> Recorded:
