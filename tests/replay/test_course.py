@@ -89,6 +89,15 @@ def test_transactions_that_ran_together_may_change_places() -> None:
     assert moved(replay(recording(*TWO), *changed)) == []
 
 
+@pytest.mark.parametrize("end", ["COMMIT AND CHAIN", "INSERT b; COMMIT; BEGIN"])
+def test_a_recorded_number_may_stand_for_several_transactions(end: str) -> None:
+    texts = ("BEGIN", "INSERT a", end, "INSERT c", "COMMIT")
+    recorded = recording(*within(*texts))
+    assert moved(replay(recorded, *within(*texts[:3]), *within(*texts[3:], transaction=2))) == []
+    other = within("BEGIN", "INSERT a", "INSERT c", end), within("COMMIT", transaction=2)
+    assert moved(replay(recorded, *other[0], *other[1])) == ["INSERT c"]
+
+
 def test_a_set_gives_the_statements_of_a_transaction_another_order() -> None:
     steps = within("BEGIN", "SAVEPOINT s", "INSERT a", "RELEASE s", "SAVEPOINT s", "INSERT b", "RELEASE s", "COMMIT")
     changed = [*steps[:2], steps[5], *steps[3:5], steps[2], *steps[6:]]

@@ -6,6 +6,7 @@ the server does with it, and is looked at here, when all has been asked.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -15,9 +16,11 @@ from typing import Any, Final, TypeAlias
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Question
+from timetracer_otel.replay.kept import ENDS, is_end
 
 REORDERED: Final = "asked in another order than was recorded"
 TOLD_MAX: Final = 3
+_WORD: Final = re.compile(r"[A-Z]+")
 TEXT_MAX: Final = 80
 
 Frames: TypeAlias = tuple[str, ...]
@@ -64,13 +67,13 @@ def in_another_transaction(taken: Sequence[Step]) -> list[Exchange]:
     have got ids and answers of another, and a set gives another order.
     """
     inside = [step for step in taken if step.transaction is not None and step.exchange.transaction is not None]
-    then = _grouped(sorted(inside, key=lambda step: (step.exchange.at_ns, step.exchange.id)), _recorded_in)
+    then = list(_grouped(sorted(inside, key=lambda step: (step.exchange.at_ns, step.exchange.id)), _recorded_in))
     now = _grouped(inside, _replayed_in)
-    left = Counter(map(_content, then.values()))
-    others = [each for each in now.values() if not _take_one(left, _content(each))]
+    left = Counter(map(_content, then))
+    others = [each for each in now if not _take_one(left, _content(each))]
     if not others:
         return []
-    recorded = {step.exchange.id: frames for own in then.values() for step, frames in _framed(own)}
+    recorded = {step.exchange.id: (number, frames) for number, own in enumerate(then) for step, frames in _framed(own)}
     moved = [step.exchange for own in others for step in _moved(own, recorded)]
     return moved or [others[0][0].exchange]
 
@@ -84,11 +87,20 @@ def _replayed_in(step: Step) -> Hashable:
     return step.process, registry.wire(step.question.lib), step.transaction
 
 
-def _grouped(own: Iterable[Step], group: Callable[[Step], Hashable]) -> Mapping[Hashable, list[Step]]:
-    found: defaultdict[Hashable, list[Step]] = defaultdict(list)
+def _grouped(own: Iterable[Step], number: Callable[[Step], Hashable]) -> Iterator[list[Step]]:
+    """By transaction. One number may stand for several: in a pipeline, and after COMMIT AND CHAIN."""
+    found: dict[Hashable, list[Step]] = {}
     for step in own:
-        found[group(step)].append(step)
-    return found
+        found.setdefault(number(step), []).append(step)
+        if _is_end(step.question):
+            yield found.pop(number(step))
+    yield from found.values()
+
+
+def _is_end(question: Question) -> bool:
+    """Also of several statements in one, wherever the end stands there."""
+    words = _WORD.findall(question.text.upper())
+    return (";" in question.text and not ENDS.isdisjoint(words) and "TO" not in words) or is_end(question)
 
 
 def _take_one(counted: Counter[Hashable], key: Hashable) -> bool:
@@ -123,12 +135,10 @@ def _savepoint_move(question: Question) -> str:
     return "end" if is_end else ""
 
 
-def _moved(own: Sequence[Step], recorded: Mapping[str, Frames]) -> Iterator[Step]:
+def _moved(own: Sequence[Step], recorded: Mapping[str, tuple[int, Frames]]) -> Iterator[Step]:
     """Those of a transaction of the replay that most of it does not share its recorded place with."""
-    (home, _), *_ = Counter(map(_recorded_in, own)).most_common(1)
-    for step, frames in _framed(own):
-        if _recorded_in(step) != home or frames != recorded[step.exchange.id]:
-            yield step
+    (home, _), *_ = Counter(recorded[step.exchange.id][0] for step in own).most_common(1)
+    return (step for step, frames in _framed(own) if recorded[step.exchange.id] != (home, frames))
 
 
 # ---- order -----------------------------------------------------------------------------------------------------------

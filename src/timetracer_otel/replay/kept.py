@@ -45,7 +45,7 @@ class Kept:
     def end(self, question: Question, asked: Asked) -> Exchange | None:
         """The end of a transaction of which all was kept."""
         bounds = self._bounds.get(_line(question, asked))
-        if bounds is None or not _is_end(question) or bounds.has_own or not bounds.has_kept:
+        if bounds is None or not is_end(question) or bounds.has_own or not bounds.has_kept:
             return None
         if (exchange := self._take(question, asked)) is not None:
             self._bounds.pop(_line(question, asked))
@@ -63,7 +63,7 @@ class Kept:
         line, method = _line(question, asked), question.method.upper()
         if method in BEGINS:
             self._bounds[line] = Bounds(begin=_key(question))
-        elif _is_end(question):
+        elif is_end(question):
             self._bounds.pop(line, None)
         elif line in self._bounds or question.in_transaction:
             self._bounds.setdefault(line, Bounds()).has_own = True
@@ -72,7 +72,7 @@ class Kept:
         """Where that has none; `is_own`: the request had asked the same by itself."""
         line, method = _line(question, asked), question.method.upper()
         is_lent = self._lent[_key(question)] > 0
-        if _is_end(question) or (is_own and method not in BEGINS):  # an end comes by what it ends, else from nowhere
+        if is_end(question) or (is_own and method not in BEGINS):  # an end comes by what it ends, else from nowhere
             return None
         if (exchange := self._take(question, asked)) is None:
             return None
@@ -89,10 +89,10 @@ class Kept:
 
 
 def is_bound(question: Question) -> bool:
-    return question.method.upper() in BEGINS or _is_end(question)
+    return question.method.upper() in BEGINS or is_end(question)
 
 
-def _is_end(question: Question) -> bool:
+def is_end(question: Question) -> bool:
     """False for the end of a part: ROLLBACK TO SAVEPOINT."""
     return question.method.upper() in ENDS and "TO" not in question.text.upper().split()
 
