@@ -67,9 +67,9 @@ def test_a_statement_in_another_transaction_deviates_and_is_named() -> None:
 
 
 def test_two_transactions_that_became_one_deviate() -> None:
-    recorded = recording(*within("BEGIN", "UPDATE a"), *within("UPDATE b", "COMMIT", transaction=2))
-    found = replay(recorded, *within("BEGIN", "UPDATE a", "UPDATE b", "COMMIT"))
-    assert moved(found) == ["UPDATE b", "COMMIT"]
+    recorded = recording(*within("BEGIN", "UPDATE a", "UPDATE b"), *within("UPDATE c", "COMMIT", transaction=2))
+    found = replay(recorded, *within("BEGIN", "UPDATE a", "UPDATE b", "UPDATE c", "COMMIT"))
+    assert moved(found) == ["UPDATE c", "COMMIT"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,14 @@ def test_a_recorded_number_may_stand_for_several_transactions(end: str) -> None:
     assert moved(replay(recorded, *within(*texts[:3]), *within(*texts[3:], transaction=2))) == []
     other = within("BEGIN", "INSERT a", "INSERT c", end), within("COMMIT", transaction=2)
     assert moved(replay(recorded, *other[0], *other[1])) == ["INSERT c"]
+
+
+def test_transactions_are_alike_that_were_begun_in_another_way() -> None:
+    """A pool's connection is asked for the usual level by name, once it had another one."""
+    named = "BEGIN ISOLATION LEVEL READ COMMITTED"
+    recorded = recording(*within("BEGIN", "INSERT a", "COMMIT"), *within(named, "INSERT b", "COMMIT", transaction=2))
+    changed = *within(named, "INSERT a", "COMMIT"), *within("BEGIN", "INSERT b", "COMMIT", transaction=2)
+    assert moved(replay(recorded, *changed)) == []
 
 
 def test_a_set_gives_the_statements_of_a_transaction_another_order() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.drivers import registry
 from timetracer_otel.drivers.base import Question
-from timetracer_otel.replay.kept import ENDS, is_end
+from timetracer_otel.replay.kept import BEGINS, ENDS, is_end
 
 REORDERED: Final = "asked in another order than was recorded"
 TOLD_MAX: Final = 3
@@ -66,7 +66,7 @@ def in_another_transaction(taken: Sequence[Step]) -> list[Exchange]:
     Transactions are told apart by their statements without values, in any order: of several that ran together each may
     have got ids and answers of another, and a set gives another order.
     """
-    inside = [step for step in taken if step.transaction is not None and step.exchange.transaction is not None]
+    inside = [step for step in taken if _is_inside(step)]
     then = list(_grouped(sorted(inside, key=lambda step: (step.exchange.at_ns, step.exchange.id)), _recorded_in))
     now = _grouped(inside, _replayed_in)
     left = Counter(map(_content, then))
@@ -76,6 +76,12 @@ def in_another_transaction(taken: Sequence[Step]) -> list[Exchange]:
     recorded = {step.exchange.id: (number, frames) for number, own in enumerate(then) for step, frames in _framed(own)}
     moved = [step.exchange for own in others for step in _moved(own, recorded)]
     return moved or [others[0][0].exchange]
+
+
+def _is_inside(step: Step) -> bool:
+    """Not what begins it: SQLAlchemy names the usual level there or not, by what its connection has done before."""
+    is_begin = step.question.method.upper() in BEGINS
+    return step.transaction is not None and step.exchange.transaction is not None and not is_begin
 
 
 def _recorded_in(step: Step) -> Hashable:
