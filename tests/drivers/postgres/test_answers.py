@@ -328,7 +328,7 @@ def test_a_set_in_no_span_but_its_instrumentors_is_made_up_and_one_of_the_reques
     assert isinstance(Stage(asked=inside).ask("set time zone 'UTC'"), Miss)
 
 
-@pytest.mark.parametrize("asked", ["BEGIN;", "BEGIN ISOLATION LEVEL READ COMMITTED;"])
+@pytest.mark.parametrize("asked", ["BEGIN;", "BEGIN ISOLATION LEVEL READ COMMITTED;", "BEGIN"])
 @pytest.mark.parametrize("recorded", ["BEGIN;", "BEGIN ISOLATION LEVEL READ COMMITTED;"])
 def test_a_transaction_of_the_usual_level_is_one_whether_it_names_the_level_or_not(asked: str, recorded: str) -> None:
     stage = Stage("BEGIN ISOLATION LEVEL SERIALIZABLE;", recorded)

@@ -30,8 +30,9 @@ from timetracer_otel.wire.postgres.transaction import Move, Transaction, command
 TRANSACTIONS_MAX: Final = 1 << 32
 """Of one connection: numbers of transactions are unique in the process."""
 OF_DRIVERS: Final = frozenset({"DEALLOCATE", "CLOSE"})
-_USUAL: Final = re.compile(r"BEGIN(?: ISOLATION LEVEL READ COMMITTED)?;")
-"""As asyncpg spells it. Source: asyncpg 0.29 to 0.31, `transaction.py`."""
+_USUAL: Final = re.compile(r"BEGIN(?: ISOLATION LEVEL READ COMMITTED)?;?")
+"""As asyncpg spells it, and psycopg without the semicolon. Source: asyncpg 0.29 to 0.31, `transaction.py`; psycopg 3.1
+to 3.3, `_get_tx_start_command`."""
 CANCELLED: Final = ("57014", "canceling statement due to user request")
 """Code and message of the error of a statement that its client gave up; a statement_timeout has the same code."""
 CANCEL_SLACK_S: Final = 1.0
