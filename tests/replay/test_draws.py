@@ -72,8 +72,11 @@ def test_what_was_drawn_stands_for_what_looks_alike(draws: list[object], was: st
         ([TOKEN], "fffffff", HEX[:7]),
         ([b"abc"], "ffffff", b"abc".hex()),
         (["XK", "81", "PQ"], "AB12CD", "XK81PQ"),
+        ([TOKEN], HEX[::-1], HEX.upper()),
+        ([TOKEN], HEX[::-1].upper(), HEX),
+        (list("abcdefgh"), "ABCDEFGH", "abcdefgh"),
     ],
-    ids=range(16),
+    ids=range(19),
 )
 def test_what_was_not_drawn_or_looks_otherwise_proves_nothing(draws: list[object], was: str, now: str) -> None:
     assert drawn(*draws).pairs(was, now) == ()

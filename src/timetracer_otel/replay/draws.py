@@ -286,7 +286,14 @@ def _proves(part: _Part, was: str, now: str) -> bool:
         return False
     is_hex = told.kind in (_DIGITS, _HEX) and _HEX.fullmatch(then + here) is not None
     is_enough = part.of(now) in told.text or len(here) >= told.least
-    return is_enough and len(part) >= told.least and (is_same_kind or is_hex)
+    is_alike = (is_same_kind or is_hex) and not _are_in_other_capitals(then, here)
+    return is_enough and len(part) >= told.least and is_alike
+
+
+def _are_in_other_capitals(then: str, here: str) -> bool:
+    """True for hex or letters alone, all small in one and all capitals in the other: chance does not do that."""
+    is_looked_at = (_HEX.fullmatch(then) and _HEX.fullmatch(here)) or (then + here).isalpha()
+    return bool(is_looked_at) and ((then.islower() and here.isupper()) or (then.isupper() and here.islower()))
 
 
 def _signless(text: str) -> str:
