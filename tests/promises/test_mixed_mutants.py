@@ -24,7 +24,7 @@ from tests.demonstration import ROOT
 from tests.launching import LAUNCHER, recording
 from tests.promises.changed import FORMS, spots
 from tests.promises.plain import plain
-from tests.replay.recordings import has_read
+from tests.replay.recordings import reading_of
 from tests.servers.aws import AwsServer
 from tests.servers.http import HttpServer
 from tests.servers.mongo import MongoServer
@@ -33,9 +33,10 @@ from tests.servers.redis import RedisServer
 from timetracer_otel.cassette import Exchange, Segment
 from timetracer_otel.drivers.base import Asked, Question
 from timetracer_otel.errors import DamagedCassette
+from timetracer_otel.replay.instants import window
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded, question_of, requests_of
-from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.origin import Origins
 from timetracer_otel.replay.session import Session
 from timetracer_otel.store import Store
 
@@ -119,7 +120,7 @@ def _session(segment: Segment, library: Library, exchanges: tuple[Exchange, ...]
     recorded, root = Recorded(segment.id, exchanges, segment.connections, segment.spans), segment.spans[0]
     then = window(root.start_ns, root.end_ns)
     now = then[0] + LATER_NS, then[1] + LATER_NS
-    read = has_read(range(now[0], now[1], (now[1] - now[0]) // CLOCK_READS))
+    read = reading_of(range(now[0], now[1], (now[1] - now[0]) // CLOCK_READS))
     origins = Origins((each.value for each in segment.generated), then, lambda: now, read)
     return Session(recorded, library, origins, MemoryJournal())
 

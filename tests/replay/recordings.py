@@ -20,11 +20,12 @@ from timetracer_otel.cassette.model import (
 from timetracer_otel.drivers.base import Asked, Question, Slot
 from timetracer_otel.replay.draws import Draws
 from timetracer_otel.replay.given import Given
+from timetracer_otel.replay.instants import Window, window
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
 from timetracer_otel.replay.local import Here, Local
 from timetracer_otel.replay.machine import Machine
-from timetracer_otel.replay.origin import HasRead, Origins, Window, window
+from timetracer_otel.replay.origin import Origins, ReadingOf
 from timetracer_otel.replay.reads import Reads
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.traces import Made, Traces
@@ -122,11 +123,11 @@ def session(
     traces = Traces(TRACE, ROOT, [(each.span_id, each.name) for each in spans], here.made)
     machine = Machine(Process("p", host=HOST, pid=PID))
     local = Local(here, Given(sent, exchanges), machine, traces, ids)
-    origins = Origins(ids, limits, lambda: replayed or limits, has_read(reads), local)
+    origins = Origins(ids, limits, lambda: replayed or limits, reading_of(reads), local)
     return Session(recorded, Library(exchanges, question), origins, journal), journal
 
 
-def has_read(reads: Iterable[int]) -> HasRead:
+def reading_of(reads: Iterable[int]) -> ReadingOf:
     """Of a clock that the application read at these nanoseconds."""
     log = Reads()
     for each in reads:

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.replay.recordings import END_NS, START_NS, asked, by, exchange, has_read, question_of, session
+from tests.replay.recordings import END_NS, START_NS, asked, by, exchange, question_of, reading_of, session
 from timetracer_otel.drivers.base import Question
 from timetracer_otel.replay.candidates import Candidate, Family, Place
-from timetracer_otel.replay.origin import Mapping, Origins, window
+from timetracer_otel.replay.instants import window
+from timetracer_otel.replay.origin import Mapping, Origins
 from timetracer_otel.replay.session import Session
 
 IDS = [f"{n}1111111-2222-4333-8444-555555555555" for n in range(3)]
@@ -42,7 +43,7 @@ def test_whatever_can_be_proven_is_among_those_that_are_looked_at(
     recorded: list[tuple[str, str | int]], questions: list[tuple[str, str | int]], data: st.DataObject
 ) -> None:
     limits = window(START_NS, END_NS)
-    origins, family = Origins(IDS[:2], limits, lambda: limits, has_read([READ_NS])), Family()
+    origins, family = Origins(IDS[:2], limits, lambda: limits, reading_of([READ_NS])), Family()
     for each in MADE[:2]:
         origins.made(uuid.UUID(each))
     for number, parameters in enumerate(recorded):

@@ -17,7 +17,7 @@ import pytest
 from tests.replay.recordings import END_NS, START_NS
 from timetracer_otel.replay import clock as clocks
 from timetracer_otel.replay.clock import RealClock, RecordedClock, why_real
-from timetracer_otel.replay.origin import window
+from timetracer_otel.replay.instants import window
 from timetracer_otel.replay.reads import READS_MAX, Reads
 
 MS = 1_000_000
@@ -155,7 +155,7 @@ def test_the_window_is_that_of_the_recording_and_grows_while_replay_is_slower(cl
 
 def test_what_the_application_reads_is_remembered_and_what_its_tools_read_is_not(clock: RecordedClock) -> None:
     def is_known(moment: float) -> bool:
-        return clock.has_read(int(moment * 1_000_000) * 1_000 + 7_200_000 * MS, 1_000)
+        return clock.reading_of(int(moment * 1_000_000) * 1_000 + 7_200_000 * MS, 1_000) != ""
 
     reads = (time.time(), datetime.datetime.now().timestamp(), time.time_ns() / 1e9)
     logged = logging.makeLogRecord({}).created

@@ -434,6 +434,29 @@ def test_an_instant_is_mapped_only_inside_the_window_of_both_clocks(
     assert len(journal.of("mapping")) == is_same
 
 
+@pytest.mark.parametrize(
+    ("recorded_ns", "asked_ns", "is_same"),
+    [
+        (START_NS + 100_200_000, START_NS + 700_123_000, True),
+        (START_NS + 100_200_000, START_NS + 1_700_123_000, False),
+        (START_NS + 600_200_000, START_NS - 299_877_000, False),
+        (START_NS + 1_600_200_000, START_NS + 1_700_123_000, True),
+        (START_NS + 100_200_000, START_NS + 705_000_000, True),
+    ],
+    ids=["the clock itself", "a second later", "a second earlier", "as then", "no reading"],
+)
+def test_an_offset_that_was_changed_by_a_second_is_found_inside_the_window_too(
+    recorded_ns: int, asked_ns: int, is_same: bool
+) -> None:
+    source, _ = session(
+        exchange(1, "INSERT $1", ["then"]),
+        question=lambda recorded: asked("INSERT $1", ["then"], instants=[recorded_ns]),
+        replayed=(START_NS - 1_000_000_000, START_NS + 5_000_000_000),
+        reads=[START_NS + 700_123_456],
+    )
+    assert (source.take(asked("INSERT $1", ["now"], instants=[asked_ns]), by()) is not None) is is_same
+
+
 HOUR_NS = 3_600_000_000_000
 READ_NS = START_NS + 300_123_456
 RECKONED_NS = READ_NS // 1000 * 1000 + HOUR_NS

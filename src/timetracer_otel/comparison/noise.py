@@ -19,7 +19,8 @@ from timetracer_otel.cassette.escaping import shown
 from timetracer_otel.cassette.model import Cassette, Value
 from timetracer_otel.drivers.base import Slot
 from timetracer_otel.redaction.markers import MARKER, unmarked
-from timetracer_otel.replay.origin import Origins, Window, window
+from timetracer_otel.replay.instants import Window, window
+from timetracer_otel.replay.origin import Origins
 
 MADE: Final = "an id that the application made"
 CLOCK: Final = "read from the clock while it was recorded"

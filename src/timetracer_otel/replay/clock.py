@@ -11,9 +11,8 @@ import threading
 import time
 from typing import Any, Final, NamedTuple, Protocol
 
-from timetracer_otel.replay.instants import SECOND_NS, Grain
-from timetracer_otel.replay.origin import SLACK_NS, Window, window
-from timetracer_otel.replay.reads import Reads
+from timetracer_otel.replay.instants import SECOND_NS, SLACK_NS, Grain, Window, window
+from timetracer_otel.replay.reads import Reading, Reads
 
 LATE_NS: Final = SECOND_NS
 """So much longer than in the recording something may take, and the clock waits for it."""
@@ -44,8 +43,8 @@ class Clock(Protocol):
     def start_up(self) -> Window:
         """As `window`, before the entry."""
 
-    def has_read(self, instant_ns: int, grain: Grain) -> bool:
-        """True if this instant is whole seconds away from a moment that the app has read from this clock."""
+    def reading_of(self, instant_ns: int, grain: Grain) -> Reading:
+        """Whether this instant is a moment that the app has read from this clock, or whole seconds away from one."""
 
 
 class Stretch(NamedTuple):
@@ -123,7 +122,7 @@ class RecordedClock:
         now_ns = self._stretch.now_ns()
         return self._start_up[0], now_ns + SLACK_NS if self._is_starting else self.window()[1]
 
-    def has_read(self, instant_ns: int, grain: Grain) -> bool:
+    def reading_of(self, instant_ns: int, grain: Grain) -> Reading:
         return self._reads.explain(instant_ns, grain)
 
     def stop(self) -> None:
@@ -154,9 +153,9 @@ class RealClock:
     def start_up(self) -> Window:
         return self.window()
 
-    def has_read(self, instant_ns: int, grain: Grain) -> bool:
+    def reading_of(self, instant_ns: int, grain: Grain) -> Reading:
         """Nobody listens to it, and what was reckoned from it is of another day."""
-        return False
+        return ""
 
 
 def load_without_pytest() -> None:

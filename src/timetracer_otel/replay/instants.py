@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from timetracer_otel.cassette.model import Value
 from timetracer_otel.drivers.base import Slot
@@ -30,7 +30,11 @@ _DIGITS: Final = 19
 """Of nanoseconds since 1970."""
 _EITHER: Final = re.compile(rf"(?<!\d){ISO.pattern}(?!\d)|{NUMBER.pattern}")
 
+SLACK_NS: Final = SECOND_NS
+
 Grain = Literal[1_000, 1_000_000]
+Window: TypeAlias = tuple[int, int]
+"""First and last nanosecond on the wall clock."""
 
 
 def grain(ns: int) -> Grain:
@@ -94,3 +98,12 @@ def first_fraction(slot: Slot) -> int | None:
             if is_fraction(instant):
                 return instant
     return None
+
+
+def window(start_ns: int, end_ns: int) -> Window:
+    """The time of a recording with a second to spare on both sides."""
+    return start_ns - SLACK_NS, end_ns + SLACK_NS
+
+
+def lies_in(instant_ns: int, limits: Window) -> bool:
+    return limits[0] <= instant_ns <= limits[1]

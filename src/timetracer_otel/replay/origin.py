@@ -18,10 +18,12 @@ from timetracer_otel.replay.given import EVER
 from timetracer_otel.replay.instants import (
     YEARS_NS,
     Grain,
+    Window,
     are_near,
     first_fraction,
     grain,
     is_fraction,
+    lies_in,
     of_iso,
     of_number,
     spelling,
@@ -29,22 +31,20 @@ from timetracer_otel.replay.instants import (
 )
 from timetracer_otel.replay.local import Local
 from timetracer_otel.replay.masked import digest, has_room, hidden, spelled
+from timetracer_otel.replay.reads import Reading
 from timetracer_otel.replay.renaming import Renaming
 from timetracer_otel.replay.varying import OBJECT_ID, UUID, VARYING
 
 Kind: TypeAlias = Literal["uuid4", "object_id", "instant", "drawn", "machine", "trace", "redacted"]
-Window: TypeAlias = tuple[int, int]
-"""First and last nanosecond on the wall clock."""
 RENAMED: Final = frozenset({"drawn", "uuid4"})
 """Kinds of ids that answers have as this process made them."""
-HasRead: TypeAlias = Callable[[int, Grain], bool]
-"""True if an instant is whole seconds away from a moment that the application read from the served clock."""
+ReadingOf: TypeAlias = Callable[[int, Grain], Reading]
+"""Whether an instant is a moment that the application read from the served clock, or whole seconds away from one."""
 
 NUMBER_MAX: Final = 72
 """Characters of a number as people write it, in Extended JSON too."""
 BYTES_MAX: Final = TEXT_MAX // 2
 """They are looked through in hex."""
-SLACK_NS: Final = 1_000_000_000
 ALONE: Final = ("", "")
 """What stands around an instant that is the whole value."""
 MADE: Final = ("made",)
@@ -71,15 +71,15 @@ class Origins:
         recorded_ids: Iterable[str],
         recorded: Window,
         replayed: Callable[[], Window],
-        has_read: HasRead | None = None,
+        reading_of: ReadingOf | None = None,
         local: Local | None = None,
         is_start_up: bool = False,
     ) -> None:
-        """`replayed` gives the window in which an instant taken in replay must lie. Without `has_read` nothing is known
-        to be reckoned from the clock, without `local` nothing to be made by the process itself. `is_start_up`: what was
-        read need not be near the recorded one, since a start-up takes as long as the machine needs."""
+        """`replayed` gives the window in which an instant taken in replay must lie. Without `reading_of` nothing is
+        known to be reckoned from the clock, without `local` nothing to be made by the process itself. `is_start_up`:
+        what was read need not be near the recorded one, since a start-up takes as long as the machine needs."""
         self._recorded_ids = frozenset(filter(None, map(_hex, recorded_ids)))
-        self._recorded, self._replayed, self._has_read = recorded, replayed, has_read
+        self._recorded, self._replayed, self._reading_of = recorded, replayed, reading_of
         self._local, self._is_start_up = local, is_start_up
         self.renaming = local.renaming if local is not None else Renaming()
         self._made: set[str] = set()
@@ -153,12 +153,12 @@ class Origins:
     def reckoned(self, slots: Iterable[tuple[int, Slot]]) -> tuple[int, int] | None:
         """Of the asked slots with their numbers the first that only a recorded one with an instant near its own can
         prove: its number, and that instant in nanoseconds."""
-        if self._has_read is None:
+        if self._reading_of is None:
             return None
         limits = self._replayed()
         for number, slot in slots:
             instant = first_fraction(slot)
-            if instant is not None and not _lies_in(instant, limits):
+            if instant is not None and not lies_in(instant, limits):
                 return number, instant
         return None
 
@@ -299,15 +299,24 @@ class Origins:
         return is_ours and spelling(was) == spelling(now)
 
     def _is_ours(self, recorded_ns: int, asked_ns: int) -> bool:
-        return _lies_in(recorded_ns, self._recorded) and _lies_in(asked_ns, self._replayed())
+        """True where both are of the time of the run. What is whole seconds away from it is another offset, unless
+        `_is_reckoned` says that it was the same one."""
+        if not self._are_of_the_run(recorded_ns, asked_ns):
+            return False
+        if self._reading_of is None or not is_fraction(asked_ns):
+            return True
+        return self._reading_of(asked_ns, grain(asked_ns)) != "seconds away"
+
+    def _are_of_the_run(self, recorded_ns: int, asked_ns: int) -> bool:
+        return lies_in(recorded_ns, self._recorded) and lies_in(asked_ns, self._replayed())
 
     def _is_reckoned(self, recorded_ns: int, asked_ns: int) -> bool:
         """True where the app has read a moment that is whole seconds away from what it asks with: `now() + 1h`. That it
         is as far from it as then is known to half a second."""
-        if self._has_read is None or not (self._may_be_reckoned(recorded_ns) and self._may_be_reckoned(asked_ns)):
+        if self._reading_of is None or not (self._may_be_reckoned(recorded_ns) and self._may_be_reckoned(asked_ns)):
             return False
-        is_near = are_near(recorded_ns, asked_ns) or (self._is_start_up and self._is_ours(recorded_ns, asked_ns))
-        return is_near and self._has_read(asked_ns, grain(recorded_ns))
+        is_near = are_near(recorded_ns, asked_ns) or (self._is_start_up and self._are_of_the_run(recorded_ns, asked_ns))
+        return is_near and self._reading_of(asked_ns, grain(recorded_ns)) != ""
 
     def _trait(self, slot: Slot, limits: Window, is_ours: Callable[[str], bool]) -> Hashable:
         """The text around the ids and instants that may differ; the key where none may."""
@@ -332,11 +341,11 @@ class Origins:
         return any(self._may_pass(instant, limits) for instant in of_iso(found))
 
     def _may_pass(self, instant_ns: int, limits: Window) -> bool:
-        return _lies_in(instant_ns, limits) or self._may_be_reckoned(instant_ns)
+        return lies_in(instant_ns, limits) or self._may_be_reckoned(instant_ns)
 
     def _may_be_reckoned(self, instant_ns: int) -> bool:
         is_plausible = is_fraction(instant_ns) and abs(instant_ns - self._recorded[0]) < YEARS_NS
-        return self._has_read is not None and is_plausible
+        return self._reading_of is not None and is_plausible
 
 
 def _text(slot: Slot) -> str | None:
@@ -373,18 +382,9 @@ def _ids_of(slots: Iterable[Slot]) -> Iterator[str]:
     return (found for slot in slots if slot.text for found in _ids_in(slot.text))
 
 
-def window(start_ns: int, end_ns: int) -> Window:
-    """The time of a recording with a second to spare on both sides."""
-    return start_ns - SLACK_NS, end_ns + SLACK_NS
-
-
 def unbound() -> Origins:
     """Of a recording of which no id and no instant is known: ids that a driver made and secrets may be any."""
     return Origins((), (0, 0), lambda: (0, 0))
-
-
-def _lies_in(instant_ns: int, limits: Window) -> bool:
-    return limits[0] <= instant_ns <= limits[1]
 
 
 def _ids_in(text: str) -> Iterator[str]:

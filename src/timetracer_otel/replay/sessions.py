@@ -9,6 +9,7 @@ from timetracer_otel.cassette import end_ns, start_ns
 from timetracer_otel.cassette.model import Cassette, Environment, Segment
 from timetracer_otel.replay.clock import Clock, RecordedClock
 from timetracer_otel.replay.given import Given
+from timetracer_otel.replay.instants import window
 from timetracer_otel.replay.journal import Journal
 from timetracer_otel.replay.library import (
     Library,
@@ -23,7 +24,7 @@ from timetracer_otel.replay.library import (
 )
 from timetracer_otel.replay.local import Here, Local
 from timetracer_otel.replay.machine import Machine
-from timetracer_otel.replay.origin import Origins, unbound, window
+from timetracer_otel.replay.origin import Origins, unbound
 from timetracer_otel.replay.session import Session
 from timetracer_otel.replay.traces import Traces
 from timetracer_otel.replay.warm import made_ready
@@ -81,7 +82,7 @@ def session_of(
     return Session(
         recorded,
         library,
-        Origins(ids, limits, clock.window, clock.has_read, local),
+        Origins(ids, limits, clock.window, clock.reading_of, local),
         log,
         answered=lambda exchange, next_ns: clock.advance(
             began_ns + exchange.at_ns + exchange.duration_ns,
@@ -117,7 +118,7 @@ def environment_of(
     return Session(
         recorded,
         library,
-        Origins((), limits, clock.start_up, clock.has_read, local, is_start_up=True),
+        Origins((), limits, clock.start_up, clock.reading_of, local, is_start_up=True),
         log,
         # One that was under way when the entry began has nothing to say of the time within it.
         answered=lambda exchange, _: clock.advance(

@@ -13,9 +13,10 @@ from timetracer_otel.cassette.model import Exchange, Payload, Signature
 from timetracer_otel.drivers.http.asking import answer
 from timetracer_otel.drivers.http.questions import question
 from timetracer_otel.drivers.http.requests import unsent
+from timetracer_otel.replay.instants import window
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
-from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.origin import Origins
 from timetracer_otel.replay.session import Session
 
 JSON = b"application/json"
