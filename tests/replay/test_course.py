@@ -12,6 +12,7 @@ from tests.replay.recordings import asked, by, cassette, exchange, question_of, 
 from timetracer_otel.cassette.model import Exchange
 from timetracer_otel.replay.course import REORDERED
 from timetracer_otel.replay.report import Report, build
+from timetracer_otel.replay.runner import Execution
 from timetracer_otel.replay.text import render
 
 Step = tuple[str, int | None]
@@ -64,6 +65,15 @@ def test_a_statement_in_another_transaction_deviates_and_is_named() -> None:
     assert json.loads(json.dumps(found.to_json()))["moved"][0]["exchange"] == "p-3"
     assert "  UPDATE b   exchange p-3\n" in render(found)
     assert render(found).endswith(": 1 request in another transaction\n")
+
+
+def test_a_program_with_a_statement_in_another_transaction_has_failed() -> None:
+    changed = [
+        *within("BEGIN", "UPDATE a", "COMMIT"),
+        *within("BEGIN", "UPDATE b", "UPDATE c", "COMMIT", transaction=2),
+    ]
+    assert Execution(replay(recording(*TWO), *changed), 0).exit_code == 1
+    assert Execution(replay(recording(*TWO), *TWO), 0).exit_code == 0
 
 
 def test_two_transactions_that_became_one_deviate() -> None:

@@ -109,7 +109,7 @@ def print_exec(store: str | None, wanted: str, command: Sequence[str], pdb: bool
     from timetracer_otel.replay.text import render
 
     files.save(Summary((Result(segment.name, report),)), report.to_json())
-    if report.misses or report.uncontrolled or report.reasons:
+    if report.misses or report.moved or report.uncontrolled or report.reasons:
         print(render(report), end="", file=sys.stderr)
     return execution.exit_code
 

@@ -67,8 +67,8 @@ class Execution:
 
     @property
     def exit_code(self) -> int:
-        """1 after a miss, whatever the program made of it; else the program's own."""
-        return 1 if self.report.misses else self.status
+        """1 after a miss or a request in another transaction, whatever the program made of it; else its own."""
+        return 1 if self.report.misses or self.report.moved else self.status
 
 
 @dataclass(frozen=True, slots=True)
