@@ -9,6 +9,7 @@ from timetracer_otel.drivers.base import ABSENT, Difference
 from timetracer_otel.drivers.celery.compare import compare, compare_requests
 from timetracer_otel.drivers.celery.names import LIB, RUN
 from timetracer_otel.drivers.celery.running import request_of
+from timetracer_otel.errors import ReplayError
 
 
 def task(result: Payload, **request: Value) -> Exchange:
@@ -47,6 +48,13 @@ def test_a_task_is_asked_with_the_headers_that_it_had_and_no_trace_beside_them()
         context: Value = {"id": "1", "headers": headers, **trace}
         request = request_of(task({}, args=[], kwargs={}, context=context))
         assert request == {"id": "1", "headers": headers, "args": [], "kwargs": {}}
+
+
+@pytest.mark.parametrize("context", [None, {}, {"id": None, "loglevel": 0, "headers": None}])
+def test_a_task_that_celery_did_not_run_itself_is_refused_in_a_line(context: Value) -> None:
+    """As celery-batches runs one for many messages: what it was given is not in its request."""
+    with pytest.raises(ReplayError, match="not run by Celery's own tracer"):
+        request_of(task({"state": "SUCCESS"}, args=None, kwargs=None, context=context))
 
 
 def test_states_are_compared_in_their_order_and_one_that_is_too_many_or_missing_is_named() -> None:

@@ -60,7 +60,11 @@ def request_of(exchange: Exchange) -> dict[str, Any]:
         reason = (exchange.dropped or {}).get("reason", "it is incomplete")
         raise ReplayError(exchange.id, f"the task's arguments were not kept ({reason!s})", "record it again")
     context = exchange.request.get("context")
-    fields = {**(context if isinstance(context, Mapping) else {}), **_arguments(exchange)}
+    if not isinstance(context, Mapping) or context.get("id") is None:
+        # celery-batches does so, with the arguments of many messages: the request that signals tell of is an empty one.
+        reason = "the task was not run by Celery's own tracer: its request has no id"
+        raise ReplayError(exchange.id, reason, "replay what sent it, or call its function in a test of yours")
+    fields = {**context, **_arguments(exchange)}
     try:
         request: dict[str, Any] = {name: restore(value) for name, value in fields.items()}
     except RESTORE_ERRORS as error:
