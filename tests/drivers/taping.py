@@ -72,7 +72,7 @@ class ListTape:
     def entry_began(self) -> None:
         """It has no environment."""
 
-    def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
+    def connected(self, number: int, driver: str, target: str, parameters: Payload, has_changed: bool = False) -> None:
         self.connections.append(Connection(number, driver, target, parameters))
 
     def acquired(self, acquire: Acquire) -> None:

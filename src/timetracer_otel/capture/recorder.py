@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from timetracer_otel.capture import limits
 from timetracer_otel.capture.budget import Budget
-from timetracer_otel.capture.connections import Connections
+from timetracer_otel.capture.connections import Connections, Known
 from timetracer_otel.capture.current import KEY, SPAN_ID, TRACE_ID, current_context, span_in
 from timetracer_otel.capture.environment import EnvironmentState
 from timetracer_otel.capture.lineage import OUTSIDE, Lineage, contexts_of, parent_getter
@@ -257,7 +257,7 @@ class Recorder:
             captured.segment, captured.span_id = segment, span_id
             segment.exchanges.append(captured)
             if connection is not None:
-                segment.connections.add(connection)
+                segment.connections.setdefault(connection, self._connections.at_first(connection))
         return captured
 
     def close(
@@ -305,14 +305,15 @@ class Recorder:
             return batches
         # An entry ends where its root does, a moment later: it is not worth a file.
         if self._lineage.is_forked and segment.is_entry and not segment.is_server and not captured.is_entry:
-            return segment.spooled(captured, self._connections.of(self._spooled_numbers(captured, segment)))
+            return segment.spooled(captured, self._connections.of(self._spooled(captured, segment)))
         return ()
 
-    def _spooled_numbers(self, captured: Captured, segment: SegmentState) -> Iterable[int]:
+    def _spooled(self, captured: Captured, segment: SegmentState) -> Mapping[int, Known | None]:
         """All connections stand at the beginning of a spool; what comes later says its own at most."""
         if not segment.is_spooled:
             return segment.connections
-        return () if captured.connection is None else (captured.connection,)
+        number = captured.connection
+        return {} if number is None else {number: segment.connections.get(number)}
 
     def discard(self, captured: Captured) -> None:
         with self._lock:
@@ -331,16 +332,17 @@ class Recorder:
             captured.is_written = False
             captured.segment.exchanges.append(captured)
             if captured.connection is not None:
-                captured.segment.connections.add(captured.connection)
+                found = self._connections.at_first(captured.connection)
+                captured.segment.connections.setdefault(captured.connection, found)
 
     def spill(self, captured: Captured, released: Callable[[int], None]) -> Spill | None:
         return self._sink.spill(captured, released)
 
-    def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
+    def connected(self, number: int, driver: str, target: str, parameters: Payload, has_changed: bool = False) -> None:
         from timetracer_otel.cassette.model import Connection
 
         with self._lock:
-            self._connections.add(Connection(number, driver, target, parameters))
+            self._connections.add(Connection(number, driver, target, parameters), has_changed)
 
     def acquired(self, acquire: Acquire) -> None:
         context = span_in(current_context())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from timetracer_otel.capture.connections import Known
     from timetracer_otel.capture.table import Captured, Spill
     from timetracer_otel.cassette.model import Acquire, Connection
 
@@ -102,7 +103,8 @@ class SegmentState:
         """By the span under which a connection was asked for."""
         # A Counter takes ten times as long to make, and most segments have nothing to count.
         self.sites: defaultdict[str, int] = defaultdict(int)
-        self.connections: set[int] = set()
+        self.connections: dict[int, Known | None] = {}
+        """Those that it uses, as it found them."""
         """For its next part."""
         self.dropped: defaultdict[str, int] = defaultdict(int)
 
@@ -188,7 +190,7 @@ class SegmentState:
         self.unwritten, self.pools, self.is_pressing = 0, [], False
         if is_final:
             self.generated = self.generated[-LATE_IDS_MAX:]
-            self.connections = set()  # what comes late names its own: there may be a part for each answer
+            self.connections = {}  # what comes late names its own: there may be a part for each answer
         if is_done:
             self.rest()
         return batch
@@ -246,7 +248,7 @@ _CONTAINERS: Final[Mapping[str, Callable[[], object]]] = {
     "generated": list,
     "pools": list,
     "sites": partial(defaultdict, int),
-    "connections": set,
+    "connections": dict,
     "dropped": partial(defaultdict, int),
 }
 """Of a SegmentState."""

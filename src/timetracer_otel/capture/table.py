@@ -174,8 +174,10 @@ class Tape(Protocol):
     def entry_began(self) -> None:
         """A request or task begins, sampled or not: what comes later is no longer the process's environment."""
 
-    def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
-        """What the process learnt when a connection was made. `parameters` is plain data (cassette.values)."""
+    def connected(self, number: int, driver: str, target: str, parameters: Payload, has_changed: bool = False) -> None:
+        """What the process learnt when a connection was made, or has learnt since. `parameters` is plain data
+        (cassette.values). `has_changed`: what it had learnt is no longer so, and segments that begin to use it from now
+        on find the new."""
 
     def acquired(self, acquire: Acquire) -> None:
         """A pool was asked for a connection under the current span; here its `at_ns` counts from 1970."""

@@ -64,7 +64,7 @@ class EntryTape:
     def entry_began(self) -> None:
         """There is no environment to end."""
 
-    def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
+    def connected(self, number: int, driver: str, target: str, parameters: Payload, has_changed: bool = False) -> None:
         """Connections of a replay are our own."""
 
     def acquired(self, acquire: Acquire) -> None:

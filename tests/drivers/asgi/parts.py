@@ -122,7 +122,7 @@ class MemoryTape:
     def entry_began(self) -> None:
         self.entries += 1
 
-    def connected(self, number: int, driver: str, target: str, parameters: Payload) -> None:
+    def connected(self, number: int, driver: str, target: str, parameters: Payload, has_changed: bool = False) -> None:
         raise AssertionError("an ASGI request makes no connection")
 
     def acquired(self, acquire: Acquire) -> None:

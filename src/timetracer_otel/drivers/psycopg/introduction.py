@@ -47,7 +47,7 @@ def known(pgconn: PGconn, active: Tape) -> Tracked:
     return tracked
 
 
-def _introduce(pgconn: PGconn, tracked: Tracked | None, active: Tape) -> Tracked:
+def _introduce(pgconn: PGconn, tracked: Tracked | None, active: Tape, has_changed: bool = False) -> Tracked:
     if tracked is None:
         tracked = connections[pgconn] = Tracked(next(numbers.connections), _target(pgconn), text(pgconn.db))
     tracked.tape = active
@@ -64,6 +64,7 @@ def _introduce(pgconn: PGconn, tracked: Tracked | None, active: Tape) -> Tracked
             "server_version": pgconn.server_version,
             **remembered(tracked.target),
         },
+        has_changed,
     )
     return tracked
 
@@ -90,7 +91,8 @@ def changed(pgconn: PGconn, tracked: Tracked) -> dict[str, bytes] | None:
     before, now = tracked.settings, tuple(map(pgconn.parameter_status, _SHAPING))
     if now == before:
         return None
-    tracked.settings = now
+    if tracked.tape is not None:
+        _introduce(pgconn, tracked, tracked.tape, has_changed=True)  # which a later request finds so
     found = zip(SHAPING, before, now, strict=True)
     return {name: new for name, old, new in found if new != old and new is not None}
 
