@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -261,6 +262,17 @@ def test_the_text_of_one_call_too_many() -> None:
         "  note      recorded once, all used up: this is call number 2\n"
         "  to do     make the call as often as it was recorded, or record again\n"
     ) in render(report(segment(ENTRY, ORDER), log.events))
+
+
+def test_what_a_library_tries_again_and_again_stands_there_once() -> None:
+    source, log = session(ORDER)
+    for parameters in (["43"], *[["43"]] * 60, ["44"]):
+        source.miss(asked(parameters=parameters), by())
+    source.miss(asked(parameters=["43"]), replace(by(), frame="shop/other.py:1 load"))
+    text = render(report(segment(ENTRY, ORDER), log.events))
+    assert text.count("no recorded answer for") == 4
+    assert text.count("  again     60 times in all, from the same line\n") == text.count("  again ") == 1
+    assert "more misses" not in text
 
 
 def test_the_traceback_of_the_replayed_app_is_shown() -> None:

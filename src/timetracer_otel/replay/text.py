@@ -6,7 +6,8 @@ the terminal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from timetracer_otel.capture.process import SET
@@ -46,8 +47,7 @@ def render(report: Report) -> str:
     """The whole report, one block for each thing to look at, the verdict at the end. Ends with a newline."""
     blocks = [
         [f"uncontrolled: {safe(line)}" for line in report.uncontrolled],
-        *map(_miss, report.misses[:LISTED_MAX]),
-        [f"and {len(report.misses) - LISTED_MAX} more misses"] if len(report.misses) > LISTED_MAX else [],
+        *_misses(report.misses),
         _differences(report),
         _listed("recorded but not made", [_unused(each) for each in report.unused]),
         _listed(MOVED, [f"{_request(each)}   exchange {safe(each['exchange'])}" for each in report.moved]),
@@ -62,6 +62,24 @@ def render(report: Report) -> str:
         [verdict_line(report)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _misses(misses: Sequence[Miss]) -> Iterator[list[str]]:
+    """One that a library tries again and again stands there once."""
+    repeats = Counter(_repeated(miss) for miss in misses if miss.consequent)
+    first: dict[str, Miss] = {}
+    for miss in misses:
+        first.setdefault(_repeated(miss) if miss.consequent else f"{len(first)}", miss)
+    for key, miss in list(first.items())[:LISTED_MAX]:
+        times = repeats[key]
+        yield [*_miss(miss), *([f"  again     {times} times in all, from the same line"] if times > 1 else [])]
+    if len(first) > LISTED_MAX:
+        yield [f"and {len(first) - LISTED_MAX} more misses"]
+
+
+def _repeated(miss: Miss) -> str:
+    """Equal where one line of the application asks the same again."""
+    return repr((miss.request, miss.frame, miss.span))
 
 
 def _miss(miss: Miss) -> list[str]:
