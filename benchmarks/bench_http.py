@@ -81,9 +81,10 @@ class Host:
 
         from timetracer_otel.cassette.model import Exchange, Signature
         from timetracer_otel.drivers.http.questions import question_of
+        from timetracer_otel.replay.instants import window
         from timetracer_otel.replay.journal import MemoryJournal
         from timetracer_otel.replay.library import Library, Recorded
-        from timetracer_otel.replay.origin import Origins, window
+        from timetracer_otel.replay.origin import Origins
         from timetracer_otel.replay.session import Session
 
         host, _, port = os.environ[URL].rpartition("/")[2].partition(":")

@@ -17,9 +17,10 @@ from harness import options
 
 from timetracer_otel.cassette.model import Exchange, Signature
 from timetracer_otel.drivers.base import Asked, Question, Slot
+from timetracer_otel.replay.instants import window
 from timetracer_otel.replay.journal import MemoryJournal
 from timetracer_otel.replay.library import Library, Recorded
-from timetracer_otel.replay.origin import Origins, window
+from timetracer_otel.replay.origin import Origins
 from timetracer_otel.replay.session import Session
 
 ROWS: Final = ("matching of a replay",)

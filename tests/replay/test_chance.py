@@ -141,12 +141,13 @@ def drawn(code: str) -> str:
 
 
 def other(text: str) -> str:
-    """One that looks alike: a UUID of the same version."""
+    """One that looks alike: a UUID of the same version, capitals alone."""
     with suppress(ValueError):
         found = uuid.UUID(int=uuid.UUID(text).int ^ (1 << 127 | 0xFFFF))
         return str(found) if "-" in text else found.hex
     changed = {**{digit: str(9 - int(digit)) for digit in "0123456789"}, **dict.fromkeys("bcdef", "a"), "a": "b"}
-    return "".join(changed.get(each, "x") for each in text)
+    made = "".join(changed.get(each, "x") for each in text)
+    return made.upper() if text.isupper() else made
 
 
 @pytest.mark.parametrize("code", MADE)
