@@ -157,6 +157,13 @@ def test_equal_requests_are_in_order_whichever_answers_first() -> None:
     assert (moved(found), found.uncontrolled) == ([], ())
 
 
+def test_what_nobody_waits_for_has_no_course() -> None:
+    sent, waited = recording(("UPDATE a", None), ("SELECT b", None))
+    turned: list[Step] = [("SELECT b", None), ("UPDATE a", None)]
+    assert replay([sent, waited], *turned).uncontrolled
+    assert replay([replace(sent, result={"unacknowledged": True}), waited], *turned).uncontrolled == ()
+
+
 def test_pages_of_a_cursor_have_no_course() -> None:
     first, second = recording(("FETCH 10 FROM c", 1), ("UPDATE a", 2))
     paged = replace(first, request={**first.request, "cursor": 1})

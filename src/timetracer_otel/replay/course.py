@@ -44,8 +44,9 @@ class Step:
 def steps(
     events: Iterable[Mapping[str, Any]], recorded: Sequence[Exchange], question: Callable[[Exchange], Question]
 ) -> list[Step]:
-    """In the order of the replay. Fetches from a cursor are left out: their pages may be of any size."""
-    by_id = {each.id: each for each in recorded if not _is_of_cursor(each)}
+    """In the order of the replay. Left out are fetches from a cursor, whose pages may be of any size, and what nobody
+    waits for: it reaches its server when it does."""
+    by_id = {each.id: each for each in recorded if not (_is_of_cursor(each) or each.result.get("unacknowledged"))}
     asked = (event for event in events if "task" in event)  # what nobody asks for counts as answered, too
     answered = ((by_id[event["exchange"]], event) for event in asked if event["exchange"] in by_id)
     return [
