@@ -138,7 +138,7 @@ def load_app(name: str | None, segment: str, code: Sequence[str] | None = None) 
     for part in attribute.removesuffix("()").split("."):
         if not hasattr(found, part):
             problem = f"{module_name} has no {part}" if part else "it names no attribute"
-            raise ReplayError(f"--app {name}", problem, "write module:attribute")
+            raise ReplayError(f"app {name}", problem, "write module:attribute")
         found = getattr(found, part)
         if code is not None and (factory or isinstance(found, ModuleType)):
             _check_code(_home(found), name, code)  # what the user's code has merely imported is not the user's
@@ -188,9 +188,9 @@ def _module(name: str, app: str) -> object:
         if name != missing and not name.startswith(f"{missing}."):
             raise  # the app's own import is what fails: its traceback says where
         advice = "run from the folder of the app, or name it: --app module:attribute"
-        raise ReplayError(f"--app {app}", f"no module {missing!r} in {os.getcwd()} or on sys.path", advice) from error
+        raise ReplayError(f"app {app}", f"no module {missing!r} in {os.getcwd()} or on sys.path", advice) from error
     except ValueError as error:  # an empty name
-        raise ReplayError(f"--app {app}", "not an importable name", "write module:attribute") from error
+        raise ReplayError(f"app {app}", "not an importable name", "write module:attribute") from error
 
 
 def settle(replay: Replay) -> None:

@@ -465,7 +465,7 @@ def unplayable(**request: Any) -> Exchange:
 @pytest.mark.parametrize(
     ("app", "exchange", "line"),
     [
-        (3, unplayable(type="http"), "--app: int is no ASGI application; name one as module:attribute"),
+        (3, unplayable(type="http"), "app: int is no ASGI application; name one as module:attribute"),
         (print, unplayable(type="websocket"), "p-7: the conversation was not kept (limit); record it again"),
         (print, unplayable(), "p-7: the request was not kept (limit); record it again"),
         (

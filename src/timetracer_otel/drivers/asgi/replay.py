@@ -114,7 +114,7 @@ async def _run(
 def _check(app: object, exchange: Exchange) -> None:
     request = exchange.request
     if not callable(app):
-        raise ReplayError("--app", f"{type(app).__name__} is no ASGI application", "name one as module:attribute")
+        raise ReplayError("app", f"{type(app).__name__} is no ASGI application", "name one as module:attribute")
     if is_conversation(request) and not exchange.result:
         reason = (exchange.dropped or {}).get("reason", "it is incomplete")
         raise ReplayError(exchange.id, f"the conversation was not kept ({reason!s})", "record it again")

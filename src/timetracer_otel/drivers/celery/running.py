@@ -88,7 +88,7 @@ def _celery(app: object) -> Any:
     from celery import Celery
 
     if not isinstance(app, Celery):
-        raise ReplayError("--app", f"{type(app).__name__} is no Celery app", "name one as module:attribute")
+        raise ReplayError("app", f"{type(app).__name__} is no Celery app", "name one as module:attribute")
     return app
 
 
