@@ -147,6 +147,17 @@ def test_a_replay_that_cannot_start_is_one_line(cli: Cli, store: Store, monkeypa
     assert (done.status, done.out, done.err) == (2, "", "timetracer-otel: replay: no; try again\n")
 
 
+@pytest.mark.parametrize("command", [["replay"], ["exec", "--", "true"]])
+def test_a_bundle_that_holds_no_segment_is_one_line(cli: Cli, folder: Path, command: list[str]) -> None:
+    bundle, (name, *rest) = folder / "empty.cassette.json", command
+    whole = json.loads((Path(__file__).parents[1] / "promises" / "mixed.cassette.json").read_text())
+    bundle.write_text(json.dumps({**whole, "segments": []}))
+    done = cli(name, str(bundle), *rest)
+    assert (done.status, done.out) == (2, "")
+    problem = "the recording holds no segment; record again, with a request or a task"
+    assert done.err == f"timetracer-otel: {bundle}: {problem}\n"
+
+
 def test_a_program_that_asks_little_has_nothing_reported(
     cli: Cli, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from timetracer_otel.cli import settings
 from timetracer_otel.cli.letting import libraries, tell_uncovered
 from timetracer_otel.cli.reports import NO_FILES, Files, print_report
 from timetracer_otel.cli.task import Task
-from timetracer_otel.errors import CassetteAmbiguous, CassetteError, CassetteNotFound
+from timetracer_otel.errors import CassetteAmbiguous, CassetteError, ReplayError
 from timetracer_otel.replay import places, runner
 from timetracer_otel.replay.ignoring import Wishes
 from timetracer_otel.replay.library import heads
@@ -121,7 +121,7 @@ def chosen(store: str | None, wanted: str) -> tuple[Cassette, Segment]:
     if len(segments) > 1:
         raise CassetteAmbiguous(wanted, "segment", tuple(_described(each) for each in segments))
     if not segments:
-        raise CassetteNotFound(wanted, f"{cassette.path}, which has no segment")
+        raise ReplayError(wanted, "the recording holds no segment", "record again, with a request or a task")
     return cassette, segments[0]
 
 
