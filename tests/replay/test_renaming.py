@@ -114,6 +114,16 @@ def test_a_service_s_checksums_are_those_of_the_renamed_body() -> None:
     assert found[1] == attempt(f'{{"id": "{NOW}"}}'.encode())
 
 
+@pytest.mark.parametrize(
+    "attempts", [7, [THEN], [{"body": THEN.encode()}], [{"body": THEN.encode(), "headers": [[THEN]]}]]
+)
+def test_what_is_no_answer_of_a_service_is_handed_on(attempts: Value) -> None:
+    call = replace(exchange(1), signature=replace(exchange(1).signature, lib="botocore"), result={"attempts": attempts})
+    names = Renaming()
+    names.add([(THEN, NOW)])
+    assert names.applied(call).id == call.id
+
+
 def test_a_stream_of_checked_frames_stays_as_it_was() -> None:
     frame = bytes.fromhex("000000180000000035b2032a") + THEN.encode()  # lengths and the checksum of both
     frame += zlib.crc32(frame).to_bytes(4, "big")

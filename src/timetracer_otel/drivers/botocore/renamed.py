@@ -13,7 +13,10 @@ from timetracer_otel.wire.aws import event_stream
 def mended(recorded: Payload, renamed: Payload) -> Payload:
     """The renamed result; an event stream, each frame of which has a checksum, stays as it was."""
     attempts = (cast("Sequence[Payload]", each.get("attempts", ())) for each in (recorded, renamed))
-    return {**renamed, "attempts": [_attempt(*each) for each in zip(*attempts, strict=True)]}
+    try:
+        return {**renamed, "attempts": [_attempt(*each) for each in zip(*attempts, strict=True)]}
+    except (AttributeError, LookupError, TypeError, ValueError):  # no shape of an answer: told where it is read
+        return renamed
 
 
 def _attempt(recorded: Payload, renamed: Payload) -> Payload:
