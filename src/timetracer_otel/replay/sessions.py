@@ -104,8 +104,8 @@ def environment_of(
 ) -> Session:
     """Answers from what the process asked before its first entry; `clock` follows them as it follows the segment's."""
     environments = cassette.environment_of(segment)
-    early = tuple(exchange for each in environments for exchange in requests_of(each.exchanges))
-    began_ns = {exchange.id: each.process.started_ns for each in environments for exchange in each.exchanges}
+    asked = [(each.process.started_ns, exchange) for each in environments for exchange in requests_of(each.exchanges)]
+    early, began_ns = tuple(exchange for _, exchange in asked), {exchange.id: ns for ns, exchange in asked}
     learnt = (connection for each in environments for connection in each.connections)
     recorded = Recorded("environment", early, (*learnt, *segment.connections), is_environment=True)
     entry_ns = start_ns(segment)
